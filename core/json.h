@@ -1,0 +1,34 @@
+/* Strict JSON documents with positions, for configurations and other small files (annotation files are
+ * streamed by datasets/ instead).
+ *
+ * json-c does the parsing; a scanner of our own runs first because json-c 0.16 accepts duplicate keys,
+ * single quotes, NaN and saturating integers even in strict mode. The scanner rejects those, bounds size
+ * and depth, and records the line of every value, so that messages read "configs/x.json:12: ...". */
+#ifndef BALLAST_CORE_JSON_H
+#define BALLAST_CORE_JSON_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+#include "core/status.h"
+
+typedef struct bl_json {
+    struct json_object *root;
+    char *file; /* for messages */
+    struct bl_json_lines *lines;
+} bl_json;
+
+enum { BL_JSON_MAX_BYTES = 64 << 20, BL_JSON_MAX_DEPTH = 32 };
+
+bl_status bl_json_load(const char *path, bl_json *doc);
+/* `name` stands for the file in messages. */
+bl_status bl_json_parse(const char *text, size_t size, const char *name, bl_json *doc);
+void bl_json_free(bl_json *doc);
+
+/* Line (1-based) of the value at a dotted path such as "train.lr" or "groups[2].name"; 0 if unknown. */
+int bl_json_line(const bl_json *doc, const char *dotted);
+
+/* Serialises with `indent` spaces and 17 significant digits for doubles that need them; atomic write. */
+bl_status bl_json_save(struct json_object *root, const char *path);
+
+#endif
