@@ -27,8 +27,11 @@ bl_status bl_fail_context(bl_status code, const char *fmt, ...) {
     vsnprintf(text, sizeof text - 2, fmt, ap);
     va_end(ap);
     strcat(text, ": ");
-    strncat(text, message, sizeof text - 1 - strlen(text));
-    memcpy(message, text, strlen(text) + 1);
+    size_t head = strlen(text), tail = strlen(message);
+    if (tail > sizeof text - 1 - head) tail = sizeof text - 1 - head; /* cut off the end */
+    memcpy(text + head, message, tail);
+    memcpy(message, text, head + tail);
+    message[head + tail] = '\0';
     return code;
 }
 
