@@ -1,0 +1,20 @@
+/* Learning-rate schedules: pure functions of the iteration. */
+#ifndef BALLAST_NN_SCHEDULE_H
+#define BALLAST_NN_SCHEDULE_H
+
+#include "core/schema.h"
+
+typedef enum bl_schedule_kind { BL_SCHEDULE_STEP, BL_SCHEDULE_COSINE, BL_SCHEDULE_CONSTANT } bl_schedule_kind;
+typedef struct bl_schedule_config {
+    int32_t kind;          /* bl_schedule_kind */
+    bl_reals steps;        /* STEP: fractions of the total (< 1) or iterations (>= 1) at which lr *= gamma */
+    double gamma;
+    int64_t warmup;        /* iterations of linear warm-up */
+    double warmup_ratio;   /* its start, as a fraction of lr */
+} bl_schedule_config;
+extern const bl_schema bl_schedule_schema;
+
+/* Learning-rate multiplier at iteration t of total. */
+double bl_schedule_factor(const bl_schedule_config *c, int64_t t, int64_t total);
+
+#endif
