@@ -1,0 +1,30 @@
+/* Detections to be evaluated, in original image pixels: a growable struct of arrays. */
+#ifndef BALLAST_EVAL_DETECTIONS_H
+#define BALLAST_EVAL_DETECTIONS_H
+
+#include <stdint.h>
+
+#include "core/status.h"
+#include "datasets/dataset.h"
+
+typedef struct bl_detection {
+    double x, y, w, h; /* COCO bbox */
+    double score;
+    int32_t image;    /* index into the data set's images */
+    int32_t category; /* index into its categories */
+} bl_detection;
+
+typedef struct bl_detections {
+    int64_t n, cap;
+    bl_detection *v; /* malloc'd; order of insertion matters for ties (as in a result file) */
+} bl_detections;
+
+bl_status bl_detections_add(bl_detections *d, const bl_detection *one);
+void bl_detections_free(bl_detections *d);
+/* COCO result file [{"image_id","category_id","bbox","score"}]: streamed reading (ids mapped through `gt`;
+ * unknown ids are errors naming the entry) and atomic writing (17 significant digits for scores and
+ * coordinates that need them). */
+bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out);
+bl_status bl_detections_write(const bl_detections *d, const bl_dataset *gt, const char *path);
+
+#endif
