@@ -1,0 +1,103 @@
+/* Training, evaluation and prediction runs: what the program's sub-commands call.
+ *
+ * Everything a run does is described by a bl_run_config (one strict JSON file plus overrides) and happens below
+ * one run folder (docs/run-folder.md). */
+#ifndef BALLAST_TRAIN_TRAIN_H
+#define BALLAST_TRAIN_TRAIN_H
+
+#include "core/schema.h"
+#include "datasets/loader.h"
+#include "detector/faster_rcnn.h"
+#include "nn/schedule.h"
+#include "ssl/method.h"
+
+/* Section "data". */
+typedef struct bl_data_config {
+    int32_t format;          /* coco, voc */
+    const char *root;        /* prefix of relative paths below; "" = the working directory */
+    const char *labelled;    /* coco: annotation file; voc: ImageSets/Main name */
+    const char *unlabelled;  /* "" = none */
+    const char *test;
+    const char *image_dir, *test_image_dir; /* coco; test_image_dir "" = image_dir */
+    bl_strings classes;      /* voc: names in order; coco: must match the file when given */
+    bool voc_one_based;
+    bool skip_bad;
+    bool drop_empty;         /* drop labelled images without boxes */
+    /* Class groups of the reports: "auto" = minority when fewer labelled boxes than minority_ratio * the most
+     * frequent class; or an explicit list of names. */
+    double minority_ratio;
+    bl_strings minority;
+} bl_data_config;
+
+/* Section "optim". */
+typedef struct bl_optim_config {
+    double lr, momentum, weight_decay, clip_norm;
+    bool nesterov;
+    bool decay_norm; /* weight decay on normalisation parameters and biases */
+} bl_optim_config;
+
+/* Section "run". */
+typedef struct bl_run_section {
+    int64_t iterations, seed, threads;
+    const char *device, *backend, *tuning_file;
+    bool deterministic;
+    int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
+    int64_t eval_batch;
+    bool eval_student;
+    int64_t eval_limit;  /* test images used during training; 0 = all */
+    const char *init_from; /* safetensors to start from (partial import); "" = none */
+    int64_t max_bad_steps; /* consecutive non-finite losses tolerated (step skipped) before stopping */
+} bl_run_section;
+
+typedef struct bl_run_config {
+    bl_run_section run;
+    bl_data_config data;
+    bl_view_config view;
+    bl_loader_config loader;
+    bl_detector_config detector;
+    bl_optim_config optim;
+    bl_schedule_config schedule;
+    bl_method_config method;
+} bl_run_config;
+extern const bl_schema bl_run_schema;
+
+typedef struct bl_train_options {
+    const char *out_dir;
+    bool resume;          /* continue from <out_dir>/last_checkpoint; fails when the config differs */
+    bool overwrite;       /* an existing run folder is an error unless resume or overwrite */
+    int64_t stop_after;   /* stop (with a checkpoint) after this many iterations in total; 0 = never (tests) */
+    const char *command_line; /* for provenance */
+    const volatile int *cancel; /* set non-zero by a signal handler: checkpoint and return BL_ECANCELLED; or NULL */
+} bl_train_options;
+
+/* Trains to run.iterations, evaluates, writes the run folder. */
+bl_status bl_train(const bl_run_config *cfg, const bl_train_options *opt);
+
+typedef struct bl_eval_options {
+    const char *checkpoint; /* safetensors file, or a run folder (its last checkpoint) */
+    const char *model;      /* "teacher", "student", "both"; NULL = teacher when there is one */
+    const char *out_dir;    /* eval/ layout below; NULL = only print */
+    double score_threshold; /* < 0: the config's */
+} bl_eval_options;
+/* Evaluates a checkpoint on data.test and prints the table to `f` (NULL: no table). */
+bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f);
+
+typedef struct bl_predict_options {
+    const char *checkpoint, *model;
+    const char *const *images; /* files */
+    int n_images;
+    const char *out_json;   /* COCO-style results with file names */
+    const char *draw_dir;   /* JPEGs with boxes drawn; NULL = none */
+    double score_threshold;
+} bl_predict_options;
+bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt);
+
+/* Reads the data sets of a config (labelled, unlabelled, test; absent ones are NULL). */
+typedef struct bl_run_data {
+    bl_dataset *labelled, *unlabelled, *test;
+    int64_t n_skipped;
+} bl_run_data;
+bl_status bl_run_data_open(const bl_data_config *cfg, bool need_labelled, bl_run_data *out);
+void bl_run_data_close(bl_run_data *d);
+
+#endif
