@@ -1,0 +1,54 @@
+/* Generator of an embedded, long-tailed detection data set.
+ *
+ * Scenes of flat shapes in look-alike families before textured background and clutter, rendered to
+ * JPEG with COCO annotations. Within each family one class is common and one rare; class
+ * frequencies of the training sets fall as imbalance^(-rank / (classes-1)) (Cui et al., CVPR 2019,
+ * the usual exponential tail), the test set is balanced. Every image is a pure function of (config,
+ * seed, set, index): the files are the same for any thread count. */
+#ifndef BALLAST_DATASETS_SYNTH_H
+#define BALLAST_DATASETS_SYNTH_H
+
+#include <stdint.h>
+
+#include "core/schema.h"
+#include "core/status.h"
+
+/* Settings (section "synth"). */
+typedef struct bl_synth_config {
+    int64_t width, height; /* px */
+    int64_t classes;       /* even, 2..16; families of two in the order of synth_shapes.h */
+    int64_t labelled, unlabelled, test; /* images */
+    double imbalance; /* frequency of the most common class over the rarest, labelled set */
+    double unlabelled_imbalance;      /* the same for the unlabelled set; 0 = as the labelled set */
+    int64_t min_instances;            /* of each class in the labelled set */
+    int64_t objects_min, objects_max; /* objects an image */
+    double size_min, size_max;        /* diameter of an object, px, log-uniform */
+    double rotation;                  /* +- degrees */
+    double clutter;                   /* 0 none, 1 usual */
+    double occlusion;                 /* probability that an object is put over others */
+    double max_hidden;                /* no object is hidden by more than this fraction */
+    double contrast; /* least colour distance between an object and its background, 0..255 */
+    double noise;    /* standard deviation of pixel noise, at most (per image uniform), 0..255 */
+    int64_t quality; /* JPEG */
+    int64_t seed;
+} bl_synth_config;
+extern const bl_schema bl_synth_schema;
+
+/* Called from the caller's thread, now and then, with the images done so far. */
+typedef void (*bl_synth_progress)(void *arg, int64_t done, int64_t total);
+
+/* Writes out_dir/images/{labelled,unlabelled,test}_NNNNNN.jpg,
+ * out_dir/{labelled,unlabelled,test}.json (COCO; file names are relative to out_dir/images; the
+ * unlabelled set keeps its true annotations, for diagnosis only) and, last, out_dir/synth.json: the
+ * config, the class table (name, family, rank, group, instances) and SHA-256 sums of the annotation
+ * files and of each set's images. Groups: the more frequent half of the classes is "majority", the
+ * other "minority". */
+bl_status bl_synth_generate(const bl_synth_config *cfg, const char *out_dir,
+                            bl_synth_progress progress, void *progress_arg);
+
+/* Frequency rank (0 = most common) of category c of n. In every family one member is in the first
+ * half and one in the second; which one alternates, so that being rare does not go with a more
+ * complex outline. */
+int bl_synth_rank(int c, int n);
+
+#endif
