@@ -28,7 +28,8 @@ void bl_json_free(bl_json *doc);
 /* Line (1-based) of the value at a dotted path such as "train.lr" or "groups[2].name"; 0 if unknown. */
 int bl_json_line(const bl_json *doc, const char *dotted);
 
-/* Serialises with `indent` spaces and 17 significant digits for doubles that need them; atomic write. */
+/* Two spaces a level, arrays of scalars on one line; doubles with the fewest digits that read back exactly,
+ * null when not finite; atomic write. */
 bl_status bl_json_save(struct json_object *root, const char *path);
 
 #endif

@@ -1,0 +1,329 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/schema.h"
+#include "core/schema_value.h"
+
+enum { MAX_EXTENDS = 8, MAX_COMPLAINTS = 30 };
+
+/* What one bl_config_load knows. Complaints are gathered and reported together at the end. */
+typedef struct loader {
+    const bl_schema *schema;
+    bl_arena *arena;          /* of the result */
+    struct json_object *tree; /* everything merged so far; no nulls, no unknown keys */
+    char *complaints[MAX_COMPLAINTS];
+    int n_complaints, n_more;
+    const char *chain[MAX_EXTENDS + 1]; /* files being loaded, outermost first */
+    int depth;
+} loader;
+
+/* Where a value was written: in a document, in an override, or (both NULL) nowhere. */
+typedef struct origin {
+    const bl_json *doc;
+    const char *override; /* "a.b=value" */
+} origin;
+
+static void complain(loader *l, const origin *at, const char *path, const char *what) {
+    char *text = NULL;
+    int n;
+    if (at->doc) {
+        n = asprintf(&text, "%s:%d: %s: %s", at->doc->file, bl_json_line(at->doc, path), path, what);
+    } else if (at->override) {
+        n = asprintf(&text, "override \"%s\": %s: %s", at->override, path, what);
+    } else {
+        n = asprintf(&text, "%s: %s", path, what);
+    }
+    if (n < 0) text = NULL;
+    /* A file that two others extend is read twice; its mistakes are told once. */
+    for (int i = 0; text && i < l->n_complaints; i++) {
+        if (strcmp(l->complaints[i], text) == 0) {
+            free(text);
+            return;
+        }
+    }
+    if (text && l->n_complaints < MAX_COMPLAINTS) {
+        l->complaints[l->n_complaints++] = text;
+    } else {
+        free(text);
+        l->n_more++;
+    }
+}
+
+/* Is there a complaint about this path? */
+static bool complained(const loader *l, const char *path) {
+    char mark[264];
+    snprintf(mark, sizeof mark, ": %.255s: ", path);
+    for (int i = 0; i < l->n_complaints; i++) {
+        if (strstr(l->complaints[i], mark)) return true;
+    }
+    return false;
+}
+
+static bl_status report(loader *l) {
+    size_t size = 64;
+    for (int i = 0; i < l->n_complaints; i++) size += strlen(l->complaints[i]) + 1;
+    char *all = malloc(size);
+    if (!all) return bl_fail(BL_ENOMEM, "out of memory");
+    size_t n = 0;
+    for (int i = 0; i < l->n_complaints; i++) {
+        n += (size_t)snprintf(all + n, size - n, "%s%s", i ? "\n" : "", l->complaints[i]);
+    }
+    if (l->n_more) snprintf(all + n, size - n, "\n... and %d more", l->n_more);
+    bl_status s = bl_fail(BL_ECONFIG, "%s", all);
+    free(all);
+    return s;
+}
+
+static void join(char *out, size_t size, const char *path, const char *key) {
+    snprintf(out, size, "%s%s%s", path, *path ? "." : "", key);
+}
+
+/* The dotted path of a field called `key` anywhere in the schema, for "did you mean"; false if none. */
+static bool find_elsewhere(const bl_schema *schema, const char *path, const char *key, char *out,
+                           size_t size) {
+    for (const bl_field *f = schema->fields; f->key; f++) {
+        char here[256];
+        join(here, sizeof here, path, f->key);
+        if (strcmp(f->key, key) == 0) {
+            snprintf(out, size, "%s", here);
+            return true;
+        }
+        if (f->type == BL_T_SECTION && find_elsewhere(f->section, here, key, out, size)) return true;
+    }
+    return false;
+}
+
+static void complain_unknown(loader *l, const origin *at, const bl_schema *schema, const char *path,
+                             const char *key) {
+    char what[512], other[256];
+    int n_fields = 0;
+    while (schema->fields[n_fields].key) n_fields++;
+    const char **names = calloc((size_t)n_fields + 1, sizeof *names);
+    for (int i = 0; names && i < n_fields; i++) names[i] = schema->fields[i].key;
+    const char *near = names ? bl_did_you_mean(key, names) : NULL;
+    if (near) {
+        snprintf(what, sizeof what, "unknown key, did you mean \"%s\"?", near);
+    } else if (find_elsewhere(l->schema, "", key, other, sizeof other)) {
+        snprintf(what, sizeof what, "unknown key here, did you mean \"%s\"?", other);
+    } else {
+        snprintf(what, sizeof what, "unknown key");
+    }
+    free(names);
+    complain(l, at, path, what);
+}
+
+/* Merges `from` into `into`, checking on the way; only values that pass get in. */
+static bl_status merge(loader *l, const origin *at, const bl_schema *schema, const char *path,
+                       struct json_object *from, struct json_object *into) {
+    json_object_object_foreach(from, key, value) {
+        if (at->doc && !*path && strcmp(key, "extends") == 0) continue;
+        char here[256], why[256];
+        join(here, sizeof here, path, key);
+        const bl_field *f = bl_schema_find(schema, key);
+        if (!f) {
+            complain_unknown(l, at, schema, here, key);
+        } else if (!value) {
+            json_object_object_del(into, key); /* back to the default */
+        } else if (f->type == BL_T_SECTION && json_object_is_type(value, json_type_object)) {
+            struct json_object *below;
+            if (!json_object_object_get_ex(into, key, &below)) {
+                below = json_object_new_object();
+                json_object_object_add(into, key, below);
+            }
+            BL_TRY(merge(l, at, f->section, here, value, below));
+        } else {
+            bl_status s = bl_field_convert(f, value, l->arena, NULL, why);
+            if (s == BL_ECONFIG) {
+                complain(l, at, here, why);
+            } else if (s != BL_OK) {
+                return s;
+            } else {
+                json_object_object_add(into, key, json_object_get(value));
+            }
+        }
+    }
+    return BL_OK;
+}
+
+static bl_status load_file(loader *l, const char *path);
+
+/* One entry of "extends", relative to the file that names it. */
+static bl_status load_base(loader *l, const bl_json *doc, struct json_object *name) {
+    if (!json_object_is_type(name, json_type_string)) {
+        return bl_fail(BL_ECONFIG, "%s:%d: extends: expected a file name or an array of them",
+                       doc->file, bl_json_line(doc, "extends"));
+    }
+    char *dir = bl_path_dir(doc->file);
+    char *path = dir ? bl_path_join(dir, json_object_get_string(name)) : NULL;
+    bl_status status = path ? load_file(l, path) : bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_EIO) {
+        bl_fail_context(status, "%s:%d: extends", doc->file, bl_json_line(doc, "extends"));
+    }
+    free(path);
+    free(dir);
+    return status;
+}
+
+static bl_status load_bases(loader *l, const bl_json *doc) {
+    struct json_object *extends;
+    if (!json_object_object_get_ex(doc->root, "extends", &extends)) return BL_OK;
+    if (!json_object_is_type(extends, json_type_array)) return load_base(l, doc, extends);
+    for (size_t i = 0; i < json_object_array_length(extends); i++) {
+        BL_TRY(load_base(l, doc, json_object_array_get_idx(extends, i)));
+    }
+    return BL_OK;
+}
+
+static bl_status enter(loader *l, const char *real) {
+    for (int i = 0; i < l->depth; i++) {
+        if (strcmp(l->chain[i], real) == 0) {
+            return bl_fail(BL_ECONFIG, "%s: \"extends\" goes in a circle", real);
+        }
+    }
+    if (l->depth > MAX_EXTENDS) {
+        return bl_fail(BL_ECONFIG, "%s: \"extends\" is nested deeper than %d files", real,
+                       MAX_EXTENDS);
+    }
+    l->chain[l->depth++] = real;
+    return BL_OK;
+}
+
+static bl_status load_file(loader *l, const char *path) {
+    bl_json doc = {NULL, NULL, NULL};
+    bl_status status = bl_json_load(path, &doc);
+    /* Broken JSON in a configuration is a configuration error to the user. */
+    if (status == BL_EFORMAT) status = BL_ECONFIG;
+    if (status != BL_OK) return status;
+    char *real = realpath(path, NULL);
+    if (!real) {
+        bl_json_free(&doc);
+        return bl_fail(BL_EIO, "%s: cannot resolve the path", path);
+    }
+    int depth = l->depth;
+    BL_TRY_DONE(enter(l, real));
+    if (!json_object_is_type(doc.root, json_type_object)) {
+        status = bl_fail(BL_ECONFIG, "%s:%d: the top level must be an object { ... }", path,
+                         bl_json_line(&doc, ""));
+        goto done;
+    }
+    BL_TRY_DONE(load_bases(l, &doc));
+    status = merge(l, &(origin){&doc, NULL}, l->schema, "", doc.root, l->tree);
+done:
+    l->depth = depth;
+    free(real);
+    bl_json_free(&doc);
+    return status;
+}
+
+/* The value of an override: JSON, or bare text where a string is wanted. NULL for null. */
+static bl_status override_value(const char *text, const bl_field *f, struct json_object **value) {
+    bl_json doc;
+    *value = NULL;
+    bl_status status = bl_json_parse(text, strlen(text), "value", &doc);
+    if (status == BL_ENOMEM) return status;
+    bool wants_text = f && (f->type == BL_T_STRING || f->type == BL_T_ENUM);
+    bool fits = status == BL_OK && (!doc.root || json_object_is_type(doc.root, json_type_string));
+    if (wants_text && !fits) {
+        *value = json_object_new_string(text);
+        status = BL_OK;
+    } else if (status == BL_OK) {
+        *value = json_object_get(doc.root);
+    }
+    bl_json_free(&doc);
+    return status;
+}
+
+static const bl_field *find_dotted(const bl_schema *schema, char *path) {
+    const bl_field *f = NULL;
+    char *save = NULL;
+    for (char *key = strtok_r(path, ".", &save); key && schema; key = strtok_r(NULL, ".", &save)) {
+        f = bl_schema_find(schema, key);
+        schema = f && f->type == BL_T_SECTION ? f->section : NULL;
+        if (!f) return NULL;
+    }
+    return f;
+}
+
+/* Turns a.b=value into {"a": {"b": value}} and merges that. */
+static bl_status apply_override(loader *l, const char *text) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text) {
+        return bl_fail(BL_ECONFIG, "override \"%s\": expected key=value, e.g. train.lr=0.01", text);
+    }
+    int levels = 0;
+    for (const char *p = text; p < equals; p++) levels += *p == '.';
+    if (levels >= BL_JSON_MAX_DEPTH) {
+        return bl_fail(BL_ECONFIG, "override \"%.80s...\": more than %d levels", text,
+                       BL_JSON_MAX_DEPTH);
+    }
+    char *path = strndup(text, (size_t)(equals - text));
+    char *copy = path ? strdup(path) : NULL;
+    struct json_object *value = NULL;
+    bl_status status = copy ? override_value(equals + 1, find_dotted(l->schema, copy), &value)
+                            : bl_fail(BL_ENOMEM, "out of memory");
+    origin at = {NULL, text};
+    if (status == BL_EFORMAT) {
+        complain(l, &at, path, "the value is not valid JSON");
+        status = BL_OK;
+    } else if (status == BL_OK) {
+        for (char *dot; (dot = strrchr(path, '.')); *dot = '\0') {
+            struct json_object *outer = json_object_new_object();
+            json_object_object_add(outer, dot + 1, value);
+            value = outer;
+        }
+        struct json_object *root = json_object_new_object();
+        json_object_object_add(root, path, value);
+        status = merge(l, &at, l->schema, "", root, l->tree);
+        json_object_put(root);
+    }
+    free(copy);
+    free(path);
+    return status;
+}
+
+static bl_status fill(loader *l, const bl_schema *schema, const char *path,
+                      struct json_object *tree, char *out) {
+    memset(out, 0, schema->size);
+    for (const bl_field *f = schema->fields; f->key; f++) {
+        struct json_object *value = NULL, *owned = NULL;
+        char here[256], why[256];
+        join(here, sizeof here, path, f->key);
+        if (tree) json_object_object_get_ex(tree, f->key, &value);
+        if (f->type == BL_T_SECTION) {
+            BL_TRY(fill(l, f->section, here, value, out + f->offset));
+            continue;
+        }
+        if (!value && !f->def) {
+            /* A value that was given but refused has its complaint already. */
+            if (!complained(l, here)) complain(l, &(origin){NULL, NULL}, here, "a value is required");
+            continue;
+        }
+        if (!value) {
+            bl_status s = bl_field_default(f, &owned);
+            if (s != BL_OK) return bl_fail_context(BL_EINVAL, "default of %s", here);
+            value = owned;
+        }
+        bl_status s = bl_field_convert(f, value, l->arena, out + f->offset, why);
+        json_object_put(owned);
+        if (s == BL_ECONFIG) return bl_fail(BL_EINVAL, "default of %s: %s", here, why);
+        BL_TRY(s);
+    }
+    return BL_OK;
+}
+
+bl_status bl_config_load(const bl_schema *schema, const char *path, const char *const *overrides,
+                         int n_overrides, bl_arena *arena, void *out) {
+    loader l = {.schema = schema, .arena = arena, .tree = json_object_new_object()};
+    bl_status status = l.tree ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK && path) status = load_file(&l, path);
+    for (int i = 0; status == BL_OK && i < n_overrides; i++) {
+        status = apply_override(&l, overrides[i]);
+    }
+    if (status == BL_OK) status = fill(&l, schema, "", l.tree, out);
+    if (status == BL_OK && l.n_complaints) status = report(&l);
+    for (int i = 0; i < l.n_complaints; i++) free(l.complaints[i]);
+    json_object_put(l.tree);
+    return status;
+}
