@@ -18,4 +18,7 @@ bl_isa bl_cpu_isa(void);
  * convolution and matrix product last. The caller guarantees that the processor has the level. */
 void bl_kernels_init_isa(bl_kernels *k, bl_isa level);
 
+/* The steps of the cascade; each overwrites some slots. */
+void bl_kernels_conv_onednn(bl_kernels *k);
+
 #endif

@@ -1,11 +1,89 @@
-/* The CPU backend's plan cache: oneDNN engine and stream, shared scratch memory, timed choices. */
+/* The CPU backend's plan cache. A plan is one oneDNN primitive for one convolution shape, direction and
+ * fusion, together with the layout changes around it. Included by the *_onednn.c files only.
+ *
+ * A plan's operands are x, w, b, y in user layout (canonical weights, cb-blocked activations). Where the
+ * primitive wants another layout the operand has a reorder and lives in a shared scratch slot meanwhile.
+ * Accumulated outputs (all weight gradients; data gradients with beta = 1) are computed in a scratch slot
+ * and added. Scratch grows to the largest plan and is shared by all of them: a context runs one op at a
+ * time. */
 #ifndef BALLAST_KERNELS_CPU_PLANS_H
 #define BALLAST_KERNELS_CPU_PLANS_H
 
+#include "kernels/cpu/dnnl_compat.h"
 #include "kernels/kernels.h"
 
+struct json_object;
+
+enum { PLAN_X, PLAN_W, PLAN_B, PLAN_Y, PLAN_OPERANDS, PLAN_PAD = PLAN_OPERANDS, PLAN_SLOTS };
+
+enum { PLAN_RELU = 1, PLAN_BIAS = 2, PLAN_ACCUMULATE = 4 };
+
+typedef struct plan_key {
+    bl_conv_shape shape;
+    int32_t dir; /* dn_dir */
+    int32_t flags;
+    int32_t threads; /* primitives are compiled for a thread count */
+} plan_key;
+
+typedef struct plan_operand {
+    int arg;             /* DNNL_ARG_...; 0: the operand is absent */
+    bool output, accum;  /* accum: computed in scratch, then added to the user's memory */
+    dn_md user, prim;    /* layouts; prim is also set when equal */
+    dnnl_memory_t user_mem, prim_mem; /* prim_mem NULL: the primitive works on the user's memory */
+    dnnl_primitive_t reorder;         /* NULL: same layout */
+    size_t prim_bytes;
+} plan_operand;
+
+typedef struct bl_plan {
+    plan_key key;
+    dnnl_primitive_t prim;
+    char impl[64];
+    plan_operand op[PLAN_OPERANDS];
+    dnnl_memory_t pad_mem; /* scratchpad; NULL when none is needed */
+    size_t pad_bytes;
+    int64_t calls;
+    uint64_t used; /* for eviction: the cache's clock at the last use */
+    double best_ms, total_ms;
+    struct bl_plan *next;
+} bl_plan;
+
+enum { PLAN_BUCKETS = 512, PLAN_MAX = 2048 };
+
 struct bl_plans {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    void *slot[PLAN_SLOTS];
+    size_t slot_bytes[PLAN_SLOTS];
+    bl_plan *bucket[PLAN_BUCKETS];
+    int count;
+    uint64_t clock;
     int deterministic;
+    char *tuning_file;          /* NULL: choices live in memory only */
+    struct json_object *tuning; /* plan text -> "direct" | "winograd"; NULL when no file is used */
+    bool tuning_dirty;
 };
+
+/* BL_EBACKEND with oneDNN's status in words. */
+bl_status bl_dnnl_fail(dnnl_status_t s, const char *what);
+#define DN_TRY(expr)                                                                               \
+    do {                                                                                           \
+        dnnl_status_t dn_s_ = (expr);                                                              \
+        if (dn_s_ != dnnl_success) return bl_dnnl_fail(dn_s_, #expr);                              \
+    } while (0)
+
+/* The cached plan of this key, or NULL. */
+bl_plan *bl_plan_find(bl_plans *p, const plan_key *key);
+/* Takes ownership; evicts the least recently used plan when the cache is full. */
+void bl_plan_insert(bl_plans *p, bl_plan *plan);
+void bl_plan_free(bl_plan *plan); /* NULL is fine */
+/* Makes scratch slot `i` hold at least `bytes` (64-byte aligned; content is lost when it grows). */
+bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes);
+/* "fwd 2x64x56x56/16 -> 64/16 3x3/1 p1 d1 bias relu t2": names a plan in the tuning file and in logs. */
+void bl_plan_text(const plan_key *key, char *buf, size_t size);
+/* The tuning file's choice for this key, or NULL; and remembering one. */
+const char *bl_plans_tuned(const bl_plans *p, const plan_key *key);
+void bl_plans_remember(bl_plans *p, const plan_key *key, const char *choice);
+
+double bl_now_ms(void);
 
 #endif

@@ -1,0 +1,236 @@
+/* Life and lookup of plans, their shared scratch memory, and the tuning file; see plans.h. */
+#include "kernels/cpu/plans.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+
+static const char *const dir_name[] = {"fwd", "bwd_data", "bwd_weights"};
+
+double bl_now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+bl_status bl_dnnl_fail(dnnl_status_t s, const char *what) {
+    static const char *const word[] = {"success", "out of memory", "invalid arguments",
+                                       "unimplemented"};
+    const char *w = (unsigned)s < 4 ? word[s] : "error";
+    return bl_fail(s == dnnl_out_of_memory ? BL_ENOMEM : BL_EBACKEND, "oneDNN: %s (%d) in %s", w,
+                   (int)s, what);
+}
+
+/* ---- the cache ----------------------------------------------------------------------------------- */
+/* FNV-1a over the key's words (the struct has no padding). */
+static uint32_t hash(const plan_key *key) {
+    _Static_assert(sizeof(plan_key) == 17 * sizeof(int32_t), "plan_key must have no padding");
+    int32_t w[17];
+    memcpy(w, key, sizeof w);
+    uint32_t h = 2166136261u;
+    for (int i = 0; i < 17; i++) h = (h ^ (uint32_t)w[i]) * 16777619u;
+    return (h ^ (h >> 15)) % PLAN_BUCKETS;
+}
+
+bl_plan *bl_plan_find(bl_plans *p, const plan_key *key) {
+    for (bl_plan *plan = p->bucket[hash(key)]; plan; plan = plan->next) {
+        if (memcmp(&plan->key, key, sizeof *key) == 0) {
+            plan->used = ++p->clock;
+            return plan;
+        }
+    }
+    return NULL;
+}
+
+static void evict_oldest(bl_plans *p) {
+    bl_plan **oldest = NULL;
+    for (int i = 0; i < PLAN_BUCKETS; i++) {
+        for (bl_plan **at = &p->bucket[i]; *at; at = &(*at)->next) {
+            if (!oldest || (*at)->used < (*oldest)->used) oldest = at;
+        }
+    }
+    if (!oldest) return;
+    bl_plan *plan = *oldest;
+    *oldest = plan->next;
+    bl_plan_free(plan);
+    p->count--;
+}
+
+void bl_plan_insert(bl_plans *p, bl_plan *plan) {
+    if (p->count >= PLAN_MAX) evict_oldest(p);
+    bl_plan **at = &p->bucket[hash(&plan->key)];
+    plan->next = *at;
+    plan->used = ++p->clock;
+    *at = plan;
+    p->count++;
+}
+
+void bl_plan_free(bl_plan *plan) {
+    if (!plan) return;
+    for (int i = 0; i < PLAN_OPERANDS; i++) {
+        plan_operand *o = &plan->op[i];
+        if (o->reorder) dnnl_primitive_destroy(o->reorder);
+        if (o->user_mem) dnnl_memory_destroy(o->user_mem);
+        if (o->prim_mem) dnnl_memory_destroy(o->prim_mem);
+        dn_md_free(o->user);
+        dn_md_free(o->prim);
+    }
+    if (plan->pad_mem) dnnl_memory_destroy(plan->pad_mem);
+    if (plan->prim) dnnl_primitive_destroy(plan->prim);
+    free(plan);
+}
+
+bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes) {
+    if (bytes <= p->slot_bytes[i]) return BL_OK;
+    size_t align = 2u << 20, size = (bytes + 4095) & ~(size_t)4095;
+    if (size < align) align = 64;
+    void *mem = aligned_alloc(align, (size + align - 1) / align * align);
+    if (!mem) return bl_fail(BL_ENOMEM, "convolution scratch: no memory for %zu bytes", bytes);
+    /* Winograd's scratch is streamed through in large strides: huge pages save page walks. A hint only. */
+    if (align > 64) (void)madvise(mem, size, MADV_HUGEPAGE);
+    free(p->slot[i]);
+    p->slot[i] = mem;
+    p->slot_bytes[i] = size;
+    return BL_OK;
+}
+
+/* ---- names and the tuning file ------------------------------------------------------------------- */
+void bl_plan_text(const plan_key *key, char *buf, size_t size) {
+    const bl_conv_shape *s = &key->shape;
+    snprintf(buf, size, "%s %dx%dx%dx%d/%d -> %d/%d %dx%d/%d p%d d%d%s%s%s t%d", dir_name[key->dir],
+             s->n, s->ic, s->ih, s->iw, s->icb, s->oc, s->ocb, s->kh, s->kw, s->stride, s->pad,
+             s->dilation, key->flags & PLAN_BIAS ? " bias" : "",
+             key->flags & PLAN_RELU ? " relu" : "", key->flags & PLAN_ACCUMULATE ? " add" : "",
+             key->threads);
+}
+
+const char *bl_plans_tuned(const bl_plans *p, const plan_key *key) {
+    if (!p->tuning) return NULL;
+    char text[160];
+    struct json_object *v;
+    bl_plan_text(key, text, sizeof text);
+    if (!json_object_object_get_ex(p->tuning, text, &v)) return NULL;
+    return json_object_get_string(v);
+}
+
+void bl_plans_remember(bl_plans *p, const plan_key *key, const char *choice) {
+    if (!p->tuning) return;
+    char text[160];
+    bl_plan_text(key, text, sizeof text);
+    struct json_object *v = json_object_new_string(choice);
+    if (v && json_object_object_add(p->tuning, text, v) != 0) json_object_put(v);
+    p->tuning_dirty = true;
+}
+
+static void library_version(char *buf, size_t size) {
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(buf, size, "%d.%d.%d", v->major, v->minor, v->patch);
+}
+
+static bool same_string(struct json_object *root, const char *key, const char *want) {
+    struct json_object *v;
+    return json_object_object_get_ex(root, key, &v) && json_object_is_type(v, json_type_string) &&
+           strcmp(json_object_get_string(v), want) == 0;
+}
+
+/* Takes the file's choices when they were made by this processor class and library; timings of another
+ * machine are worth nothing here, so they are dropped and the file is written anew. */
+static bl_status load_tuning(bl_plans *p) {
+    p->tuning = json_object_new_object();
+    if (!p->tuning) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
+    if (!bl_exists(p->tuning_file)) return BL_OK;
+    bl_json doc = {0};
+    bl_status status = bl_json_load(p->tuning_file, &doc);
+    if (status != BL_OK) return bl_fail_context(status, "tuning file (delete it to start afresh)");
+    char version[32];
+    library_version(version, sizeof version);
+    struct json_object *plans;
+    if (json_object_is_type(doc.root, json_type_object) &&
+        same_string(doc.root, "cpu", bl_cpu_features()) &&
+        same_string(doc.root, "onednn", version) &&
+        json_object_object_get_ex(doc.root, "plans", &plans) &&
+        json_object_is_type(plans, json_type_object)) {
+        json_object_object_foreach(plans, name, value) {
+            if (json_object_is_type(value, json_type_string)) {
+                json_object_object_add(p->tuning, name, json_object_get(value));
+            }
+        }
+    }
+    bl_json_free(&doc);
+    return BL_OK;
+}
+
+/* Best effort: a training run must not fail because its tuning could not be kept. */
+static void save_tuning(bl_plans *p) {
+    struct json_object *root = json_object_new_object();
+    if (!root) return;
+    char version[32];
+    library_version(version, sizeof version);
+    json_object_object_add(root, "cpu", json_object_new_string(bl_cpu_features()));
+    json_object_object_add(root, "onednn", json_object_new_string(version));
+    json_object_object_add(root, "plans", json_object_get(p->tuning));
+    (void)bl_json_save(root, p->tuning_file);
+    json_object_put(root);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+static bl_status open_library(bl_plans *p) {
+    DN_TRY(dnnl_engine_create(&p->engine, dnnl_cpu, 0));
+    DN_TRY(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags));
+    return BL_OK;
+}
+
+bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_plans **out) {
+    *out = NULL;
+    bl_plans *p = calloc(1, sizeof *p);
+    if (!p) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
+    bl_status status = open_library(p);
+    p->deterministic = deterministic;
+    /* Choices in a tuning file come from timings, so a deterministic context does not read it. */
+    if (status == BL_OK && tuning_file && !deterministic) {
+        p->tuning_file = strdup(tuning_file);
+        status = p->tuning_file ? load_tuning(p) : bl_fail(BL_ENOMEM, "plan cache: out of memory");
+    }
+    if (status != BL_OK) {
+        bl_plans_destroy_cpu(p);
+        return status;
+    }
+    *out = p;
+    return BL_OK;
+}
+
+void bl_plans_destroy_cpu(bl_plans *p) {
+    if (!p) return;
+    if (p->tuning && p->tuning_dirty) save_tuning(p);
+    for (int i = 0; i < PLAN_BUCKETS; i++) {
+        while (p->bucket[i]) {
+            bl_plan *plan = p->bucket[i];
+            p->bucket[i] = plan->next;
+            bl_plan_free(plan);
+        }
+    }
+    for (int i = 0; i < PLAN_SLOTS; i++) free(p->slot[i]);
+    if (p->tuning) json_object_put(p->tuning);
+    free(p->tuning_file);
+    if (p->stream) dnnl_stream_destroy(p->stream);
+    if (p->engine) dnnl_engine_destroy(p->engine);
+    free(p);
+}
+
+void bl_plans_describe_cpu(const bl_plans *p, void (*line)(void *arg, const char *text), void *arg) {
+    for (int i = 0; i < PLAN_BUCKETS; i++) {
+        for (const bl_plan *plan = p->bucket[i]; plan; plan = plan->next) {
+            char name[160], text[320];
+            const bl_conv_shape *s = &plan->key.shape;
+            double flop = 2.0 * s->n * s->oc * s->oh * s->ow * s->ic * s->kh * s->kw;
+            bl_plan_text(&plan->key, name, sizeof name);
+            snprintf(text, sizeof text, "conv %s: %s, %.2f ms (%.0f GFLOP/s), %lld calls, %.0f ms", name,
+                     plan->impl, plan->best_ms, flop / (plan->best_ms * 1e6 + 1e-9),
+                     (long long)plan->calls, plan->total_ms);
+            line(arg, text);
+        }
+    }
+}
