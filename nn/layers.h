@@ -35,7 +35,9 @@ typedef struct bl_conv_spec {
     bl_init init;
     float init_std;
     bool trainable; /* false: the layer (and its norm's affine) is frozen */
-    bool zero_gamma; /* init gamma = 0 (last norm of a residual branch) */
+    bool zero_gamma; /* init gamma = 0 (last norm of a residual branch); ignored when gamma is frozen */
+    float slope;     /* LEAKY; 0 = 0.1 */
+    bool decay_norm; /* weight decay on gamma and beta too; weights and biases always decay */
 } bl_conv_spec;
 
 bl_status bl_conv_layer_declare(bl_store *s, const bl_conv_spec *spec, bl_conv_layer *layer);

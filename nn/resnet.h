@@ -5,6 +5,7 @@
 #include "nn/layers.h"
 
 typedef enum bl_resnet_depth { BL_RESNET_SMALL, BL_RESNET_18, BL_RESNET_34, BL_RESNET_50, BL_RESNET_101 } bl_resnet_depth;
+extern const char *const bl_resnet_depth_names[]; /* "small","r18","r34","r50","r101",NULL */
 
 typedef struct bl_resnet_config {
     bl_resnet_depth depth;

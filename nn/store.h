@@ -34,7 +34,7 @@ typedef struct bl_param_spec {
 typedef struct bl_store bl_store;
 
 bl_status bl_store_create(bl_store **out);
-void bl_store_destroy(bl_store *s);
+void bl_store_destroy(bl_store *s); /* before its context */
 
 /* Declares a tensor; *t points to a bl_tensor that stays valid as long as the store and is usable after
  * bl_store_finish. Duplicate names are BL_EINVAL. Gradients: leaf, needs_grad = trainable.
@@ -48,6 +48,11 @@ bl_status bl_store_finish(bl_store *s, bl_ctx *ctx, uint64_t seed, bool with_gra
 
 int64_t bl_store_params(const bl_store *s);    /* trainable elements */
 int64_t bl_store_count(const bl_store *s);     /* named tensors */
+int64_t bl_store_elements(const bl_store *s);  /* parameter elements, frozen ones too, buffers not */
+/* What the i-th declared tensor was declared as; NULL beyond the end. */
+const bl_param_spec *bl_store_spec(const bl_store *s, int64_t i);
+/* The tensor of that name, or NULL. */
+bl_tensor *bl_store_find(const bl_store *s, const char *name);
 
 /* ---- flat operations ---------------------------------------------------------------------------- */
 typedef struct bl_sgd {
@@ -57,7 +62,8 @@ typedef struct bl_sgd {
     float grad_scale; /* gradients are multiplied by this first (1/accumulation steps); 0 = 1 */
 } bl_sgd;
 /* One update of all trainable tensors; zeroes the gradients afterwards; *grad_norm (may be NULL) receives the
- * norm before clipping. */
+ * norm before clipping. When the norm is computed (grad_norm given or clipping) and is not finite: BL_ENUMERIC
+ * naming the tensor, and nothing changes. */
 bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_norm);
 bl_status bl_store_zero_grad(bl_store *s, bl_ctx *ctx);
 /* teacher <- keep*teacher + (1-keep)*student over parameters (frozen ones too). Buffers (BN statistics):
