@@ -29,7 +29,8 @@ static void complain(loader *l, const origin *at, const char *path, const char *
     char *text = NULL;
     int n;
     if (at->doc) {
-        n = asprintf(&text, "%s:%d: %s: %s", at->doc->file, bl_json_line(at->doc, path), path, what);
+        n = asprintf(&text, "%s:%d: %s: %s", at->doc->file, bl_json_line(at->doc, path), path,
+                     what);
     } else if (at->override) {
         n = asprintf(&text, "override \"%s\": %s: %s", at->override, path, what);
     } else {
@@ -80,7 +81,8 @@ static void join(char *out, size_t size, const char *path, const char *key) {
     snprintf(out, size, "%s%s%s", path, *path ? "." : "", key);
 }
 
-/* The dotted path of a field called `key` anywhere in the schema, for "did you mean"; false if none. */
+/* The dotted path of a field called `key` anywhere in the schema, for "did you mean"; false if
+ * none. */
 static bool find_elsewhere(const bl_schema *schema, const char *path, const char *key, char *out,
                            size_t size) {
     for (const bl_field *f = schema->fields; f->key; f++) {
@@ -90,7 +92,8 @@ static bool find_elsewhere(const bl_schema *schema, const char *path, const char
             snprintf(out, size, "%s", here);
             return true;
         }
-        if (f->type == BL_T_SECTION && find_elsewhere(f->section, here, key, out, size)) return true;
+        if (f->type == BL_T_SECTION && find_elsewhere(f->section, here, key, out, size))
+            return true;
     }
     return false;
 }
@@ -297,7 +300,8 @@ static bl_status fill(loader *l, const bl_schema *schema, const char *path,
         }
         if (!value && !f->def) {
             /* A value that was given but refused has its complaint already. */
-            if (!complained(l, here)) complain(l, &(origin){NULL, NULL}, here, "a value is required");
+            if (!complained(l, here))
+                complain(l, &(origin){NULL, NULL}, here, "a value is required");
             continue;
         }
         if (!value) {

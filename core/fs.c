@@ -44,8 +44,8 @@ bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *
     while (status == BL_OK) {
         if (n == cap) {
             if (cap > max_bytes) {
-                status = bl_fail(BL_EFORMAT, "%s: larger than the limit of %zu bytes", path,
-                                 max_bytes);
+                status =
+                    bl_fail(BL_EFORMAT, "%s: larger than the limit of %zu bytes", path, max_bytes);
                 break;
             }
             cap = cap > max_bytes / 2 ? max_bytes + 1 : 2 * cap;
@@ -119,7 +119,8 @@ bl_status bl_outfile_open(const char *path, bl_outfile *o) {
     return BL_OK;
 }
 
-/* The rename is durable only once the folder is on disk; filesystems that cannot do that are left be. */
+/* The rename is durable only once the folder is on disk; filesystems that cannot do that are left
+ * be. */
 static void sync_folder(const char *path) {
     char *dir = bl_path_dir(path);
     int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;

@@ -45,7 +45,8 @@ static bl_status scan_object(bl_scan *s, struct bl_json_lines *l, int64_t self, 
     bool more = bl_scan_peek(s) != '}';
     if (!more) s->p++;
     while (more) {
-        if (bl_scan_peek(s) != '"') return bl_scan_fail(s, "a key must be a string in double quotes");
+        if (bl_scan_peek(s) != '"')
+            return bl_scan_fail(s, "a key must be a string in double quotes");
         BL_TRY(bl_scan_string(s));
         char *key = bl_arena_strdup(l->arena, s->text);
         if (!key) return BL_ENOMEM;
@@ -87,13 +88,18 @@ static bl_status scan_value(bl_scan *s, struct bl_json_lines *l, int64_t self, i
     bl_scan_num num;
     char which;
     switch (c) {
-    case '{': return scan_object(s, l, self, depth);
-    case '[': return scan_array(s, l, self, depth);
-    case '"': return bl_scan_string(s);
+    case '{':
+        return scan_object(s, l, self, depth);
+    case '[':
+        return scan_array(s, l, self, depth);
+    case '"':
+        return bl_scan_string(s);
     case 't':
     case 'f':
-    case 'n': return bl_scan_literal(s, &which);
-    default: return bl_scan_number(s, &num);
+    case 'n':
+        return bl_scan_literal(s, &which);
+    default:
+        return bl_scan_number(s, &num);
     }
 }
 
@@ -198,7 +204,8 @@ int bl_json_line(const bl_json *doc, const char *dotted) {
     return at < 0 ? 0 : l->nodes[at].line;
 }
 
-/* Writer ----------------------------------------------------------------------------------------- */
+/* Writer -----------------------------------------------------------------------------------------
+ */
 
 static void indent(FILE *f, int depth) {
     fputc('\n', f);

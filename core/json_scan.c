@@ -29,11 +29,15 @@ bl_status bl_scan_fail(const bl_scan *s, const char *fmt, ...) {
 int bl_scan_peek(bl_scan *s) {
     for (; s->p < s->end; s->p++) {
         switch (*s->p) {
-        case '\n': s->line++; break;
+        case '\n':
+            s->line++;
+            break;
         case ' ':
         case '\t':
-        case '\r': break;
-        default: return (unsigned char)*s->p;
+        case '\r':
+            break;
+        default:
+            return (unsigned char)*s->p;
         }
     }
     return -1;
@@ -135,11 +139,14 @@ static bl_status escape(bl_scan *s) {
     return append(s, utf8, encode_utf8(v, utf8));
 }
 
-/* Length of the valid UTF-8 sequence at p, 0 if there is none (overlong forms and surrogates included). */
+/* Length of the valid UTF-8 sequence at p, 0 if there is none (overlong forms and surrogates
+ * included). */
 static size_t utf8_length(const unsigned char *p, const unsigned char *end) {
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-               : p[0] >= 0xf0 && p[0] < 0xf5                                                   ? 4
-                                                                                               : 0;
+    size_t n = p[0] < 0x80                   ? 1
+               : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+               : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                             : 0;
     if (n == 0 || (size_t)(end - p) < n) return 0;
     for (size_t i = 1; i < n; i++) {
         if ((p[i] & 0xc0) != 0x80) return 0;

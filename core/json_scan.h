@@ -1,8 +1,9 @@
 /* A strict pull scanner for JSON text (RFC 8259), the common ground of json.c and safetensors.c.
  *
- * Stricter than most parsers: UTF-8 must be valid, \u0000 is refused (our strings are C strings), integers
- * must fit 64 bits, reals must be finite, a byte-order mark is an error. It allocates one buffer for the
- * longest string and nothing else, so its memory does not depend on what the text describes. */
+ * Stricter than most parsers: UTF-8 must be valid, \u0000 is refused (our strings are C strings),
+ * integers must fit 64 bits, reals must be finite, a byte-order mark is an error. It allocates one
+ * buffer for the longest string and nothing else, so its memory does not depend on what the text
+ * describes. */
 #ifndef BALLAST_CORE_JSON_SCAN_H
 #define BALLAST_CORE_JSON_SCAN_H
 
@@ -47,8 +48,8 @@ bl_status bl_scan_more(bl_scan *s, char close, bool *more);
 /* Only white space may be left. */
 bl_status bl_scan_finish(bl_scan *s);
 
-/* The shortest decimal text that reads back as exactly `value`; always with a '.' or an exponent when
- * `real`; "null" when not finite. */
+/* The shortest decimal text that reads back as exactly `value`; always with a '.' or an exponent
+ * when `real`; "null" when not finite. */
 void bl_format_double(double value, bool real, char out[32]);
 
 #endif

@@ -16,12 +16,11 @@ static const struct dtype {
     bl_st_dtype type;
     size_t size;
 } dtypes[] = {
-    {"F32", BL_ST_F32, 4},        {"F16", BL_ST_F16, 2},   {"BF16", BL_ST_BF16, 2},
-    {"F64", BL_ST_F64, 8},        {"I32", BL_ST_I32, 4},   {"I64", BL_ST_I64, 8},
-    {"U8", BL_ST_U8, 1},          {"I8", BL_ST_OTHER, 1},  {"BOOL", BL_ST_OTHER, 1},
-    {"I16", BL_ST_OTHER, 2},      {"U16", BL_ST_OTHER, 2}, {"U32", BL_ST_OTHER, 4},
-    {"U64", BL_ST_OTHER, 8},      {"F8_E4M3", BL_ST_OTHER, 1},
-    {"F8_E5M2", BL_ST_OTHER, 1},
+    {"F32", BL_ST_F32, 4},   {"F16", BL_ST_F16, 2},       {"BF16", BL_ST_BF16, 2},
+    {"F64", BL_ST_F64, 8},   {"I32", BL_ST_I32, 4},       {"I64", BL_ST_I64, 8},
+    {"U8", BL_ST_U8, 1},     {"I8", BL_ST_OTHER, 1},      {"BOOL", BL_ST_OTHER, 1},
+    {"I16", BL_ST_OTHER, 2}, {"U16", BL_ST_OTHER, 2},     {"U32", BL_ST_OTHER, 4},
+    {"U64", BL_ST_OTHER, 8}, {"F8_E4M3", BL_ST_OTHER, 1}, {"F8_E5M2", BL_ST_OTHER, 1},
 };
 
 struct bl_st_file {
@@ -32,8 +31,8 @@ struct bl_st_file {
     size_t body_size;
     bl_st_tensor *tensors;
     size_t count, cap;
-    bl_strmap *names;   /* tensor name -> index */
-    bl_strmap *meta;    /* key -> index into values */
+    bl_strmap *names; /* tensor name -> index */
+    bl_strmap *meta;  /* key -> index into values */
     const char **values;
     size_t n_values, values_cap;
 };
@@ -61,7 +60,8 @@ static bl_status scan_size(bl_scan *s, const char *tensor, int64_t *out) {
     bl_scan_num n;
     BL_TRY(bl_scan_number(s, &n));
     if (!n.is_int || n.i < 0) {
-        return bl_scan_fail(s, "tensor \"%.200s\": sizes and offsets must be integers >= 0", tensor);
+        return bl_scan_fail(s, "tensor \"%.200s\": sizes and offsets must be integers >= 0",
+                            tensor);
     }
     *out = n.i;
     return BL_OK;
@@ -75,7 +75,8 @@ static bl_status scan_sizes(bl_scan *s, const char *tensor, int max, int64_t *v,
     if (!more) s->p++;
     while (more) {
         if (*n == max) {
-            return bl_scan_fail(s, "tensor \"%.200s\": more than %d numbers in an array", tensor, max);
+            return bl_scan_fail(s, "tensor \"%.200s\": more than %d numbers in an array", tensor,
+                                max);
         }
         BL_TRY(scan_size(s, tensor, &v[(*n)++]));
         BL_TRY(bl_scan_more(s, ']', &more));
@@ -96,12 +97,14 @@ static bl_status check_tensor(bl_scan *s, const bl_st_file *f, bl_st_tensor *t,
         if (t->shape[i] == 0) overflow = false, bytes = 0;
     }
     if (span[0] > span[1] || (uint64_t)span[1] > f->body_size) {
-        return bl_scan_fail(s, "tensor \"%.200s\": data_offsets [%lld, %lld] are outside the %zu bytes of data",
-                            t->name, (long long)span[0], (long long)span[1], f->body_size);
+        return bl_scan_fail(
+            s, "tensor \"%.200s\": data_offsets [%lld, %lld] are outside the %zu bytes of data",
+            t->name, (long long)span[0], (long long)span[1], f->body_size);
     }
     if (overflow || bytes != span[1] - span[0]) {
-        return bl_scan_fail(s, "tensor \"%.200s\": the shape needs another size than the %lld bytes given",
-                            t->name, (long long)(span[1] - span[0]));
+        return bl_scan_fail(
+            s, "tensor \"%.200s\": the shape needs another size than the %lld bytes given", t->name,
+            (long long)(span[1] - span[0]));
     }
     t->dtype = type->type;
     t->data = f->body + span[0];
@@ -220,8 +223,9 @@ static bl_status check_tiling(const bl_st_file *f) {
     for (size_t i = 0; i < f->count && status == BL_OK; i++) {
         const uint8_t *p = order[i]->data;
         if (p != at) {
-            status = bl_fail(BL_EFORMAT, "%s: tensor \"%.200s\": its bytes %s", f->name, order[i]->name,
-                             p < at ? "overlap another tensor's" : "follow a hole in the data");
+            status =
+                bl_fail(BL_EFORMAT, "%s: tensor \"%.200s\": its bytes %s", f->name, order[i]->name,
+                        p < at ? "overlap another tensor's" : "follow a hole in the data");
         }
         at = p + order[i]->bytes;
     }
@@ -251,8 +255,9 @@ static bl_status parse(bl_st_file *f, const uint8_t *data, size_t size, const ch
     }
     uint64_t header = load_le64(data);
     if (header > size - PREFIX || header > MAX_HEADER) {
-        return bl_fail(BL_EFORMAT, "%s: the header claims %llu bytes; the file has %zu, the limit is %d",
-                       name, (unsigned long long)header, size - PREFIX, MAX_HEADER);
+        return bl_fail(BL_EFORMAT,
+                       "%s: the header claims %llu bytes; the file has %zu, the limit is %d", name,
+                       (unsigned long long)header, size - PREFIX, MAX_HEADER);
     }
     f->body = data + PREFIX + header;
     f->body_size = size - PREFIX - header;

@@ -39,8 +39,8 @@ static bl_status check_tensors(const char *path, const bl_st_tensor *tensors, in
             }
         }
         if (bytes != t->bytes) {
-            return bl_fail(BL_EINVAL, "%s: tensor \"%s\": %zu bytes given, the shape needs %zu", path,
-                           t->name, t->bytes, bytes);
+            return bl_fail(BL_EINVAL, "%s: tensor \"%s\": %zu bytes given, the shape needs %zu",
+                           path, t->name, t->bytes, bytes);
         }
         if (strcmp(t->name, "__metadata__") == 0) {
             return bl_fail(BL_EINVAL, "%s: a tensor cannot be called \"__metadata__\"", path);
@@ -72,7 +72,8 @@ static struct json_object *describe_metadata(const char *const *metadata, int n)
     return o;
 }
 
-/* Wide elements first, otherwise in the given order: then every tensor is aligned to its element. */
+/* Wide elements first, otherwise in the given order: then every tensor is aligned to its element.
+ */
 static void sort_by_width(const bl_st_tensor *tensors, int n, int *order) {
     int k = 0;
     for (size_t width = 8; width > 0; width /= 2) {

@@ -12,22 +12,30 @@ static struct json_object *dump_array(const bl_field *f, const char *at) {
     const bl_strings *strings = (const void *)at;
     int32_t n = f->type == BL_T_INTS ? ints->n : f->type == BL_T_REALS ? reals->n : strings->n;
     for (int32_t i = 0; i < n; i++) {
-        json_object_array_add(array, f->type == BL_T_INTS     ? json_object_new_int64(ints->v[i])
-                                     : f->type == BL_T_REALS ? json_object_new_double(reals->v[i])
-                                                             : json_object_new_string(strings->v[i]));
+        json_object_array_add(array, f->type == BL_T_INTS ? json_object_new_int64(ints->v[i])
+                                     : f->type == BL_T_REALS
+                                         ? json_object_new_double(reals->v[i])
+                                         : json_object_new_string(strings->v[i]));
     }
     return array;
 }
 
 static struct json_object *dump_field(const bl_field *f, const char *at) {
     switch (f->type) {
-    case BL_T_BOOL: return json_object_new_boolean(*(const bool *)at);
-    case BL_T_INT: return json_object_new_int64(*(const int64_t *)(const void *)at);
-    case BL_T_REAL: return json_object_new_double(*(const double *)(const void *)at);
-    case BL_T_STRING: return json_object_new_string(*(const char *const *)(const void *)at);
-    case BL_T_ENUM: return json_object_new_string(f->choices[*(const int32_t *)(const void *)at]);
-    case BL_T_SECTION: return bl_config_dump(f->section, at);
-    default: return dump_array(f, at);
+    case BL_T_BOOL:
+        return json_object_new_boolean(*(const bool *)at);
+    case BL_T_INT:
+        return json_object_new_int64(*(const int64_t *)(const void *)at);
+    case BL_T_REAL:
+        return json_object_new_double(*(const double *)(const void *)at);
+    case BL_T_STRING:
+        return json_object_new_string(*(const char *const *)(const void *)at);
+    case BL_T_ENUM:
+        return json_object_new_string(f->choices[*(const int32_t *)(const void *)at]);
+    case BL_T_SECTION:
+        return bl_config_dump(f->section, at);
+    default:
+        return dump_array(f, at);
     }
 }
 

@@ -6,15 +6,24 @@
 
 const char *bl_type_name(bl_type type) {
     switch (type) {
-    case BL_T_BOOL: return "boolean";
-    case BL_T_INT: return "integer";
-    case BL_T_REAL: return "number";
-    case BL_T_STRING: return "string";
-    case BL_T_ENUM: return "choice";
-    case BL_T_INTS: return "array of integers";
-    case BL_T_REALS: return "array of numbers";
-    case BL_T_STRINGS: return "array of strings";
-    case BL_T_SECTION: return "section";
+    case BL_T_BOOL:
+        return "boolean";
+    case BL_T_INT:
+        return "integer";
+    case BL_T_REAL:
+        return "number";
+    case BL_T_STRING:
+        return "string";
+    case BL_T_ENUM:
+        return "choice";
+    case BL_T_INTS:
+        return "array of integers";
+    case BL_T_REALS:
+        return "array of numbers";
+    case BL_T_STRINGS:
+        return "array of strings";
+    case BL_T_SECTION:
+        return "section";
     }
     return "unknown";
 }
@@ -36,8 +45,8 @@ static bool is_number(struct json_object *o) {
 
 static bl_status wrong_type(bl_type type, struct json_object *got, char why[256]) {
     const char *text = json_object_to_json_string_ext(got, JSON_C_TO_STRING_NOSLASHESCAPE);
-    snprintf(why, 256, "expected %s%s, got %.80s", strchr("aeiou", bl_type_name(type)[0]) ? "an " : "a ",
-             bl_type_name(type), text);
+    snprintf(why, 256, "expected %s%s, got %.80s",
+             strchr("aeiou", bl_type_name(type)[0]) ? "an " : "a ", bl_type_name(type), text);
     return BL_ECONFIG;
 }
 
@@ -90,9 +99,15 @@ static bl_status convert_array(const bl_field *f, struct json_object *value, bl_
     }
     if (!out) return BL_OK;
     switch (f->type) {
-    case BL_T_INTS: *(bl_ints *)out = (bl_ints){(int32_t)n, (int64_t *)(void *)v}; break;
-    case BL_T_REALS: *(bl_reals *)out = (bl_reals){(int32_t)n, (double *)(void *)v}; break;
-    default: *(bl_strings *)out = (bl_strings){(int32_t)n, (const char **)(void *)v}; break;
+    case BL_T_INTS:
+        *(bl_ints *)out = (bl_ints){(int32_t)n, (int64_t *)(void *)v};
+        break;
+    case BL_T_REALS:
+        *(bl_reals *)out = (bl_reals){(int32_t)n, (double *)(void *)v};
+        break;
+    default:
+        *(bl_strings *)out = (bl_strings){(int32_t)n, (const char **)(void *)v};
+        break;
     }
     return BL_OK;
 }
@@ -125,7 +140,8 @@ bl_status bl_field_convert(const bl_field *f, struct json_object *value, bl_aren
     case BL_T_STRINGS:
         if (!is(value, json_type_array)) return wrong_type(f->type, value, why);
         return convert_array(f, value, arena, out, why);
-    case BL_T_SECTION: break;
+    case BL_T_SECTION:
+        break;
     }
     return wrong_type(f->type, value, why);
 }

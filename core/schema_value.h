@@ -1,11 +1,13 @@
-/* One setting: from JSON to its C value and its checks. Internal to core/ (schema.h is the interface). */
+/* One setting: from JSON to its C value and its checks. Internal to core/ (schema.h is the
+ * interface). */
 #ifndef BALLAST_CORE_SCHEMA_VALUE_H
 #define BALLAST_CORE_SCHEMA_VALUE_H
 
 #include "core/schema.h"
 
-/* Checks `value` against the field and, when `out` is not NULL, stores it there with strings and arrays in
- * `arena`. On failure writes the complaint ("expected an integer, got \"x\"") to `why`. Not for sections. */
+/* Checks `value` against the field and, when `out` is not NULL, stores it there with strings and
+ * arrays in `arena`. On failure writes the complaint ("expected an integer, got \"x\"") to `why`.
+ * Not for sections. */
 bl_status bl_field_convert(const bl_field *field, struct json_object *value, bl_arena *arena,
                            void *out, char why[256]);
 

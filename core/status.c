@@ -45,16 +45,26 @@ void bl_error_clear(void) {
 
 const char *bl_status_name(bl_status code) {
     switch (code) {
-    case BL_OK: return "ok";
-    case BL_EINVAL: return "invalid argument";
-    case BL_ENOMEM: return "out of memory";
-    case BL_EIO: return "i/o error";
-    case BL_EFORMAT: return "broken data";
-    case BL_ECONFIG: return "configuration error";
-    case BL_EUNSUPPORTED: return "not supported";
-    case BL_ENUMERIC: return "not finite";
-    case BL_EBACKEND: return "backend error";
-    case BL_ECANCELLED: return "cancelled";
+    case BL_OK:
+        return "ok";
+    case BL_EINVAL:
+        return "invalid argument";
+    case BL_ENOMEM:
+        return "out of memory";
+    case BL_EIO:
+        return "i/o error";
+    case BL_EFORMAT:
+        return "broken data";
+    case BL_ECONFIG:
+        return "configuration error";
+    case BL_EUNSUPPORTED:
+        return "not supported";
+    case BL_ENUMERIC:
+        return "not finite";
+    case BL_EBACKEND:
+        return "backend error";
+    case BL_ECANCELLED:
+        return "cancelled";
     }
     return "unknown status";
 }

@@ -9,8 +9,8 @@ static int min3(int a, int b, int c) {
     return m < c ? m : c;
 }
 
-/* Damerau-Levenshtein distance with adjacent transpositions (the "optimal string alignment" form); names
- * longer than LONGEST count as far away. */
+/* Damerau-Levenshtein distance with adjacent transpositions (the "optimal string alignment" form);
+ * names longer than LONGEST count as far away. */
 static int distance(const char *a, const char *b) {
     int n = (int)strnlen(a, LONGEST + 1), m = (int)strnlen(b, LONGEST + 1);
     if (n > LONGEST || m > LONGEST) return LONGEST;

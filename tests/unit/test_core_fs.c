@@ -1,0 +1,199 @@
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/fs.h"
+#include "core/log.h"
+#include "tests/check.h"
+
+static char root[] = "/tmp/ballast-fs-XXXXXX";
+
+static char *at(const char *name) {
+    return bl_path_join(root, name);
+}
+
+static void test_round_trip(void) {
+    char *path = at("a.bin"), *data;
+    size_t size;
+    CHECK_OK(bl_write_file(path, "one\0two", 7));
+    CHECK_OK(bl_read_file(path, 100, &data, &size));
+    CHECK_EQ(size, 7);
+    CHECK(memcmp(data, "one\0two\0", 8) == 0);
+    free(data);
+    CHECK_OK(bl_read_file(path, 7, &data, &size)); /* exactly the limit */
+    free(data);
+    CHECK_FAILS(bl_read_file(path, 6, &data, &size), BL_EFORMAT, path);
+    CHECK(!data);
+    CHECK_FAILS(bl_read_file("/nonexistent/x", 6, &data, &size), BL_EIO, "/nonexistent/x");
+    CHECK_FAILS(bl_read_file(root, 6, &data, &size), BL_EIO, "folder");
+    CHECK_OK(bl_read_file("/proc/self/stat", 1 << 20, &data, &size)); /* size unknown beforehand */
+    CHECK(size > 0);
+    free(data);
+    free(path);
+}
+
+static void test_map(void) {
+    char *path = at("m"), *empty = at("empty");
+    bl_map m;
+    CHECK_OK(bl_write_file(path, "abc", 3));
+    CHECK_OK(bl_map_open(path, &m));
+    CHECK(m.size == 3 && memcmp(m.data, "abc", 3) == 0);
+    bl_map_close(&m);
+    CHECK_OK(bl_write_file(empty, NULL, 0));
+    CHECK_OK(bl_map_open(empty, &m));
+    CHECK(m.size == 0 && m.data);
+    bl_map_close(&m);
+    CHECK_FAILS(bl_map_open(root, &m), BL_EIO, "folder");
+    free(path), free(empty);
+}
+
+static void test_atomic(void) {
+    char *path = at("atomic"), *data;
+    size_t size;
+    CHECK_OK(bl_write_file(path, "old", 3));
+    bl_outfile o;
+    CHECK_OK(bl_outfile_open(path, &o));
+    fprintf(o.f, "new");
+    fflush(o.f);
+    CHECK_OK(bl_read_file(path, 100, &data, &size));
+    CHECK_STR(data, "old"); /* nothing shows before the commit */
+    free(data);
+    char *tmp = strdup(o.tmp);
+    bl_outfile_abort(&o);
+    CHECK(!bl_exists(tmp));
+    CHECK_OK(bl_outfile_open(path, &o));
+    fprintf(o.f, "new");
+    CHECK_OK(bl_outfile_commit(&o));
+    bl_outfile_abort(&o); /* harmless */
+    CHECK(!bl_exists(tmp));
+    CHECK_OK(bl_read_file(path, 100, &data, &size));
+    CHECK_STR(data, "new");
+    free(data);
+    CHECK_FAILS(bl_outfile_open("/nonexistent/x", &o), BL_EIO, "/nonexistent/x");
+    bl_outfile_abort(&o);
+    free(tmp), free(path);
+}
+
+/* /dev/full fails every write with ENOSPC, as a full disk does. */
+static void test_full_disk(void) {
+    char *path = at("full");
+    bl_outfile o;
+    CHECK_OK(bl_outfile_open(path, &o));
+    char *tmp = strdup(o.tmp);
+    o.f = freopen("/dev/full", "w", o.f);
+    CHECK(o.f);
+    for (int i = 0; i < 100000; i++) fputs("0123456789", o.f); /* failures ignored on purpose */
+    CHECK_FAILS(bl_outfile_commit(&o), BL_EIO, path);
+    CHECK(!bl_exists(path) && !bl_exists(tmp));
+    free(tmp), free(path);
+}
+
+static void test_paths(void) {
+    static const char *const joins[][3] = {
+        {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a", "/b", "/b"}, {NULL, "b", "b"}, {"", "b", "b"}};
+    static const char *const dirs[][2] = {
+        {"a/b", "a"}, {"b", "."}, {"/b", "/"}, {"a//b", "a"}, {"/a/b/c", "/a/b"}};
+    for (int i = 0; i < 5; i++) {
+        char *p = bl_path_join(joins[i][0], joins[i][1]);
+        CHECK_STR(p, joins[i][2]);
+        free(p);
+        p = bl_path_dir(dirs[i][0]);
+        CHECK_STR(p, dirs[i][1]);
+        free(p);
+    }
+    char *deep = at("x/y//z");
+    CHECK(!bl_is_dir(deep));
+    CHECK_OK(bl_mkdirs(deep));
+    CHECK_OK(bl_mkdirs(deep)); /* twice is fine */
+    CHECK(bl_is_dir(deep));
+    free(deep);
+    char *file = at("f"), *below = at("f/g");
+    CHECK_OK(bl_write_file(file, "", 0));
+    CHECK_FAILS(bl_mkdirs(below), BL_EIO, "f");
+    free(file), free(below);
+}
+
+static void test_sha256(void) {
+    /* FIPS 180-2 examples. */
+    char hex[65], *path = at("sha");
+    bl_sha256("abc", 3, hex);
+    CHECK_STR(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    bl_sha256(NULL, 0, hex);
+    CHECK_STR(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    CHECK_OK(bl_write_file(path, "abc", 3));
+    CHECK_OK(bl_sha256_file(path, hex));
+    CHECK_STR(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK_FAILS(bl_sha256_file("/nonexistent/x", hex), BL_EIO, "/nonexistent/x");
+    free(path);
+}
+
+static void write_metrics(const char *path, long keep, long from, long to) {
+    bl_metrics *m;
+    CHECK_OK(bl_metrics_open(path, keep, &m));
+    for (long i = from; i <= to; i++) {
+        bl_metrics_begin(m);
+        bl_metrics_number(m, "iter", (double)i);
+        bl_metrics_number(m, "loss", i == 3 ? NAN : 0.1 * (double)i);
+        bl_metrics_string(m, "note", "a \"quoted\"\n line");
+        bl_metrics_array(m, "v", (double[]){1, 0.5, INFINITY}, 3);
+        CHECK_OK(bl_metrics_end(m));
+    }
+    bl_metrics_close(m);
+}
+
+static void test_metrics_resume(void) {
+    char *once = at("once.jsonl"), *twice = at("twice.jsonl"), *a, *b;
+    size_t na, nb;
+    write_metrics(once, -1, 1, 20);
+    write_metrics(twice, -1, 1, 13);
+    FILE *f = fopen(twice, "a"); /* a crash in the middle of a line */
+    fputs("{\"iter\": 14, \"lo", f);
+    fclose(f);
+    write_metrics(twice, 9, 10, 20);
+    CHECK_OK(bl_read_file(once, 1 << 20, &a, &na));
+    CHECK_OK(bl_read_file(twice, 1 << 20, &b, &nb));
+    CHECK_STR(a, b);
+    CHECK(strstr(a, "{\"iter\": 3, \"loss\": null, \"note\": \"a \\\"quoted\\\"\\u000a line\", "
+                    "\"v\": [1, 0.5, null]}\n"));
+    free(a), free(b);
+    write_metrics(twice, -1, 1, 2); /* a fresh run empties the file */
+    CHECK_OK(bl_read_file(twice, 1 << 20, &b, &nb));
+    CHECK(nb < na / 5);
+    free(b);
+    bl_metrics *m;
+    CHECK_FAILS(bl_metrics_open("/nonexistent/x", -1, &m), BL_EIO, "/nonexistent/x");
+    free(once), free(twice);
+}
+
+static void test_log(void) {
+    char *path = at("log.txt"), *text;
+    size_t n;
+    CHECK_OK(bl_log_set_file(path));
+    BL_DEBUG("hidden %d", 1);
+    BL_INFO("shown %d", 2);
+    bl_log_set_level(BL_LOG_WARN);
+    BL_INFO("hidden %d", 3);
+    BL_WARN("shown %d", 4);
+    CHECK_OK(bl_log_set_file(NULL));
+    BL_WARN("not in the file");
+    CHECK_OK(bl_read_file(path, 1 << 20, &text, &n));
+    CHECK(strstr(text, " info   shown 2\n") && strstr(text, " warn   shown 4\n"));
+    CHECK(!strstr(text, "hidden") && !strstr(text, "not in"));
+    CHECK(text[2] == ':' && text[5] == ':' && text[8] == ' ');
+    CHECK_FAILS(bl_log_set_file("/nonexistent/x"), BL_EIO, "/nonexistent/x");
+    free(text), free(path);
+}
+
+int main(void) {
+    CHECK(mkdtemp(root));
+    test_round_trip();
+    test_map();
+    test_atomic();
+    test_full_disk();
+    test_paths();
+    test_sha256();
+    test_metrics_resume();
+    test_log();
+    char cmd[64];
+    snprintf(cmd, sizeof cmd, "rm -rf '%s'", root);
+    return system(cmd);
+}
