@@ -261,10 +261,14 @@ static void write_value(FILE *f, struct json_object *o, int depth) {
     }
 }
 
+void bl_json_print(struct json_object *root, FILE *f) {
+    write_value(f, root, 0);
+    fputc('\n', f);
+}
+
 bl_status bl_json_save(struct json_object *root, const char *path) {
     bl_outfile o;
     BL_TRY(bl_outfile_open(path, &o));
-    write_value(o.f, root, 0);
-    fputc('\n', o.f);
+    bl_json_print(root, o.f);
     return bl_outfile_commit(&o);
 }

@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "core/status.h"
 
@@ -31,5 +32,7 @@ int bl_json_line(const bl_json *doc, const char *dotted);
 /* Two spaces a level, arrays of scalars on one line; doubles with the fewest digits that read back exactly,
  * null when not finite; atomic write. */
 bl_status bl_json_save(struct json_object *root, const char *path);
+/* The same text to a stream; ferror(f) tells of failures. */
+void bl_json_print(struct json_object *root, FILE *f);
 
 #endif
