@@ -188,8 +188,10 @@ int bl_json_line(const bl_json *doc, const char *dotted) {
     int64_t at = path ? 0 : -1;
     for (char *p = path; at >= 0 && *p;) {
         if (*p == '[') {
-            at = find_element(l, at, strtoll(p + 1, &p, 10));
-            if (*p == ']') p++;
+            char *digits = p + 1;
+            long long index = strtoll(digits, &p, 10);
+            at = p > digits && *p == ']' ? find_element(l, at, index) : -1;
+            p++; /* the ']'; when it is missing, `at` ends the loop */
         } else {
             if (*p == '.') p++;
             size_t n = strcspn(p, ".[");
