@@ -1,0 +1,52 @@
+/* What a sub-command is, and the few things all of them share. */
+#ifndef BALLAST_CLI_COMMAND_H
+#define BALLAST_CLI_COMMAND_H
+
+#include "cli/options.h"
+#include "core/arena.h"
+#include "train/train.h"
+
+/* Exit codes of the program. */
+enum {
+    BL_EXIT_OK = 0,
+    BL_EXIT_FAILED = 1,
+    BL_EXIT_USAGE = 2,        /* the command line or the configuration is wrong */
+    BL_EXIT_INTERRUPTED = 130 /* stopped by SIGINT or SIGTERM, after a checkpoint when training */
+};
+
+typedef struct bl_invocation {
+    int argc; /* the whole command line, for provenance */
+    char **argv;
+    void *options; /* the command's own struct, parsed */
+    bl_words words;
+} bl_invocation;
+
+typedef struct bl_command {
+    const char *name;
+    const char *summary;  /* one line for the list */
+    const char *synopsis; /* after "ballast <name> " */
+    const char *details;  /* paragraphs */
+    const char *examples; /* lines */
+    const bl_option *options;
+    bl_settings settings;
+    int min_words, max_words; /* positional arguments; max < 0: any number */
+    size_t options_size;
+    const void *defaults; /* initial value of the options struct; NULL = zeros */
+    bl_status (*run)(const bl_invocation *in);
+} bl_command;
+
+extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, bl_report_command,
+    bl_split_command, bl_synth_command, bl_validate_command, bl_config_command, bl_doctor_command;
+
+/* Loads a configuration file, or config.json of a run folder, and applies settings on top.
+ * *run_dir (may be NULL) becomes `path` when that is a run folder, else NULL. */
+bl_status bl_cli_load_config(const char *path, const char *const *settings, int n_settings,
+                             bl_arena *arena, bl_run_config *cfg, const char **run_dir);
+
+/* A flag that the first SIGINT or SIGTERM sets; the second one ends the program at once. */
+const volatile int *bl_cli_watch_signals(void);
+
+/* The command line as one line of shell text (malloc'd; NULL when out of memory). */
+char *bl_cli_command_line(const bl_invocation *in);
+
+#endif

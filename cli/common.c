@@ -1,0 +1,60 @@
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "core/fs.h"
+
+bl_status bl_cli_load_config(const char *path, const char *const *settings, int n_settings,
+                             bl_arena *arena, bl_run_config *cfg, const char **run_dir) {
+    const char *file = path;
+    if (run_dir) *run_dir = NULL;
+    if (bl_is_dir(path)) {
+        file = bl_arena_printf(arena, "%s/config.json", path);
+        if (!file) return BL_ENOMEM;
+        if (!bl_exists(file))
+            return bl_fail(BL_ECONFIG, "%s: a folder without config.json is not a run folder", path);
+        if (run_dir) *run_dir = path;
+    }
+    return bl_config_load(&bl_run_schema, file, settings, n_settings, arena, cfg);
+}
+
+/* Set by the handler; the only process-wide state of the program's own, because signals have no
+ * argument. */
+static volatile int stop_requested;
+
+static void on_signal(int number) {
+    stop_requested = number;
+}
+
+const volatile int *bl_cli_watch_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &stop_requested;
+}
+
+char *bl_cli_command_line(const bl_invocation *in) {
+    size_t size = 1;
+    for (int i = 0; i < in->argc; i++) size += 4 * strlen(in->argv[i]) + 3;
+    char *line = malloc(size), *p = line;
+    if (!line) return NULL;
+    for (int i = 0; i < in->argc; i++) {
+        const char *word = in->argv[i];
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789_-./=:,+@%";
+        bool quote = !*word || strspn(word, plain) != strlen(word);
+        if (i) *p++ = ' ';
+        if (quote) *p++ = '\'';
+        for (; *word; word++) {
+            if (*word == '\'')
+                p = stpcpy(p, "'\\''");
+            else
+                *p++ = *word;
+        }
+        if (quote) *p++ = '\'';
+    }
+    *p = 0;
+    return line;
+}

@@ -1,0 +1,73 @@
+#include <stddef.h>
+
+#include "cli/command.h"
+
+typedef struct options {
+    const char *checkpoint, *model, *out;
+    double score;
+} options;
+
+static const char *const models[] = {"teacher", "student", "both", NULL};
+
+#define AT(field) offsetof(options, field)
+static const bl_option table[] = {
+    {.name = "checkpoint", .letter = 'c', .type = BL_OPTION_STRING, .offset = AT(checkpoint),
+     .value = "FILE", .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
+    {.name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = AT(model),
+     .value = "NAME", .choices = models, .doc = "Default: teacher where there is one."},
+    {.name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = AT(out), .value = "DIR",
+     .doc = "Folder for metrics, per-class tables and results; default: print only."},
+    {.name = "score", .type = BL_OPTION_REAL, .offset = AT(score), .value = "X", .min = 0, .max = 1,
+     .doc = "Least score of a detection; default: detector.score_threshold."},
+    {0}};
+
+static const options defaults = {.score = -1};
+
+static bl_status run(const bl_invocation *in) {
+    const options *o = in->options;
+    bl_status status = BL_OK;
+    bl_run_config cfg;
+    const char *run_dir, *checkpoint;
+    bl_arena *arena = bl_arena_create(0);
+    if (!arena) return BL_ENOMEM;
+    BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
+                                   in->words.n_settings, arena, &cfg, &run_dir));
+    checkpoint = o->checkpoint ? o->checkpoint : run_dir;
+    if (!checkpoint)
+        BL_TRY_DONE(bl_fail(BL_ECONFIG, "%s is a configuration: say which weights with "
+                                        "--checkpoint FILE, or give the run folder instead",
+                            in->words.positional[0]));
+    BL_TRY_DONE(bl_evaluate_checkpoint(&cfg, &(bl_eval_options){.checkpoint = checkpoint,
+                                                                .model = o->model,
+                                                                .out_dir = o->out,
+                                                                .score_threshold = o->score},
+                                       stdout));
+done:
+    bl_arena_destroy(arena);
+    return status;
+}
+
+const bl_command bl_eval_command = {
+    .name = "eval",
+    .summary = "Evaluate a checkpoint on the test set.",
+    .synopsis = "RUN|CONFIG [OPTIONS] [KEY.PATH=VALUE]...",
+    .details =
+        "RUN is a run folder: its configuration and its last checkpoint are used. With a\n"
+        "configuration file, --checkpoint says which weights to evaluate.\n"
+        "\n"
+        "Prints COCO AP and AR, over all classes and by class group, labelled with the model\n"
+        "they belong to. --out writes metrics.json, per_class.csv, per_class.json, pr.json and\n"
+        "results.json (COCO result format) below DIR.\n",
+    .examples =
+        "  ballast eval runs/full\n"
+        "  ballast eval runs/full --model both --out runs/full/eval/again\n"
+        "  ballast eval configs/demo/full.json -c runs/full/ckpt/iter_00001000.safetensors\n"
+        "  ballast eval runs/full data.test=other.json data.test_image_dir=other/images\n",
+    .options = table,
+    .settings = BL_SETTINGS_DOTTED,
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(options),
+    .defaults = &defaults,
+    .run = run,
+};
