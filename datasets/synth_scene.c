@@ -265,7 +265,7 @@ static void object_colour(const bl_synth_config *cfg, const canvas *cv, const bl
 
 static void draw_object(const bl_synth_config *cfg, const canvas *cv, const bl_synth_object *o,
                         bl_rng *rng) {
-    float rgb[3], edge[3];
+    float rgb[3] = {0}, edge[3];
     object_colour(cfg, cv, o, rng, rgb);
     bool outlined = bl_rng_uniform(rng) < 0.35f, striped = bl_rng_uniform(rng) < 0.25f;
     float line = bl_rng_range(rng, 0.8f, 2.0f), dark = bl_rng_uniform(rng) < 0.7f ? 0.45f : 1.5f;
