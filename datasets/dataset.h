@@ -7,6 +7,7 @@
 #define BALLAST_DATASETS_DATASET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/arena.h"
@@ -45,29 +46,50 @@ typedef struct bl_dataset {
     bl_ann *anns;
     int32_t n_categories, n_images;
     int64_t n_anns;
-    int64_t n_degenerate, n_clipped; /* seen while reading: w or h <= 0; reaching outside the image */
+    int64_t n_degenerate; /* boxes with w or h <= 0 */
+    int64_t n_clipped;    /* boxes that reach more than BL_BOX_SLACK px outside their image */
+    /* What a split file says of itself: "labelled", "unlabelled" (its boxes are hidden labels, kept only to
+     * measure pseudo-labels; never train on them), or "" for any other data set. */
+    const char *role;
 } bl_dataset;
+
+/* Annotation tools round; a box within this of the image edge counts as inside. */
+#define BL_BOX_SLACK 0.5
+/* Coordinates beyond this are no pixels; readers treat them as defects. */
+#define BL_MAX_COORDINATE 1e6
 
 /* How the readers treat defects. Structural damage (bad JSON, missing keys, an annotation of an unknown
  * image or category, duplicate ids) always fails, unless skip_bad is set: then the offending annotation or
- * image is dropped and counted. */
+ * image is dropped and counted; an annotation whose id is taken is kept under a fresh id, because a dropped
+ * object would be trained as background. */
 typedef struct bl_read_options {
     bool skip_bad;
     int64_t n_skipped; /* out */
+    int64_t n_renumbered; /* out: annotations that got a fresh id */
+    bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images only */
 } bl_read_options;
 
 /* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation is skipped, not stored). Streams: memory is
  * bounded by the result, not by the file. opt may be NULL. */
 bl_status bl_coco_read(const char *json_path, const char *image_dir, bl_read_options *opt,
                        bl_dataset **out);
+/* The same over memory; `name` stands for the file in messages. */
+bl_status bl_coco_read_memory(const void *data, size_t size, const char *name, const char *image_dir,
+                              bl_read_options *opt, bl_dataset **out);
 /* Pascal VOC: `root` holds Annotations/, JPEGImages/ and ImageSets/Main/<split>.txt. Pixel corners are
  * 1-based inclusive in the format's definition: x = xmin-1, w = xmax-xmin+1 when `one_based`, else taken as
  * written (x = xmin, w = xmax-xmin). Class names: `classes` (n of them) in this order, or all names found,
  * sorted, when n = 0. Category ids are 1..n. difficult becomes `difficult` and `ignore`. */
 bl_status bl_voc_read(const char *root, const char *split, const char *const *classes, int n_classes,
                       bool one_based, bl_read_options *opt, bl_dataset **out);
-/* Writes COCO JSON (atomic). */
+/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes back on reading. */
 bl_status bl_coco_write(const bl_dataset *d, const char *path);
+
+/* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories, images and anns,
+ * the anns in any order, with `image` and `category` as indices into parts->images and parts->categories
+ * (which keep their order). Fills first_ann, n_anns, n_degenerate and n_clipped. BL_EINVAL on an index out of
+ * range. */
+bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out);
 
 /* A view of some images (indices ascending or not; the order is kept), sharing nothing with `d`. */
 bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t n, bl_dataset **out);
@@ -79,6 +101,16 @@ void bl_dataset_counts(const bl_dataset *d, bool count_crowd, int64_t *images, i
 
 /* Full path of image i (malloc'd). */
 char *bl_dataset_path(const bl_dataset *d, int32_t i);
+
+/* w or h is not positive. */
+static inline bool bl_ann_degenerate(const bl_ann *a) {
+    return !(a->w > 0 && a->h > 0);
+}
+/* Reaches more than BL_BOX_SLACK px outside the image. */
+static inline bool bl_ann_outside(const bl_ann *a, const bl_image_info *im) {
+    return a->x < -BL_BOX_SLACK || a->y < -BL_BOX_SLACK || a->x + a->w > im->width + BL_BOX_SLACK ||
+           a->y + a->h > im->height + BL_BOX_SLACK;
+}
 
 static inline bl_box bl_ann_box(const bl_ann *a) {
     return (bl_box){(float)a->x, (float)a->y, (float)(a->x + a->w), (float)(a->y + a->h)};

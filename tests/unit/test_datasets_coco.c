@@ -1,0 +1,485 @@
+/* The COCO reader and writer: hand-made documents, every kind of damage, and three real files. */
+#include <unistd.h>
+
+#include "core/fs.h"
+#include "datasets/dataset.h"
+#include "datasets/json_pull.h"
+#include "tests/check.h"
+
+#define IMAGES                                                                                     \
+    "\"images\":[{\"id\":7,\"file_name\":\"b.jpg\",\"width\":20,\"height\":10},{\"id\":3,\"file_"  \
+    "name\":\"a.jpg\",\"width\":8,\"height\":8}]"
+#define CATS                                                                                       \
+    "\"categories\":[{\"id\":9,\"name\":\"dog\",\"frequency\":\"r\"},{\"id\":2,\"name\":\"cat\","  \
+    "\"supercategory\":\"animal\"}]"
+#define ANN(id, image, cat)                                                                        \
+    "{\"id\":" #id ",\"image_id\":" #image ",\"category_id\":" #cat ",\"bbox\":[1,2,3,4]}"
+#define DOC(anns) "{\"annotations\":[" anns "]," IMAGES "," CATS "}"
+
+static bl_status parse(const char *text, bl_read_options *opt, bl_dataset **d) {
+    return bl_coco_read_memory(text, strlen(text), "t.json", "imgs", opt, d);
+}
+
+static void reads_fields_in_any_order(void) {
+    bl_dataset *d;
+    CHECK_OK(parse(
+        "\xef\xbb\xbf{\"info\":null,\"annotations\":["
+        "{\"segmentation\":[[1.5,2,\"]\",{\"a\":[]}]],\"id\":1,\"image_id\":3,\"category_id\":2,"
+        "\"bbox\":[1.25,2e0,0.5,-0.0],\"area\":5.5,\"iscrowd\":1,\"ignore\":true},"
+        "{\"id\":2,\"image_id\":7,\"category_id\":9,\"bbox\":[0,0,19,10.4],\"area\":null},"
+        "{\"id\":3,\"image_id\":3,\"category_id\":9,\"bbox\":[6,6,3,3],\"extra\":{\"x\":[{}]}}"
+        "]," IMAGES "," CATS "}",
+        NULL, &d));
+    CHECK_EQ(d->n_images, 2);
+    CHECK_EQ(d->n_categories, 2);
+    CHECK_EQ(d->n_anns, 3);
+    CHECK_STR(d->categories[0].name, "cat"); /* ascending ids */
+    CHECK_STR(d->categories[0].supercategory, "animal");
+    CHECK_STR(d->categories[1].supercategory, "");
+    CHECK_EQ(d->categories[1].frequency, 'r');
+    CHECK_EQ(d->images[0].id, 7); /* file order */
+    CHECK_EQ(d->images[0].first_ann, 0);
+    CHECK_EQ(d->images[0].n_anns, 1);
+    CHECK_EQ(d->images[1].first_ann, 1);
+    CHECK_EQ(d->images[1].n_anns, 2);
+    CHECK_EQ(d->anns[0].id, 2);
+    CHECK_NEAR(d->anns[0].area, 19 * 10.4, 0);
+    CHECK_EQ(d->anns[1].id, 1);
+    CHECK_NEAR(d->anns[1].x, 1.25, 0);
+    CHECK_NEAR(d->anns[1].y, 2, 0);
+    CHECK_NEAR(d->anns[1].area, 5.5, 0);
+    CHECK_EQ(d->anns[1].iscrowd, 1);
+    CHECK_EQ(d->anns[1].ignore, 1);
+    CHECK_EQ(d->anns[1].category, 0);
+    CHECK_EQ(d->anns[2].category, 1);
+    CHECK_EQ(d->n_degenerate, 1);
+    CHECK_EQ(d->n_clipped, 1); /* 9 > 8.5; 10.4 is within the slack */
+    CHECK_STR(d->role, "");
+    char *path = bl_dataset_path(d, 1);
+    CHECK_STR(path, "imgs/a.jpg");
+    free(path);
+
+    int64_t images[2], boxes[2];
+    bl_dataset_counts(d, true, images, boxes);
+    CHECK_EQ(images[0], 1);
+    CHECK_EQ(images[1], 2);
+    CHECK_EQ(boxes[1], 2);
+    bl_dataset_counts(d, false, images, boxes);
+    CHECK_EQ(images[0], 0);
+    CHECK_EQ(boxes[0], 0);
+    bl_dataset_free(d);
+}
+
+static void names_every_defect(void) {
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
+        {"", "looks truncated"},
+        {"[]", "file of detections"},
+        {"{}", "has no \"images\""},
+        {"{" IMAGES "," CATS "}", "has no \"annotations\""},
+        {DOC(ANN(1, 7, 9) "," ANN(1, 3, 2)),
+         "annotations[1]: (id 1): the annotation id is used twice"},
+        {DOC(ANN(1, 7, 9) "," ANN(2, 8, 2)), "annotations[1] has \"image_id\": 8"},
+        {DOC(ANN(1, 7, 5)), "annotations[0] has \"category_id\": 5"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9}"),
+         "annotations[0]: (id 1): \"bbox\" is missing"},
+        {DOC("{\"id\":1,\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,3,4]}"),
+         "given twice"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,3]}"), "has 3 numbers"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,3,4,5]}"), "four numbers"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":\"1\"}"), "found a string"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,NaN,4]}"),
+         "NaN and Infinity"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,1e999,4]}"), "not finite"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,1e30,4]}"), "not in pixels"},
+        {DOC("{\"id\":\"1\",\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,3,4]}"),
+         "\"id\" must be a whole number, found a string"},
+        {DOC("{\"id\":1.5,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,3,4]}"),
+         "whole number, found 1.5"},
+        {DOC("{\"id\":1,\"image_id\":7,\"category_id\":9,\"bbox\":[1,2,3,4],\"iscrowd\":2}"),
+         "expected 0 or 1"},
+        {DOC("7"), "annotations[0]: expected an object, found a number"},
+        {DOC(ANN(1, 7, 9) ","), "a comma before the closing bracket"},
+        {DOC(ANN(1, 7, 9) " " ANN(2, 7, 9)), "expected ',' or ']', found '{'"},
+        {DOC("{\"id\":01}"), "malformed number"},
+        {DOC("{\"id\":1.}"), "malformed number"},
+        {DOC("{\"segmentation\":[[1,2}]}"), "does not match"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"\\q\"}]}", "unknown escape"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"\\ud800\"}]}", "unpaired surrogate"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"a\\u0000\"}]}", "NUL"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"\xff\"}]}", "not valid UTF-8"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"a\nb\"}]}", "control character"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"a\",\"width\":0,\"height\":5}]}",
+         "images[0]: (id 1): size 0x5"},
+        {"{\"images\":[{\"id\":1,\"width\":4,\"height\":5}]}", "\"file_name\" is missing"},
+        {"{\"images\":[],\"images\":[]}", "\"images\" is given twice"},
+        {DOC("") "x", "expected the end of the file, found 'x'"},
+        {"{\"images\":[],\"x\":tru}", "expected a value"},
+        {"{\"images\":[],\"x\":tr", "looks truncated"},
+        {"{\"images\":[{\"id\":12", "looks truncated"},
+        {"{\"images\":[{\"id\":-", "looks truncated"},
+        {"{\"images\":[{\"file_na", "ends inside a string; it looks truncated"},
+        {"{\"x\":[[1,2", "ends inside an array; it looks truncated"},
+        {"{\"x\":[[1,\"a\\", "looks truncated"},
+        {"{\n\n\"images\":[{\"id\":}]}", "t.json:3 (byte 19): images[0]: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bl_dataset *d;
+        CHECK_FAILS(parse(cases[i].text, NULL, &d), BL_EFORMAT, cases[i].part);
+        CHECK_FAILS(parse(cases[i].text, NULL, &d), BL_EFORMAT, "t.json");
+        CHECK(d == NULL);
+    }
+}
+
+/* Every prefix of a document must fail, and none may be taken for whole. */
+static void every_cut_fails(void) {
+    const char *text = DOC(ANN(1, 7, 9));
+    for (size_t n = 0; n < strlen(text); n++) {
+        bl_dataset *d;
+        char *cut = malloc(n ? n : 1); /* exact size: a read beyond it is caught by the sanitizer */
+        memcpy(cut, text, n);
+        CHECK_FAILS(bl_coco_read_memory(cut, n, "t.json", "", NULL, &d), BL_EFORMAT,
+                    "looks truncated");
+        free(cut);
+    }
+}
+
+static void deep_nesting_is_refused(void) {
+    static const char *const heads[] = {"{\"x\":", ""};
+    for (int k = 0; k < 2; k++) {
+        char text[5000];
+        size_t n = (size_t)snprintf(text, sizeof text, "%s", heads[k]);
+        memset(text + n, '[', sizeof text - n);
+        bl_dataset *d;
+        if (k == 0)
+            CHECK_FAILS(bl_coco_read_memory(text, sizeof text, "t.json", "", NULL, &d), BL_EFORMAT,
+                        "nested deeper than 64");
+        bl_pull *j;
+        CHECK_OK(bl_pull_open_memory(text, sizeof text, "t.json", &j));
+        if (k == 1) {
+            bl_status s = BL_OK;
+            for (int depth = 0; s == BL_OK; depth++) {
+                CHECK(depth <= BL_PULL_MAX_DEPTH);
+                s = bl_pull_array(j);
+            }
+            CHECK(strstr(bl_error(), "nested deeper"));
+        }
+        bl_pull_close(j);
+    }
+}
+
+static void bad_records_can_be_skipped(void) {
+    bl_read_options opt = {.skip_bad = true};
+    bl_dataset *d;
+    CHECK_OK(parse(
+        "{\"annotations\":[" ANN(1, 7, 9) "," ANN(1, 3, 2) "," ANN(4, 8, 2) "," ANN(
+            5, 7,
+            5) ",7,"
+               "{\"id\":6,\"image_id\":7,\"category_id\":9,\"bbox\":[1]}," ANN(8, 3, 2) "," ANN(
+                   9, 11,
+                   2) "],"
+                      "\"images\":[{\"id\":7,\"file_name\":\"b.jpg\",\"width\":20,\"height\":10},"
+                      "{\"id\":3,\"file_name\":\"a.jpg\",\"width\":8,\"height\":8},"
+                      "{\"id\":3,\"file_name\":\"c.jpg\",\"width\":8,\"height\":8},"
+                      "{\"id\":11,\"file_name\":\"d.jpg\",\"width\":0,\"height\":8}]," CATS "}",
+        &opt, &d));
+    CHECK_EQ(d->n_anns, 3);
+    CHECK_EQ(d->n_images, 2);
+    CHECK_EQ(d->anns[0].id, 1);
+    CHECK_EQ(d->anns[1].id, 10); /* the second 1, renumbered */
+    CHECK_EQ(opt.n_renumbered, 1);
+    CHECK_EQ(d->anns[2].id, 8);
+    CHECK_EQ(opt.n_skipped, 7); /* two images; annotations 4, 5, "7", 6, 9 */
+    bl_dataset_free(d);
+    /* broken syntax is never skipped */
+    CHECK_FAILS(parse("{\"annotations\":[", &opt, &d), BL_EFORMAT, "looks truncated");
+    opt = (bl_read_options){.images_only = true};
+    CHECK_OK(parse("{" IMAGES "," CATS "}", &opt, &d));
+    CHECK_EQ(d->n_anns, 0);
+    CHECK_EQ(d->n_images, 2);
+    bl_dataset_free(d);
+}
+
+static void strings_are_unescaped(void) {
+    bl_dataset *d;
+    CHECK_OK(parse(
+        "{\"images\":[{\"id\":1,\"file_name\":\"a\\/\\u00e9\\ud83d\\ude00\\\\\\\"\xc3\xa9.jpg\","
+        "\"width\":1,\"height\":1},"
+        "{\"id\":-2,\"coco_url\":\"http://x/val2017/000.jpg\",\"width\":1.0,\"height\":1e1}],"
+        "\"categories\":[],\"annotations\":[]}",
+        NULL, &d));
+    CHECK_STR(d->images[0].file, "a/\xc3\xa9\xf0\x9f\x98\x80\\\"\xc3\xa9.jpg");
+    CHECK_STR(d->images[1].file, "000.jpg");
+    CHECK_EQ(d->images[1].id, -2);
+    CHECK_EQ(d->images[1].height, 10);
+    bl_dataset_free(d);
+}
+
+static void numbers_round_like_strtod(void) {
+    static const char *const words[] = {"0",
+                                        "-0.0",
+                                        "61.87",
+                                        "18234.62355",
+                                        "0.1",
+                                        "1e22",
+                                        "1e23",
+                                        "9007199254740993",
+                                        "179769313486231570000000000000000000000e270",
+                                        "4.9e-324",
+                                        "2.2250738585072011e-308",
+                                        "123456789012345678901234567890",
+                                        "0.000000000000000000000000000000123456789",
+                                        "1.00000000000000011102230246251565404236316680908203125",
+                                        "7.2057594037927933e16",
+                                        "3.141592653589793238462643383279",
+                                        "100000000000000000000e-20",
+                                        "0.30000000000000000000"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        bl_pull *j;
+        double v;
+        CHECK_OK(bl_pull_open_memory(words[i], strlen(words[i]), "n", &j));
+        CHECK_OK(bl_pull_number(j, &v));
+        CHECK_OK(bl_pull_end(j));
+        bl_pull_close(j);
+        double want = strtod(words[i], NULL);
+        CHECK(memcmp(&v, &want, sizeof v) == 0);
+    }
+    bl_pull *j;
+    int64_t v;
+    CHECK_OK(bl_pull_open_memory("9223372036854775807", 19, "n", &j));
+    CHECK_OK(bl_pull_int(j, &v));
+    CHECK_EQ(v, INT64_MAX);
+    bl_pull_close(j);
+    CHECK_OK(bl_pull_open_memory("9223372036854775808", 19, "n", &j));
+    CHECK_FAILS(bl_pull_int(j, &v), BL_EFORMAT, "whole number");
+    bl_pull_close(j);
+}
+
+static void same_ann(const bl_ann *a, const bl_ann *b) {
+    CHECK_EQ(a->id, b->id);
+    CHECK_EQ(a->image, b->image);
+    CHECK_EQ(a->category, b->category);
+    CHECK(a->x == b->x && a->y == b->y && a->w == b->w && a->h == b->h && a->area == b->area);
+    CHECK(a->iscrowd == b->iscrowd && a->ignore == b->ignore && a->difficult == b->difficult);
+}
+
+/* A file larger than the window, with long strings and numbers on its edges, must read the same
+ * from disk as from memory. */
+static void window_edges_do_not_matter(const char *path) {
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    fprintf(f, "{%s,%s,\n\"annotations\":[", IMAGES, CATS);
+    for (int i = 0; i < 9000; i++) {
+        fprintf(f, "%s{\"segmentation\":{\"counts\":\"", i ? "," : "");
+        for (int k = 0; k < i % 97; k++) fprintf(f, "%s", k % 5 ? "ab" : "\\\"]");
+        fprintf(f,
+                "\",\"size\":[%d,10]},\"id\":%d,\"image_id\":%d,\"category_id\":%d,\"bbox\":[%.17g,"
+                "%d.5,1,2]}",
+                i, i, i % 3 ? 7 : 3, i % 2 ? 9 : 2, i / 7.0, i % 5);
+    }
+    fprintf(f, "\n]}");
+    fclose(f);
+    CHECK(size > 3 << 18);
+    CHECK_OK(bl_write_file(path, text, size));
+    bl_dataset *a, *b;
+    CHECK_OK(bl_coco_read(path, "", NULL, &a));
+    CHECK_OK(bl_coco_read_memory(text, size, "m", "", NULL, &b));
+    CHECK_EQ(a->n_anns, 9000);
+    CHECK_EQ(b->n_anns, 9000);
+    for (int i = 0; i < 9000; i++) {
+        same_ann(&a->anns[i], &b->anns[i]);
+        CHECK_NEAR(a->anns[i].x, (double)a->anns[i].id / 7.0, 0);
+    }
+    bl_dataset_free(a);
+    bl_dataset_free(b);
+    /* a cut in the middle names the place */
+    CHECK_OK(bl_write_file(path, text, size / 2));
+    CHECK_FAILS(bl_coco_read(path, "", NULL, &a), BL_EFORMAT, "looks truncated");
+    CHECK(strstr(bl_error(), ":2 (byte "));
+    CHECK(strstr(bl_error(), "annotations["));
+    free(text);
+    unlink(path);
+}
+
+static void same_data(const bl_dataset *a, const bl_dataset *b) {
+    CHECK_EQ(a->n_images, b->n_images);
+    CHECK_EQ(a->n_categories, b->n_categories);
+    CHECK_EQ(a->n_anns, b->n_anns);
+    CHECK_STR(a->role, b->role);
+    for (int32_t i = 0; i < a->n_images; i++) {
+        CHECK_EQ(a->images[i].id, b->images[i].id);
+        CHECK_STR(a->images[i].file, b->images[i].file);
+        CHECK_EQ(a->images[i].width, b->images[i].width);
+        CHECK_EQ(a->images[i].first_ann, b->images[i].first_ann);
+    }
+    for (int32_t i = 0; i < a->n_categories; i++) {
+        CHECK_EQ(a->categories[i].id, b->categories[i].id);
+        CHECK_STR(a->categories[i].name, b->categories[i].name);
+        CHECK_STR(a->categories[i].supercategory, b->categories[i].supercategory);
+        CHECK_EQ(a->categories[i].frequency, b->categories[i].frequency);
+    }
+    for (int64_t i = 0; i < a->n_anns; i++) same_ann(&a->anns[i], &b->anns[i]);
+}
+
+static void writing_and_reading_is_exact(const bl_dataset *d, const char *path) {
+    bl_dataset *back;
+    CHECK_OK(bl_coco_write(d, path));
+    CHECK_OK(bl_coco_read(path, "", NULL, &back));
+    same_data(d, back);
+    bl_dataset_free(back);
+    unlink(path);
+}
+
+static void parts_and_subsets(const char *path) {
+    const bl_category cats[] = {{.id = 1, .name = "x\"\n", .frequency = 'c'}};
+    const bl_image_info images[] = {{.id = 5, .file = "p", .width = 9, .height = 9},
+                                    {.id = 4, .file = "q", .width = 9, .height = 9}};
+    const bl_ann anns[] = {{.id = 1, .x = 0.1, .w = 1, .h = 1, .area = 1, .image = 1},
+                           {.id = 2,
+                            .x = 1 / 3.0,
+                            .w = 1e-7,
+                            .h = 1,
+                            .area = 2,
+                            .image = 0,
+                            .difficult = 1,
+                            .ignore = 1},
+                           {.id = 3, .x = 3, .w = 1, .h = 1, .area = 3, .image = 1, .iscrowd = 1}};
+    bl_dataset parts = {.name = "n",
+                        .role = "unlabelled",
+                        .categories = (bl_category *)cats,
+                        .n_categories = 1,
+                        .images = (bl_image_info *)images,
+                        .n_images = 2,
+                        .anns = (bl_ann *)anns,
+                        .n_anns = 3};
+    bl_dataset *d, *s;
+    CHECK_OK(bl_dataset_build(&parts, &d));
+    CHECK_EQ(d->images[1].first_ann, 1);
+    CHECK_EQ(d->anns[1].id, 1);
+    CHECK_EQ(d->anns[2].id, 3);
+    writing_and_reading_is_exact(d, path);
+    const int32_t pick[] = {1}, bad[] = {2};
+    CHECK_OK(bl_dataset_subset(d, pick, 1, &s));
+    CHECK_EQ(s->n_anns, 2);
+    CHECK_EQ(s->anns[0].image, 0);
+    CHECK_STR(s->images[0].file, "q");
+    CHECK_STR(s->role, "unlabelled");
+    bl_dataset_free(s);
+    CHECK_FAILS(bl_dataset_subset(d, bad, 1, &s), BL_EINVAL, "image index 2 of 2");
+    CHECK_OK(bl_dataset_subset(d, NULL, 0, &s));
+    CHECK_EQ(s->n_images, 0);
+    bl_dataset_free(s);
+    bl_dataset_free(d);
+    parts.n_categories = 0;
+    CHECK_FAILS(bl_dataset_build(&parts, &d), BL_EINVAL, "category 0 of 0");
+    CHECK(d == NULL);
+}
+
+static int64_t count_of(const bl_dataset *d, const char *name, int64_t *images) {
+    int64_t im[2000], bx[2000];
+    CHECK(d->n_categories <= 2000);
+    bl_dataset_counts(d, true, im, bx);
+    for (int32_t i = 0; i < d->n_categories; i++)
+        if (strcmp(d->categories[i].name, name) == 0) {
+            *images = im[i];
+            return bx[i];
+        }
+    return -1;
+}
+
+static void reads_coco128(const char *path) {
+    bl_dataset *d;
+    CHECK_OK(bl_coco_read(BALLAST_SHARED_DATA "/coco128/instances_train2017.json", "x", NULL, &d));
+    CHECK_EQ(d->n_images, 128);
+    CHECK_EQ(d->n_anns, 939);
+    CHECK_EQ(d->n_categories, 80);
+    static const struct {
+        const char *name;
+        int boxes, images;
+    } want[] = {{"person", 259, 61},   {"car", 47, 12}, {"chair", 36, 9},
+                {"teddy bear", 21, 6}, {"bear", 1, 1},  {"toaster", 0, 0}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        int64_t images = -1;
+        CHECK_EQ(count_of(d, want[i].name, &images), want[i].boxes);
+        CHECK_EQ(images, want[i].images);
+    }
+    int64_t crowds = 0, most = 0, empty = 0, small = 0, medium = 0, occurring = 0, boxes[80];
+    for (int64_t i = 0; i < d->n_anns; i++) {
+        crowds += d->anns[i].iscrowd;
+        small += d->anns[i].area < 32 * 32;
+        medium += d->anns[i].area >= 32 * 32 && d->anns[i].area < 96 * 96;
+    }
+    for (int32_t i = 0; i < d->n_images; i++) {
+        most = d->images[i].n_anns > most ? d->images[i].n_anns : most;
+        if (d->images[i].n_anns == 0) CHECK(d->images[i].id == 250 || d->images[i].id == 508);
+        empty += d->images[i].n_anns == 0;
+    }
+    bl_dataset_counts(d, true, NULL, boxes);
+    for (int i = 0; i < 80; i++) occurring += boxes[i] > 0;
+    CHECK_EQ(crowds, 10);
+    CHECK_EQ(most, 42);
+    CHECK_EQ(empty, 2);
+    CHECK_EQ(occurring, 71);
+    CHECK_EQ(small, 414);
+    CHECK_EQ(medium, 296);
+    writing_and_reading_is_exact(d, path);
+    bl_dataset_free(d);
+}
+
+static void reads_taco_and_lvis(void) {
+    bl_dataset *d;
+    int64_t images;
+    /* The file uses ids 309 and 4040 twice. */
+    const char *taco = BALLAST_SHARED_DATA "/taco-annotations/annotations.json";
+    bl_read_options opt = {.skip_bad = true};
+    CHECK_FAILS(bl_coco_read(taco, "x", NULL, &d), BL_EFORMAT,
+                "(id 309): the annotation id is used twice");
+    CHECK_OK(bl_coco_read(taco, "x", &opt, &d));
+    CHECK_EQ(opt.n_skipped, 0);
+    CHECK_EQ(opt.n_renumbered, 2);
+    CHECK_EQ(d->n_images, 1500);
+    CHECK_EQ(d->n_anns, 4784);
+    CHECK_EQ(d->n_categories, 60);
+    CHECK_EQ(d->n_degenerate, 0);
+    CHECK_EQ(d->n_clipped, 6);
+    CHECK_EQ(count_of(d, "Cigarette", &images), 667);
+    CHECK_EQ(count_of(d, "Carded blister pack", &images), 1);
+    bl_dataset_free(d);
+    CHECK_OK(
+        bl_coco_read(BALLAST_SHARED_DATA "/lvis-eval-golden/lvis_val_100.json", "x", NULL, &d));
+    int groups[128] = {0};
+    for (int32_t i = 0; i < d->n_categories; i++) groups[(int)d->categories[i].frequency]++;
+    CHECK_EQ(d->n_images, 100);
+    CHECK_EQ(d->n_anns, 977);
+    CHECK_EQ(groups['r'], 454);
+    CHECK_EQ(groups['c'], 461);
+    CHECK_EQ(groups['f'], 315);
+    bl_dataset_free(d);
+    CHECK_FAILS(
+        bl_coco_read(BALLAST_SHARED_DATA "/lvis-eval-golden/lvis_synth_dets.json", "x", NULL, &d),
+        BL_EFORMAT, "file of detections");
+}
+
+int main(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/ballast_coco_%d.json", (int)getpid());
+    reads_fields_in_any_order();
+    names_every_defect();
+    every_cut_fails();
+    deep_nesting_is_refused();
+    bad_records_can_be_skipped();
+    strings_are_unescaped();
+    numbers_round_like_strtod();
+    window_edges_do_not_matter(path);
+    parts_and_subsets(path);
+    bl_dataset *d;
+    CHECK_FAILS(bl_coco_read("/nonexistent/x.json", "", NULL, &d), BL_EIO,
+                "/nonexistent/x.json: cannot open");
+    CHECK_FAILS(bl_coco_read("/tmp", "", NULL, &d), BL_EIO, "is a folder");
+    if (!bl_exists(BALLAST_SHARED_DATA "/coco128")) SKIP("real annotation files are not here");
+    reads_coco128(path);
+    reads_taco_and_lvis();
+    return 0;
+}
