@@ -2,6 +2,7 @@
 #ifndef BALLAST_EVAL_DETECTIONS_H
 #define BALLAST_EVAL_DETECTIONS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -21,10 +22,13 @@ typedef struct bl_detections {
 
 bl_status bl_detections_add(bl_detections *d, const bl_detection *one);
 void bl_detections_free(bl_detections *d);
-/* COCO result file [{"image_id","category_id","bbox","score"}]: streamed reading (ids mapped through `gt`;
- * unknown ids are errors naming the entry) and atomic writing (17 significant digits for scores and
- * coordinates that need them). */
+/* COCO result file [{"image_id","category_id","bbox","score"}]: streamed reading (ids mapped
+ * through `gt`; unknown ids are errors naming the entry) and atomic writing (17 significant digits
+ * for scores and coordinates that need them). */
 bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out);
+/* The same over memory; `name` stands for the file in messages. */
+bl_status bl_detections_read_memory(const void *data, size_t size, const char *name,
+                                    const bl_dataset *gt, bl_detections *out);
 bl_status bl_detections_write(const bl_detections *d, const bl_dataset *gt, const char *path);
 
 #endif

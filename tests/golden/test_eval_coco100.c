@@ -1,0 +1,91 @@
+/* The COCO API's example results on 100 images of val2014: the twelve numbers and eight classes, as
+ * computed by pycocotools; any number of threads. */
+#include "core/fs.h"
+#include "core/parallel.h"
+#include "eval/coco_eval.h"
+#include "tests/check.h"
+
+#define DATA BALLAST_SHARED_DATA "/coco-eval-golden/"
+
+static const double summary[12] = {0.5045806987249628,  0.6969727247299577, 0.5729816669904824,
+                                   0.5856257209410443,  0.5193996948036719, 0.5013978986347466,
+                                   0.38681277964578054, 0.5936795762842003, 0.595352982877607,
+                                   0.6398109626113442,  0.5664205978994309, 0.5642905982905982};
+
+static const struct {
+    int64_t id, n_gt, n_det;
+    double AP, AP50, AP75, AR100;
+} classes[] = {
+    {1, 250, 201, 0.5326060142444453, 0.7883423914530756, 0.5959104841563797, 0.604},
+    {3, 19, 15, 0.5199068835454973, 0.7188118811881188, 0.5986798679867986, 0.5789473684210525},
+    {10, 16, 16, 0.6340824851715942, 0.8257425742574259, 0.601980198019802, 0.74375},
+    {16, 26, 17, 0.4098344760946683, 0.5242230105363478, 0.5242230105363478, 0.4923076923076922},
+    {44, 21, 19, 0.40545538764402755, 0.7425742574257426, 0.39586590237971164, 0.5476190476190477},
+    {47, 36, 28, 0.5055840611533681, 0.7503536067892502, 0.4826679096481077, 0.5638888888888889},
+    {62, 45, 43, 0.6325426339133257, 0.9020823370351346, 0.7356647203181857, 0.68},
+    {84, 17, 11, 0.5725382538253825, 0.6435643564356436, 0.5364536453645363, 0.6},
+};
+
+static void check_classes(const bl_dataset *gt, const bl_class_result *per) {
+    int valid = 0, zero = 0;
+    double sum = 0;
+    for (int32_t k = 0; k < gt->n_categories; k++)
+        if (per[k].AP > -1) valid++, sum += per[k].AP, zero += per[k].AP == 0;
+    CHECK_EQ(valid, 70);
+    CHECK_EQ(zero, 2);
+    CHECK_NEAR(sum / valid, summary[0], 1e-12);
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        int32_t k = 0;
+        while (k < gt->n_categories && gt->categories[k].id != classes[i].id) k++;
+        CHECK(k < gt->n_categories);
+        CHECK_EQ(per[k].n_gt, classes[i].n_gt);
+        CHECK_EQ(per[k].n_det, classes[i].n_det);
+        CHECK_NEAR(per[k].AP, classes[i].AP, 1e-12);
+        CHECK_NEAR(per[k].AP50, classes[i].AP50, 1e-12);
+        CHECK_NEAR(per[k].AP75, classes[i].AP75, 1e-12);
+        CHECK_NEAR(per[k].AR100, classes[i].AR100, 1e-12);
+        CHECK_EQ(per[k].tp + per[k].fn, per[k].n_gt);
+    }
+}
+
+static void check_summary(const bl_coco_result *r) {
+    bl_coco_summary s = bl_coco_summarise(r, NULL);
+    const double got[12] = {s.AP,  s.AP50, s.AP75,  s.APs, s.APm, s.APl,
+                            s.AR1, s.AR10, s.AR100, s.ARs, s.ARm, s.ARl};
+    for (int i = 0; i < 12; i++) CHECK_NEAR(got[i], summary[i], 1e-12);
+}
+
+int main(void) {
+    if (!bl_exists(DATA "instances_val2014_100.json")) SKIP("no COCO example results in " DATA);
+    bl_dataset *gt;
+    bl_detections dt;
+    CHECK_OK(bl_coco_read(DATA "instances_val2014_100.json", "", NULL, &gt));
+    CHECK_OK(bl_detections_read(DATA "instances_val2014_fakebbox100_results.json", gt, &dt));
+    CHECK_EQ(gt->n_images, 100);
+    CHECK_EQ(dt.n, 734);
+    bl_coco_result first = {0};
+    for (int threads = 1; threads <= 3; threads++) {
+        bl_set_threads(threads);
+        bl_coco_result r;
+        CHECK_OK(bl_coco_evaluate(gt, &dt, false, &r));
+        check_summary(&r);
+        if (threads == 1) {
+            bl_class_result *per = calloc((size_t)gt->n_categories, sizeof *per);
+            CHECK_OK(bl_coco_per_class(&r, gt, &dt, per));
+            check_classes(gt, per);
+            free(per);
+            first = r;
+            continue;
+        }
+        size_t n =
+            sizeof(double) * BL_COCO_T * BL_COCO_R * BL_COCO_A * BL_COCO_M * (size_t)r.n_categories;
+        CHECK(memcmp(first.precision, r.precision, n) == 0);
+        CHECK(memcmp(first.scores, r.scores, n) == 0);
+        CHECK(memcmp(first.recall, r.recall, n / BL_COCO_R) == 0);
+        bl_coco_result_free(&r);
+    }
+    bl_coco_result_free(&first);
+    bl_detections_free(&dt);
+    bl_dataset_free(gt);
+    return 0;
+}

@@ -1,0 +1,123 @@
+/* COCO result files: what is read, what is refused and in which words, and the round trip. */
+#include <unistd.h>
+
+#include "core/fs.h"
+#include "eval/detections.h"
+#include "tests/check.h"
+
+static bl_dataset *ground_truth(void) {
+    bl_category categories[2] = {{4, "cat", "", 0}, {9, "dog", "", 0}};
+    bl_image_info images[2] = {{.id = 7, .file = "b.jpg", .width = 10, .height = 10},
+                               {.id = 3, .file = "a.jpg", .width = 10, .height = 10}};
+    bl_dataset parts = {.name = "gt.json",
+                        .image_dir = "",
+                        .categories = categories,
+                        .images = images,
+                        .n_categories = 2,
+                        .n_images = 2};
+    bl_dataset *gt;
+    CHECK_OK(bl_dataset_build(&parts, &gt));
+    return gt;
+}
+
+static bl_status parse(const bl_dataset *gt, const char *text, bl_detections *d) {
+    return bl_detections_read_memory(text, strlen(text), "r.json", gt, d);
+}
+
+static void reads(const bl_dataset *gt) {
+    bl_detections d;
+    CHECK_OK(parse(gt, "[]", &d));
+    CHECK_EQ(d.n, 0);
+    bl_detections_free(&d);
+    CHECK_OK(parse(gt,
+                   "[{\"image_id\":3,\"category_id\":9,\"bbox\":[1,2.5,3e1,-4],\"score\":0.125,"
+                   "\"segmentation\":{\"counts\":\"]\"}},\n"
+                   "{\"score\":1,\"bbox\":[0,0,0,0],\"category_id\":4,\"image_id\":7}]",
+                   &d));
+    CHECK_EQ(d.n, 2);
+    CHECK_EQ(d.v[0].image, 1);
+    CHECK_EQ(d.v[0].category, 1);
+    CHECK_NEAR(d.v[0].y, 2.5, 0);
+    CHECK_NEAR(d.v[0].w, 30, 0);
+    CHECK_NEAR(d.v[0].h, -4, 0);
+    CHECK_NEAR(d.v[0].score, .125, 0);
+    CHECK_EQ(d.v[1].image, 0);
+    CHECK_EQ(d.v[1].category, 0);
+    bl_detections_free(&d);
+}
+
+#define E(image, category, bbox, score)                                                            \
+    "{\"image_id\":" image ",\"category_id\":" category ",\"bbox\":" bbox ",\"score\":" score "}"
+#define GOOD E("3", "9", "[1,2,3,4]", "0.5")
+
+static void refuses(const bl_dataset *gt) {
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"[" GOOD "," E("5", "9", "[1,2,3,4]", "1") "]", "detection[1]: \"image_id\" 5 is no image"},
+        {"[" E("3", "1", "[1,2,3,4]", "1") "]", "\"category_id\" 1 is no category"},
+        {"[" E("3", "9", "[1,2,3]", "1") "]", "\"bbox\" has 3 numbers"},
+        {"[" E("3", "9", "[1,2,3,4,5]", "1") "]", "more than four"},
+        {"[" E("3", "9", "[1,2,3,\"4\"]", "1") "]", "detection[0]"},
+        {"[" E("3", "9", "[1,2,3,4]", "null") "]", "detection[0]"},
+        {"[" E("3", "9", "[1,2,3,4]", "NaN") "]", "r.json:1"},
+        {"[" E("3", "9", "[1,2,3,1e999]", "1") "]", "detection[0]"},
+        {"[" E("3.5", "9", "[1,2,3,4]", "1") "]", "detection[0]"},
+        {"[{\"image_id\":3,\"category_id\":9,\"bbox\":[1,2,3,4]}]", "\"score\" is missing"},
+        {"[{\"score\":1,\"score\":2}]", "\"score\" is given twice"},
+        {"{\"annotations\":[]}", "perhaps an annotation file"},
+        {"[" GOOD, "truncated"},
+        {"[" GOOD ",", "truncated"},
+        {"[" GOOD "] x", "r.json:1"},
+        {"", "r.json"},
+        {"[3]", "detection[0]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bl_detections d;
+        CHECK_FAILS(parse(gt, cases[i].text, &d), BL_EFORMAT, cases[i].message);
+        CHECK(d.v == NULL);
+        CHECK_EQ(d.n, 0);
+    }
+    bl_detections d;
+    CHECK_FAILS(bl_detections_read("/nonexistent/r.json", gt, &d), BL_EIO, "/nonexistent/r.json");
+}
+
+static void round_trip(const bl_dataset *gt) {
+    char path[] = "/tmp/test_eval_detections_XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    close(fd);
+    bl_detections d = {0}, back;
+    const bl_detection v[3] = {{0.1, 1 / 3.0, 1e-300, 123456789.123456789, 0.1f, 0, 1},
+                               {-0.5, 1e15, 2e15, 5, 1, 1, 0},
+                               {1, 2, 3, 4, 0.9999999999999999, 1, 1}};
+    for (int i = 0; i < 3; i++) CHECK_OK(bl_detections_add(&d, &v[i]));
+    CHECK_OK(bl_detections_write(&d, gt, path));
+    CHECK_OK(bl_detections_read(path, gt, &back));
+    CHECK_EQ(back.n, 3);
+    for (int i = 0; i < 3; i++) {
+        CHECK_NEAR(back.v[i].x, v[i].x, 0);
+        CHECK_NEAR(back.v[i].y, v[i].y, 0);
+        CHECK_NEAR(back.v[i].w, v[i].w, 0);
+        CHECK_NEAR(back.v[i].h, v[i].h, 0);
+        CHECK_NEAR(back.v[i].score, v[i].score, 0);
+        CHECK_EQ(back.v[i].image, v[i].image);
+        CHECK_EQ(back.v[i].category, v[i].category);
+    }
+    bl_detections_free(&back);
+    d.v[1].score = INFINITY;
+    CHECK_FAILS(bl_detections_write(&d, gt, path), BL_EINVAL, "detection 1");
+    d.v[1].score = 1, d.v[1].image = 2;
+    CHECK_FAILS(bl_detections_write(&d, gt, path), BL_EINVAL, "image 2 of 2");
+    bl_detections_free(&d);
+    unlink(path);
+}
+
+int main(void) {
+    bl_dataset *gt = ground_truth();
+    reads(gt);
+    refuses(gt);
+    round_trip(gt);
+    bl_dataset_free(gt);
+    return 0;
+}
