@@ -9,7 +9,7 @@ endif()
 function(ballast_options target)
   target_compile_options(${target} PRIVATE ${BALLAST_WARNINGS} -fno-math-errno -fno-trapping-math
                                            -ffp-contract=off)
-  target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE BALLAST_VERSION="${PROJECT_VERSION}")
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
   if(BALLAST_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${BALLAST_SANITIZE} -fno-omit-frame-pointer)

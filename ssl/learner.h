@@ -46,13 +46,13 @@ typedef struct bl_learner_ops {
     bl_status (*losses)(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t, bl_step_losses *out);
     /* After the optimiser's update. */
     bl_status (*after_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
-    /* Numbers for the console/metrics line of a window that ends at t, then clears the window: writes keys into
-     * `train` (an open object) and whole lines of its own ("class", "pool") into `lines`. *pseudo_per_image is
-     * for the console (negative: not applicable). */
+    /* Reports a window that ends at t and clears it: writes whole lines of its own ("class", "pool") into `lines`.
+     * *pseudo_per_image is for the console and the "train" line (negative: not applicable). */
     bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
-    /* New repeat list for the unlabelled images? Returns true and fills copies[n_unlabelled] when the loader
-     * must be rebuilt before iteration t. */
-    bool (*resample)(bl_learner *l, int64_t t, int32_t *copies);
+    /* true when the unlabelled list changes before iteration t. */
+    bool (*resample_due)(bl_learner *l, int64_t t);
+    /* Copies of each image of a group, as of now; false = one each. */
+    bool (*copies)(bl_learner *l, bool labelled, int32_t *copies);
     /* State arrays, valid until the next step; and back (missing arrays are errors naming them). */
     bl_status (*save)(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n);
     bl_status (*load)(bl_learner *l, const bl_state_array *in, int n);

@@ -33,7 +33,6 @@ typedef struct bl_data_config {
 typedef struct bl_optim_config {
     double lr, momentum, weight_decay, clip_norm;
     bool nesterov;
-    bool decay_norm; /* weight decay on normalisation parameters and biases */
 } bl_optim_config;
 
 /* Section "run". */

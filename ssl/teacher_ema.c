@@ -1,0 +1,31 @@
+#include "ssl/teacher_ema.h"
+
+bl_status bl_detector_pair_create(const bl_learner_env *env, bl_detector_pair *out) {
+    *out = (bl_detector_pair){0};
+    int32_t classes = env->labelled->n_categories;
+    bl_status status;
+    BL_TRY_DONE(bl_store_create(&out->student_store));
+    BL_TRY_DONE(bl_store_create(&out->teacher_store));
+    BL_TRY_DONE(bl_detector_create(env->detector, classes, out->student_store, &out->student));
+    BL_TRY_DONE(bl_detector_create(env->detector, classes, out->teacher_store, &out->teacher));
+    BL_TRY_DONE(bl_store_finish(out->student_store, env->ctx, env->seed, true));
+    BL_TRY_DONE(bl_store_finish(out->teacher_store, env->ctx, env->seed, false));
+done:
+    if (status != BL_OK) bl_detector_pair_destroy(out);
+    return status;
+}
+
+void bl_detector_pair_destroy(bl_detector_pair *p) {
+    bl_detector_destroy(p->student), bl_detector_destroy(p->teacher);
+    bl_store_destroy(p->student_store), bl_store_destroy(p->teacher_store);
+    *p = (bl_detector_pair){0};
+}
+
+double bl_ema_keep(double ema, int64_t t) {
+    double warm = 1.0 - 1.0 / (double)(t + 1);
+    return warm < ema ? warm : ema;
+}
+
+bl_status bl_detector_pair_ema(bl_detector_pair *p, bl_ctx *ctx, double ema, int64_t t) {
+    return bl_store_ema(p->teacher_store, p->student_store, ctx, (float)bl_ema_keep(ema, t), false);
+}

@@ -1,0 +1,128 @@
+#include "train/evaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "train/checkpoint.h"
+
+/* The first n images as a data set of its own, so that the others do not count as missed. */
+static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) {
+    int32_t *index = malloc(sizeof *index * (size_t)n);
+    if (!index) return bl_fail(BL_ENOMEM, "out of memory");
+    for (int32_t i = 0; i < n; i++) index[i] = i;
+    bl_status status = bl_dataset_subset(d, index, (int32_t)n, out);
+    free(index);
+    return status;
+}
+
+bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d, int64_t limit,
+                            const bl_groups *g, const char *dir, FILE *f, bl_evaluation *out) {
+    bl_detections dt = {0};
+    bl_coco_result r = {0};
+    bl_dataset *part = NULL;
+    bl_status status;
+    char what[64];
+    snprintf(what, sizeof what, "evaluating the %s:", model);
+    if (limit > 0 && limit < d->n_images) {
+        BL_TRY(first_images(d, limit, &part));
+        d = part;
+    }
+    BL_TRY_DONE(bl_infer_dataset(in, d, 0, what, &dt));
+    BL_TRY_DONE(bl_coco_evaluate(d, &dt, false, &r));
+    if (dir) BL_TRY_DONE(bl_results_write(dir, model, iter, d, &dt, &r, g ? &g->info : NULL));
+    if (f) {
+        fprintf(f, "%s, iteration %lld, %d images, COCO bbox protocol (IoU .50:.95, 100 detections per image)\n",
+                model, (long long)iter, (int)d->n_images);
+        bl_results_print(f, &r, d, g ? &g->info : NULL);
+    }
+    out->all = bl_coco_summarise(&r, NULL);
+    if (g) {
+        out->majority = bl_coco_summarise(&r, g->mask);
+        out->minority = bl_coco_summarise(&r, g->mask + g->n_classes);
+    }
+done:
+    bl_coco_result_free(&r);
+    bl_detections_free(&dt);
+    bl_dataset_free(part);
+    return status;
+}
+
+/* A checkpoint argument is a file or a run folder. */
+static bl_status find_checkpoint(const char *arg, char **path) {
+    *path = bl_is_dir(arg) ? bl_checkpoint_named(arg, "last_checkpoint") : strdup(arg);
+    if (*path) return BL_OK;
+    return bl_fail_context(BL_EIO, "%s has no checkpoint", arg);
+}
+
+static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char *ckpt, const char *model,
+                              int64_t iter, const bl_dataset *test, const bl_groups *g, const bl_eval_options *opt,
+                              FILE *f) {
+    bl_store *store = NULL;
+    bl_detector *det = NULL;
+    char *dir = NULL;
+    bl_status status;
+    BL_TRY_DONE(bl_store_create(&store));
+    BL_TRY_DONE(bl_detector_create(&cfg->detector, test->n_categories, store, &det));
+    BL_TRY_DONE(bl_store_finish(store, ctx, 0, false));
+    BL_TRY_DONE(bl_checkpoint_load_weights(ckpt, ctx, store, model, false, NULL));
+    if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, model))) {
+        status = bl_fail(BL_ENOMEM, "out of memory");
+        goto done;
+    }
+    bl_infer in = {.ctx = ctx, .detector = det, .view = &cfg->view, .batch = cfg->run.eval_batch,
+                   .score_threshold = opt->score_threshold, .skip_bad = cfg->data.skip_bad};
+    bl_evaluation ev;
+    BL_TRY_DONE(bl_evaluate_model(&in, model, iter, test, 0, g, dir, f, &ev));
+    if (dir) BL_INFO("results in %s", dir);
+done:
+    free(dir);
+    bl_detector_destroy(det);
+    bl_store_destroy(store);
+    return status;
+}
+
+bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f) {
+    bl_run_data data = {0};
+    bl_groups groups = {0};
+    bl_ctx *ctx = NULL;
+    char *ckpt = NULL, *classes_file = NULL;
+    bl_status status;
+    int64_t iter, classes;
+    bool has_teacher;
+    BL_TRY_DONE(find_checkpoint(opt->checkpoint, &ckpt));
+    BL_TRY_DONE(bl_checkpoint_info(ckpt, &iter, &classes, &has_teacher));
+    if (!*cfg->data.test) {
+        status = bl_fail(BL_ECONFIG, "data.test is not set: name the annotation file to evaluate on");
+        goto done;
+    }
+    BL_TRY_DONE(bl_run_data_open(&cfg->data, false, &data));
+    if (classes && classes != data.test->n_categories) {
+        status = bl_fail(BL_EFORMAT, "%s was trained on %lld classes, but %s has %d", ckpt, (long long)classes,
+                         data.test->name, (int)data.test->n_categories);
+        goto done;
+    }
+    if (bl_is_dir(opt->checkpoint)) {
+        classes_file = bl_path_join(opt->checkpoint, "classes.json");
+        if (classes_file && bl_exists(classes_file))
+            BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
+    }
+    bl_set_threads((int)cfg->run.threads);
+    bl_ctx_options co = {.device = cfg->run.device, .backend = cfg->run.backend,
+                         .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
+                         .deterministic = cfg->run.deterministic};
+    BL_TRY_DONE(bl_ctx_create(&co, &ctx));
+    const char *want = opt->model ? opt->model : has_teacher ? "teacher" : "student";
+    const char *const all[] = {"teacher", "student"};
+    for (int m = 0; m < 2 && status == BL_OK; m++)
+        if (strcmp(want, all[m]) == 0 || (strcmp(want, "both") == 0 && (m == 1 || has_teacher)))
+            status = evaluate_one(cfg, ctx, ckpt, all[m], iter, data.test, groups.n_classes ? &groups : NULL, opt, f);
+done:
+    bl_ctx_destroy(ctx);
+    bl_groups_free(&groups);
+    bl_run_data_close(&data);
+    free(ckpt), free(classes_file);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* Evaluating a model on a data set and writing the results. */
+#ifndef BALLAST_TRAIN_EVALUATE_H
+#define BALLAST_TRAIN_EVALUATE_H
+
+#include "train/groups.h"
+#include "train/infer.h"
+
+typedef struct bl_evaluation {
+    bl_coco_summary all, majority, minority;
+} bl_evaluation;
+
+/* Detects on `d` (first `limit` images; 0 = all), evaluates, writes eval files into `dir` (NULL: none), prints the
+ * table to `f` (NULL: none). */
+bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d, int64_t limit,
+                            const bl_groups *g, const char *dir, FILE *f, bl_evaluation *out);
+
+#endif

@@ -1,0 +1,78 @@
+#include "train/provenance.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/parallel.h"
+#include "kernels/kernels.h"
+#include "train/version.h"
+
+static void add(struct json_object *o, const char *key, const char *value) {
+    json_object_object_add(o, key, json_object_new_string(value));
+}
+
+/* "model name" of /proc/cpuinfo; empty where there is none. */
+static void cpu_model(char *out, size_t size) {
+    *out = 0;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    if (!f) return;
+    char line[512];
+    while (fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+        snprintf(out, size, "%s", colon + 2);
+        out[strcspn(out, "\n")] = 0;
+        break;
+    }
+    fclose(f);
+}
+
+/* Checksum of a data set's annotation file; VOC sets have no single file. */
+static void add_data(struct json_object *o, const char *key, const bl_dataset *d) {
+    if (!d) return;
+    struct json_object *e = json_object_new_object();
+    char hex[65];
+    add(e, "name", d->name);
+    json_object_object_add(e, "images", json_object_new_int(d->n_images));
+    json_object_object_add(e, "boxes", json_object_new_int64(d->n_anns));
+    if (bl_exists(d->name) && !bl_is_dir(d->name) && bl_sha256_file(d->name, hex) == BL_OK) add(e, "sha256", hex);
+    json_object_object_add(o, key, e);
+}
+
+bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, const bl_run_data *data,
+                              const bl_ctx *ctx, const char *command_line) {
+    struct json_object *o = json_object_new_object(), *sets = json_object_new_object();
+    char text[256];
+    time_t now = time(NULL);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    add(o, "ballast_version", BALLAST_VERSION);
+    add(o, "commit", BALLAST_COMMIT);
+    add(o, "command_line", command_line ? command_line : "");
+    add(o, "started", text);
+    cpu_model(text, sizeof text);
+    add(o, "cpu", text);
+    struct utsname u;
+    if (uname(&u) == 0) add(o, "system", u.sysname), add(o, "release", u.release);
+    add(o, "device", ctx->dev->name);
+    add(o, "kernels", ctx->k->name);
+    add(o, "cpu_features", bl_cpu_features());
+    json_object_object_add(o, "threads", json_object_new_int(bl_threads()));
+    json_object_object_add(o, "deterministic", json_object_new_boolean(cfg->run.deterministic));
+    json_object_object_add(o, "seed", json_object_new_int64(cfg->run.seed));
+    add_data(sets, "labelled", data->labelled);
+    add_data(sets, "unlabelled", data->unlabelled);
+    add_data(sets, "test", data->test);
+    json_object_object_add(o, "data", sets);
+    char *path = bl_path_join(run_dir, "provenance.json");
+    bl_status status = path ? bl_json_save(o, path) : bl_fail(BL_ENOMEM, "out of memory");
+    free(path);
+    json_object_put(o);
+    return status;
+}
