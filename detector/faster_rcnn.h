@@ -11,6 +11,7 @@
 #define BALLAST_DETECTOR_FASTER_RCNN_H
 
 #include "core/schema.h"
+#include "detector/boxes.h"
 #include "kernels/ops.h"
 #include "nn/resnet.h"
 
@@ -67,18 +68,6 @@ const bl_detector_config *bl_detector_get_config(const bl_detector *d);
 int32_t bl_detector_classes(const bl_detector *d);
 /* One line per part: shape, parameters; for the start of the log. */
 void bl_detector_describe(const bl_detector *d, void (*line)(void *, const char *), void *arg);
-
-/* Boxes of one image. Unused arrays are NULL. */
-typedef struct bl_boxes {
-    int32_t n;
-    bl_box *box;
-    int32_t *label;  /* 0..n_classes-1 */
-    float *score;
-    uint8_t *ignore; /* crowd / ignore region: anchors and RoIs mostly inside it (IoF >= 0.5) are not negatives */
-} bl_boxes;
-typedef struct bl_size {
-    float w, h; /* valid part of a padded image, px */
-} bl_size;
 
 typedef struct bl_pyramid {
     bl_tensor *map[BL_PYRAMID_LEVELS];

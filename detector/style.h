@@ -1,0 +1,45 @@
+/* Where implementations of Faster R-CNN differ, as data. Each reference implementation is one row
+ * of constants; the stages read the row and know no names. Mixing rows costs up to an AP point and
+ * breaks imported weights. */
+#ifndef BALLAST_DETECTOR_STYLE_H
+#define BALLAST_DETECTOR_STYLE_H
+
+#include <stdbool.h>
+
+/* What happens to anchors that are some box's best match without reaching the foreground threshold.
+ */
+typedef enum bl_low_quality {
+    BL_LOWQ_NONE,
+    BL_LOWQ_RELABEL, /* re-labelled with that box; of several boxes the last one wins */
+    BL_LOWQ_KEEP     /* become foreground, but keep the box they overlap most */
+} bl_low_quality;
+
+typedef struct bl_style {
+    const char *name;
+    /* anchors */
+    float anchor_offset; /* of the centre, in strides */
+    bool round_anchors;  /* base anchors rounded to integers, ties to even */
+    /* matching */
+    bl_low_quality rpn_low_quality;
+    bool rpn_low_quality_min; /* only above the configured rpn_min_pos_iou, else at any overlap */
+    float ignore_iof;
+    /* losses */
+    bool rpn_fixed_normaliser; /* rpn_batch x images instead of the sampled anchors */
+    /* box decoding: bound of dw and dh */
+    float max_log_ratio;
+    bool clamp_symmetric; /* below too */
+    /* RoI pooling: level = floor(log2(sqrt(area)/finest_scale + eps_in) + eps_out) */
+    bool roi_aligned;
+    float level_eps_in, level_eps_out;
+    /* boxes with a side <= these, after clipping, are dropped, px */
+    float min_proposal, min_detection;
+    /* standard deviations of the normal initialisations */
+    float rpn_std, cls_std, box_std;
+} bl_style;
+
+/* style: bl_detector_style; must be valid. */
+const bl_style *bl_style_get(int style);
+/* NULL-terminated names in the order of bl_detector_style. */
+extern const char *const bl_style_names[];
+
+#endif
