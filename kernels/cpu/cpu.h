@@ -19,6 +19,8 @@ bl_isa bl_cpu_isa(void);
 void bl_kernels_init_isa(bl_kernels *k, bl_isa level);
 
 /* The steps of the cascade; each overwrites some slots. */
+void bl_kernels_avx2(bl_kernels *k);
+void bl_kernels_avx512(bl_kernels *k);
 void bl_kernels_conv_onednn(bl_kernels *k);
 
 #endif

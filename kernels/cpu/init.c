@@ -2,9 +2,13 @@
 #include "kernels/cpu/cpu.h"
 
 void bl_kernels_init_isa(bl_kernels *k, bl_isa level) {
-    k->name = "onednn";
+    static const char *const name[] = {"onednn", "avx2+onednn", "avx512+onednn"};
+    k->name = name[level];
+#if defined(__x86_64__)
+    if (level >= BL_ISA_AVX2) bl_kernels_avx2(k);
+    if (level >= BL_ISA_AVX512) bl_kernels_avx512(k);
+#endif
     bl_kernels_conv_onednn(k);
-    (void)level;
 }
 
 void bl_kernels_init_cpu(bl_kernels *k) {
