@@ -13,7 +13,8 @@ bl_status bl_cli_load_config(const char *path, const char *const *settings, int 
         file = bl_arena_printf(arena, "%s/config.json", path);
         if (!file) return BL_ENOMEM;
         if (!bl_exists(file))
-            return bl_fail(BL_ECONFIG, "%s: a folder without config.json is not a run folder", path);
+            return bl_fail(BL_ECONFIG, "%s: a folder without config.json is not a run folder",
+                           path);
         if (run_dir) *run_dir = path;
     }
     return bl_config_load(&bl_run_schema, file, settings, n_settings, arena, cfg);

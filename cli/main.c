@@ -7,9 +7,9 @@
 #include "cli/command.h"
 
 static const bl_command *const commands[] = {
-    &bl_train_command,    &bl_eval_command,   &bl_predict_command, &bl_report_command,
-    &bl_split_command,    &bl_synth_command,  &bl_validate_command, &bl_config_command,
-    &bl_doctor_command};
+    &bl_train_command,    &bl_eval_command,   &bl_predict_command,
+    &bl_report_command,   &bl_split_command,  &bl_synth_command,
+    &bl_validate_command, &bl_config_command, &bl_doctor_command};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *f) {
@@ -62,10 +62,14 @@ static void print_error(const char *command, bl_status status) {
 
 static int exit_code(bl_status status) {
     switch (status) {
-    case BL_OK: return BL_EXIT_OK;
-    case BL_ECONFIG: return BL_EXIT_USAGE;
-    case BL_ECANCELLED: return BL_EXIT_INTERRUPTED;
-    default: return BL_EXIT_FAILED;
+    case BL_OK:
+        return BL_EXIT_OK;
+    case BL_ECONFIG:
+        return BL_EXIT_USAGE;
+    case BL_ECANCELLED:
+        return BL_EXIT_INTERRUPTED;
+    default:
+        return BL_EXIT_FAILED;
     }
 }
 
@@ -85,7 +89,8 @@ static int run_command(const bl_command *c, int argc, char **argv) {
     bl_status status = in.options ? BL_OK : bl_fail(BL_ENOMEM, "no memory for the command line");
     if (status == BL_OK && c->defaults) memcpy(in.options, c->defaults, c->options_size);
     if (status == BL_OK)
-        status = bl_options_parse(c->options, c->settings, argc - 2, argv + 2, in.options, &in.words);
+        status =
+            bl_options_parse(c->options, c->settings, argc - 2, argv + 2, in.options, &in.words);
     bool help = status == BL_OK && in.words.help;
     if (help) print_help(c, stdout);
     if (status == BL_OK && !help) status = check_words(c, &in.words);
@@ -100,9 +105,9 @@ static int run_command(const bl_command *c, int argc, char **argv) {
     return exit_code(status);
 }
 
-/* Idle OpenMP workers spin by default, which takes the loader's threads their cores. libgomp reads its
- * environment when it is loaded, before main: so the program starts itself again with the setting. A
- * user's own setting wins. */
+/* Idle OpenMP workers spin by default, which takes the loader's threads their cores. libgomp reads
+ * its environment when it is loaded, before main: so the program starts itself again with the
+ * setting. A user's own setting wins. */
 static void use_passive_waiting(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) execv("/proc/self/exe", argv);
@@ -123,8 +128,10 @@ int main(int argc, char **argv) {
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         const bl_command *c = argc > 2 ? find_command(argv[2]) : NULL;
         if (argc > 2 && !c) return unknown_command(argv[2]);
-        if (c) print_help(c, stdout);
-        else print_overview(stdout);
+        if (c)
+            print_help(c, stdout);
+        else
+            print_overview(stdout);
         return BL_EXIT_OK;
     }
     const bl_command *c = find_command(name);

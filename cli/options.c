@@ -29,7 +29,8 @@ static const bl_option *find_letter(const bl_option *table, char letter) {
     return NULL;
 }
 
-/* "key=" or "a.b=": lower-case identifiers joined by dots. Returns the length of the key, 0 if none. */
+/* "key=" or "a.b=": lower-case identifiers joined by dots. Returns the length of the key, 0 if
+ * none. */
 static size_t setting_key(const char *word, bool *dotted) {
     const char *p = word;
     *dotted = false;
@@ -87,7 +88,9 @@ static bl_status store_number(const bl_option *o, const char *text, void *target
 static bl_status store(const bl_option *o, const char *text, void *options) {
     void *target = (char *)options + o->offset;
     switch (o->type) {
-    case BL_OPTION_FLAG: *(bool *)target = true; return BL_OK;
+    case BL_OPTION_FLAG:
+        *(bool *)target = true;
+        return BL_OK;
     case BL_OPTION_STRING:
         if (!*text) return bl_fail(BL_ECONFIG, "--%s: the %s is empty", o->name, o->value);
         *(const char **)target = text;
@@ -105,7 +108,8 @@ static bl_status store(const bl_option *o, const char *text, void *options) {
                            close ? "\"?" : "; --help lists the values");
         }
     case BL_OPTION_INT:
-    case BL_OPTION_REAL: return store_number(o, text, target);
+    case BL_OPTION_REAL:
+        return store_number(o, text, target);
     }
     return bl_fail(BL_EINVAL, "option table: bad type of --%s", o->name);
 }
@@ -126,8 +130,10 @@ static bl_status take_option(const bl_option *table, bl_settings settings, int a
     } else {
         o = find_letter(table, word[1]);
         if (o && word[2]) { /* "-oDIR" */
-            if (o->type == BL_OPTION_FLAG) o = NULL;
-            else value = word + 2;
+            if (o->type == BL_OPTION_FLAG)
+                o = NULL;
+            else
+                value = word + 2;
         }
     }
     if (!o) return unknown_option(table, settings, word);
@@ -175,10 +181,9 @@ bl_status bl_options_parse(const bl_option *table, bl_settings settings, int arg
     words->positional = calloc((size_t)argc + 1, sizeof *words->positional);
     words->settings = calloc((size_t)argc + 1, sizeof *words->settings);
     bool *given = calloc((size_t)count(table) + 1, sizeof *given);
-    bl_status status =
-        words->positional && words->settings && given
-            ? parse_words(table, settings, argc, argv, options, given, words)
-            : bl_fail(BL_ENOMEM, "no memory for the command line");
+    bl_status status = words->positional && words->settings && given
+                           ? parse_words(table, settings, argc, argv, options, given, words)
+                           : bl_fail(BL_ENOMEM, "no memory for the command line");
     free(given);
     if (status != BL_OK) bl_words_free(words);
     return status;
@@ -199,7 +204,8 @@ static void print_one(const bl_option *o, FILE *f) {
                  o->value ? o->value : "");
     for (int i = 0; o->choices && o->choices[i]; i++) {
         size_t used = strlen(values);
-        snprintf(values + used, sizeof values - used, "%s%s", i ? ", " : " One of: ", o->choices[i]);
+        snprintf(values + used, sizeof values - used, "%s%s",
+                 i ? ", " : " One of: ", o->choices[i]);
     }
     fprintf(f, "  %-26s %s%s%s%s\n", left, o->doc, values, values[0] ? "." : "",
             o->required ? " Required." : "");

@@ -1,9 +1,10 @@
 /* The command line of one sub-command: a table of options, positional arguments and settings
  * ("key.path=value").
  *
- * Options are written "--name VALUE" or "--name=VALUE", flags "--name", short forms "-x VALUE". A word
- * "a.b=value" is a setting for the configuration; leading dashes are tolerated there when the key has
- * a dot ("--train.lr=0.1"), so that habits from other tools work. "--" ends options and settings. */
+ * Options are written "--name VALUE" or "--name=VALUE", flags "--name", short forms "-x VALUE". A
+ * word "a.b=value" is a setting for the configuration; leading dashes are tolerated there when the
+ * key has a dot ("--train.lr=0.1"), so that habits from other tools work. "--" ends options and
+ * settings. */
 #ifndef BALLAST_CLI_OPTIONS_H
 #define BALLAST_CLI_OPTIONS_H
 
@@ -26,8 +27,8 @@ typedef struct bl_option {
     const char *name; /* without dashes */
     char letter;      /* short form, 0 = none */
     bl_option_type type;
-    size_t offset;              /* in the command's options struct, which the caller fills with defaults */
-    const char *value;          /* name of the value in the help, e.g. "DIR" */
+    size_t offset;     /* in the command's options struct, which the caller fills with defaults */
+    const char *value; /* name of the value in the help, e.g. "DIR" */
     const char *const *choices; /* BL_OPTION_CHOICE: NULL-terminated */
     double min, max;            /* numbers; min == max: unchecked */
     bool required;
@@ -48,7 +49,8 @@ typedef struct bl_words {
 } bl_words;
 
 /* Parses argv[0..argc) (the words after the sub-command). `table` ends with name == NULL; NULL = no
- * options. Typos are BL_ECONFIG with a suggestion. --help or -h stop the parsing with words->help set. */
+ * options. Typos are BL_ECONFIG with a suggestion. --help or -h stop the parsing with words->help
+ * set. */
 bl_status bl_options_parse(const bl_option *table, bl_settings settings, int argc, char **argv,
                            void *options, bl_words *words);
 void bl_words_free(bl_words *w);

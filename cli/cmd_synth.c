@@ -17,15 +17,34 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = AT(out), .value = "DIR",
+    {.name = "out",
+     .letter = 'o',
+     .type = BL_OPTION_STRING,
+     .offset = AT(out),
+     .value = "DIR",
      .doc = "Folder to write. Required unless --doc."},
-    {.name = "config", .letter = 'c', .type = BL_OPTION_STRING, .offset = AT(config),
-     .value = "FILE", .doc = "JSON file with settings; the command line wins."},
-    {.name = "overwrite", .type = BL_OPTION_FLAG, .offset = AT(overwrite),
+    {.name = "config",
+     .letter = 'c',
+     .type = BL_OPTION_STRING,
+     .offset = AT(config),
+     .value = "FILE",
+     .doc = "JSON file with settings; the command line wins."},
+    {.name = "overwrite",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(overwrite),
      .doc = "Write into a folder that already holds a generated set."},
-    {.name = "threads", .letter = 'j', .type = BL_OPTION_INT, .offset = AT(threads), .value = "N",
-     .min = 0, .max = 4096, .doc = "Threads; the files do not depend on it. Default: all cores."},
-    {.name = "doc", .type = BL_OPTION_FLAG, .offset = AT(doc), .doc = "List the settings and stop."},
+    {.name = "threads",
+     .letter = 'j',
+     .type = BL_OPTION_INT,
+     .offset = AT(threads),
+     .value = "N",
+     .min = 0,
+     .max = 4096,
+     .doc = "Threads; the files do not depend on it. Default: all cores."},
+    {.name = "doc",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(doc),
+     .doc = "List the settings and stop."},
     {0}};
 
 typedef struct progress {
@@ -83,7 +102,8 @@ const bl_command bl_synth_command = {
     .summary = "Generate a long-tailed detection data set.",
     .synopsis = "--out DIR [OPTIONS] [KEY=VALUE]...",
     .details =
-        "Writes JPEG scenes and COCO annotations: labelled.json and unlabelled.json (long-tailed),\n"
+        "Writes JPEG scenes and COCO annotations: labelled.json and unlabelled.json "
+        "(long-tailed),\n"
         "test.json (balanced), images/ and, last, synth.json with the settings and checksums. The\n"
         "files are a function of the settings alone. --doc lists the settings.\n",
     .examples = "  ballast synth --out runs/data\n"

@@ -11,13 +11,31 @@ static const char *const models[] = {"teacher", "student", "both", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "checkpoint", .letter = 'c', .type = BL_OPTION_STRING, .offset = AT(checkpoint),
-     .value = "FILE", .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
-    {.name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = AT(model),
-     .value = "NAME", .choices = models, .doc = "Default: teacher where there is one."},
-    {.name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = AT(out), .value = "DIR",
+    {.name = "checkpoint",
+     .letter = 'c',
+     .type = BL_OPTION_STRING,
+     .offset = AT(checkpoint),
+     .value = "FILE",
+     .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
+    {.name = "model",
+     .letter = 'm',
+     .type = BL_OPTION_CHOICE,
+     .offset = AT(model),
+     .value = "NAME",
+     .choices = models,
+     .doc = "Default: teacher where there is one."},
+    {.name = "out",
+     .letter = 'o',
+     .type = BL_OPTION_STRING,
+     .offset = AT(out),
+     .value = "DIR",
      .doc = "Folder for metrics, per-class tables and results; default: print only."},
-    {.name = "score", .type = BL_OPTION_REAL, .offset = AT(score), .value = "X", .min = 0, .max = 1,
+    {.name = "score",
+     .type = BL_OPTION_REAL,
+     .offset = AT(score),
+     .value = "X",
+     .min = 0,
+     .max = 1,
      .doc = "Least score of a detection; default: detector.score_threshold."},
     {0}};
 
@@ -34,13 +52,15 @@ static bl_status run(const bl_invocation *in) {
                                    in->words.n_settings, arena, &cfg, &run_dir));
     checkpoint = o->checkpoint ? o->checkpoint : run_dir;
     if (!checkpoint)
-        BL_TRY_DONE(bl_fail(BL_ECONFIG, "%s is a configuration: say which weights with "
-                                        "--checkpoint FILE, or give the run folder instead",
+        BL_TRY_DONE(bl_fail(BL_ECONFIG,
+                            "%s is a configuration: say which weights with "
+                            "--checkpoint FILE, or give the run folder instead",
                             in->words.positional[0]));
-    BL_TRY_DONE(bl_evaluate_checkpoint(&cfg, &(bl_eval_options){.checkpoint = checkpoint,
-                                                                .model = o->model,
-                                                                .out_dir = o->out,
-                                                                .score_threshold = o->score},
+    BL_TRY_DONE(bl_evaluate_checkpoint(&cfg,
+                                       &(bl_eval_options){.checkpoint = checkpoint,
+                                                          .model = o->model,
+                                                          .out_dir = o->out,
+                                                          .score_threshold = o->score},
                                        stdout));
 done:
     bl_arena_destroy(arena);

@@ -11,15 +11,37 @@ static const char *const models[] = {"teacher", "student", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = AT(out), .value = "FILE",
+    {.name = "out",
+     .letter = 'o',
+     .type = BL_OPTION_STRING,
+     .offset = AT(out),
+     .value = "FILE",
      .doc = "Detections as JSON (COCO result entries with file names)."},
-    {.name = "draw", .letter = 'd', .type = BL_OPTION_STRING, .offset = AT(draw), .value = "DIR",
+    {.name = "draw",
+     .letter = 'd',
+     .type = BL_OPTION_STRING,
+     .offset = AT(draw),
+     .value = "DIR",
      .doc = "Folder for JPEGs with the boxes drawn."},
-    {.name = "checkpoint", .letter = 'c', .type = BL_OPTION_STRING, .offset = AT(checkpoint),
-     .value = "FILE", .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
-    {.name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = AT(model),
-     .value = "NAME", .choices = models, .doc = "Default: teacher where there is one."},
-    {.name = "score", .type = BL_OPTION_REAL, .offset = AT(score), .value = "X", .min = 0, .max = 1,
+    {.name = "checkpoint",
+     .letter = 'c',
+     .type = BL_OPTION_STRING,
+     .offset = AT(checkpoint),
+     .value = "FILE",
+     .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
+    {.name = "model",
+     .letter = 'm',
+     .type = BL_OPTION_CHOICE,
+     .offset = AT(model),
+     .value = "NAME",
+     .choices = models,
+     .doc = "Default: teacher where there is one."},
+    {.name = "score",
+     .type = BL_OPTION_REAL,
+     .offset = AT(score),
+     .value = "X",
+     .min = 0,
+     .max = 1,
      .doc = "Least score of a detection; default 0.3."},
     {0}};
 
@@ -38,8 +60,9 @@ static bl_status run(const bl_invocation *in) {
                                    in->words.n_settings, arena, &cfg, &run_dir));
     checkpoint = o->checkpoint ? o->checkpoint : run_dir;
     if (!checkpoint)
-        BL_TRY_DONE(bl_fail(BL_ECONFIG, "%s is a configuration: say which weights with "
-                                        "--checkpoint FILE, or give the run folder instead",
+        BL_TRY_DONE(bl_fail(BL_ECONFIG,
+                            "%s is a configuration: say which weights with "
+                            "--checkpoint FILE, or give the run folder instead",
                             in->words.positional[0]));
     BL_TRY_DONE(bl_predict(&cfg, &(bl_predict_options){.checkpoint = checkpoint,
                                                        .model = o->model,
@@ -59,9 +82,8 @@ const bl_command bl_predict_command = {
     .synopsis = "RUN|CONFIG IMAGE... [OPTIONS] [KEY.PATH=VALUE]...",
     .details = "Runs a trained detector on JPEG or PNG files. Boxes are in pixels of the original\n"
                "images.\n",
-    .examples =
-        "  ballast predict runs/full photo.jpg --draw drawn\n"
-        "  ballast predict runs/full images/*.jpg --out found.json --score 0.5\n",
+    .examples = "  ballast predict runs/full photo.jpg --draw drawn\n"
+                "  ballast predict runs/full images/*.jpg --out found.json --score 0.5\n",
     .options = table,
     .settings = BL_SETTINGS_DOTTED,
     .min_words = 2,

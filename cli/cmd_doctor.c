@@ -26,12 +26,24 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "device", .type = BL_OPTION_STRING, .offset = AT(device), .value = "NAME",
+    {.name = "device",
+     .type = BL_OPTION_STRING,
+     .offset = AT(device),
+     .value = "NAME",
      .doc = "As run.device; default: auto."},
-    {.name = "backend", .type = BL_OPTION_STRING, .offset = AT(backend), .value = "NAME",
+    {.name = "backend",
+     .type = BL_OPTION_STRING,
+     .offset = AT(backend),
+     .value = "NAME",
      .doc = "As run.backend; default: auto."},
-    {.name = "threads", .letter = 'j', .type = BL_OPTION_INT, .offset = AT(threads), .value = "N",
-     .min = 0, .max = 4096, .doc = "Threads; default: all cores."},
+    {.name = "threads",
+     .letter = 'j',
+     .type = BL_OPTION_INT,
+     .offset = AT(threads),
+     .value = "N",
+     .min = 0,
+     .max = 4096,
+     .doc = "Threads; default: all cores."},
     {.name = "quick", .type = BL_OPTION_FLAG, .offset = AT(quick), .doc = "Skip the benchmark."},
     {0}};
 
@@ -42,8 +54,8 @@ static const options defaults = {.device = "auto", .backend = "auto"};
 
 static void print_libraries(void) {
     const dnnl_version_t *dnnl = dnnl_version();
-    printf("libraries   oneDNN %d.%d.%d, libjpeg-turbo " QUOTE(LIBJPEG_TURBO_VERSION)
-           ", libspng %s, json-c %s, %s, zlib %s\n",
+    printf("libraries   oneDNN %d.%d.%d, libjpeg-turbo " QUOTE(
+               LIBJPEG_TURBO_VERSION) ", libspng %s, json-c %s, %s, zlib %s\n",
            dnnl->major, dnnl->minor, dnnl->patch, spng_version_string(), json_c_version(),
            XML_ExpatVersion(), zlibVersion());
 }
@@ -114,10 +126,19 @@ static bl_status time_shape(bl_ctx *ctx, const shape *s) {
     bl_status status = BL_OK;
     bl_store *store = NULL;
     bl_conv_layer layer;
-    bl_conv_spec spec = {.conv_name = "conv", .norm_name = "bn", .in = s->in, .out = s->out,
-                         .kernel = s->kernel, .stride = 1, .pad = s->kernel / 2, .dilation = 1,
-                         .bias = true, .norm = BL_NORMTYPE_NONE, .act = BL_ACT_RELU,
-                         .init = BL_INIT_KAIMING_FAN_OUT, .trainable = true};
+    bl_conv_spec spec = {.conv_name = "conv",
+                         .norm_name = "bn",
+                         .in = s->in,
+                         .out = s->out,
+                         .kernel = s->kernel,
+                         .stride = 1,
+                         .pad = s->kernel / 2,
+                         .dilation = 1,
+                         .bias = true,
+                         .norm = BL_NORMTYPE_NONE,
+                         .act = BL_ACT_RELU,
+                         .init = BL_INIT_KAIMING_FAN_OUT,
+                         .trainable = true};
     double best = 0;
     BL_TRY_DONE(bl_store_create(&store));
     BL_TRY_DONE(bl_conv_layer_declare(store, &spec, &layer));

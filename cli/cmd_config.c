@@ -11,9 +11,15 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = AT(out), .value = "FILE",
+    {.name = "out",
+     .letter = 'o',
+     .type = BL_OPTION_STRING,
+     .offset = AT(out),
+     .value = "FILE",
      .doc = "Write to FILE instead of the standard output."},
-    {.name = "doc", .type = BL_OPTION_FLAG, .offset = AT(doc),
+    {.name = "doc",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(doc),
      .doc = "Print the reference of all settings (Markdown) instead."},
     {0}};
 
@@ -61,10 +67,11 @@ const bl_command bl_config_command = {
     .name = "config",
     .summary = "Print a resolved configuration, or the reference of all settings.",
     .synopsis = "[CONFIG|RUN] [OPTIONS] [KEY.PATH=VALUE]...",
-    .details =
-        "Prints every setting with its value after \"extends\", the file and the command line have\n"
-        "been applied; without CONFIG, the defaults. Unknown, duplicate, ill-typed and out-of-range\n"
-        "settings are errors, all of them reported with file and line.\n",
+    .details = "Prints every setting with its value after \"extends\", the file and the command "
+               "line have\n"
+               "been applied; without CONFIG, the defaults. Unknown, duplicate, ill-typed and "
+               "out-of-range\n"
+               "settings are errors, all of them reported with file and line.\n",
     .examples = "  ballast config configs/demo/full.json\n"
                 "  ballast config configs/demo/full.json optim.lr=0.02\n"
                 "  ballast config --doc\n",
