@@ -23,6 +23,7 @@ typedef struct bl_ctx {
     bl_plans *plans;
     bool record; /* ops record on the tape when an input needs a gradient */
     int32_t cb;  /* preferred channel block of activations: 16, 8, or C on CUDA (0 = C) */
+    struct bl_live *live; /* tensors of the step that may still hold storage (tensor.c) */
 } bl_ctx;
 
 typedef struct bl_ctx_options {

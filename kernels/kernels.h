@@ -55,7 +55,7 @@ struct bl_kernels {
     void (*avg_pool_bwd)(const bl_tensor *dy, bl_tensor *dx, float beta);
     void (*upsample_add_fwd)(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y);
     void (*upsample_bwd)(const bl_tensor *dy, bl_tensor *dcoarse, float beta);
-    /* y = a*x + b*y over n floats. */
+    /* y = a*x + b*y over n floats; b = 0: y is not read. */
     void (*axpby)(float a, const float *x, float b, float *y, int64_t n);
     void (*add)(const float *a, const float *b, float *y, int64_t n);
     /* layout change between tensors of one logical shape; beta 1 accumulates. */
@@ -77,7 +77,8 @@ struct bl_kernels {
     void (*roi_align_bwd)(const bl_tensor *dy, const bl_box *rois, const int32_t *batch, const int32_t *level,
                           int64_t count, const bl_roi_attr *, int n_maps, bl_tensor *const *dmaps);
 
-    /* losses: return the scaled sum; d (same shape as x) receives the gradient of the scaled sum. */
+    /* losses: return the scaled sum; d (same shape as x) receives the gradient of the scaled sum, zero where
+     * a row or column is ignored. Matrices are planar. weight may be NULL. */
     double (*softmax_loss)(const float *logits, int64_t n, int64_t k, const int32_t *label,
                            const float *weight, float focal, float scale, float *d);
     double (*sigmoid_bce)(const float *x, int64_t n, const float *target, const float *weight, float scale,
@@ -86,8 +87,10 @@ struct bl_kernels {
                         const float *weight, int32_t per, float beta, float scale, float *d);
     void (*softmax)(const float *logits, int64_t n, int64_t k, float *out);
 
+    /* As bl_nms; returns the number kept, -1 when out of memory. */
     int64_t (*nms)(const bl_box *box, const float *score, const int32_t *group, int64_t n, float thr,
                    int64_t max_out, int32_t *keep);
+    /* The k best of one image, best first: pos = (y*w + x)*c + channel; returns min(k, c*h*w). */
     int64_t (*topk)(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos, float *score);
 
     /* flat stores. sgd: g' = g*gscale + wd[i-range]*w; m = mu*m + g'; w -= lr*(nesterov ? g' + mu*m : m).

@@ -1,7 +1,7 @@
 /* Differentiable operations: the vocabulary networks are written in. Each is one tape node.
  *
- * Conventions: fp32; x is (N,C,H,W) with any cb unless said otherwise, outputs use x's cb when it is a real
- * block, else the context's preferred one; inputs are never freed or modified unless the op says "in place".
+ * Conventions: fp32; x is (N,C,H,W) with any cb unless said otherwise, convolutions use x's cb
+ * when it is a real block (8, 16), else the context's preferred one; ops that keep the channels keep x's cb; inputs are never freed or modified unless the op says "in place".
  * Weights are stored canonically (OIHW, or [M,K] matrices), whatever layout a backend computes in: backends
  * reorder, at under 2 % of a step, and stores, checkpoints, EMA and optimisers stay layout-free. Shapes that
  * do not fit are BL_EINVAL. N = 0 is valid everywhere and yields empty outputs and zero losses. */
@@ -46,6 +46,9 @@ bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride,
 bl_status bl_avg_pool_global(bl_ctx *ctx, bl_tensor *x, bl_tensor **y); /* (N,C,1,1), cb 1 */
 bl_status bl_relu(bl_ctx *ctx, bl_tensor *x, bl_tensor **y);
 bl_status bl_add(bl_ctx *ctx, bl_tensor *a, bl_tensor *b, bl_tensor **y);
+/* x in another channel block (0: the context's preferred one); differentiable. Ops call it themselves when
+ * two inputs differ in layout or when they need a planar one. */
+bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y);
 /* y = fine + nearest-upsampled coarse (index floor(i*Hc/Hf)); the FPN top-down step. */
 bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_tensor **y);
 
@@ -95,7 +98,7 @@ bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 /* ---- without gradient --------------------------------------------------------------------------- */
 /* Row-wise softmax of (N,K) into a host array [N*K]. */
 bl_status bl_softmax_to_host(bl_ctx *ctx, const bl_tensor *logits, float *out);
-/* Batched NMS on host lists: boxes of equal `group` suppress each other. score-descending order, ties by
+/* Batched NMS on host lists: boxes of equal `group` (NULL: all) suppress each other. score-descending order, ties by
  * lower index; suppress when IoU > thr. keep[] receives up to max_out indices in score order. */
 bl_status bl_nms(bl_ctx *ctx, const bl_box *box, const float *score, const int32_t *group, int64_t n, float thr,
                  int64_t max_out, int32_t *keep, int64_t *n_keep);

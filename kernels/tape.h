@@ -24,6 +24,7 @@ struct bl_node {
     bl_tensor *out;
     bl_tensor *saved[BL_NODE_SAVED]; /* retained until the node has run */
     void *attr;                      /* arena memory */
+    bl_buf *held[BL_NODE_SAVED];     /* the tape's own references to saved[i]'s storage */
 };
 
 /* true when any of the n inputs needs a gradient and the context records. */

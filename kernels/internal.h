@@ -1,0 +1,51 @@
+/* Helpers shared by the op files of this folder; not part of its interface. */
+#ifndef BALLAST_KERNELS_INTERNAL_H
+#define BALLAST_KERNELS_INTERNAL_H
+
+#include "kernels/kernels.h"
+#include "kernels/ops.h"
+#include "kernels/tape.h"
+
+/* "(2,64,7,7)" for messages; valid until the end of the full expression. */
+typedef struct bl_shape_text {
+    char s[96];
+} bl_shape_text;
+bl_shape_text bl_shape(const bl_tensor *t);
+
+/* Same logical shape; the layouts may differ. */
+bool bl_same_shape(const bl_tensor *a, const bl_tensor *b);
+/* Shape and layout of `like`, uninitialised; the gradient-free struct belongs to the step. */
+bl_status bl_tensor_like(bl_ctx *ctx, const bl_tensor *like, bl_tensor **out);
+/* A second tensor over t's storage (its own reference). */
+bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out);
+/* A device copy of a host list of n rows of c values (4 bytes each). */
+bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
+                    bl_tensor **out);
+/* A new scalar tensor with this value. */
+bl_status bl_scalar_new(bl_ctx *ctx, float value, bl_tensor **out);
+/* The channel block of a convolution's output of c channels. */
+int32_t bl_out_block(const bl_ctx *ctx, const bl_tensor *x, int64_t c);
+/* *y = x when it has block cb already, else a reordered copy (recorded); *made tells whether to
+ * drop it. */
+bl_status bl_as_block(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y, bool *made);
+
+/* The factor of negative values: 1 none, 0 relu, `slope` leaky (must be in [0,1)). */
+bl_status bl_act_factor(const char *op, bl_act act, float slope, float *factor);
+
+/* Releases the caller's storage reference of out->grad and forgets it. */
+void bl_grad_release(bl_ctx *ctx, bl_tensor *t);
+/* Adds dy to t's gradient; the first contribution shares dy's storage instead of copying. */
+bl_status bl_grad_pass(bl_ctx *ctx, bl_tensor *t, bl_tensor *dy);
+/* The gradients of n maps a kernel adds into: zeroed when new, NULL where none is needed. */
+bl_status bl_grad_target_maps(bl_ctx *ctx, bl_tensor *const *maps, int n, bl_tensor **dmaps);
+/* dy where y > 0, else factor*dy: in place when only this node holds dy, else in a new tensor, to
+ * be dropped by the caller when *g != dy. */
+bl_status bl_grad_masked(bl_ctx *ctx, const bl_tensor *y, bl_tensor *dy, float factor,
+                         bl_tensor **g);
+
+bl_status bl_tape_create(bl_tape **out);
+void bl_tape_clear(bl_ctx *ctx); /* releases everything saved */
+void bl_tape_destroy(bl_tape *t);
+void bl_live_clear(bl_ctx *ctx); /* drops every tensor of the step */
+
+#endif

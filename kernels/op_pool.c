@@ -1,0 +1,169 @@
+/* Pooling, resampling and elementwise ops. */
+#include "kernels/internal.h"
+
+/* ---- max pooling ---- */
+
+static bl_status max_pool_backward(bl_ctx *ctx, bl_node *node) {
+    bl_tensor *dx;
+    float beta;
+    BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
+    if (dx) ctx->k->max_pool_bwd(node->out->grad, node->saved[0]->data, dx, beta);
+    return BL_OK;
+}
+
+static const bl_op max_pool_op = {"max_pool", max_pool_backward};
+
+bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride, int32_t pad,
+                      bl_tensor **y) {
+    *y = NULL;
+    /* pad <= kernel/2 gives every window at least one element of the input. */
+    if (kernel < 1 || stride < 1 || pad < 0 || pad > kernel / 2 || x->h + 2 * pad < kernel ||
+        x->w + 2 * pad < kernel) {
+        return bl_fail(BL_EINVAL, "max_pool: kernel %d, stride %d, padding %d do not fit input %s",
+                       kernel, stride, pad, bl_shape(x).s);
+    }
+    int64_t h = (x->h + 2 * pad - kernel) / stride + 1, w = (x->w + 2 * pad - kernel) / stride + 1;
+    bl_tensor *out, *arg;
+    BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, BL_F32, &out));
+    BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, BL_I32, &arg));
+    if (bl_storage(out) > 0) ctx->k->max_pool_fwd(x, kernel, stride, pad, out, arg->data);
+    if (bl_tape_wants(ctx, &x, 1))
+        BL_TRY(bl_tape_push(ctx, &max_pool_op, &x, 1, out, &arg, 1, NULL));
+    bl_tensor_drop(ctx, arg);
+    *y = out;
+    return BL_OK;
+}
+
+/* ---- global average ---- */
+
+static bl_status avg_pool_backward(bl_ctx *ctx, bl_node *node) {
+    bl_tensor *dx;
+    float beta;
+    BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
+    if (dx) ctx->k->avg_pool_bwd(node->out->grad, dx, beta);
+    return BL_OK;
+}
+
+static const bl_op avg_pool_op = {"avg_pool", avg_pool_backward};
+
+bl_status bl_avg_pool_global(bl_ctx *ctx, bl_tensor *x, bl_tensor **y) {
+    *y = NULL;
+    if (x->h < 1 || x->w < 1) {
+        return bl_fail(BL_EINVAL, "avg_pool: input %s has no pixels", bl_shape(x).s);
+    }
+    bl_tensor *out;
+    BL_TRY(bl_tensor_new(ctx, x->n, x->c, 1, 1, 1, BL_F32, &out));
+    if (bl_storage(out) > 0) ctx->k->avg_pool_fwd(x, out);
+    if (bl_tape_wants(ctx, &x, 1))
+        BL_TRY(bl_tape_push(ctx, &avg_pool_op, &x, 1, out, NULL, 0, NULL));
+    *y = out;
+    return BL_OK;
+}
+
+/* ---- relu ---- */
+
+static bl_status relu_backward(bl_ctx *ctx, bl_node *node) {
+    bl_tensor *dy = node->out->grad, *g;
+    BL_TRY(bl_grad_masked(ctx, node->saved[0], dy, 0, &g));
+    BL_TRY(bl_grad_pass(ctx, node->in[0], g));
+    if (g != dy) bl_tensor_drop(ctx, g);
+    return BL_OK;
+}
+
+static const bl_op relu_op = {"relu", relu_backward};
+
+bl_status bl_relu(bl_ctx *ctx, bl_tensor *x, bl_tensor **y) {
+    *y = NULL;
+    int64_t padded = bl_blocks(x) * x->cb;
+    bl_tensor *out;
+    float *scale = BL_NEW_ARRAY(ctx->arena, float, 2 * padded);
+    if (!scale) return BL_ENOMEM;
+    for (int64_t i = 0; i < x->c; i++) scale[i] = 1;
+    BL_TRY(bl_tensor_like(ctx, x, &out));
+    if (bl_storage(x) > 0) ctx->k->affine_act(x, scale, scale + padded, NULL, 0, out);
+    if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, &relu_op, &x, 1, out, &out, 1, NULL));
+    *y = out;
+    return BL_OK;
+}
+
+/* ---- add ---- */
+
+static bl_status add_backward(bl_ctx *ctx, bl_node *node) {
+    BL_TRY(bl_grad_pass(ctx, node->in[1], node->out->grad));
+    return bl_grad_pass(ctx, node->in[0], node->out->grad);
+}
+
+static const bl_op add_op = {"add", add_backward};
+
+bl_status bl_add(bl_ctx *ctx, bl_tensor *a, bl_tensor *b, bl_tensor **y) {
+    *y = NULL;
+    if (!bl_same_shape(a, b)) {
+        return bl_fail(BL_EINVAL, "add: shapes %s and %s differ", bl_shape(a).s, bl_shape(b).s);
+    }
+    bool made;
+    BL_TRY(bl_as_block(ctx, b, a->cb, &b, &made));
+    bl_tensor *in[] = {a, b}, *out;
+    BL_TRY(bl_tensor_like(ctx, a, &out));
+    ctx->k->add(bl_f32(a), bl_f32(b), bl_f32(out), bl_storage(a));
+    if (bl_tape_wants(ctx, in, 2)) BL_TRY(bl_tape_push(ctx, &add_op, in, 2, out, NULL, 0, NULL));
+    if (made) bl_tensor_drop(ctx, b);
+    *y = out;
+    return BL_OK;
+}
+
+/* ---- nearest upsampling of the coarse map, added to the fine one ---- */
+
+static bl_status upsample_backward(bl_ctx *ctx, bl_node *node) {
+    bl_tensor *dcoarse;
+    float beta;
+    BL_TRY(bl_grad_target(ctx, node->in[1], &dcoarse, &beta));
+    if (dcoarse) ctx->k->upsample_bwd(node->out->grad, dcoarse, beta);
+    return bl_grad_pass(ctx, node->in[0], node->out->grad);
+}
+
+static const bl_op upsample_op = {"upsample_add", upsample_backward};
+
+bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_tensor **y) {
+    *y = NULL;
+    if (fine->n != coarse->n || fine->c != coarse->c || coarse->h < 1 || coarse->w < 1) {
+        return bl_fail(BL_EINVAL, "upsample_add: fine map %s and coarse map %s do not fit",
+                       bl_shape(fine).s, bl_shape(coarse).s);
+    }
+    bool made;
+    BL_TRY(bl_as_block(ctx, coarse, fine->cb, &coarse, &made));
+    bl_tensor *in[] = {fine, coarse}, *out;
+    BL_TRY(bl_tensor_like(ctx, fine, &out));
+    if (bl_storage(out) > 0) ctx->k->upsample_add_fwd(fine, coarse, out);
+    if (bl_tape_wants(ctx, in, 2))
+        BL_TRY(bl_tape_push(ctx, &upsample_op, in, 2, out, NULL, 0, NULL));
+    if (made) bl_tensor_drop(ctx, coarse);
+    *y = out;
+    return BL_OK;
+}
+
+/* ---- layout ---- */
+
+static bl_status reorder_backward(bl_ctx *ctx, bl_node *node) {
+    bl_tensor *dx;
+    float beta;
+    BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
+    return dx ? ctx->k->reorder(ctx, node->out->grad, dx, beta) : BL_OK;
+}
+
+static const bl_op reorder_op = {"reorder", reorder_backward};
+
+bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y) {
+    *y = NULL;
+    bl_tensor *out;
+    BL_TRY(bl_tensor_new(ctx, x->n, x->c, x->h, x->w, cb, BL_F32, &out));
+    if (bl_storage(out) > 0) BL_TRY(ctx->k->reorder(ctx, x, out, 0));
+    if (bl_tape_wants(ctx, &x, 1))
+        BL_TRY(bl_tape_push(ctx, &reorder_op, &x, 1, out, NULL, 0, NULL));
+    *y = out;
+    return BL_OK;
+}
+
+bl_status bl_as_block(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y, bool *made) {
+    *y = x, *made = x->cb != cb;
+    return *made ? bl_reorder(ctx, x, cb, y) : BL_OK;
+}

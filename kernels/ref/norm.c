@@ -1,0 +1,170 @@
+/* Per-channel statistics and affine maps of batch norm. */
+#include "core/parallel.h"
+#include "kernels/ref/ref.h"
+
+enum { LANES = BL_REF_LANES };
+
+typedef struct norm_job {
+    const bl_tensor *x, *y, *dy, *skip;
+    const float *mean, *rstd, *scale, *shift, *a, *b, *k;
+    float *out0, *out1;
+    bl_tensor *out, *dx, *dskip;
+    float slope, beta_dx, beta_dskip;
+} norm_job;
+
+static int64_t pieces_of(const bl_tensor *x) {
+    return bl_blocks(x) * bl_pieces_per_block(x->cb);
+}
+
+/* Index = piece of channels. Two passes in double: exact enough for any count. */
+static void stats_range(void *arg, int64_t begin, int64_t end) {
+    const norm_job *j = arg;
+    const bl_tensor *x = j->x;
+    int64_t pixels = x->h * x->w;
+    double count = (double)(x->n * pixels);
+    for (int64_t i = begin; i < end; i++) {
+        bl_piece p = bl_piece_at(i, x->cb);
+        int64_t c = p.block * x->cb + p.first;
+        double mean[LANES] = {0}, var[LANES] = {0};
+        for (int pass = 0; pass < 2; pass++) {
+            double *sum = pass ? var : mean;
+            for (int64_t n = 0; n < x->n; n++) {
+                const float *v =
+                    bl_f32(x) + (n * bl_blocks(x) + p.block) * pixels * x->cb + p.first;
+                for (int64_t q = 0; q < pixels; q++, v += x->cb) {
+                    for (int l = 0; l < p.lanes; l++) {
+                        double d = v[l] - mean[l];
+                        sum[l] += pass ? d * d : v[l];
+                    }
+                }
+            }
+            for (int l = 0; l < p.lanes; l++) sum[l] /= count;
+        }
+        for (int l = 0; l < p.lanes && c + l < x->c; l++) {
+            j->out0[c + l] = (float)mean[l], j->out1[c + l] = (float)var[l];
+        }
+    }
+}
+
+static void bn_stats(const bl_tensor *x, float *mean, float *var) {
+    norm_job j = {.x = x, .out0 = mean, .out1 = var};
+    bl_parallel_for(pieces_of(x), 1, stats_range, &j);
+}
+
+/* Index = (image, channel block). */
+static void affine_range(void *arg, int64_t begin, int64_t end) {
+    const norm_job *j = arg;
+    const bl_tensor *x = j->x;
+    int64_t pixels = x->h * x->w;
+    int32_t cb = x->cb;
+    for (int64_t i = begin; i < end; i++) {
+        const float *scale = j->scale + i % bl_blocks(x) * cb;
+        const float *shift = j->shift + i % bl_blocks(x) * cb;
+        const float *in = bl_f32(x) + i * pixels * cb;
+        const float *skip = j->skip ? bl_f32(j->skip) + i * pixels * cb : NULL;
+        float *out = bl_f32(j->out) + i * pixels * cb;
+        for (int64_t q = 0; q < pixels; q++) {
+            for (int32_t l = 0; l < cb; l++) {
+                int64_t e = q * cb + l;
+                float v = in[e] * scale[l] + shift[l] + (skip ? skip[e] : 0);
+                out[e] = v > 0 ? v : j->slope * v;
+            }
+        }
+    }
+}
+
+static void affine_act(const bl_tensor *x, const float *scale, const float *shift,
+                       const bl_tensor *skip, float slope, bl_tensor *y) {
+    norm_job j = {.x = x, .scale = scale, .shift = shift, .skip = skip, .slope = slope, .out = y};
+    bl_parallel_for(x->n * bl_blocks(x), 1, affine_range, &j);
+}
+
+/* Index = piece of channels; double sums over the fixed order of images and pixels. */
+static void reduce_range(void *arg, int64_t begin, int64_t end) {
+    const norm_job *j = arg;
+    const bl_tensor *x = j->x;
+    int64_t pixels = x->h * x->w;
+    for (int64_t i = begin; i < end; i++) {
+        bl_piece p = bl_piece_at(i, x->cb);
+        int64_t c = p.block * x->cb + p.first;
+        double sum_g[LANES] = {0}, sum_gx[LANES] = {0};
+        for (int64_t n = 0; n < x->n; n++) {
+            int64_t base = (n * bl_blocks(x) + p.block) * pixels * x->cb + p.first;
+            for (int64_t q = 0; q < pixels; q++, base += x->cb) {
+                for (int l = 0; l < p.lanes; l++) {
+                    float g = bl_f32(j->dy)[base + l];
+                    if (!(bl_f32(j->y)[base + l] > 0)) g *= j->slope;
+                    sum_g[l] += g;
+                    sum_gx[l] += (double)g * (bl_f32(x)[base + l] - j->mean[c + l]);
+                }
+            }
+        }
+        for (int l = 0; l < p.lanes; l++) {
+            j->out0[c + l] = (float)sum_g[l];
+            j->out1[c + l] = (float)(sum_gx[l] * j->rstd[c + l]);
+        }
+    }
+}
+
+static void bn_bwd_reduce(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
+                          const float *mean, const float *rstd, float slope, float *sum_g,
+                          float *sum_gx) {
+    norm_job j = {.x = x,
+                  .y = y,
+                  .dy = dy,
+                  .mean = mean,
+                  .rstd = rstd,
+                  .slope = slope,
+                  .out0 = sum_g,
+                  .out1 = sum_gx};
+    bl_parallel_for(pieces_of(x), 1, reduce_range, &j);
+}
+
+/* Index = (image, channel block). */
+static void apply_range(void *arg, int64_t begin, int64_t end) {
+    const norm_job *j = arg;
+    const bl_tensor *dy = j->dy;
+    int64_t pixels = dy->h * dy->w;
+    int32_t cb = dy->cb;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t c = i % bl_blocks(dy) * cb;
+        for (int64_t q = 0; q < pixels; q++) {
+            for (int32_t l = 0; l < cb; l++) {
+                int64_t e = (i * pixels + q) * cb + l;
+                float g = bl_f32(dy)[e];
+                if (!(bl_f32(j->y)[e] > 0)) g *= j->slope;
+                float d = g * j->a[c + l];
+                if (j->b) d += bl_f32(j->x)[e] * j->b[c + l] + j->k[c + l];
+                float *dx = bl_f32(j->dx) + e;
+                *dx = j->beta_dx != 0 ? *dx + d : d;
+                if (!j->dskip) continue;
+                float *dskip = bl_f32(j->dskip) + e;
+                *dskip = j->beta_dskip != 0 ? *dskip + g : g;
+            }
+        }
+    }
+}
+
+static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
+                         const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
+                         float beta_dx, bl_tensor *dskip, float beta_dskip) {
+    norm_job j = {.x = x,
+                  .y = y,
+                  .dy = dy,
+                  .a = a,
+                  .b = b,
+                  .k = k,
+                  .slope = slope,
+                  .dx = dx,
+                  .dskip = dskip,
+                  .beta_dx = beta_dx,
+                  .beta_dskip = beta_dskip};
+    bl_parallel_for(dy->n * bl_blocks(dy), 1, apply_range, &j);
+}
+
+void bl_ref_norm(bl_kernels *k) {
+    k->bn_stats = bn_stats;
+    k->affine_act = affine_act;
+    k->bn_bwd_reduce = bn_bwd_reduce;
+    k->bn_bwd_apply = bn_bwd_apply;
+}

@@ -1,0 +1,55 @@
+/* Bilinear sampling along one axis and the sampling grid of RoIAlign (He et al., "Mask R-CNN", ICCV
+ * 2017), shared by host and device code. A two-dimensional sample is the product of a row tap and a
+ * column tap. */
+#ifndef BALLAST_KERNELS_SHARED_BILINEAR_H
+#define BALLAST_KERNELS_SHARED_BILINEAR_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/geom.h"
+#include "core/rng.h" /* BL_HD */
+
+typedef struct bl_tap {
+    int32_t lo, hi; /* neighbouring indices, equal at the border */
+    float wlo, whi; /* their weights, sum 1 */
+} bl_tap;
+
+/* The tap of position p on an axis of `size` >= 1 elements. false: p lies more than one element
+ * outside (or is not a number) and the sample counts as zero. */
+static inline BL_HD bool bl_tap_at(float p, int32_t size, bl_tap *t) {
+    if (!(p >= -1.0f && p <= (float)size)) return false;
+    if (p < 0) p = 0;
+    int32_t lo = (int32_t)p;
+    if (lo >= size - 1) {
+        *t = (bl_tap){size - 1, size - 1, 1, 0};
+        return true;
+    }
+    float f = p - (float)lo;
+    *t = (bl_tap){lo, lo + 1, 1.0f - f, f};
+    return true;
+}
+
+/* One axis of a RoI: position of sample s of bin b = start + b*bin + (s + 0.5)*bin/grid. */
+typedef struct bl_roi_axis {
+    float start, bin;
+    int32_t grid;
+} bl_roi_axis;
+
+/* lo, hi: the box's edges in image pixels; size: bins; sampling: samples per bin, 0 = ceil(bin). */
+static inline BL_HD bl_roi_axis bl_roi_axis_make(float lo, float hi, float scale, int32_t size,
+                                                 int32_t sampling, bool aligned) {
+    float offset = aligned ? 0.5f : 0.0f;
+    float start = lo * scale - offset, end = hi * scale - offset, extent = end - start;
+    if (!aligned && extent < 1.0f) extent = 1.0f;
+    float bin = extent / (float)size;
+    int32_t grid = sampling > 0 ? sampling : (int32_t)ceilf(bin);
+    return (bl_roi_axis){start, bin, grid > 0 ? grid : 0};
+}
+
+static inline BL_HD float bl_roi_axis_sample(const bl_roi_axis *a, int32_t bin, int32_t sample) {
+    return a->start + (float)bin * a->bin + ((float)sample + 0.5f) * a->bin / (float)a->grid;
+}
+
+#endif

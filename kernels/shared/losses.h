@@ -1,0 +1,38 @@
+/* Pointwise losses and their derivatives, for host and device code. */
+#ifndef BALLAST_KERNELS_SHARED_LOSSES_H
+#define BALLAST_KERNELS_SHARED_LOSSES_H
+
+#include <math.h>
+
+#include "core/rng.h" /* BL_HD */
+
+typedef struct bl_loss_at {
+    float value, slope; /* slope: derivative with respect to the input */
+} bl_loss_at;
+
+/* Smooth L1 (Girshick, "Fast R-CNN", ICCV 2015, with transition point beta) of d = x - target; beta
+ * 0 is L1, whose slope at 0 is 0. */
+static inline BL_HD bl_loss_at bl_smooth_l1_at(float d, float beta) {
+    float a = fabsf(d);
+    if (a < beta) return (bl_loss_at){0.5f * d * d / beta, d / beta};
+    return (bl_loss_at){a - 0.5f * beta, d > 0 ? 1.0f : d < 0 ? -1.0f : 0.0f};
+}
+
+/* Binary cross-entropy of sigmoid(x) against target in [0,1], stable for every x. */
+static inline BL_HD bl_loss_at bl_sigmoid_bce_at(float x, float target) {
+    float e = expf(-fabsf(x)), p = x >= 0 ? 1.0f / (1.0f + e) : e / (1.0f + e);
+    return (bl_loss_at){(x > 0 ? x : 0) - x * target + log1pf(e), p - target};
+}
+
+/* Focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017) of the true class's
+ * probability q: value (1-q)^gamma * nll, nll = -ln q. `slope` is the factor f of the softmax
+ * gradient dL/dlogit_j = f * (p_j - [j is the true class]); 1 for gamma = 0. `rest` = 1-q, computed
+ * without cancellation. */
+static inline BL_HD bl_loss_at bl_focal_at(float nll, float rest, float gamma) {
+    if (gamma == 0) return (bl_loss_at){nll, 1.0f};
+    if (rest <= 0) return (bl_loss_at){0, 0};
+    float power = powf(rest, gamma);
+    return (bl_loss_at){power * nll, power + gamma * (power / rest) * (1.0f - rest) * nll};
+}
+
+#endif
