@@ -56,8 +56,8 @@ static bool rasterise(const bl_synth_config *cfg, bl_synth_object *o, uint8_t *m
             if (outside && c >= 0.5f) return false;
             if (outside) continue;
             mask[y * w + x] = c >= 0.5f;
-            area += c;
             if (c < 0.5f) continue;
+            area++;
             if (x < o->x0) o->x0 = x;
             if (x >= o->x1) o->x1 = x + 1;
             if (y < o->y0) o->y0 = y;
