@@ -111,7 +111,7 @@ bl_status bl_class_weights_pull(bl_class_weights *cw, const double *a, double la
     if (loss) *loss = 0;
     if (t <= c->warmup) return BL_OK;
     if (c->solver == BL_SOLVER_DIRECT) {
-        return bl_stationary_weights(a, k, c->guard, c->target_max, cw->w);
+        return bl_stationary_weights(a, k, c->background, c->guard, c->target_max, cw->w);
     }
     softmax_weights(cw);
     bl_class_weights_target(c, a, cw->w, true, cw->target);

@@ -80,15 +80,18 @@ const double *bl_class_weights_logits(const bl_class_weights *cw); /* a, K */
 /* Everything a checkpoint must keep: 4 K + 1 numbers (*n), readable and writable in place. */
 double *bl_class_weights_state(bl_class_weights *cw, int64_t *n);
 
-/* The direct solver by itself: w >= 0 with w A = 0, from the off-diagonal rates only (the diagonal
- * of a generator is implied), by the elimination of Grassmann, Taksar and Heyman ("Regenerative
- * analysis and steady state distributions for Markov chains", Operations Research 33, 1985), which
- * subtracts nothing and so never turns negative. Classes that never pulled (|A[j][j]| <= guard:
- * never seen as a label) are absorbing states and would take everything: they get `cap` and the
- * rest is solved without them, with sum w = the number of the remaining classes. Blocks of classes
- * that do not push each other share in proportion to a vanishing uniform coupling. NaN in A:
- * BL_ENUMERIC. */
-bl_status bl_stationary_weights(const double *a, int n_classes, double guard, double cap,
-                                double *w);
+/* The direct solver by itself: w >= 0 with w A = 0, by the elimination of Grassmann, Taksar and
+ * Heyman
+ * ("Regenerative analysis and steady state distributions for Markov chains", Operations Research
+ * 33, 1985), which subtracts nothing and so never turns negative. Rows of A sum to zero only up to
+ * the probability offset, so the system is overdetermined by a hair: with `background` the last
+ * class closes the sum, as in the online rule (its measured column is replaced by what makes every
+ * row sum to zero); without, all classes are treated alike (the measured diagonal is replaced).
+ * Classes that never pulled (|A[j][j]| <= guard: never seen as a label) are absorbing states and
+ * would take everything: they get `cap`, and the rest is solved without them, with sum w = the
+ * number of the remaining classes. Blocks of classes that do not push each other share in
+ * proportion to a vanishing uniform coupling. BL_ENUMERIC when A is not finite. */
+bl_status bl_stationary_weights(const double *a, int n_classes, bool background, double guard,
+                                double cap, double *w);
 
 #endif
