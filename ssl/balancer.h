@@ -24,8 +24,8 @@ void bl_balancer_destroy(bl_balancer *b);
 
 /* Loss weights of n rows of one branch at iteration t: weight[i] = v[i] * u(label[i]) with u = clamp(w)^beta / m.
  * v NULL = 1. Call before bl_balancer_observe of the same rows (the weights lag by one call). */
-void bl_balancer_weigh(bl_balancer *b, bl_branch branch, int64_t t, const int32_t *label, const float *v, int32_t n,
-                       float *weight);
+bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
+                            float *weight);
 /* Adds the rows' class gradients: logits [n, n_classes+1] host. No effect unless GbR or GbT needs them. */
 bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
                               const int32_t *label, const float *v, int32_t n);
@@ -41,15 +41,15 @@ double bl_balancer_threshold(const bl_balancer *b, int32_t cls);
 /* Recomputes thresholds, merges the pool when due. */
 bl_status bl_balancer_begin(bl_balancer *b, int64_t t);
 
-/* true when the unlabelled list must be rebuilt before iteration t (the copies are then recomputed). */
-bool bl_balancer_resample_due(bl_balancer *b, int64_t t);
+/* Rebuilds the unlabelled repeat list when that is due before iteration t; call before bl_balancer_begin. */
+bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed);
 /* Current copies of each image of a group; false = one each. */
 bool bl_balancer_copies(const bl_balancer *b, bool labelled, int32_t *copies);
 
 /* Current weights [n_classes+1] and thresholds [n_classes] for the log. */
 void bl_balancer_weights(const bl_balancer *b, double *w);
 /* "pool" line after a rebuild since the last call, if any. */
-bl_status bl_balancer_report(bl_balancer *b, int64_t t, bl_metrics *lines);
+bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines);
 
 bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n);
 bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n);

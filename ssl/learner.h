@@ -49,10 +49,12 @@ typedef struct bl_learner_ops {
     /* Reports a window that ends at t and clears it: writes whole lines of its own ("class", "pool") into `lines`.
      * *pseudo_per_image is for the console and the "train" line (negative: not applicable). */
     bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
-    /* true when the unlabelled list changes before iteration t. */
-    bool (*resample_due)(bl_learner *l, int64_t t);
+    /* Before iteration t's batch is fetched: *changed = true when the unlabelled repeat list is a new one. */
+    bl_status (*resample)(bl_learner *l, int64_t t, bool *changed);
     /* Copies of each image of a group, as of now; false = one each. */
     bool (*copies)(bl_learner *l, bool labelled, int32_t *copies);
+    /* Current pseudo-label thresholds [n_classes], for example images. */
+    void (*thresholds)(const bl_learner *l, double *theta);
     /* State arrays, valid until the next step; and back (missing arrays are errors naming them). */
     bl_status (*save)(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n);
     bl_status (*load)(bl_learner *l, const bl_state_array *in, int n);

@@ -8,7 +8,7 @@
 
 #define AT(member) offsetof(STRUCT, member)
 
-#define STRUCT bl_teacher_config
+#define STRUCT bl_teacher_section
 static const bl_field teacher_fields[] = {
     {"ema", BL_T_REAL, AT(ema), "0.999", 0, 1, NULL, NULL,
      "Keep rate of the teacher's exponential moving average; warmed up as min(ema, 1 - 1/(t+1)).", NULL},
@@ -35,10 +35,10 @@ static const bl_field teacher_fields[] = {
     {0}};
 static const bl_schema teacher_schema = {
     "method.teacher", "Soft Teacher: how the teacher is averaged and what its boxes may teach.",
-    sizeof(bl_teacher_config), teacher_fields};
+    sizeof(bl_teacher_section), teacher_fields};
 #undef STRUCT
 
-#define STRUCT bl_gbr_config
+#define STRUCT bl_gbr_section
 static const bl_field gbr_fields[] = {
     {"enabled", BL_T_BOOL, AT(enabled), "false", 0, 0, NULL, NULL,
      "Weight the RoI classification loss by class so that class gradients balance.", NULL},
@@ -54,11 +54,11 @@ static const bl_field gbr_fields[] = {
      "Solve the linear system directly at every step instead of the online Jacobi iteration.", NULL},
     {0}};
 static const bl_schema gbr_schema = {"method.gbr", "Gradient-based reweighting (GbR).",
-                                     sizeof(bl_gbr_config), gbr_fields};
+                                     sizeof(bl_gbr_section), gbr_fields};
 #undef STRUCT
 
 static const char *const gbt_modes[] = {"fixed", "w_only", "code", NULL};
-#define STRUCT bl_gbt_config
+#define STRUCT bl_gbt_section
 static const bl_field gbt_fields[] = {
     {"mode", BL_T_ENUM, AT(mode), "\"fixed\"", 0, 0, gbt_modes, NULL,
      "fixed: teacher.cls_score for every class; w_only: cls_score / weight; code: also follows the mean teacher "
@@ -70,10 +70,10 @@ static const bl_field gbt_fields[] = {
     {"upper", BL_T_REAL, AT(upper), "0.9", 0, 1, NULL, NULL, "Upper bound of a class's threshold.", NULL},
     {0}};
 static const bl_schema gbt_schema = {"method.gbt", "Gradient-based thresholds (GbT).",
-                                     sizeof(bl_gbt_config), gbt_fields};
+                                     sizeof(bl_gbt_section), gbt_fields};
 #undef STRUCT
 
-#define STRUCT bl_crs_config
+#define STRUCT bl_crs_section
 static const bl_field crs_fields[] = {
     {"enabled", BL_T_BOOL, AT(enabled), "false", 0, 0, NULL, NULL,
      "Repeat unlabelled images that hold confident pseudo boxes of rare classes.", NULL},
@@ -87,7 +87,7 @@ static const bl_field crs_fields[] = {
      "How often the unlabelled list is rebuilt from the pool.", NULL},
     {0}};
 static const bl_schema crs_schema = {"method.crs", "Class-rebalancing sampling (CrS).",
-                                     sizeof(bl_crs_config), crs_fields};
+                                     sizeof(bl_crs_section), crs_fields};
 #undef STRUCT
 
 static const char *const method_names[] = {"supervised", "soft_teacher", NULL};

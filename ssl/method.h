@@ -10,7 +10,7 @@
 
 typedef enum bl_method_name { BL_METHOD_SUPERVISED, BL_METHOD_SOFT_TEACHER } bl_method_name;
 
-typedef struct bl_teacher_config {
+typedef struct bl_teacher_section {
     double ema;            /* keep rate */
     double unsup_weight;   /* factor of all unlabelled losses */
     int64_t burn_in;       /* iterations before unlabelled losses start */
@@ -21,38 +21,38 @@ typedef struct bl_teacher_config {
     int64_t jitter_times;
     double jitter_scale;
     bool background_weight;/* weight background RoIs by the teacher's background probability */
-} bl_teacher_config;
+} bl_teacher_section;
 
-typedef struct bl_gbr_config { /* gradient-based reweighting */
+typedef struct bl_gbr_section { /* gradient-based reweighting */
     bool enabled;
     int64_t warmup;
     double beta;          /* exponent of the weights on the labelled branch */
     double accumulate;    /* EMA keep rate of the gradient matrix */
     double lr;            /* solver's learning rate; 0 = the detector's */
     bool direct;          /* solve the linear system instead of the online iteration */
-} bl_gbr_config;
+} bl_gbr_section;
 
-typedef struct bl_gbt_config { /* gradient-based thresholds */
+typedef struct bl_gbt_section { /* gradient-based thresholds */
     int32_t mode;         /* fixed, w_only, code */
     int64_t warmup;
     double lower, upper;
-} bl_gbt_config;
+} bl_gbt_section;
 
-typedef struct bl_crs_config { /* class-rebalancing sampling of unlabelled images */
+typedef struct bl_crs_section { /* class-rebalancing sampling of unlabelled images */
     bool enabled;
     int64_t warmup;
     double alpha;
     int64_t save_every, rebuild_every;
-} bl_crs_config;
+} bl_crs_section;
 
 typedef struct bl_method_config {
     int32_t name; /* bl_method_name */
     double focal; /* exponent of the RoI classification loss, 0 = cross-entropy */
     double rfs;   /* repeat-factor threshold for labelled images; 0 = off */
-    bl_teacher_config teacher;
-    bl_gbr_config gbr;
-    bl_gbt_config gbt;
-    bl_crs_config crs;
+    bl_teacher_section teacher;
+    bl_gbr_section gbr;
+    bl_gbt_section gbt;
+    bl_crs_section crs;
 } bl_method_config;
 extern const bl_schema bl_method_schema;
 

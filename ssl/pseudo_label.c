@@ -52,7 +52,7 @@ bl_status bl_box_jitter_uncertainty(bl_ctx *ctx, const bl_detector *teacher, con
 }
 
 /* The candidates of all images as one list, so that the RoI head runs once. */
-static bl_status add_uncertainty(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_config *cfg,
+static bl_status add_uncertainty(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_section *cfg,
                                  bl_teacher_view *tv, uint64_t seed, uint64_t key) {
     int32_t total = 0;
     for (int32_t i = 0; i < tv->weak.n; i++) total += tv->candidates[i].n;
@@ -71,7 +71,7 @@ static bl_status add_uncertainty(bl_ctx *ctx, const bl_detector *teacher, const 
                                      (int32_t)cfg->jitter_times, (float)cfg->jitter_scale, seed, key, unc);
 }
 
-bl_status bl_teacher_look(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_config *cfg,
+bl_status bl_teacher_look(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_section *cfg,
                           const bl_view_batch *weak, uint64_t seed, uint64_t key, bl_teacher_view *out) {
     out->weak = *weak;
     out->detections = BL_NEW_ARRAY(ctx->arena, bl_boxes, weak->n);

@@ -26,7 +26,7 @@ typedef struct bl_teacher_view {
 
 /* Runs the teacher on weak views without recording. `key` names the step's random stream. All lists are step-arena
  * memory. */
-bl_status bl_teacher_look(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_config *cfg,
+bl_status bl_teacher_look(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_section *cfg,
                           const bl_view_batch *weak, uint64_t seed, uint64_t key, bl_teacher_view *out);
 
 /* Box-jitter uncertainty of n boxes of class label[i] in image[i]: each box is jittered `times` times (every

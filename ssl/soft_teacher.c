@@ -156,7 +156,7 @@ static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_batch 
 
 static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t, bl_step_losses *out) {
     soft_teacher *s = (soft_teacher *)l;
-    const bl_teacher_config *tc = &s->cfg.teacher;
+    const bl_teacher_section *tc = &s->cfg.teacher;
     bl_view_batch labelled;
     BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0, batch->n_labelled, 0,
                               &labelled));
@@ -184,7 +184,7 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     window *w = &s->win;
     double *scratch = s->numbers + WINDOW_ARRAYS * k;
     *pseudo_per_image = w->images > 0 ? w->pseudo_total / w->images : 0;
-    BL_TRY(bl_balancer_report(s->balancer, t, lines));
+    BL_TRY(bl_balancer_report(s->balancer, lines));
     if (w->images == 0) return BL_OK;
 
     bl_metrics_begin(lines);
@@ -210,12 +210,17 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     return BL_OK;
 }
 
-static bool resample_due(bl_learner *l, int64_t t) {
-    return bl_balancer_resample_due(((soft_teacher *)l)->balancer, t);
+static bl_status resample(bl_learner *l, int64_t t, bool *changed) {
+    return bl_balancer_resample(((soft_teacher *)l)->balancer, t, changed);
 }
 
 static bool copies(bl_learner *l, bool labelled, int32_t *out) {
     return bl_balancer_copies(((soft_teacher *)l)->balancer, labelled, out);
+}
+
+static void thresholds(const bl_learner *l, double *theta) {
+    const soft_teacher *s = (const soft_teacher *)l;
+    for (int32_t c = 0; c < s->classes; c++) theta[c] = bl_balancer_threshold(s->balancer, c);
 }
 
 /* The log window is part of the state: a resumed run writes the same lines as an uninterrupted one. */
@@ -252,8 +257,8 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {"soft_teacher", before_step, losses, after_step, report,  resample_due,
-                                   copies,         save,        load,   destroy};
+static const bl_learner_ops ops = {"soft_teacher", before_step, losses, after_step, report,  resample,
+                                   copies,         thresholds, save,        load,   destroy};
 
 bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_env *env, bl_learner **out) {
     if (!env->unlabelled)

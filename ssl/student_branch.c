@@ -22,7 +22,7 @@ bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch
     double normaliser = branch == BL_BRANCH_LABELLED ? positive : sum;
     if (normaliser < 1) normaliser = 1;
 
-    bl_balancer_weigh(s->balancer, branch, t, rois->label, v, n, rois->weight);
+    BL_TRY(bl_balancer_weigh(s->balancer, branch, rois->label, v, n, rois->weight));
     BL_TRY(bl_roi_cls_loss(ctx, s->detector, rois, r, s->focal, normaliser, loss));
     BL_TRY(bl_tensor_to_host(ctx, r->logits, logits));
     return bl_balancer_observe(s->balancer, branch, t, logits, rois->label, v, n);

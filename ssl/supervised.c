@@ -48,13 +48,19 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     return bl_metrics_end(lines);
 }
 
-static bool resample_due(bl_learner *l, int64_t t) {
+static bl_status resample(bl_learner *l, int64_t t, bool *changed) {
     (void)l, (void)t;
-    return false;
+    *changed = false;
+    return BL_OK;
 }
 
 static bool copies(bl_learner *l, bool labelled, int32_t *out) {
     return labelled && bl_balancer_copies(((supervised *)l)->balancer, true, out);
+}
+
+static void thresholds(const bl_learner *l, double *theta) {
+    const supervised *s = (const supervised *)l;
+    for (int32_t c = 0; c < s->classes; c++) theta[c] = bl_balancer_threshold(s->balancer, c);
 }
 
 static bl_status save(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n) {
@@ -73,8 +79,8 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {"supervised", before_step, losses, after_step, report,  resample_due,
-                                   copies,       save,        load,   destroy};
+static const bl_learner_ops ops = {"supervised", before_step, losses, after_step, report,  resample,
+                                   copies,       thresholds, save,        load,   destroy};
 
 bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env *env, bl_learner **out) {
     supervised *s = calloc(1, sizeof *s);

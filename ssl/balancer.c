@@ -1,0 +1,293 @@
+#include "ssl/balancer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance/class_weights.h"
+#include "balance/gradient_matrix.h"
+#include "balance/repeat_factor.h"
+#include "balance/resampling.h"
+#include "balance/thresholds.h"
+
+struct bl_balancer {
+    bl_method_config cfg;
+    int32_t classes, rows; /* foreground; with background */
+    bool solve;            /* GbR or GbT needs class weights */
+    bl_gradient_matrix *matrix;
+    bl_class_weights *weights;
+    bl_thresholds *thresholds;
+    bl_crs_pool *pool; /* NULL without CrS */
+    double *theta;     /* [classes] of this iteration */
+    double *matrix_scratch;
+
+    /* Repeat lists: NULL = one copy each. */
+    int32_t *labelled_copies, *unlabelled_copies;
+    int32_t n_labelled, n_unlabelled;
+    int64_t *labelled_counts; /* images a class, for CrS */
+    bool rebuilt;             /* since the last report */
+    int64_t rebuilt_at;
+};
+
+/* Class lists of a data set's images for repeat factors; crowds count as the reference does. */
+static bl_status image_classes(const bl_dataset *d, bl_image_classes *out, int64_t **offsets, int32_t **classes) {
+    *offsets = malloc(sizeof **offsets * ((size_t)d->n_images + 1));
+    *classes = malloc(sizeof **classes * ((size_t)d->n_anns + 1));
+    if (!*offsets || !*classes) return bl_fail(BL_ENOMEM, "out of memory for class lists");
+    for (int32_t i = 0; i < d->n_images; i++) (*offsets)[i] = d->images[i].first_ann;
+    (*offsets)[d->n_images] = d->n_anns;
+    for (int64_t a = 0; a < d->n_anns; a++) (*classes)[a] = d->anns[a].category;
+    *out = (bl_image_classes){d->n_images, *offsets, *classes};
+    return BL_OK;
+}
+
+/* Repeat factors of labelled images (fixed) and the counts that CrS needs. */
+static bl_status count_labelled(bl_balancer *b, const bl_dataset *d) {
+    int64_t *offsets = NULL;
+    int32_t *classes = NULL;
+    bl_image_classes lists;
+    double *r = calloc((size_t)b->classes, sizeof *r);
+    double *factor = calloc((size_t)d->n_images + 1, sizeof *factor);
+    b->labelled_counts = calloc((size_t)b->classes, sizeof *b->labelled_counts);
+    b->n_labelled = d->n_images;
+    bl_status status = image_classes(d, &lists, &offsets, &classes);
+    if (status == BL_OK && (!r || !factor || !b->labelled_counts)) status = bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK) status = bl_class_image_counts(&lists, b->classes, b->labelled_counts);
+    if (status == BL_OK && b->cfg.rfs > 0) {
+        b->labelled_copies = calloc((size_t)d->n_images + 1, sizeof *b->labelled_copies);
+        if (!b->labelled_copies) status = bl_fail(BL_ENOMEM, "out of memory");
+        bl_repeat_factors(b->labelled_counts, b->classes, d->n_images, b->cfg.rfs, r);
+        bl_image_factors(&lists, r, factor);
+        for (int32_t i = 0; status == BL_OK && i < d->n_images; i++)
+            b->labelled_copies[i] = (int32_t)bl_repeat_copies(factor[i], BL_ROUND_CEIL, 0, 0, i);
+    }
+    free(offsets), free(classes), free(r), free(factor);
+    return status;
+}
+
+bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes, const bl_learner_env *env,
+                             bl_balancer **out) {
+    bl_balancer *b = calloc(1, sizeof *b);
+    if (!b) return bl_fail(BL_ENOMEM, "out of memory for class balancing");
+    b->cfg = *cfg, b->classes = n_classes, b->rows = n_classes + 1;
+    b->solve = cfg->gbr.enabled || cfg->gbt.mode != BL_THRESHOLD_FIXED;
+    bl_status status = BL_OK;
+    b->theta = calloc((size_t)n_classes, sizeof *b->theta);
+    b->matrix_scratch = calloc((size_t)b->rows * (size_t)b->rows, sizeof(double));
+    if (!b->theta || !b->matrix_scratch) {
+        status = bl_fail(BL_ENOMEM, "out of memory for class balancing");
+        goto done;
+    }
+    bl_gradient_config gc = bl_gradient_config_default(b->rows, cfg->gbr.warmup);
+    gc.focal = cfg->focal > 0, gc.exponent = cfg->focal, gc.decay = cfg->gbr.accumulate;
+    BL_TRY_DONE(bl_gradient_matrix_create(&gc, &b->matrix));
+
+    bl_class_weights_config wc = bl_class_weights_config_default(b->rows, true, cfg->gbr.warmup);
+    wc.solver = cfg->gbr.direct ? BL_SOLVER_DIRECT : BL_SOLVER_ONLINE;
+    wc.mean_decay = cfg->gbr.accumulate;
+    BL_TRY_DONE(bl_class_weights_create(&wc, &b->weights));
+
+    bl_thresholds_config tc = bl_thresholds_config_default(n_classes, cfg->gbt.warmup);
+    tc.mode = (bl_threshold_mode)cfg->gbt.mode, tc.use_weights = true;
+    tc.base = cfg->teacher.cls_score, tc.low = cfg->gbt.lower, tc.high = cfg->gbt.upper;
+    BL_TRY_DONE(bl_thresholds_create(&tc, &b->thresholds));
+    for (int32_t c = 0; c < n_classes; c++) b->theta[c] = tc.base;
+
+    BL_TRY_DONE(count_labelled(b, env->labelled));
+    if (cfg->crs.enabled && env->unlabelled) {
+        b->n_unlabelled = env->unlabelled->n_images;
+        bl_crs_config cc = {.n_classes = n_classes, .n_images = b->n_unlabelled, .alpha = cfg->crs.alpha,
+                            .total = env->iterations, .warmup = cfg->crs.warmup,
+                            .save_every = cfg->crs.save_every, .rebuild_every = cfg->crs.rebuild_every};
+        BL_TRY_DONE(bl_crs_create(&cc, &b->pool));
+    }
+    *out = b;
+done:
+    if (status != BL_OK) bl_balancer_destroy(b);
+    return status;
+}
+
+void bl_balancer_destroy(bl_balancer *b) {
+    if (!b) return;
+    bl_gradient_matrix_destroy(b->matrix);
+    bl_class_weights_destroy(b->weights);
+    bl_thresholds_destroy(b->thresholds);
+    bl_crs_destroy(b->pool);
+    free(b->theta), free(b->matrix_scratch);
+    free(b->labelled_copies), free(b->unlabelled_copies), free(b->labelled_counts);
+    free(b);
+}
+
+bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
+                            float *weight) {
+    if (!b->cfg.gbr.enabled) {
+        for (int32_t i = 0; i < n; i++) weight[i] = v ? v[i] : 1.0f;
+        return BL_OK;
+    }
+    double beta = branch == BL_BRANCH_LABELLED ? b->cfg.gbr.beta : 1.0;
+    BL_TRY(bl_class_weights_apply(b->weights, label, n, beta, weight));
+    for (int32_t i = 0; v && i < n; i++) weight[i] *= v[i];
+    return BL_OK;
+}
+
+bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
+                              const int32_t *label, const float *v, int32_t n) {
+    if (!b->solve) return BL_OK;
+    double lambda = branch == BL_BRANCH_LABELLED ? 1.0 : b->cfg.teacher.unsup_weight;
+    BL_TRY(bl_gradient_matrix_measure(b->matrix, logits, label, v, n, lambda, b->matrix_scratch));
+    bl_gradient_matrix_update(b->matrix, b->matrix_scratch, t);
+    return bl_class_weights_pull(b->weights, bl_gradient_matrix_values(b->matrix), lambda, t, NULL);
+}
+
+bl_status bl_balancer_step(bl_balancer *b, int64_t t, double lr) {
+    (void)t;
+    if (b->solve) bl_class_weights_step(b->weights, b->cfg.gbr.lr > 0 ? b->cfg.gbr.lr : lr);
+    return BL_OK;
+}
+
+bl_status bl_balancer_detections(bl_balancer *b, int64_t t, int32_t image, const int32_t *label,
+                                 const float *score, int32_t n) {
+    BL_TRY(bl_thresholds_observe(b->thresholds, label, score, n));
+    if (!b->pool) return BL_OK;
+    return bl_crs_record(b->pool, t, image, label, score, n, b->theta);
+}
+
+double bl_balancer_threshold(const bl_balancer *b, int32_t cls) {
+    return b->theta[cls];
+}
+
+bl_status bl_balancer_begin(bl_balancer *b, int64_t t) {
+    if (b->pool && bl_crs_save_due(b->pool, t)) bl_crs_save(b->pool, t);
+    return bl_thresholds_get(b->thresholds, bl_class_weights_values(b->weights), t, b->theta);
+}
+
+/* The rebuild reads the pool as saved before this iteration, so it comes before bl_balancer_begin. */
+bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed) {
+    *changed = false;
+    if (!b->pool || !bl_crs_rebuild_due(b->pool, t) || bl_crs_filled(b->pool) == 0) return BL_OK;
+    double *factor = calloc((size_t)b->n_unlabelled + 1, sizeof *factor);
+    if (!b->unlabelled_copies)
+        b->unlabelled_copies = calloc((size_t)b->n_unlabelled + 1, sizeof *b->unlabelled_copies);
+    bl_status status = factor && b->unlabelled_copies
+                           ? bl_crs_factors(b->pool, b->labelled_counts, b->n_labelled, NULL, factor)
+                           : bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
+    for (int32_t i = 0; status == BL_OK && i < b->n_unlabelled; i++)
+        b->unlabelled_copies[i] = (int32_t)bl_repeat_copies(factor[i], BL_ROUND_CEIL, 0, 0, i);
+    free(factor);
+    b->rebuilt = *changed = status == BL_OK;
+    b->rebuilt_at = t;
+    return status;
+}
+
+bool bl_balancer_copies(const bl_balancer *b, bool labelled, int32_t *copies) {
+    const int32_t *from = labelled ? b->labelled_copies : b->unlabelled_copies;
+    int32_t n = labelled ? b->n_labelled : b->n_unlabelled;
+    if (!from) return false;
+    memcpy(copies, from, sizeof *copies * (size_t)n);
+    return true;
+}
+
+void bl_balancer_weights(const bl_balancer *b, double *w) {
+    memcpy(w, bl_class_weights_values(b->weights), sizeof *w * (size_t)b->rows);
+}
+
+bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines) {
+    if (!b->rebuilt) return BL_OK;
+    b->rebuilt = false;
+    int64_t total = 0;
+    int32_t most = 0;
+    for (int32_t i = 0; i < b->n_unlabelled; i++) {
+        total += b->unlabelled_copies[i];
+        if (b->unlabelled_copies[i] > most) most = b->unlabelled_copies[i];
+    }
+    bl_metrics_begin(lines);
+    bl_metrics_number(lines, "iter", (double)b->rebuilt_at);
+    bl_metrics_string(lines, "kind", "pool");
+    bl_metrics_number(lines, "images", (double)bl_crs_filled(b->pool));
+    bl_metrics_number(lines, "copies", (double)total);
+    bl_metrics_number(lines, "copies_max", (double)most);
+    return bl_metrics_end(lines);
+}
+
+/* ---- state ---------------------------------------------------------------------------------------------- */
+
+static bl_status put(bl_arena *arena, const char *name, const double *v, int64_t n, bl_state_array *out, int cap,
+                     int *count) {
+    if (*count >= cap) return bl_fail(BL_EINVAL, "too many state arrays, no room for %s", name);
+    double *copy = BL_NEW_ARRAY(arena, double, n);
+    if (!copy) return BL_ENOMEM;
+    memcpy(copy, v, sizeof *v * (size_t)n);
+    out[(*count)++] = (bl_state_array){name, copy, n};
+    return BL_OK;
+}
+
+bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+    int64_t len;
+    const double *v = bl_gradient_matrix_state(b->matrix, &len);
+    BL_TRY(put(arena, "gradient_matrix", v, len, out, cap, n));
+    v = bl_class_weights_state(b->weights, &len);
+    BL_TRY(put(arena, "class_weights", v, len, out, cap, n));
+    v = bl_thresholds_state(b->thresholds, &len);
+    BL_TRY(put(arena, "thresholds", v, len, out, cap, n));
+    if (!b->pool) return BL_OK;
+    len = bl_crs_pack(b->pool, NULL);
+    double *packed = BL_NEW_ARRAY(arena, double, len);
+    if (!packed) return BL_ENOMEM;
+    bl_crs_pack(b->pool, packed);
+    BL_TRY(put(arena, "crs_pool", packed, len, out, cap, n));
+    int32_t copies = b->unlabelled_copies ? b->n_unlabelled : 0;
+    double *list = BL_NEW_ARRAY(arena, double, copies + 2);
+    if (!list) return BL_ENOMEM;
+    list[0] = b->rebuilt, list[1] = (double)b->rebuilt_at;
+    for (int32_t i = 0; i < copies; i++) list[i + 2] = b->unlabelled_copies[i];
+    return put(arena, "crs_copies", list, copies + 2, out, cap, n);
+}
+
+bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v, int64_t *n) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(in[i].name, name) == 0) {
+            *v = in[i].v, *n = in[i].n;
+            return BL_OK;
+        }
+    return bl_fail(BL_EFORMAT, "lacks state.%s; was it written with other method settings?", name);
+}
+
+static bl_status get(const bl_state_array *in, int count, const char *name, double *to, int64_t n) {
+    const double *v;
+    int64_t got;
+    BL_TRY(bl_state_find(in, count, name, &v, &got));
+    if (got != n)
+        return bl_fail(BL_EFORMAT, "state.%s has %lld numbers, expected %lld; another number of classes?", name,
+                       (long long)got, (long long)n);
+    memcpy(to, v, sizeof *to * (size_t)n);
+    return BL_OK;
+}
+
+bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n) {
+    int64_t len;
+    double *to = bl_gradient_matrix_state(b->matrix, &len);
+    BL_TRY(get(in, n, "gradient_matrix", to, len));
+    to = bl_class_weights_state(b->weights, &len);
+    BL_TRY(get(in, n, "class_weights", to, len));
+    to = bl_thresholds_state(b->thresholds, &len);
+    BL_TRY(get(in, n, "thresholds", to, len));
+    if (!b->pool) return BL_OK;
+    const double *v;
+    BL_TRY(bl_state_find(in, n, "crs_pool", &v, &len));
+    BL_TRY(bl_crs_unpack(b->pool, v, len));
+    BL_TRY(bl_state_find(in, n, "crs_copies", &v, &len));
+    if (len < 2 || (len != 2 && len != b->n_unlabelled + 2))
+        return bl_fail(BL_EFORMAT, "state.crs_copies has %lld numbers, expected 2 or %lld", (long long)len,
+                       (long long)b->n_unlabelled + 2);
+    b->rebuilt = v[0] != 0, b->rebuilt_at = (int64_t)v[1];
+    free(b->unlabelled_copies), b->unlabelled_copies = NULL;
+    if (len == 2) return BL_OK;
+    b->unlabelled_copies = calloc((size_t)b->n_unlabelled + 1, sizeof *b->unlabelled_copies);
+    if (!b->unlabelled_copies) return bl_fail(BL_ENOMEM, "out of memory");
+    for (int32_t i = 0; i < b->n_unlabelled; i++) {
+        if (!(v[i + 2] >= 0 && v[i + 2] <= 1e6))
+            return bl_fail(BL_EFORMAT, "state.crs_copies[%d] is %g", (int)i, v[i + 2]);
+        b->unlabelled_copies[i] = (int32_t)v[i + 2];
+    }
+    return BL_OK;
+}

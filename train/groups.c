@@ -1,0 +1,120 @@
+#include "train/groups.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance/groups.h"
+#include "core/json.h"
+
+static const char *const names[] = {"majority", "minority"};
+
+static bl_status allocate(bl_groups *g, int32_t n) {
+    size_t k = (size_t)n + 1;
+    *g = (bl_groups){.n_classes = n,
+                     .images = calloc(k, sizeof *g->images),
+                     .boxes = calloc(k, sizeof *g->boxes),
+                     .group = calloc(k, 1),
+                     .mask = calloc(2 * k, 1)};
+    if (g->images && g->boxes && g->group && g->mask) return BL_OK;
+    bl_groups_free(g);
+    return bl_fail(BL_ENOMEM, "out of memory for class groups");
+}
+
+/* Fills mask and info once the groups are known. */
+static void finish(bl_groups *g) {
+    for (int32_t c = 0; c < g->n_classes; c++) g->mask[g->group[c] * g->n_classes + c] = 1;
+    g->info = (bl_class_info){g->images, g->boxes, g->group, names, 2};
+}
+
+static bl_status listed(const bl_strings *list, const bl_dataset *d, int32_t *index) {
+    const char **all = calloc((size_t)d->n_categories + 1, sizeof *all);
+    if (!all) return bl_fail(BL_ENOMEM, "out of memory");
+    for (int32_t c = 0; c < d->n_categories; c++) all[c] = d->categories[c].name;
+    bl_status status = BL_OK;
+    for (int32_t i = 0; i < list->n && status == BL_OK; i++) {
+        index[i] = -1;
+        for (int32_t c = 0; c < d->n_categories; c++)
+            if (strcmp(all[c], list->v[i]) == 0) index[i] = c;
+        if (index[i] >= 0) continue;
+        const char *close = bl_did_you_mean(list->v[i], all);
+        status = bl_fail(BL_ECONFIG, "data.minority: no category \"%s\" in %s%s%s%s", list->v[i], d->name,
+                         close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
+    }
+    free(all);
+    return status;
+}
+
+bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, bl_groups *out) {
+    int32_t n = labelled->n_categories;
+    BL_TRY(allocate(out, n));
+    bl_dataset_counts(labelled, false, out->images, out->boxes);
+    int32_t *group = calloc((size_t)n + 1, sizeof *group);
+    int32_t *index = calloc((size_t)cfg->minority.n + 1, sizeof *index);
+    bl_status status = group && index ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    bool by_list = cfg->minority.n > 0;
+    if (status == BL_OK && by_list) status = listed(&cfg->minority, labelled, index);
+    if (status == BL_OK)
+        status = bl_groups_assign(by_list ? BL_GROUP_BY_LIST : BL_GROUP_BY_RATIO, cfg->minority_ratio, index,
+                                  cfg->minority.n, out->boxes, n, group);
+    for (int32_t c = 0; status == BL_OK && c < n; c++) out->group[c] = (uint8_t)group[c];
+    free(group), free(index);
+    if (status == BL_OK) finish(out);
+    else bl_groups_free(out);
+    return status;
+}
+
+bl_status bl_groups_write(const bl_groups *g, const bl_dataset *d, const char *path) {
+    struct json_object *root = json_object_new_object(), *classes = json_object_new_array();
+    struct json_object *groups = json_object_new_array();
+    for (int32_t c = 0; c < g->n_classes; c++) {
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "id", json_object_new_int64(d->categories[c].id));
+        json_object_object_add(o, "name", json_object_new_string(d->categories[c].name));
+        json_object_object_add(o, "train_images", json_object_new_int64(g->images[c]));
+        json_object_object_add(o, "train_boxes", json_object_new_int64(g->boxes[c]));
+        json_object_object_add(o, "group", json_object_new_string(names[g->group[c]]));
+        json_object_array_add(classes, o);
+    }
+    for (int i = 0; i < 2; i++) json_object_array_add(groups, json_object_new_string(names[i]));
+    json_object_object_add(root, "classes", classes);
+    json_object_object_add(root, "groups", groups);
+    bl_status status = bl_json_save(root, path);
+    json_object_put(root);
+    return status;
+}
+
+static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t c, bl_groups *g, const char *path) {
+    struct json_object *name, *images, *boxes, *group;
+    if (!json_object_object_get_ex(o, "name", &name) || !json_object_object_get_ex(o, "train_images", &images) ||
+        !json_object_object_get_ex(o, "train_boxes", &boxes) || !json_object_object_get_ex(o, "group", &group))
+        return bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name, train_images, train_boxes or group", path, (int)c);
+    if (strcmp(json_object_get_string(name), d->categories[c].name) != 0)
+        return bl_fail(BL_EFORMAT, "%s: class %d is \"%s\", but \"%s\" in %s", path, (int)c,
+                       json_object_get_string(name), d->categories[c].name, d->name);
+    g->images[c] = json_object_get_int64(images), g->boxes[c] = json_object_get_int64(boxes);
+    g->group[c] = strcmp(json_object_get_string(group), names[1]) == 0;
+    return BL_OK;
+}
+
+bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out) {
+    bl_json doc;
+    struct json_object *classes;
+    BL_TRY(bl_json_load(path, &doc));
+    bl_status status = allocate(out, d->n_categories);
+    if (status == BL_OK && (!json_object_object_get_ex(doc.root, "classes", &classes) ||
+                            !json_object_is_type(classes, json_type_array) ||
+                            json_object_array_length(classes) != (size_t)d->n_categories))
+        status = bl_fail(BL_EFORMAT, "%s: expected %d classes as in %s", path, (int)d->n_categories, d->name);
+    for (int32_t c = 0; status == BL_OK && c < d->n_categories; c++)
+        status = read_class(json_object_array_get_idx(classes, (size_t)c), d, c, out, path);
+    if (status == BL_OK) finish(out);
+    else bl_groups_free(out);
+    bl_json_free(&doc);
+    return status;
+}
+
+void bl_groups_free(bl_groups *g) {
+    free(g->images), free(g->boxes), free(g->group), free(g->mask);
+    *g = (bl_groups){0};
+}

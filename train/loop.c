@@ -1,0 +1,175 @@
+/* The training loop. It knows losses by name and weight, never which algorithm made them. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "train/trainer.h"
+
+enum { W_TOTAL = BL_MAX_LOSSES, W_NORM, W_STEPS }; /* extra slots of st.window */
+
+/* The slot of a loss in the window; names keep the order in which they first appear. */
+static int loss_slot(bl_trainer *t, const char *name) {
+    for (int i = 0; i < t->n_names; i++)
+        if (strcmp(t->names[i], name) == 0) return i;
+    t->names[t->n_names] = name;
+    return t->n_names++;
+}
+
+static void describe_batch(const bl_trainer *t, const bl_batch *b, char *out, size_t size) {
+    size_t at = 0;
+    *out = 0;
+    for (int32_t i = 0; i < b->n && at < size; i++) {
+        const bl_dataset *d = b->samples[i].labelled ? t->data.labelled : t->data.unlabelled;
+        int n = snprintf(out + at, size - at, "%s%lld", i ? " " : "", (long long)d->images[b->samples[i].image].id);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* A step whose loss or gradient is not finite changes no weights. Too many in a row end the run, naming the first
+ * culprit: better than hours of training on NaN. */
+static bl_status bad_step(bl_trainer *t, const bl_batch *b, const char *what) {
+    char ids[256];
+    describe_batch(t, b, ids, sizeof ids);
+    t->st.bad_steps += 1;
+    if (t->st.bad_steps > (double)t->cfg->run.max_bad_steps)
+        return bl_fail(BL_ENUMERIC,
+                       "iteration %lld: %s is not finite, %d steps in a row (image ids %s); lower optim.lr or "
+                       "method.teacher.unsup_weight, or set optim.clip_norm",
+                       (long long)t->st.iter, what, (int)t->st.bad_steps, ids);
+    BL_WARN("iteration %lld: %s is not finite, step skipped (image ids %s)", (long long)t->st.iter, what, ids);
+    return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
+}
+
+static bl_status update(bl_trainer *t, const bl_batch *batch, const bl_step_losses *l) {
+    bl_tensor *roots[BL_MAX_LOSSES];
+    float seeds[BL_MAX_LOSSES];
+    double total = 0, value[BL_MAX_LOSSES];
+    for (int i = 0; i < l->n; i++) {
+        float v;
+        BL_TRY(bl_scalar(t->ctx, l->loss[i].value, &v));
+        if (!isfinite(v)) return bad_step(t, batch, l->loss[i].name);
+        roots[i] = l->loss[i].value, seeds[i] = l->loss[i].weight;
+        value[i] = (double)v * l->loss[i].weight;
+        total += value[i];
+    }
+    BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
+    const bl_optim_config *o = &t->cfg->optim;
+    bl_store *store = t->learner->model[0].store;
+    double lr = bl_trainer_lr(t->cfg, t->st.iter), norm = 0;
+    bl_sgd sgd = {.lr = (float)lr, .momentum = (float)o->momentum, .decay = (float)o->weight_decay,
+                  .nesterov = o->nesterov, .clip_norm = (float)o->clip_norm};
+    bl_status status = bl_store_sgd(store, t->ctx, &sgd, &norm);
+    if (status == BL_ENUMERIC) {
+        const char *name = bl_store_first_nonfinite(store, t->ctx, true);
+        char what[256];
+        snprintf(what, sizeof what, "the gradient of %s", name ? name : "a parameter");
+        return bad_step(t, batch, what);
+    }
+    BL_TRY(status);
+    t->st.bad_steps = 0;
+    for (int i = 0; i < l->n; i++) t->st.window[loss_slot(t, l->loss[i].name)] += value[i];
+    t->st.window[W_TOTAL] += total, t->st.window[W_NORM] += norm, t->st.window[W_STEPS] += 1;
+    return BL_OK;
+}
+
+static bl_status one_iteration(bl_trainer *t) {
+    const bl_learner_ops *ops = t->learner->ops;
+    int64_t iter = t->st.iter;
+    bool changed = false;
+    BL_TRY(ops->resample(t->learner, iter, &changed));
+    if (changed && ops->copies(t->learner, false, t->copies))
+        BL_TRY(bl_loader_set_repeats(t->loader, false, t->copies));
+    bl_batch *batch;
+    double before = bl_now();
+    BL_TRY(bl_loader_next(t->loader, &batch));
+    t->data_time += bl_now() - before;
+
+    bl_step_losses l = {0};
+    bl_step_begin(t->ctx, true);
+    bl_status status = ops->before_step(t->learner, t->ctx, iter);
+    if (status == BL_OK) status = ops->losses(t->learner, t->ctx, batch, iter, &l);
+    if (status == BL_OK) status = update(t, batch, &l);
+    bl_step_end(t->ctx);
+    if (status == BL_OK) status = ops->after_step(t->learner, t->ctx, iter);
+    bl_loader_release(t->loader, batch);
+    return status == BL_OK ? BL_OK : bl_fail_context(status, "iteration %lld", (long long)iter);
+}
+
+/* One console line and one metrics line for the window that ends now. */
+static bl_status log_window(bl_trainer *t) {
+    double now = bl_now(), steps = fmax(t->st.window[W_STEPS], 1);
+    double done = (double)(t->st.iter - t->window_first);
+    double time = (now - t->window_start) / fmax(done, 1), data = t->data_time / fmax(done, 1);
+    double rate = (double)(t->st.iter - t->first) / fmax(now - t->started, 1e-9);
+    double pseudo = -1;
+    char eta[32], losses[512] = "", tail[64] = "";
+    size_t at = 0;
+    bl_format_duration((double)(t->cfg->run.iterations - t->st.iter) / fmax(rate, 1e-9), eta, sizeof eta);
+    BL_TRY(t->learner->ops->report(t->learner, t->st.iter, t->metrics, &pseudo));
+
+    bl_metrics_begin(t->metrics);
+    bl_metrics_number(t->metrics, "iter", (double)t->st.iter);
+    bl_metrics_string(t->metrics, "kind", "train");
+    double lr = bl_trainer_lr(t->cfg, t->st.iter - 1);
+    bl_metrics_number(t->metrics, "lr", lr);
+    bl_metrics_number(t->metrics, "loss", t->st.window[W_TOTAL] / steps);
+    for (int i = 0; i < t->n_names; i++) {
+        bl_metrics_number(t->metrics, t->names[i], t->st.window[i] / steps);
+        int n = snprintf(losses + at, sizeof losses - at, " %s %.3f", t->names[i], t->st.window[i] / steps);
+        at = n > 0 && at + (size_t)n < sizeof losses ? at + (size_t)n : at;
+    }
+    bl_metrics_number(t->metrics, "grad_norm", t->st.window[W_NORM] / steps);
+    if (pseudo >= 0) {
+        bl_metrics_number(t->metrics, "pseudo_per_image", pseudo);
+        snprintf(tail, sizeof tail, "  pseudo/img %.2f", pseudo);
+    }
+    bl_metrics_number(t->metrics, "time", time);
+    bl_metrics_number(t->metrics, "data_time", data);
+    BL_TRY(bl_metrics_end(t->metrics));
+    bl_pool_stats mem = bl_pool_get_stats(t->ctx->pool);
+    BL_INFO("iter %lld/%lld  eta %s  %.2f it/s  time %.3f  data %.3f  lr %.2e  mem %zuM  loss %.4f%s%s",
+            (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9), time, data, lr,
+            mem.peak >> 20, t->st.window[W_TOTAL] / steps, losses, tail);
+    memset(t->st.window, 0, sizeof t->st.window);
+    t->window_start = now, t->window_first = t->st.iter, t->data_time = 0;
+    return BL_OK;
+}
+
+static bool due(int64_t iter, int64_t every) {
+    return every > 0 && iter % every == 0;
+}
+
+static bl_status run(bl_trainer *t) {
+    const bl_run_section *r = &t->cfg->run;
+    t->started = t->window_start = bl_now();
+    t->first = t->window_first = t->st.iter;
+    while (t->st.iter < r->iterations) {
+        BL_TRY(one_iteration(t));
+        t->st.iter++;
+        bool last = t->st.iter == r->iterations;
+        if (last || due(t->st.iter, r->log_every)) BL_TRY(log_window(t));
+        if (t->data.test && (last || due(t->st.iter, r->eval_every))) {
+            double before = bl_now();
+            BL_TRY(bl_trainer_evaluate(t, last));
+            t->window_start += bl_now() - before, t->started += bl_now() - before;
+        }
+        bool cancelled = t->opt->cancel && *t->opt->cancel;
+        bool stop = cancelled || (t->opt->stop_after > 0 && t->st.iter >= t->opt->stop_after);
+        if (last || stop || due(t->st.iter, r->checkpoint_every)) BL_TRY(bl_trainer_checkpoint(t));
+        if (cancelled && !last)
+            return bl_fail(BL_ECANCELLED, "stopped at iteration %lld; continue with --resume", (long long)t->st.iter);
+        if (stop) break;
+    }
+    return BL_OK;
+}
+
+bl_status bl_train(const bl_run_config *cfg, const bl_train_options *opt) {
+    bl_trainer t;
+    BL_TRY(bl_trainer_open(&t, cfg, opt));
+    bl_status status = run(&t);
+    int64_t skipped = bl_loader_skipped(t.loader);
+    if (skipped) BL_WARN("%lld unreadable images were skipped", (long long)skipped);
+    if (status == BL_OK) BL_INFO("done: %s", opt->out_dir);
+    bl_trainer_close(&t);
+    return status;
+}

@@ -1,0 +1,39 @@
+/* A training run in progress: what train_setup.c builds, loop.c drives and milestones.c evaluates and saves. */
+#ifndef BALLAST_TRAIN_TRAINER_H
+#define BALLAST_TRAIN_TRAINER_H
+
+#include "core/log.h"
+#include "train/checkpoint.h"
+#include "train/evaluate.h"
+#include "train/progress.h"
+
+typedef struct bl_trainer {
+    const bl_run_config *cfg;
+    const bl_train_options *opt;
+    bl_run_data data;
+    bl_groups groups;
+    bl_ctx *ctx;
+    bl_learner *learner;
+    bl_loader *loader;
+    bl_metrics *metrics;
+    bl_loop_state st;
+    int32_t *copies;   /* scratch, one per image of the larger set */
+    const char *names[BL_MAX_LOSSES]; /* of the losses in st.window, in order of appearance */
+    int n_names;
+    double started;    /* bl_now() at the first iteration of this process */
+    int64_t first;     /* iteration this process began with */
+    double window_start, data_time;
+    int64_t window_first;
+} bl_trainer;
+
+/* Opens data, context, learner, loader, run folder; restores the checkpoint when resuming. */
+bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt);
+void bl_trainer_close(bl_trainer *t);
+/* The schedule's learning rate; `arg` is the bl_run_config. */
+double bl_trainer_lr(const void *arg, int64_t iteration);
+
+bl_status bl_trainer_checkpoint(bl_trainer *t);
+/* Evaluates both models; at the last iteration on all test images, with example images. */
+bl_status bl_trainer_evaluate(bl_trainer *t, bool last);
+
+#endif
