@@ -2,6 +2,8 @@
 #ifndef BALLAST_EVAL_RESULTS_H
 #define BALLAST_EVAL_RESULTS_H
 
+#include <stdio.h>
+
 #include "eval/coco_eval.h"
 
 /* What is known of a class besides its evaluation. Arrays over the K categories; NULL = unknown. */
