@@ -7,6 +7,8 @@
 
 #include "core/parallel.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/rank.h"
+#include "kernels/shared/bilinear.h"
 
 /* The vector vocabulary switches the instruction set for everything below. */
 #include "kernels/cpu/simd_avx2.h"
@@ -14,11 +16,15 @@
 #include "kernels/cpu/elt_simd.h"
 #include "kernels/cpu/norm_simd.h"
 #include "kernels/cpu/pool_simd.h"
+#include "kernels/cpu/roi_align_simd.h"
+#include "kernels/cpu/nms_simd.h"
 
 void bl_kernels_avx2(bl_kernels *k) {
     init_elt(k);
     init_norm(k);
     init_pool(k);
+    init_roi_align(k);
+    init_nms(k);
 }
 
 #if defined(__clang__)

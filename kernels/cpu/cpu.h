@@ -21,6 +21,9 @@ void bl_kernels_init_isa(bl_kernels *k, bl_isa level);
 /* The steps of the cascade; each overwrites some slots. */
 void bl_kernels_avx2(bl_kernels *k);
 void bl_kernels_avx512(bl_kernels *k);
+void bl_kernels_select_cpu(bl_kernels *k);
+void bl_kernels_reorder_cpu(bl_kernels *k);
+void bl_kernels_matmul_onednn(bl_kernels *k);
 void bl_kernels_conv_onednn(bl_kernels *k);
 
 #endif

@@ -36,7 +36,7 @@ static void max_fwd_range(void *arg, int64_t begin, int64_t end) {
                 for (int64_t y = y0; y < y1; y++) {
                     for (int64_t x = x0; x < x1; x++) {
                         vf v = v_load(src + (y * w + x) * step);
-                        vm more = v_gt(v, best); /* the first of equals stays */
+                        vm more = v_gt_or_nan(v, best); /* the first of equals stays, a NaN wins */
                         best = v_select(more, v, best);
                         where = vi_select(more, vi_set((int32_t)(y * w + x)), where);
                     }

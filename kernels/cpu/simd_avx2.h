@@ -33,10 +33,14 @@ static inline vf v_zero(void) { return _mm256_setzero_ps(); }
 static inline vf v_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf v_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+static inline vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vm v_gt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+static inline vm v_gt_or_nan(vf a, vf b) {
+    return _mm256_or_ps(v_gt(a, b), _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
 static inline vm v_nonfinite(vf a) {
     __m256i exp = _mm256_set1_epi32(0x7f800000);
     return _mm256_castsi256_ps(
