@@ -82,7 +82,7 @@ static bl_status check_spec(const bl_param_spec *p, int64_t *count) {
 }
 
 bl_status bl_store_add(bl_store *s, const bl_param_spec *spec, bl_tensor **t) {
-    int64_t count;
+    int64_t count = 0;
     BL_TRY(check_spec(spec, &count));
     if (s->dev)
         return bl_fail(BL_EINVAL, "parameter %s: the store is finished; declare before that",
