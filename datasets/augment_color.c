@@ -92,11 +92,18 @@ static void per_channel(bl_image *img, void (*make)(const uint32_t *, uint8_t *)
     apply_lut(img, lut[0], lut[1], lut[2]);
 }
 
+/* In blocks, with the luma spread to the three channels first, so that the blend runs over flat
+ * bytes. */
 static void saturation(bl_image *img, float factor) {
-    uint8_t *p = img->rgb;
-    for (size_t n = pixels_of(img); n > 0; n--, p += 3) {
-        int l = luma(p);
-        for (int c = 0; c < 3; c++) p[c] = blend(l, p[c], factor);
+    enum { BLOCK = 256 };
+    uint8_t grey[3 * BLOCK], *p = img->rgb;
+    for (size_t left = pixels_of(img); left > 0;) {
+        size_t n = left < BLOCK ? left : BLOCK;
+        for (size_t i = 0; i < n; i++)
+            grey[3 * i] = grey[3 * i + 1] = grey[3 * i + 2] = (uint8_t)luma(p + 3 * i);
+        for (size_t i = 0; i < 3 * n; i++) p[i] = blend(grey[i], p[i], factor);
+        p += 3 * n;
+        left -= n;
     }
 }
 

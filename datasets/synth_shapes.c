@@ -20,6 +20,15 @@ const char *bl_synth_shape_family(int kind) {
     return names[kind][1];
 }
 
+/* Plain comparisons: fminf and fmaxf are library calls, for the sake of NaN. */
+static float lesser(float a, float b) {
+    return a < b ? a : b;
+}
+
+static float greater(float a, float b) {
+    return a > b ? a : b;
+}
+
 static void vertex(bl_synth_shape *s, float x, float y) {
     s->v[s->n][0] = x, s->v[s->n][1] = y;
     s->n++;
@@ -96,17 +105,22 @@ static float polygon(const bl_synth_shape *s, float x, float y) {
         float ex = s->v[j][0] - s->v[i][0], ey = s->v[j][1] - s->v[i][1];
         float wx = x - s->v[i][0], wy = y - s->v[i][1];
         float t = (wx * ex + wy * ey) / (ex * ex + ey * ey);
-        t = fminf(fmaxf(t, 0), 1);
+        t = lesser(greater(t, 0), 1);
         float dx = wx - ex * t, dy = wy - ey * t;
-        best = fminf(best, dx * dx + dy * dy);
+        best = lesser(best, dx * dx + dy * dy);
         if ((s->v[i][1] > y) != (s->v[j][1] > y) && wx < wy * ex / ey) inside = !inside;
     }
     return inside ? -sqrtf(best) : sqrtf(best);
 }
 
+/* hypotf without its care for overflow, which is not needed here and costs most of the time. */
+static float length(float x, float y) {
+    return sqrtf(x * x + y * y);
+}
+
 static float square(float x, float y, float half) {
     float dx = fabsf(x) - half, dy = fabsf(y) - half;
-    return hypotf(fmaxf(dx, 0), fmaxf(dy, 0)) + fminf(fmaxf(dx, dy), 0);
+    return length(greater(dx, 0), greater(dy, 0)) + lesser(greater(dx, dy), 0);
 }
 
 /* An infinite wedge with its apex at the origin, opening upwards (-y). */
@@ -116,21 +130,21 @@ static float wedge(const bl_synth_shape *s, float x, float y) {
 
 float bl_synth_shape_distance(const bl_synth_shape *s, float x, float y) {
     if (s->n > 0) return polygon(s, x, y);
-    float r = hypotf(x, y), disc = r - 0.97f;
+    float r = length(x, y), disc = r - 0.97f;
     float ring = fabsf(r - (0.97f - s->stroke)) - s->stroke;
     switch (s->kind) {
     case BL_SYNTH_NOTCHED_DISC:
-        return fmaxf(disc, -wedge(s, x, y + 0.05f));
+        return greater(disc, -wedge(s, x, y + 0.05f));
     case BL_SYNTH_RING:
         return ring;
     case BL_SYNTH_BROKEN_RING:
-        return fmaxf(ring, -wedge(s, x, y));
+        return greater(ring, -wedge(s, x, y));
     case BL_SYNTH_FRAME:
         return fabsf(square(x, y, 0.76f - s->stroke)) - s->stroke;
     case BL_SYNTH_CRESCENT:
-        return fmaxf(disc, 0.80f - hypotf(x, y + s->shift));
+        return greater(disc, 0.80f - length(x, y + s->shift));
     case BL_SYNTH_HALF_DISC:
-        return fmaxf(disc, -y - 0.1f);
+        return greater(disc, -y - 0.1f);
     default:
         return disc;
     }

@@ -4,6 +4,7 @@
 
 #include "core/fs.h"
 #include "core/log.h"
+#include "core/parallel.h"
 #include "datasets/loader.h"
 #include "datasets/sampler.h"
 #include "datasets/synth.h"
@@ -20,6 +21,7 @@ enum { N_LABELLED = 13, N_UNLABELLED = 31 };
 
 static void set_up(void) {
     arena = bl_arena_create(0);
+    bl_set_threads(1); /* no OpenMP team beside the loader's threads, for ThreadSanitizer's sake */
     CHECK(mkdtemp(dir));
     const char *over[] = {"width=64",      "height=48", "size_max=32", "labelled=13",
                           "unlabelled=31", "test=0",    "classes=4",   "min_instances=1"};
