@@ -23,7 +23,8 @@ typedef struct bl_loader_config {
     int64_t workers;          /* decoding threads; 0 = decode in the calling thread */
     int64_t prefetch;         /* batches decoded ahead */
     int64_t cache_mb;         /* decoded-image cache */
-    bool skip_bad;            /* an unreadable image is replaced by the next one in order, and reported once */
+    bool skip_bad;            /* an unreadable image is replaced by the next readable one of the data set
+                                 (of the same kind and aspect group), and reported once */
 } bl_loader_config;
 extern const bl_schema bl_loader_schema;
 
@@ -41,10 +42,11 @@ typedef struct bl_batch {
     bl_sample *samples;
 } bl_batch;
 
-/* Where the sampler stands before `step`; plain integers, stored in checkpoints. */
+/* Where the sampler stands before `step`; plain integers, stored in checkpoints. To resume: set the repeats that
+ * were in force, then seek. */
 typedef struct bl_loader_pos {
     int64_t step;
-    int64_t cursor[2][2]; /* [labelled/unlabelled][aspect group]: images consumed since the list was set */
+    int64_t cursor[2][2]; /* [labelled/unlabelled][aspect group]: pass * (list length) + images consumed of it */
 } bl_loader_pos;
 
 typedef struct bl_loader bl_loader;
@@ -59,8 +61,8 @@ bl_status bl_loader_create(const bl_loader_config *cfg, const bl_view_config *vi
 void bl_loader_destroy(bl_loader *l);
 
 /* Copies of each image in a group's list (0 = leave out); n = images of that data set. Prefetched batches are
- * dropped and redone from the current position. The pass counter keeps advancing, so the order does not
- * repeat after a rebuild. */
+ * dropped and redone from the current position. The list starts with the pass after the current one, so the order
+ * does not repeat after a rebuild. */
 bl_status bl_loader_set_repeats(bl_loader *l, bool labelled, const int32_t *copies);
 
 /* The next batch; valid until bl_loader_release. Errors of workers surface here. */
