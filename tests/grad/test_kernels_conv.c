@@ -53,7 +53,7 @@ static void all(bl_ctx *ctx) {
                          .fn = conv,
                          .arg = c,
                          .n_in = c->bias ? 3 : 2,
-                         .step = c->a.act == BL_ACT_RELU ? 0.006f : 0.05f};
+                         .step = c->a.act == BL_ACT_RELU ? 0.004f : 0.05f};
             k.in[0] = gc_frozen(gc_map(c->n, c->c, c->h, c->w, c->cb), frozen == 1);
             k.in[1] = gc_frozen(gc_leaf(c->o, c->c, c->kh, c->kw), frozen >= 2);
             k.in[2] = gc_frozen(gc_leaf(c->o, 1, 1, 1), frozen == 2);
