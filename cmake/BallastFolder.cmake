@@ -11,6 +11,11 @@ function(ballast_options target)
                                            -ffp-contract=off)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE BALLAST_VERSION="${PROJECT_VERSION}")
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
+  if(BALLAST_FUZZ) # coverage counters and sanitizers for libFuzzer, see tests/fuzz
+    target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link,address,undefined
+                                            -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  endif()
   if(BALLAST_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${BALLAST_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${BALLAST_SANITIZE})

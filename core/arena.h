@@ -1,8 +1,8 @@
 /* Bump allocator: many small objects with one common end of life.
  *
- * Memory comes in chunks; a pointer stays valid until the arena is reset to a mark taken before it, or
- * destroyed. All blocks are 64-byte aligned and zeroed. Not thread-safe: one arena, one thread. Under
- * AddressSanitizer freed ranges are poisoned. */
+ * Memory comes in chunks; a pointer stays valid until the arena is reset to a mark taken before it,
+ * or destroyed. All blocks are 64-byte aligned and zeroed. Not thread-safe: one arena, one thread.
+ * Under AddressSanitizer freed ranges are poisoned. */
 #ifndef BALLAST_CORE_ARENA_H
 #define BALLAST_CORE_ARENA_H
 

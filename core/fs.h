@@ -9,8 +9,8 @@
 
 #include "core/status.h"
 
-/* Reads a whole file of at most `max_bytes` into malloc'd memory (with a NUL after the last byte, not
- * counted in *size). The caller frees *data. */
+/* Reads a whole file of at most `max_bytes` into malloc'd memory (with a NUL after the last byte,
+ * not counted in *size). The caller frees *data. */
 bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *size);
 
 /* A read-only mapping of a file. An empty file maps to data != NULL, size 0. */
@@ -22,8 +22,8 @@ bl_status bl_map_open(const char *path, bl_map *m);
 void bl_map_close(bl_map *m);
 
 /* Atomic output: write to <path>.tmp.<pid>, then fsync and rename. Nothing appears at `path` unless
- * commit succeeds; abort (or a failed commit) removes the temporary file. A full disk is reported by
- * commit, whatever fprintf calls were ignored in between. */
+ * commit succeeds; abort (or a failed commit) removes the temporary file. A full disk is reported
+ * by commit, whatever fprintf calls were ignored in between. */
 typedef struct bl_outfile {
     FILE *f;
     char *path, *tmp;
@@ -35,7 +35,7 @@ void bl_outfile_abort(bl_outfile *o); /* safe after commit and on a zeroed struc
 /* The whole of bl_outfile for a buffer. */
 bl_status bl_write_file(const char *path, const void *data, size_t size);
 
-bl_status bl_mkdirs(const char *path);  /* like mkdir -p */
+bl_status bl_mkdirs(const char *path); /* like mkdir -p */
 bool bl_exists(const char *path);
 bool bl_is_dir(const char *path);
 /* malloc'd "<a>/<b>"; b alone when it is absolute or a is NULL or "". */

@@ -1,9 +1,10 @@
-/* Strict JSON documents with positions, for configurations and other small files (annotation files are
- * streamed by datasets/ instead).
+/* Strict JSON documents with positions, for configurations and other small files (annotation files
+ * are streamed by datasets/ instead).
  *
- * json-c does the parsing; a scanner of our own runs first because json-c 0.16 accepts duplicate keys,
- * single quotes, NaN and saturating integers even in strict mode. The scanner rejects those, bounds size
- * and depth, and records the line of every value, so that messages read "configs/x.json:12: ...". */
+ * json-c does the parsing; a scanner of our own runs first because json-c 0.16 accepts duplicate
+ * keys, single quotes, NaN and saturating integers even in strict mode. The scanner rejects those,
+ * bounds size and depth, and records the line of every value, so that messages read
+ * "configs/x.json:12: ...". */
 #ifndef BALLAST_CORE_JSON_H
 #define BALLAST_CORE_JSON_H
 
@@ -26,11 +27,12 @@ bl_status bl_json_load(const char *path, bl_json *doc);
 bl_status bl_json_parse(const char *text, size_t size, const char *name, bl_json *doc);
 void bl_json_free(bl_json *doc);
 
-/* Line (1-based) of the value at a dotted path such as "train.lr" or "groups[2].name"; 0 if unknown. */
+/* Line (1-based) of the value at a dotted path such as "train.lr" or "groups[2].name"; 0 if
+ * unknown. */
 int bl_json_line(const bl_json *doc, const char *dotted);
 
-/* Two spaces a level, arrays of scalars on one line; doubles with the fewest digits that read back exactly,
- * null when not finite; atomic write. */
+/* Two spaces a level, arrays of scalars on one line; doubles with the fewest digits that read back
+ * exactly, null when not finite; atomic write. */
 bl_status bl_json_save(struct json_object *root, const char *path);
 /* The same text to a stream; ferror(f) tells of failures. */
 void bl_json_print(struct json_object *root, FILE *f);

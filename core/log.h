@@ -1,7 +1,7 @@
 /* Logging for people (stderr and the run's log.txt) and the JSON-lines metrics sink for machines.
  *
- * One line a message: "HH:MM:SS level  text". The two channels never mix. The log sink is the one piece
- * of process-wide state in Ballast; it is guarded by a mutex. */
+ * One line a message: "HH:MM:SS level  text". The two channels never mix. The log sink is the one
+ * piece of process-wide state in Ballast; it is guarded by a mutex. */
 #ifndef BALLAST_CORE_LOG_H
 #define BALLAST_CORE_LOG_H
 
@@ -25,9 +25,9 @@ void bl_log(bl_log_level level, const char *fmt, ...) __attribute__((format(prin
 /* metrics.jsonl: one JSON object a line. Values that are not finite are written as null. */
 typedef struct bl_metrics bl_metrics;
 
-/* Opens for append. When resuming at `step`, lines whose "iter" exceeds `keep_upto` are cut off first, so
- * that an interrupted and resumed run leaves the same file as an uninterrupted one; keep_upto < 0 empties
- * the file. */
+/* Opens for append. When resuming at `step`, lines whose "iter" exceeds `keep_upto` are cut off
+ * first, so that an interrupted and resumed run leaves the same file as an uninterrupted one;
+ * keep_upto < 0 empties the file. */
 bl_status bl_metrics_open(const char *path, long keep_upto, bl_metrics **out);
 void bl_metrics_begin(bl_metrics *m); /* starts one object */
 void bl_metrics_number(bl_metrics *m, const char *key, double value);

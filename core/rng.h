@@ -1,10 +1,10 @@
 /* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
  * 1, 2, 3", SC 2011).
  *
- * A random number is a pure function of (seed, stream, index): no state is shared, so results do not
- * depend on the number of threads, on the order of work or on the device. A bl_rng is a small value type
- * that walks one stream; copy it freely. Streams are named by 64-bit keys made with bl_rng_key() from
- * whatever identifies the draw (epoch, image id, view, step, ...).
+ * A random number is a pure function of (seed, stream, index): no state is shared, so results do
+ * not depend on the number of threads, on the order of work or on the device. A bl_rng is a small
+ * value type that walks one stream; copy it freely. Streams are named by 64-bit keys made with
+ * bl_rng_key() from whatever identifies the draw (epoch, image id, view, step, ...).
  *
  * Everything is inline C that also compiles as CUDA device code. */
 #ifndef BALLAST_CORE_RNG_H
@@ -84,8 +84,8 @@ static inline BL_HD float bl_rng_range(bl_rng *r, float lo, float hi) {
 static inline BL_HD uint32_t bl_rng_below(bl_rng *r, uint32_t n) {
     return (uint32_t)(((uint64_t)bl_rng_u32(r) * n) >> 32);
 }
-/* Standard normal by Box-Muller (uses two words a call). Host only where bit-equality matters: device
- * logf/cosf may differ in the last bit. */
+/* Standard normal by Box-Muller (uses two words a call). Host only where bit-equality matters:
+ * device logf/cosf may differ in the last bit. */
 static inline BL_HD float bl_rng_normal(bl_rng *r) {
     float u = ((float)(bl_rng_u32(r) >> 8) + 0.5f) * 0x1p-24f;
     float v = (float)(bl_rng_u32(r) >> 8) * 0x1p-24f;

@@ -2,8 +2,8 @@
  *
  * Format: 8-byte little-endian header length, JSON header {name: {dtype, shape, data_offsets},
  * "__metadata__": {string: string}}, raw bytes. The reader checks: header <= file and <= 100 MB, no
- * duplicate names, known dtypes, shape product * size == span (with overflow checks), spans in range
- * without overlap or holes. Nothing is copied: tensors point into a read-only mapping. */
+ * duplicate names, known dtypes, shape product * size == span (with overflow checks), spans in
+ * range without overlap or holes. Nothing is copied: tensors point into a read-only mapping. */
 #ifndef BALLAST_CORE_SAFETENSORS_H
 #define BALLAST_CORE_SAFETENSORS_H
 
@@ -13,7 +13,16 @@
 #include "core/status.h"
 
 enum { BL_ST_MAX_DIMS = 8 };
-typedef enum bl_st_dtype { BL_ST_F32, BL_ST_F16, BL_ST_BF16, BL_ST_F64, BL_ST_I32, BL_ST_I64, BL_ST_U8, BL_ST_OTHER } bl_st_dtype;
+typedef enum bl_st_dtype {
+    BL_ST_F32,
+    BL_ST_F16,
+    BL_ST_BF16,
+    BL_ST_F64,
+    BL_ST_I32,
+    BL_ST_I64,
+    BL_ST_U8,
+    BL_ST_OTHER
+} bl_st_dtype;
 
 typedef struct bl_st_tensor {
     const char *name;

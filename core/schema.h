@@ -1,9 +1,10 @@
 /* Typed configuration: a descriptor table per section, one loader for all of them.
  *
- * A module describes its settings as a C struct and a table of bl_field; from the table come parsing,
- * defaults, range checks, the resolved dump, `ballast config --doc` (docs/config.md) and did-you-mean
- * (Damerau-Levenshtein distance <= 2, or a common prefix). Unknown, duplicate, wrong-type and
- * out-of-range keys are errors, all reported together, each with file:line and the dotted path. */
+ * A module describes its settings as a C struct and a table of bl_field; from the table come
+ * parsing, defaults, range checks, the resolved dump, `ballast config --doc` (docs/config.md) and
+ * did-you-mean (Damerau-Levenshtein distance <= 2, or a common prefix). Unknown, duplicate,
+ * wrong-type and out-of-range keys are errors, all reported together, each with file:line and the
+ * dotted path. */
 #ifndef BALLAST_CORE_SCHEMA_H
 #define BALLAST_CORE_SCHEMA_H
 
@@ -44,9 +45,9 @@ typedef struct bl_strings {
 typedef struct bl_field {
     const char *key;
     bl_type type;
-    size_t offset;                   /* offsetof in the section's struct */
-    const char *def;                 /* default as JSON text, e.g. "0.9", "\"bn\"", "[8, 11]"; NULL = required */
-    double min, max;                 /* numbers, and each element of arrays; min == max: unchecked */
+    size_t offset;   /* offsetof in the section's struct */
+    const char *def; /* default as JSON text, e.g. "0.9", "\"bn\"", "[8, 11]"; NULL = required */
+    double min, max; /* numbers, and each element of arrays; min == max: unchecked */
     const char *const *choices;      /* BL_T_ENUM: NULL-terminated names */
     const char *unit;                /* "px", "iterations", ... or NULL */
     const char *doc;                 /* one sentence */
@@ -60,11 +61,12 @@ typedef struct bl_schema {
     const bl_field *fields; /* ends with key == NULL */
 } bl_schema;
 
-/* Loads `path` (with "extends": "file" or ["a", "b"], relative to the file, depth <= 8, cycles refused;
- * objects merge, everything else replaces, null = back to the default), then applies `overrides`
- * ("a.b=value", value read as JSON, or as a string if that fails and the field is a string/enum), then
- * fills `out` (a struct of schema->size bytes) with strings and arrays in `arena`. `path` may be NULL:
- * defaults and overrides only. */
+/* Loads `path` (with "extends": "file" or ["a", "b"], relative to the file, depth <= 8, cycles
+ * refused; objects merge, everything else replaces, null = back to the default), then applies
+ * `overrides`
+ * ("a.b=value", value read as JSON, or as a string if that fails and the field is a string/enum),
+ * then fills `out` (a struct of schema->size bytes) with strings and arrays in `arena`. `path` may
+ * be NULL: defaults and overrides only. */
 bl_status bl_config_load(const bl_schema *schema, const char *path, const char *const *overrides,
                          int n_overrides, bl_arena *arena, void *out);
 

@@ -1,8 +1,8 @@
 /* Status codes and the thread-local error message.
  *
- * Every function that can fail returns a bl_status: BL_OK or a negative class. The details (file, key,
- * index, value and what to do about it) stand in one thread-local message. The library never prints an
- * error and never calls exit(); only cli/ does. */
+ * Every function that can fail returns a bl_status: BL_OK or a negative class. The details (file,
+ * key, index, value and what to do about it) stand in one thread-local message. The library never
+ * prints an error and never calls exit(); only cli/ does. */
 #ifndef BALLAST_CORE_STATUS_H
 #define BALLAST_CORE_STATUS_H
 
@@ -25,7 +25,8 @@ typedef enum bl_status {
 #define BL_PRINTF(f, a)
 #endif
 
-/* Sets this thread's message and returns `code`, so that `return bl_fail(BL_EIO, ...)` reads well. */
+/* Sets this thread's message and returns `code`, so that `return bl_fail(BL_EIO, ...)` reads well.
+ */
 bl_status bl_fail(bl_status code, const char *fmt, ...) BL_PRINTF(2, 3);
 
 /* Puts "<context>: " before this thread's message; returns `code` unchanged. */

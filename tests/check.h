@@ -1,5 +1,5 @@
-/* Assertions for tests: they never compile out, print both values, and end the program with status 1.
- * A test that lacks its data calls SKIP(), which ctest reports as skipped. */
+/* Assertions for tests: they never compile out, print both values, and end the program with
+ * status 1. A test that lacks its data calls SKIP(), which ctest reports as skipped. */
 #ifndef BALLAST_TESTS_CHECK_H
 #define BALLAST_TESTS_CHECK_H
 
