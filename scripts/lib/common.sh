@@ -13,3 +13,40 @@ build_ballast() {
     fi
     cmake --build --preset "$preset"
 }
+
+# Progress: set STEPS, then begin "text" once a step.
+STEP=0
+begin() {
+    STEP=$((STEP + 1))
+    say ''
+    say "[$STEP/$STEPS] $1  ($((SECONDS / 60)):$(printf '%02d' $((SECONDS % 60))) since start)"
+}
+
+# The output folder of a script: remembers what it was made with in $1/settings.txt, so that a rerun
+# continues the same thing or says why it cannot.  open_folder DIR SETTINGS FRESH(0|1)
+open_folder() {
+    local out=$1 settings=$2 fresh=$3
+    if [ "$fresh" = 1 ] && [ -e "$out" ]; then
+        [ -f "$out/settings.txt" ] || [ -z "$(ls -A "$out")" ] ||
+            die "$out was not written by this script; remove it yourself"
+        rm -rf "$out"
+    fi
+    mkdir -p "$out"
+    if [ -f "$out/settings.txt" ] && [ "$(cat "$out/settings.txt")" != "$settings" ]; then
+        die "$out was made with other settings ($(cat "$out/settings.txt")); use --fresh or another --out"
+    fi
+    echo "$settings" >"$out/settings.txt"
+}
+
+# Trains, or continues, one run: train_run CONFIG DIR [SETTING]...
+train_run() {
+    local config=$1 dir=$2 how=(--overwrite)
+    shift 2
+    if [ -f "$dir/finished" ]; then
+        say "already done: $dir"
+        return
+    fi
+    [ -f "$dir/last_checkpoint" ] && how=(--resume)
+    build/release/ballast train "$config" --out "$dir" "${how[@]}" "$@"
+    touch "$dir/finished"
+}

@@ -1,0 +1,215 @@
+#include "datasets/split.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "core/fs.h"
+
+typedef struct options {
+    const char *out, *list, *classes, *test;
+    bool zero_based, skip_bad, overwrite, verify, doc;
+} options;
+
+#define AT(field) offsetof(options, field)
+static const bl_option table[] = {
+    {.name = "out",
+     .letter = 'o',
+     .type = BL_OPTION_STRING,
+     .offset = AT(out),
+     .value = "DIR",
+     .doc = "Folder to write. Required unless --verify or --doc."},
+    {.name = "list",
+     .type = BL_OPTION_STRING,
+     .offset = AT(list),
+     .value = "NAME",
+     .doc = "VOC: the ImageSets/Main list to divide, e.g. train."},
+    {.name = "classes",
+     .type = BL_OPTION_STRING,
+     .offset = AT(classes),
+     .value = "A,B,...",
+     .doc = "VOC: class names in order; default: the names found, sorted."},
+    {.name = "test",
+     .type = BL_OPTION_STRING,
+     .offset = AT(test),
+     .value = "NAME",
+     .doc = "VOC: also write this list as DIR/test.json."},
+    {.name = "zero-based",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(zero_based),
+     .doc = "VOC: corners are not 1-based and inclusive, as the format defines."},
+    {.name = "skip-bad",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(skip_bad),
+     .doc = "Leave out broken annotations and say how many."},
+    {.name = "overwrite",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(overwrite),
+     .doc = "Replace a split that DIR already holds."},
+    {.name = "verify",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(verify),
+     .doc = "Check the split in folder SOURCE instead: checksums, lists, no image in both parts."},
+    {.name = "doc",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(doc),
+     .doc = "List the settings and stop."},
+    {0}};
+
+/* "A,B,C" into the arena. */
+static bl_status split_names(const char *text, bl_arena *arena, const char ***names, int *n) {
+    *names = NULL, *n = 0;
+    if (!text) return BL_OK;
+    char *copy = bl_arena_strdup(arena, text), *save = NULL;
+    *names = BL_NEW_ARRAY(arena, const char *, strlen(text) + 1);
+    if (!copy || !*names) return BL_ENOMEM;
+    for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save))
+        (*names)[(*n)++] = p;
+    return *n ? BL_OK : bl_fail(BL_ECONFIG, "--classes: no name in \"%s\"", text);
+}
+
+static bl_status read_source(const options *o, const char *source, bl_arena *arena,
+                             bl_dataset **out) {
+    bl_read_options opt = {.skip_bad = o->skip_bad};
+    if (bl_is_dir(source)) {
+        const char **names;
+        int n;
+        if (!o->list)
+            return bl_fail(BL_ECONFIG,
+                           "%s is a folder (Pascal VOC): say which image list with --list NAME",
+                           source);
+        BL_TRY(split_names(o->classes, arena, &names, &n));
+        BL_TRY(bl_voc_read(source, o->list, names, n, !o->zero_based, &opt, out));
+    } else {
+        if (o->list || o->classes || o->test)
+            return bl_fail(BL_ECONFIG,
+                           "--list, --classes and --test are for Pascal VOC folders; "
+                           "%s is a file",
+                           source);
+        BL_TRY(bl_coco_read(source, "", &opt, out));
+    }
+    if (opt.n_skipped)
+        printf("%s: skipped %" PRId64 " broken entries\n", (*out)->name, opt.n_skipped);
+    return BL_OK;
+}
+
+/* The VOC test list with the same classes, so that one folder holds the whole experiment. */
+static bl_status write_test(const options *o, const char *source, const bl_dataset *train) {
+    bl_read_options opt = {.skip_bad = o->skip_bad};
+    bl_dataset *test = NULL;
+    char *path = bl_path_join(o->out, "test.json");
+    const char **names = calloc((size_t)train->n_categories + 1, sizeof *names);
+    bl_status status = BL_OK;
+    if (!path || !names) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the class names"));
+    for (int i = 0; i < train->n_categories; i++) names[i] = train->categories[i].name;
+    BL_TRY_DONE(
+        bl_voc_read(source, o->test, names, train->n_categories, !o->zero_based, &opt, &test));
+    BL_TRY_DONE(bl_coco_write(test, path));
+    printf("test        %6d images, %7" PRId64 " boxes\n", test->n_images, test->n_anns);
+done:
+    if (test) bl_dataset_free(test);
+    free(names);
+    free(path);
+    return status;
+}
+
+static bl_status print_split(const bl_split *s) {
+    const bl_dataset *d = s->source;
+    size_t n = (size_t)d->n_categories + 1;
+    int64_t *count = calloc(4 * n, sizeof *count);
+    if (!count) return bl_fail(BL_ENOMEM, "no memory for %d classes", d->n_categories);
+    int64_t *images[2] = {count, count + n}, *boxes[2] = {count + 2 * n, count + 3 * n};
+    bl_dataset_counts(s->labelled, false, images[0], boxes[0]);
+    bl_dataset_counts(s->unlabelled, false, images[1], boxes[1]);
+    printf("labelled    %6d images, %7" PRId64 " boxes (%d drawn, %d few-shot, %d to fill classes, "
+           "%d left out)\n",
+           s->labelled->n_images, s->labelled->n_anns, s->n_base, s->n_few_shot, s->n_topup,
+           s->n_dropped);
+    printf("unlabelled  %6d images, %7" PRId64 " boxes\n\n", s->unlabelled->n_images,
+           s->unlabelled->n_anns);
+    printf("%-24s %10s %10s %12s %12s\n", "class", "images", "boxes", "unlab.images",
+           "unlab.boxes");
+    for (int i = 0; i < d->n_categories; i++)
+        printf("%-24s %10" PRId64 " %10" PRId64 " %12" PRId64 " %12" PRId64 "%s%s\n",
+               d->categories[i].name, images[0][i], boxes[0][i], images[1][i], boxes[1][i],
+               s->is_minority[i] ? "  minority" : "",
+               s->is_short[i] ? "  too few in the data" : "");
+    free(count);
+    return BL_OK;
+}
+
+static bl_status verify(const char *dir) {
+    bl_split_check c;
+    BL_TRY(bl_split_verify(dir, &c));
+    printf("%s: in order; %" PRId64 " labelled and %" PRId64 " unlabelled images; source file %s\n",
+           dir, c.n_labelled, c.n_unlabelled,
+           !c.source_found    ? "not found"
+           : c.source_changed ? "HAS CHANGED since"
+                              : "unchanged");
+    return BL_OK;
+}
+
+static bl_status make(const options *o, const bl_words *w, bl_arena *arena) {
+    const char *source = w->positional[0];
+    bl_split_config cfg;
+    bl_split split = {0};
+    bl_dataset *d = NULL;
+    bl_status status = BL_OK;
+    char *marker = bl_path_join(o->out, "split.json");
+    if (!marker) return bl_fail(BL_ENOMEM, "no memory for a path");
+    if (!o->overwrite && bl_exists(marker))
+        BL_TRY_DONE(bl_fail(BL_EIO, "%s exists: --overwrite replaces the split", marker));
+    BL_TRY_DONE(bl_config_load(&bl_split_schema, NULL, w->settings, w->n_settings, arena, &cfg));
+    BL_TRY_DONE(read_source(o, source, arena, &d));
+    BL_TRY_DONE(bl_split_make(&cfg, d, &split));
+    BL_TRY_DONE(bl_split_write(&split, o->out));
+    if (o->test) BL_TRY_DONE(write_test(o, source, d));
+    BL_TRY_DONE(print_split(&split));
+done:
+    bl_split_free(&split);
+    if (d) bl_dataset_free(d);
+    free(marker);
+    return status;
+}
+
+static bl_status run(const bl_invocation *in) {
+    const options *o = in->options;
+    if (o->doc) return bl_config_doc(&bl_split_schema, stdout);
+    if (in->words.n_positional == 0)
+        return bl_fail(BL_ECONFIG, "the SOURCE is missing: a COCO file or a Pascal VOC folder");
+    if (o->verify) return verify(in->words.positional[0]);
+    if (!o->out) return bl_fail(BL_ECONFIG, "--out DIR is required");
+    bl_arena *arena = bl_arena_create(0);
+    if (!arena) return BL_ENOMEM;
+    bl_status status = make(o, &in->words, arena);
+    bl_arena_destroy(arena);
+    return status;
+}
+
+const bl_command bl_split_command = {
+    .name = "split",
+    .summary = "Divide a data set into labelled and unlabelled images.",
+    .synopsis = "SOURCE --out DIR [OPTIONS] [KEY=VALUE]...",
+    .details =
+        "SOURCE is a COCO annotation file, or the folder of a Pascal VOC data set (with --list).\n"
+        "Writes DIR/labelled.json, DIR/unlabelled.json (COCO; the unlabelled part keeps its boxes\n"
+        "for measuring pseudo labels, they are never trained on) and DIR/split.json with "
+        "settings,\n"
+        "counts and checksums. The draw is a function of the settings alone; smaller percentages\n"
+        "of a seed are subsets of larger ones. --doc lists the settings, among them those of the\n"
+        "class-imbalanced split (minority, few_shot_images, few_shot_boxes).\n",
+    .examples =
+        "  ballast split instances_train2017.json --out splits/10pct percent=10 seed=1\n"
+        "  ballast split /data/bccd --list train --test test --classes RBC,WBC,Platelets \\\n"
+        "      --out splits/bccd percent=10\n"
+        "  ballast split all.json --out splits/rare 'minority=[\"bear\", \"scissors\"]'\n"
+        "  ballast split --verify splits/10pct\n",
+    .options = table,
+    .settings = BL_SETTINGS_PLAIN,
+    .min_words = 0,
+    .max_words = 1,
+    .options_size = sizeof(options),
+    .run = run,
+};

@@ -1,0 +1,193 @@
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "core/fs.h"
+#include "datasets/validate.h"
+
+typedef struct options {
+    bool quick, checksums, classes;
+    int64_t examples;
+} options;
+
+#define AT(field) offsetof(options, field)
+static const bl_option table[] = {
+    {.name = "quick",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(quick),
+     .doc = "Check annotations only; do not open the image files."},
+    {.name = "checksums",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(checksums),
+     .doc = "Also find equal images by content, within and across sets."},
+    {.name = "examples",
+     .type = BL_OPTION_INT,
+     .offset = AT(examples),
+     .value = "N",
+     .min = 0,
+     .max = 1000,
+     .doc = "Examples shown of each finding (default 3)."},
+    {.name = "classes",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(classes),
+     .doc = "Show the counts of every class."},
+    {0}};
+
+static const options defaults = {.examples = 3};
+
+enum { LABELLED, UNLABELLED, TEST, SETS };
+static const char *const set_names[SETS] = {"labelled", "unlabelled", "test"};
+
+typedef struct check {
+    bl_run_config cfg;
+    bl_dataset *set[SETS]; /* NULL: not configured or unreadable */
+    int errors;
+} check;
+
+static void complain(check *c, const char *where) {
+    printf("error    %s: %s\n", where, bl_error());
+    c->errors++;
+}
+
+/* One set at a time, so that a broken file does not hide what is wrong with the others; and once
+ * more with damage skipped, so that one broken entry does not hide the rest of its file. */
+static void open_set(check *c, int k) {
+    bl_data_config one = c->cfg.data;
+    const char *file = k == LABELLED ? one.labelled : k == UNLABELLED ? one.unlabelled : one.test;
+    if (!*file) {
+        printf("%-10s not set\n", set_names[k]);
+        return;
+    }
+    one.test = file;
+    if (k != TEST) one.test_image_dir = "";
+    bl_run_data data;
+    bl_status status = bl_run_data_open(&one, false, &data);
+    if (status != BL_OK) {
+        complain(c, set_names[k]);
+        one.skip_bad = true;
+        status = c->cfg.data.skip_bad ? status : bl_run_data_open(&one, false, &data);
+        if (status != BL_OK) return;
+        printf("         %s: %" PRId64 " broken entries; without them:\n", set_names[k],
+               data.n_skipped);
+    }
+    c->set[k] = data.test;
+    printf("%-10s %6d images, %7" PRId64 " boxes, %d classes (%s)\n", set_names[k],
+           c->set[k]->n_images, c->set[k]->n_anns, c->set[k]->n_categories, c->set[k]->name);
+}
+
+/* Builds the model's description without memory for its weights. */
+static void check_model(check *c, int classes) {
+    bl_store *store = NULL;
+    bl_detector *detector = NULL;
+    bl_status status = bl_store_create(&store);
+    if (status == BL_OK) status = bl_detector_create(&c->cfg.detector, classes, store, &detector);
+    if (status == BL_OK)
+        printf("%-10s %" PRId64 " trained parameters for %d classes\n", "model",
+               bl_store_params(store), classes);
+    else
+        complain(c, "detector");
+    bl_detector_destroy(detector);
+    bl_store_destroy(store);
+    const char *init = c->cfg.run.init_from;
+    if (*init && !bl_exists(init)) {
+        bl_fail(BL_EIO, "%s does not exist; supply the weights or set run.init_from=\"\"", init);
+        complain(c, "run.init_from");
+    }
+}
+
+static bl_status check_data(check *c, const options *o) {
+    const bl_dataset *sets[SETS];
+    const char *labels[SETS];
+    int n = 0;
+    for (int k = 0; k < SETS; k++)
+        if (c->set[k]) sets[n] = c->set[k], labels[n++] = set_names[k];
+    if (n == 0) return BL_OK;
+    bl_validate_config how = {.files = !o->quick,
+                              .decode = !o->quick,
+                              .checksums = o->checksums,
+                              .examples = o->examples};
+    bl_validation v;
+    BL_TRY(bl_validate(&how, sets, labels, n, &v));
+    char *text = bl_validation_text(&v);
+    if (text) printf("\n%s", text);
+    free(text);
+    c->errors += (int)v.n_errors;
+    bl_validation_free(&v);
+    return text ? BL_OK : bl_fail(BL_ENOMEM, "no memory for the findings");
+}
+
+static bl_status print_classes(const check *c) {
+    const bl_dataset *d = c->set[LABELLED] ? c->set[LABELLED] : c->set[TEST];
+    if (!d) return BL_OK;
+    size_t n = (size_t)d->n_categories + 1;
+    int64_t *images = calloc(2 * n, sizeof *images), *boxes = images + n;
+    if (!images) return bl_fail(BL_ENOMEM, "no memory for %d classes", d->n_categories);
+    bl_dataset_counts(d, false, images, boxes);
+    printf("\n%-24s %10s %10s   (%s)\n", "class", "images", "boxes",
+           d == c->set[LABELLED] ? "labelled" : "test");
+    for (int i = 0; i < d->n_categories; i++)
+        printf("%-24s %10" PRId64 " %10" PRId64 "\n", d->categories[i].name, images[i], boxes[i]);
+    free(images);
+    return BL_OK;
+}
+
+static bl_status check_all(check *c, const options *o) {
+    for (int k = 0; k < SETS; k++) open_set(c, k);
+    if (!*c->cfg.data.labelled && !*c->cfg.data.test) {
+        bl_fail(BL_ECONFIG, "neither data.labelled nor data.test is set");
+        complain(c, "data");
+    }
+    if (c->cfg.method.name != BL_METHOD_SUPERVISED && !*c->cfg.data.unlabelled) {
+        bl_fail(BL_ECONFIG,
+                "the method learns from unlabelled images, but data.unlabelled is not set");
+        complain(c, "data");
+    }
+    const bl_dataset *d = c->set[LABELLED] ? c->set[LABELLED] : c->set[TEST];
+    if (d && d->n_categories > 0) check_model(c, d->n_categories);
+    BL_TRY(check_data(c, o));
+    if (o->classes) BL_TRY(print_classes(c));
+    if (c->errors)
+        return bl_fail(BL_EFORMAT, "%d kinds of errors; training or evaluation would fail or lie",
+                       c->errors);
+    puts("\nready to train");
+    return BL_OK;
+}
+
+static bl_status run(const bl_invocation *in) {
+    check c = {0};
+    bl_arena *arena = bl_arena_create(0);
+    if (!arena) return BL_ENOMEM;
+    bl_status status = bl_cli_load_config(in->words.positional[0], in->words.settings,
+                                          in->words.n_settings, arena, &c.cfg, NULL);
+    if (status == BL_OK) {
+        printf("%-10s %s\n", "config", in->words.positional[0]);
+        status = check_all(&c, in->options);
+    }
+    for (int k = 0; k < SETS; k++)
+        if (c.set[k]) bl_dataset_free(c.set[k]);
+    bl_arena_destroy(arena);
+    return status;
+}
+
+const bl_command bl_validate_command = {
+    .name = "validate",
+    .summary = "Check a configuration and its data before training.",
+    .synopsis = "CONFIG|RUN [OPTIONS] [KEY.PATH=VALUE]...",
+    .details =
+        "Reads the configuration and every data set it names, and looks for what would make\n"
+        "training or evaluation fail or lie: broken annotations, missing or truncated images,\n"
+        "wrong sizes, degenerate boxes, duplicates, classes that differ between sets, images that\n"
+        "are in two sets. Findings are errors, warnings or notes, each with examples and a "
+        "remedy.\n"
+        "Exits with 1 when there are errors.\n",
+    .examples = "  ballast validate configs/bccd/full.json data.root=splits/bccd\n"
+                "  ballast validate configs/coco/full_r50_10pct.json --quick\n",
+    .options = table,
+    .settings = BL_SETTINGS_DOTTED,
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(options),
+    .defaults = &defaults,
+    .run = run,
+};
