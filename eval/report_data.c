@@ -1,0 +1,292 @@
+#include "eval/report_data.h"
+
+#include <dirent.h>
+#include <json-c/json.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+
+const char *const rep_summary_keys[REP_SUMMARY] = {"AP",  "AP50", "AP75",  "APs", "APm", "APl",
+                                                   "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"};
+const char *const rep_metric_keys[REP_METRICS] = {
+    "train_images",  "train_boxes", "test_boxes", "detections", "AP",    "AP50",
+    "AP75",          "APs",         "APm",        "APl",        "AR100", "best_f1",
+    "best_f1_score", "precision",   "recall",     "tp",         "fp",    "fn"};
+const char *const rep_state_keys[REP_STATES] = {"weight", "threshold", "pseudo",
+                                                "kept",   "precision", "recall"};
+
+bl_status rep_push(bl_arena *a, rep_vec *v, double x) {
+    if (v->n == v->cap) {
+        int cap = v->cap ? 2 * v->cap : 64;
+        double *bigger = BL_NEW_ARRAY(a, double, cap);
+        if (!bigger) return BL_ENOMEM;
+        if (v->n) memcpy(bigger, v->v, (size_t)v->n * sizeof *bigger);
+        v->v = bigger, v->cap = cap;
+    }
+    v->v[v->n++] = x;
+    return BL_OK;
+}
+
+/* ---- JSON ---- */
+
+struct json_object *rep_get(struct json_object *o, const char *key) {
+    struct json_object *v = NULL;
+    if (!o || !json_object_is_type(o, json_type_object)) return NULL;
+    return json_object_object_get_ex(o, key, &v) ? v : NULL;
+}
+
+double rep_value(struct json_object *o) {
+    if (!json_object_is_type(o, json_type_double) && !json_object_is_type(o, json_type_int))
+        return NAN;
+    return json_object_get_double(o);
+}
+
+double rep_number(struct json_object *o, const char *key) {
+    struct json_object *v = rep_get(o, key);
+    return v ? rep_value(v) : NAN;
+}
+
+double rep_score(struct json_object *o, const char *key) {
+    double v = rep_number(o, key);
+    return v < 0 ? NAN : v;
+}
+
+const char *rep_string(struct json_object *o, const char *key) {
+    struct json_object *v = rep_get(o, key);
+    return v && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}
+
+int rep_array(struct json_object *o, const char *key, struct json_object **out) {
+    *out = rep_get(o, key);
+    if (!*out || !json_object_is_type(*out, json_type_array)) return 0;
+    size_t n = json_object_array_length(*out);
+    return n < 1 << 24 ? (int)n : 0;
+}
+
+/* ---- folders ---- */
+
+char *rep_path(bl_arena *a, const char *dir, const char *const *parts) {
+    char *path = bl_arena_strdup(a, dir);
+    for (; path && *parts; parts++) path = bl_arena_printf(a, "%s/%s", path, *parts);
+    return path;
+}
+
+char *rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter) {
+    DIR *d = opendir(dir);
+    char *best = NULL;
+    *iter = -1;
+    if (!d) return NULL;
+    for (struct dirent *e; (e = readdir(d));) {
+        char *end;
+        if (strncmp(e->d_name, "iter_", 5) != 0) continue;
+        double n = strtod(e->d_name + 5, &end);
+        if (*end || end == e->d_name + 5 || !(n > *iter)) continue;
+        const char *const parts[] = {e->d_name, need, NULL};
+        char *path = rep_path(a, dir, parts);
+        if (!path || !bl_exists(path)) continue;
+        best = bl_arena_strdup(a, e->d_name);
+        *iter = n;
+    }
+    closedir(d);
+    return best;
+}
+
+void rep_missing(rep_report *r, rep_run *run, const char *what) {
+    if (run->n_missing < (int)(sizeof run->missing / sizeof *run->missing))
+        run->missing[run->n_missing++] = what;
+}
+
+int rep_group(rep_report *r, const char *name) {
+    if (!*name) return -1;
+    for (int g = 0; g < r->n_groups; g++)
+        if (strcmp(r->groups[g], name) == 0) return g;
+    if (r->n_groups == REP_MAX_GROUPS) return -1;
+    char *copy = bl_arena_strdup(r->arena, name);
+    if (!copy) return -1;
+    r->groups[r->n_groups] = copy;
+    return r->n_groups++;
+}
+
+/* ---- one run ---- */
+
+static bl_status load_classes(rep_report *r, rep_run *run) {
+    const char *const parts[] = {"classes.json", NULL};
+    char *path = rep_path(r->arena, run->dir, parts);
+    if (!path) return BL_ENOMEM;
+    if (!bl_exists(path)) {
+        rep_missing(r, run, "classes.json (class order and training counts)");
+        return BL_OK;
+    }
+    bl_json doc = {0};
+    BL_TRY(bl_json_load(path, &doc));
+    bl_status status = BL_OK;
+    struct json_object *list, *groups;
+    int n_groups = rep_array(doc.root, "groups", &groups);
+    for (int g = 0; g < n_groups; g++) {
+        struct json_object *name = json_object_array_get_idx(groups, (size_t)g);
+        if (json_object_is_type(name, json_type_string)) rep_group(r, json_object_get_string(name));
+    }
+    int n = rep_array(doc.root, "classes", &list);
+    run->classes = BL_NEW_ARRAY(r->arena, rep_class, n + 1);
+    if (!run->classes) status = BL_ENOMEM;
+    for (int k = 0; status == BL_OK && k < n; k++) {
+        struct json_object *c = json_object_array_get_idx(list, (size_t)k);
+        rep_class *out = &run->classes[run->n_classes++];
+        out->name = bl_arena_strdup(r->arena, rep_string(c, "name"));
+        out->train_images = rep_score(c, "train_images");
+        out->train_boxes = rep_score(c, "train_boxes");
+        out->group = rep_group(r, rep_string(c, "group"));
+        if (!out->name) status = BL_ENOMEM;
+    }
+    bl_json_free(&doc);
+    return status;
+}
+
+static bl_status load_text(rep_report *r, rep_run *run, const char *file, const char *missing,
+                           const char **out) {
+    enum { MAX_TEXT = 4 << 20 };
+    const char *const parts[] = {file, NULL};
+    char *path = rep_path(r->arena, run->dir, parts), *data;
+    size_t size;
+    if (!path) return BL_ENOMEM;
+    if (!bl_exists(path)) {
+        rep_missing(r, run, missing);
+        return BL_OK;
+    }
+    BL_TRY(bl_read_file(path, MAX_TEXT, &data, &size));
+    *out = bl_arena_strdup(r->arena, data);
+    free(data);
+    return *out ? BL_OK : BL_ENOMEM;
+}
+
+static bl_status load_run(rep_report *r, rep_run *run) {
+    if (!bl_is_dir(run->dir))
+        return bl_fail(BL_EIO, "%s: is no folder; name run folders as written by training",
+                       run->dir);
+    BL_TRY(load_classes(r, run));
+    BL_TRY(rep_load_eval(r, run));
+    BL_TRY(rep_load_metrics(r, run));
+    BL_TRY(rep_load_samples(r, run));
+    BL_TRY(load_text(r, run, "config.json", "config.json (configuration)", &run->config));
+    return load_text(r, run, "provenance.json", "provenance.json (version, machine, data)",
+                     &run->provenance);
+}
+
+/* ---- all runs ---- */
+
+/* Last part of the folder's path; the whole path where that is not unique. */
+static bl_status label_runs(rep_report *r) {
+    for (int i = 0; i < r->n_runs; i++) {
+        char *path = bl_arena_strdup(r->arena, r->runs[i].dir);
+        if (!path) return BL_ENOMEM;
+        size_t n = strlen(path);
+        while (n > 1 && path[n - 1] == '/') path[--n] = 0;
+        char *slash = strrchr(path, '/');
+        r->runs[i].dir = path;
+        r->runs[i].label = slash && slash[1] ? slash + 1 : path;
+    }
+    for (int i = 0; i < r->n_runs; i++)
+        for (int j = 0; j < r->n_runs; j++)
+            if (i != j && strcmp(r->runs[i].label, r->runs[j].label) == 0)
+                r->runs[i].label = r->runs[i].dir;
+    return BL_OK;
+}
+
+static int find_class(const rep_class *v, int n, const char *name) {
+    for (int k = 0; k < n; k++)
+        if (strcmp(v[k].name, name) == 0) return k;
+    return -1;
+}
+
+static int by_boxes(const void *a, const void *b) {
+    const rep_class *const *x = a, *const *y = b;
+    double p = (*x)->train_boxes, q = (*y)->train_boxes;
+    if (p != q && !(isnan(p) && isnan(q))) {
+        if (isnan(p) || isnan(q)) return isnan(p) ? 1 : -1;
+        return p < q ? 1 : -1;
+    }
+    return (*x > *y) - (*x < *y);
+}
+
+static bl_status merge_classes(rep_report *r) {
+    int total = 0;
+    for (int i = 0; i < r->n_runs; i++) total += r->runs[i].n_classes;
+    rep_class *all = BL_NEW_ARRAY(r->arena, rep_class, total + 1);
+    rep_class **order = BL_NEW_ARRAY(r->arena, rep_class *, total + 1);
+    r->classes = BL_NEW_ARRAY(r->arena, rep_class, total + 1);
+    if (!all || !order || !r->classes) return BL_ENOMEM;
+    int n = 0;
+    for (int i = 0; i < r->n_runs; i++)
+        for (int k = 0; k < r->runs[i].n_classes; k++) {
+            const rep_class *c = &r->runs[i].classes[k];
+            int at = find_class(all, n, c->name);
+            if (at < 0)
+                all[n++] = *c;
+            else if (isnan(all[at].train_boxes))
+                all[at] = *c;
+        }
+    for (int k = 0; k < n; k++) order[k] = &all[k];
+    qsort(order, (size_t)n, sizeof *order, by_boxes);
+    for (int k = 0; k < n; k++) r->classes[k] = *order[k];
+    r->n_classes = n;
+    r->by_frequency = n > 0 && !isnan(r->classes[0].train_boxes);
+    for (int i = 0; i < r->n_runs; i++) {
+        rep_run *run = &r->runs[i];
+        run->of_class = BL_NEW_ARRAY(r->arena, int, n + 1);
+        if (!run->of_class) return BL_ENOMEM;
+        for (int k = 0; k < n; k++)
+            run->of_class[k] = find_class(run->classes, run->n_classes, r->classes[k].name);
+    }
+    return BL_OK;
+}
+
+bl_status rep_load(rep_report *r, const char *const *dirs, int n_runs, const char *title) {
+    r->title = title;
+    r->runs = BL_NEW_ARRAY(r->arena, rep_run, n_runs);
+    if (!r->runs) return BL_ENOMEM;
+    r->n_runs = n_runs;
+    for (int i = 0; i < n_runs; i++) r->runs[i].dir = dirs[i];
+    BL_TRY(label_runs(r));
+    for (int i = 0; i < n_runs; i++) BL_TRY(load_run(r, &r->runs[i]));
+    return merge_classes(r);
+}
+
+/* ---- questions ---- */
+
+const rep_model *rep_main_model(const rep_run *run) {
+    for (int m = 0; m < 2; m++)
+        if (run->model[m].name) return &run->model[m];
+    return NULL;
+}
+
+const rep_class_result *rep_class_of(const rep_run *run, const rep_model *m, int k) {
+    int own = run->of_class[k];
+    return m && m->has_classes && own >= 0 ? &m->classes[own] : NULL;
+}
+
+double rep_class_metric(const rep_report *r, const rep_run *run, int k, rep_metric m) {
+    const rep_class_result *c = rep_class_of(run, rep_main_model(run), k);
+    return c ? c->m[m] : NAN;
+}
+
+const rep_series *rep_find(const rep_run *run, const char *key) {
+    for (int i = 0; i < run->n_train; i++)
+        if (strcmp(run->train[i].key, key) == 0) return &run->train[i];
+    return NULL;
+}
+
+double rep_state_at(const rep_run *run, rep_state s, int line, int k) {
+    int own = run->of_class[k];
+    int64_t at = (int64_t)line * run->n_classes + own;
+    return own >= 0 && at < run->state[s].n ? run->state[s].v[at] : NAN;
+}
+
+bool rep_has_state(const rep_run *run, rep_state s) {
+    for (int i = 0; i < run->state[s].n; i++)
+        if (!isnan(run->state[s].v[i])) return true;
+    return false;
+}

@@ -1,0 +1,107 @@
+/* Example images with boxes, side by side for several runs. */
+#include <math.h>
+#include <string.h>
+
+#include "eval/report_html.h"
+#include "eval/report_sections.h"
+
+static void box(FILE *f, const rep_sample *s, const rep_box *b, bool below) {
+    double x1 = fmax(0, fmin(b->box[0], s->width)), y1 = fmax(0, fmin(b->box[1], s->height));
+    double x2 = fmax(0, fmin(b->box[2], s->width)), y2 = fmax(0, fmin(b->box[3], s->height));
+    double size = fmax(s->width, s->height) / 36;
+    if (!(x2 > x1 && y2 > y1)) return;
+    fprintf(f, "<g><title>");
+    html_text(f, b->label);
+    if (!isnan(b->score)) fprintf(f, ", score %.2f", b->score);
+    fprintf(f, "</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", x1, y1,
+            x2 - x1, y2 - y1);
+    char score[16] = "";
+    if (!isnan(b->score)) snprintf(score, sizeof score, " %.2f", b->score);
+    /* Labels of the truth stand under their box, all others on top, so that they do not hide each
+     * other. */
+    double length = (double)(strlen(b->label) + strlen(score)) * size * .56 + size * .4;
+    double y = below ? fmin(y2, s->height - size * 1.15) : fmax(y1 - size * 1.15, 0);
+    double x = fmax(0, fmin(x1, s->width - length));
+    fprintf(f, "<rect class=\"pl\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", x, y,
+            length, size * 1.15);
+    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" style=\"font-size:%.1fpx\">", x + size * .2,
+            y + size * .9, size);
+    html_text(f, b->label);
+    fprintf(f, "%s</text></g>", score);
+}
+
+/* An image that several runs share is stored once and referred to after that. */
+static void picture(FILE *f, const rep_report *r, int run, int index) {
+    const rep_sample *s = &r->runs[run].samples[index];
+    for (int i = 0; i <= run; i++)
+        for (int j = 0; j < r->runs[i].n_samples && (i < run || j < index); j++)
+            if (strcmp(r->runs[i].samples[j].sha256, s->sha256) == 0) {
+                fprintf(f, "<use href=\"#image-%d-%d\"/>", i, j);
+                return;
+            }
+    fprintf(f, "<image id=\"image-%d-%d\" width=\"%g\" height=\"%g\" href=\"%s\"/>", run, index,
+            s->width, s->height, s->data_uri);
+}
+
+static void shot(FILE *f, const rep_report *r, int run, int index) {
+    static const char *const set_names[2][2] = {{"test", "test image"},
+                                                {"unlabelled", "unlabelled image"}};
+    const rep_sample *s = &r->runs[run].samples[index];
+    const char *set = s->set;
+    for (int i = 0; i < 2; i++)
+        if (strcmp(set, set_names[i][0]) == 0) set = set_names[i][1];
+    fputs("<figure><figcaption>", f);
+    if (r->n_runs > 1) rep_run_name(f, r, run);
+    fputs("<small>", f);
+    html_text(f, set);
+    fputs(", ", f);
+    html_text(f, s->file);
+    fprintf(f, "</small></figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\"", s->width, s->height);
+    fprintf(f, " aria-label=\"%d true boxes, %d predictions, %d pseudo boxes\">", s->n_box[0],
+            s->n_box[1], s->n_box[2]);
+    picture(f, r, run, index);
+    for (int kind = 0; kind < 3; kind++) {
+        fprintf(f, "<g class=\"o%d\">", kind);
+        for (int b = 0; b < s->n_box[kind]; b++) box(f, s, &s->box[kind][b], kind == 0);
+        fputs("</g>", f);
+    }
+    fputs("</svg></figure>\n", f);
+}
+
+static int same_image(const rep_run *run, const rep_sample *s) {
+    for (int i = 0; i < run->n_samples; i++)
+        if (strcmp(run->samples[i].file, s->file) == 0) return i;
+    return -1;
+}
+
+void rep_examples(FILE *f, const rep_report *r) {
+    int n = 0;
+    for (int i = 0; i < r->n_runs; i++) n += r->runs[i].n_samples;
+    if (!n) return;
+    rep_section_begin(f, "examples", "Examples",
+                      "Test images with detections; unlabelled images with the pseudo boxes of the "
+                      "teacher. Their true boxes are hidden from training.");
+    fputs("<input type=\"checkbox\" id=\"show-truth\" class=\"switch\" checked><label "
+          "for=\"show-truth\"><span class=\"sw key-truth\"></span>ground truth</label>"
+          "<input type=\"checkbox\" id=\"show-predictions\" class=\"switch\" checked><label "
+          "for=\"show-predictions\"><span class=\"sw key-predictions\"></span>predictions</label>"
+          "<input type=\"checkbox\" id=\"show-pseudo\" class=\"switch\" checked><label "
+          "for=\"show-pseudo\"><span class=\"sw key-pseudo\"></span>pseudo boxes</label>\n",
+          f);
+    fprintf(f, "<div class=\"shots%s\">\n", r->n_runs == 1 ? " one" : "");
+    for (int i = 0; i < r->n_runs; i++)
+        for (int s = 0; s < r->runs[i].n_samples; s++) {
+            bool seen = false;
+            for (int j = 0; j < i; j++)
+                seen = seen || same_image(&r->runs[j], &r->runs[i].samples[s]) >= 0;
+            if (seen) continue;
+            fputs("<div class=\"shot\">", f);
+            for (int j = i; j < r->n_runs; j++) {
+                int index = same_image(&r->runs[j], &r->runs[i].samples[s]);
+                if (index >= 0) shot(f, r, j, index);
+            }
+            fputs("</div>\n", f);
+        }
+    fputs("</div>\n", f);
+    rep_section_end(f);
+}

@@ -1,0 +1,168 @@
+#include "eval/report_svg.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "eval/report_html.h"
+
+void svg_begin(svg_plot *p, const char *alternative) {
+    fprintf(p->f, "<svg viewBox=\"0 0 %g %g\" width=\"%g\" height=\"%g\" role=\"img\"", p->width,
+            p->height, p->width, p->height);
+    html_attr(p->f, "aria-label", alternative);
+    fputs(">", p->f);
+}
+
+void svg_end(const svg_plot *p) {
+    fputs("</svg>\n", p->f);
+}
+
+static double place(const svg_axis *a, double v) {
+    if (a->log) return (log10(v) - log10(a->lo)) / (log10(a->hi) - log10(a->lo));
+    return (v - a->lo) / (a->hi - a->lo);
+}
+
+double svg_px(const svg_plot *p, double x) {
+    return p->left + place(&p->x, x) * (p->right - p->left);
+}
+
+double svg_py(const svg_plot *p, double y) {
+    return p->bottom - place(&p->y, y) * (p->bottom - p->top);
+}
+
+svg_axis svg_range(double lo, double hi, bool log, svg_format format, const char *label) {
+    svg_axis a = {lo, hi, log, format, label};
+    if (!isfinite(lo) || !isfinite(hi) || lo > hi) a.lo = log ? 1 : 0, a.hi = log ? 10 : 1;
+    if (log) {
+        if (!(a.lo > 0)) a.lo = a.hi > 0 ? a.hi / 1e3 : 1e-3;
+        if (!(a.hi > 1.5 * a.lo)) a.lo /= 1.5, a.hi = fmax(a.hi, a.lo) * 1.5;
+        return a;
+    }
+    if (a.lo > 0 && a.lo < 0.5 * a.hi) a.lo = 0;
+    if (!(a.hi - a.lo > 1e-12 * fmax(fabs(a.lo), fabs(a.hi)))) {
+        double room = a.hi == 0 ? 1 : 0.5 * fabs(a.hi);
+        a.lo = a.lo == 0 ? 0 : a.lo - room, a.hi += room;
+    }
+    return a;
+}
+
+static double nice_step(double raw) {
+    double power = pow(10, floor(log10(raw))), f = raw / power;
+    return (f < 1.5 ? 1 : f < 3.5 ? 2 : f < 7.5 ? 5 : 10) * power;
+}
+
+int svg_ticks(const svg_axis *a, int wanted, double *out, int cap) {
+    int n = 0;
+    if (a->log) {
+        static const double multiples[] = {1, 2, 5};
+        double decades = log10(a->hi / a->lo);
+        int per_decade = decades < 1.5 ? 3 : 1;
+        double skip = decades > wanted ? ceil(decades / wanted) : 1;
+        for (double d = floor(log10(a->lo)); d <= ceil(log10(a->hi)); d += skip)
+            for (int i = 0; i < per_decade; i++) {
+                double v = multiples[i] * pow(10, d);
+                if (v >= a->lo * (1 - 1e-9) && v <= a->hi * (1 + 1e-9) && n < cap) out[n++] = v;
+            }
+        return n;
+    }
+    double step = nice_step((a->hi - a->lo) / (wanted > 0 ? wanted : 1));
+    for (double i = ceil(a->lo / step - 1e-9); i * step <= a->hi + 1e-9 * step && n < cap; i++)
+        out[n++] = i * step == 0 ? 0 : i * step;
+    return n;
+}
+
+static void tick_text(FILE *f, const svg_axis *a, double v) {
+    if (a->format == SVG_PERCENT)
+        fprintf(f, "%.4g", 100 * v);
+    else if (fabs(v) >= 1e6)
+        fprintf(f, "%.4gM", v / 1e6);
+    else if (fabs(v) >= 1e4 || (a->format == SVG_ITERATIONS && fabs(v) >= 1e3))
+        fprintf(f, "%.4gk", v / 1e3);
+    else
+        fprintf(f, "%.3g", v);
+}
+
+void svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
+    double tick[32];
+    FILE *f = p->f;
+    fputs("<g class=\"ax\">", f);
+    int n = y_ticks > 0 ? svg_ticks(&p->y, y_ticks, tick, 32) : 0;
+    for (int i = 0; i < n; i++) {
+        double y = svg_py(p, tick[i]);
+        fprintf(f, "<path d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"e\">", p->left,
+                y, p->right, p->left - 5, y + 3.5);
+        tick_text(f, &p->y, tick[i]);
+        fputs("</text>", f);
+    }
+    n = x_ticks > 0 ? svg_ticks(&p->x, x_ticks, tick, 32) : 0;
+    for (int i = 0; i < n; i++) {
+        double x = svg_px(p, tick[i]);
+        fprintf(f, "<path d=\"M%.1f %.1fv4\" class=\"k\"/><text x=\"%.1f\" y=\"%.1f\" class=\"m\">",
+                x, p->bottom, x, p->bottom + 15);
+        tick_text(f, &p->x, tick[i]);
+        fputs("</text>", f);
+    }
+    fprintf(f, "<path d=\"M%.1f %.1fH%.1f\" class=\"k\"/>", p->left, p->bottom, p->right);
+    if (p->x.label && *p->x.label) {
+        fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" class=\"m l\">", (p->left + p->right) / 2,
+                p->height - 3);
+        html_text(f, p->x.label);
+        fputs("</text>", f);
+    }
+    if (p->y.label && *p->y.label) {
+        double y = (p->top + p->bottom) / 2;
+        fprintf(f, "<text transform=\"translate(11 %.1f) rotate(-90)\" class=\"m l\">", y);
+        html_text(f, p->y.label);
+        fputs("</text>", f);
+    }
+    fputs("</g>\n", f);
+}
+
+static bool drawable(const svg_plot *p, double x, double y) {
+    return isfinite(x) && isfinite(y) && (!p->y.log || y > 0) && (!p->x.log || x > 0);
+}
+
+void svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
+              const char *style, const char *title) {
+    int run = max_points > 0 && n > max_points ? (n + max_points - 1) / max_points : 1, drawn = 0;
+    bool pen = false;
+    double last_x = 0, last_y = 0;
+    for (int i = 0; i < n; i += run) {
+        double sx = 0, sy = 0;
+        int m = 0;
+        for (int j = i; j < i + run && j < n; j++)
+            if (drawable(p, x[j], y[j])) sx += x[j], sy += y[j], m++;
+        if (!m) {
+            pen = false;
+            continue;
+        }
+        if (!drawn) fprintf(p->f, "<path %s d=\"", style);
+        last_x = svg_px(p, sx / m), last_y = svg_py(p, sy / m);
+        fprintf(p->f, "%c%.1f %.1f", pen ? 'L' : 'M', last_x, last_y);
+        pen = true;
+        drawn++;
+    }
+    if (!drawn) return;
+    if (drawn == 1) fprintf(p->f, "h.01"); /* a lone point shows as a dot: round caps */
+    fputs("\">", p->f);
+    if (title) {
+        fputs("<title>", p->f);
+        html_text(p->f, title);
+        fputs("</title>", p->f);
+    }
+    fputs("</path>\n", p->f);
+}
+
+svg_colour svg_rank_colour(int i, int n) {
+    static const unsigned char stops[][3] = {{13, 8, 135},   {92, 1, 166},   {156, 23, 158},
+                                             {203, 70, 121}, {237, 121, 83}, {246, 150, 50}};
+    enum { LAST = sizeof stops / sizeof *stops - 1 };
+    double at = n > 1 ? (double)i / (n - 1) * LAST : 0;
+    int s = at >= LAST ? LAST - 1 : (int)at;
+    double t = at - s;
+    svg_colour c;
+    int v[3];
+    for (int k = 0; k < 3; k++)
+        v[k] = (int)(stops[s][k] + t * (stops[s + 1][k] - stops[s][k]) + 0.5);
+    snprintf(c.hex, sizeof c.hex, "#%02x%02x%02x", v[0] & 255, v[1] & 255, v[2] & 255);
+    return c;
+}
