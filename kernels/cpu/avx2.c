@@ -14,10 +14,10 @@
 #include "kernels/cpu/simd_avx2.h"
 
 #include "kernels/cpu/elt_simd.h"
+#include "kernels/cpu/nms_simd.h"
 #include "kernels/cpu/norm_simd.h"
 #include "kernels/cpu/pool_simd.h"
 #include "kernels/cpu/roi_align_simd.h"
-#include "kernels/cpu/nms_simd.h"
 
 void bl_kernels_avx2(bl_kernels *k) {
     init_elt(k);

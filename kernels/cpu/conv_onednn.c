@@ -1,13 +1,13 @@
 /* Convolution by oneDNN: plans for forward, data gradient and weight gradient.
  *
- * Candidates are direct and Winograd (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks",
- * CVPR 2016; oneDNN's F(4x4,3x3), fp32, AVX-512 only, absent from oneDNN 3). A timing context runs both on
- * the first call's data and keeps the faster; a deterministic one follows winograd_pays(). Either way an
- * implementation of oneDNN's reference class is only accepted when nothing else exists for the shape, after
- * a second try on 16-channel blocks.
+ * Candidates are direct and Winograd (Lavin & Gray, "Fast Algorithms for Convolutional Neural
+ * Networks", CVPR 2016; oneDNN's F(4x4,3x3), fp32, AVX-512 only, absent from oneDNN 3). A timing
+ * context runs both on the first call's data and keeps the faster; a deterministic one follows
+ * winograd_pays(). Either way an implementation of oneDNN's reference class is only accepted when
+ * nothing else exists for the shape, after a second try on 16-channel blocks.
  *
- * Weights are canonical OIHW outside; plans reorder them (25 M parameters of a ResNet-50: ~10 ms per pass
- * over 2 threads). */
+ * Weights are canonical OIHW outside; plans reorder them (25 M parameters of a ResNet-50: ~10 ms
+ * per pass over 2 threads). */
 
 #include <float.h>
 #include <stdio.h>
@@ -19,15 +19,22 @@
 static const char *const alg_name[2] = {"direct", "winograd"};
 static const dnnl_alg_kind_t alg_kind[2] = {dnnl_convolution_direct, dnnl_convolution_winograd};
 
-/* ---- what the shape allows ----------------------------------------------------------------------- */
-/* oneDNN's tag for channel block cb; undef when it has none (the reference kernels then take over). */
+/* ---- what the shape allows
+ * ----------------------------------------------------------------------- */
+/* oneDNN's tag for channel block cb; undef when it has none (the reference kernels then take over).
+ */
 static dnnl_format_tag_t activation_tag(int32_t c, int32_t cb) {
     switch (cb) {
-    case 1: return dnnl_nchw;
-    case 4: return dnnl_nChw4c;
-    case 8: return dnnl_nChw8c;
-    case 16: return dnnl_nChw16c;
-    default: return cb == c ? dnnl_nhwc : dnnl_format_tag_undef;
+    case 1:
+        return dnnl_nchw;
+    case 4:
+        return dnnl_nChw4c;
+    case 8:
+        return dnnl_nChw8c;
+    case 16:
+        return dnnl_nChw16c;
+    default:
+        return cb == c ? dnnl_nhwc : dnnl_format_tag_undef;
     }
 }
 
@@ -36,10 +43,10 @@ static bool winograd_possible(const bl_conv_shape *s) {
            s->dilation == 1 && s->pad <= 1;
 }
 
-/* The fixed rule of deterministic contexts, from timings of 240 shapes in three directions on 2 cores of a
- * Cascade Lake server (Zen 4 agrees). F(4x4,3x3) first transforms all weights, so it needs enough output
- * tiles to pay for them, and more when channels are few; partly filled border tiles count by their fill.
- * Above the line it wins 1.1-2.3 times, below it loses up to tenfold. */
+/* The fixed rule of deterministic contexts, from timings of 240 shapes in three directions on 2
+ * cores of a Cascade Lake server (Zen 4 agrees). F(4x4,3x3) first transforms all weights, so it
+ * needs enough output tiles to pay for them, and more when channels are few; partly filled border
+ * tiles count by their fill. Above the line it wins 1.1-2.3 times, below it loses up to tenfold. */
 static bool winograd_pays(const bl_conv_shape *s) {
     int32_t channels = s->ic < s->oc ? s->ic : s->oc;
     if (channels < 32) return false;
@@ -53,7 +60,8 @@ static bool is_reference(const char *impl) {
     return strncmp(impl, "ref", 3) == 0 || strncmp(impl, "simple", 6) == 0;
 }
 
-/* ---- building ------------------------------------------------------------------------------------ */
+/* ---- building
+ * ------------------------------------------------------------------------------------ */
 typedef struct conv_mds {
     dn_md x, w, b, y; /* x, y for the primitive; w free for it to choose; b NULL without bias */
 } conv_mds;
@@ -91,8 +99,8 @@ static dnnl_status_t make_attr(bool relu, bool sum, dnnl_primitive_attr_t *attr)
 }
 
 /* The primitive descriptor of one direction; backward ones need the forward one as a hint. */
-static dnnl_status_t make_pd(bl_plans *p, const plan_key *key, dnnl_alg_kind_t alg, const conv_mds *m,
-                             dnnl_primitive_desc_t *pd) {
+static dnnl_status_t make_pd(bl_plans *p, const plan_key *key, dnnl_alg_kind_t alg,
+                             const conv_mds *m, dnnl_primitive_desc_t *pd) {
     const bl_conv_shape *s = &key->shape;
     dn_conv_geom g = {{s->stride, s->stride}, {s->dilation - 1, s->dilation - 1}, {s->pad, s->pad}};
     dnnl_primitive_attr_t attr = NULL;
@@ -102,7 +110,8 @@ static dnnl_status_t make_pd(bl_plans *p, const plan_key *key, dnnl_alg_kind_t a
         st = dn_conv_pd(&hint, p->engine, DN_FWD, alg, m->x, m->w, m->b, m->y, &g, NULL, attr);
     }
     if (st == dnnl_success) {
-        st = dn_conv_pd(pd, p->engine, (dn_dir)key->dir, alg, m->x, m->w, m->b, m->y, &g, hint, attr);
+        st = dn_conv_pd(pd, p->engine, (dn_dir)key->dir, alg, m->x, m->w, m->b, m->y, &g, hint,
+                        attr);
     }
     if (hint) dnnl_primitive_desc_destroy(hint);
     if (attr) dnnl_primitive_attr_destroy(attr);
@@ -111,7 +120,8 @@ static dnnl_status_t make_pd(bl_plans *p, const plan_key *key, dnnl_alg_kind_t a
 
 /* Sets up operand i: argument, query of the layout the primitive wants, memories, layout change. */
 static dnnl_status_t make_operand(bl_plans *p, bl_plan *plan, const_dnnl_primitive_desc_t pd, int i,
-                                  int arg, dnnl_query_t query, bool output, bool accum, dn_cmd user) {
+                                  int arg, dnnl_query_t query, bool output, bool accum,
+                                  dn_cmd user) {
     plan_operand *o = &plan->op[i];
     o->arg = arg;
     o->output = output;
@@ -121,7 +131,8 @@ static dnnl_status_t make_operand(bl_plans *p, bl_plan *plan, const_dnnl_primiti
         /* A bias is the second of the weights and has one possible layout. */
         st = i == PLAN_B ? dn_md_clone(&o->prim, user) : dn_pd_md(pd, query, &o->prim);
     }
-    if (st == dnnl_success) st = dnnl_memory_create(&o->user_mem, o->user, p->engine, DNNL_MEMORY_NONE);
+    if (st == dnnl_success)
+        st = dnnl_memory_create(&o->user_mem, o->user, p->engine, DNNL_MEMORY_NONE);
     if (st != dnnl_success) return st;
     bool same = dnnl_memory_desc_equal(o->user, o->prim);
     if (same && !accum) return dnnl_success;
@@ -147,8 +158,7 @@ static dnnl_status_t make_operands(bl_plans *p, bl_plan *plan, const_dnnl_primit
     bool add = plan->key.flags & PLAN_ACCUMULATE;
     dnnl_status_t st = dnnl_success;
 #define OPERAND(i, arg, query, output, accum, md)                                                  \
-    if (st == dnnl_success && (md))                                                                \
-    st = make_operand(p, plan, pd, i, arg, query, output, accum, md)
+    if (st == dnnl_success && (md)) st = make_operand(p, plan, pd, i, arg, query, output, accum, md)
     switch (plan->key.dir) {
     case DN_FWD:
         OPERAND(PLAN_X, DNNL_ARG_SRC, dnnl_query_src_md, false, false, user->x);
@@ -172,9 +182,10 @@ static dnnl_status_t make_operands(bl_plans *p, bl_plan *plan, const_dnnl_primit
     return st;
 }
 
-/* One candidate. `blocked`: computes on 16-channel (8 without AVX-512) blocks whatever the user's layout
- * is. Returns unimplemented when oneDNN has nothing. */
-static dnnl_status_t make_plan(bl_plans *p, const plan_key *key, int alg, bool blocked, bl_plan **out) {
+/* One candidate. `blocked`: computes on 16-channel (8 without AVX-512) blocks whatever the user's
+ * layout is. Returns unimplemented when oneDNN has nothing. */
+static dnnl_status_t make_plan(bl_plans *p, const plan_key *key, int alg, bool blocked,
+                               bl_plan **out) {
     const bl_conv_shape *s = &key->shape;
     bool bias = key->flags & PLAN_BIAS;
     dnnl_format_tag_t block = bl_cpu_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
@@ -220,7 +231,8 @@ done:
     return st;
 }
 
-/* ---- running ------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------- */
 static bl_status run_reorder(bl_plans *p, plan_operand *o) {
     dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, o->output ? o->prim_mem : o->user_mem},
                                {DNNL_ARG_TO, o->output ? o->user_mem : o->prim_mem}};
@@ -268,9 +280,12 @@ static bl_status deliver(bl_ctx *ctx, bl_plans *p, bl_plan *plan, void *const us
     return BL_OK;
 }
 
-/* ---- choosing ------------------------------------------------------------------------------------ */
-/* The best non-reference plan of one algorithm; a reference one when `last_resort` and nothing else. */
-static bl_status candidate(bl_plans *p, const plan_key *key, int alg, bool last_resort, bl_plan **out) {
+/* ---- choosing
+ * ------------------------------------------------------------------------------------ */
+/* The best non-reference plan of one algorithm; a reference one when `last_resort` and nothing
+ * else. */
+static bl_status candidate(bl_plans *p, const plan_key *key, int alg, bool last_resort,
+                           bl_plan **out) {
     bl_plan *found = NULL;
     *out = NULL;
     for (int blocked = 0; blocked < 2; blocked++) {
@@ -286,16 +301,21 @@ static bl_status candidate(bl_plans *p, const plan_key *key, int alg, bool last_
             *out = plan;
             return BL_OK;
         }
-        if (found) bl_plan_free(plan);
-        else found = plan;
+        if (found)
+            bl_plan_free(plan);
+        else
+            found = plan;
     }
-    if (last_resort) *out = found;
-    else bl_plan_free(found);
+    if (last_resort)
+        *out = found;
+    else
+        bl_plan_free(found);
     return BL_OK;
 }
 
 /* Best of three after a warm-up run, in ms. */
-static bl_status time_plan(bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERANDS], double *ms) {
+static bl_status time_plan(bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERANDS],
+                           double *ms) {
     BL_TRY(compute(p, plan, user));
     *ms = DBL_MAX;
     for (int i = 0; i < 3; i++) {
@@ -343,7 +363,8 @@ done:
     return status;
 }
 
-/* ---- the three entry points ---------------------------------------------------------------------- */
+/* ---- the three entry points
+ * ---------------------------------------------------------------------- */
 /* true when oneDNN can express the call; the reference kernels do the rest. */
 static bool expressible(const bl_conv_shape *s) {
     return activation_tag(s->ic, s->icb) != dnnl_format_tag_undef &&
@@ -396,8 +417,8 @@ static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float 
     return ref.conv_bwd_data(ctx, s, dy, w, dx, beta);
 }
 
-static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *dy,
-                                  float *dw, float *db) {
+static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
+                                  const float *dy, float *dw, float *db) {
     void *user[PLAN_OPERANDS] = {(void *)x, dw, db, (void *)dy};
     bool done;
     BL_TRY(run(ctx, s, DN_BWD_WEIGHTS, db ? PLAN_BIAS : 0, user, &done));

@@ -1,5 +1,5 @@
-/* Inside of the CPU backend: instruction set levels and the table cascade. Nothing outside kernels/cpu and
- * its tests includes this. */
+/* Inside of the CPU backend: instruction set levels and the table cascade. Nothing outside
+ * kernels/cpu and its tests includes this. */
 #ifndef BALLAST_KERNELS_CPU_CPU_H
 #define BALLAST_KERNELS_CPU_CPU_H
 
@@ -17,6 +17,10 @@ bl_isa bl_cpu_isa(void);
 /* The cascade of bl_kernels_init_cpu up to `level`: ascending levels overwrite slots, oneDNN's
  * convolution and matrix product last. The caller guarantees that the processor has the level. */
 void bl_kernels_init_isa(bl_kernels *k, bl_isa level);
+
+/* Major version of the oneDNN library that runs (3 and later have no Winograd convolution on x64).
+ */
+int bl_onednn_major(void);
 
 /* The steps of the cascade; each overwrites some slots. */
 void bl_kernels_avx2(bl_kernels *k);

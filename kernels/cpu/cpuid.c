@@ -17,9 +17,12 @@ bl_isa bl_cpu_isa(void) {
 
 const char *bl_cpu_features(void) {
     switch (bl_cpu_isa()) {
-    case BL_ISA_AVX512: return "avx512f avx512bw avx512dq avx512vl avx2 fma";
-    case BL_ISA_AVX2: return "avx2 fma";
-    default: return "baseline";
+    case BL_ISA_AVX512:
+        return "avx512f avx512bw avx512dq avx512vl avx2 fma";
+    case BL_ISA_AVX2:
+        return "avx2 fma";
+    default:
+        return "baseline";
     }
 }
 

@@ -1,8 +1,10 @@
-/* oneDNN 2.x and 3.x behind one small interface. This is the only place that knows which major version is
- * installed; everything else in kernels/cpu uses these names and the calls that both versions share.
+/* oneDNN 2.x and 3.x behind one small interface. This is the only place that knows which major
+ * version is installed; everything else in kernels/cpu uses these names and the calls that both
+ * versions share.
  *
- * Memory descriptors are heap objects here (dn_md owned, dn_cmd borrowed), as in 3.x. Version 3 has no
- * Winograd convolution on x64: dn_conv_pd then answers dnnl_unimplemented and direct convolution is used. */
+ * Memory descriptors are heap objects here (dn_md owned, dn_cmd borrowed), as in 3.x. Version 3 has
+ * no Winograd convolution on x64: dn_conv_pd then answers dnnl_unimplemented and direct convolution
+ * is used. */
 #ifndef BALLAST_KERNELS_CPU_DNNL_COMPAT_H
 #define BALLAST_KERNELS_CPU_DNNL_COMPAT_H
 
@@ -19,7 +21,8 @@ typedef struct dn_conv_geom {
 } dn_conv_geom;
 
 #if DNNL_VERSION_MAJOR >= 3
-/* ---- version 3 ----------------------------------------------------------------------------------- */
+/* ---- version 3
+ * ----------------------------------------------------------------------------------- */
 typedef dnnl_memory_desc_t dn_md;
 typedef const_dnnl_memory_desc_t dn_cmd;
 
@@ -39,8 +42,8 @@ static inline dnnl_status_t dn_append_sum(dnnl_post_ops_t ops) {
 static inline dnnl_status_t dn_append_relu(dnnl_post_ops_t ops) {
     return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0f, 0.0f);
 }
-/* src, w, b (NULL: none), dst: descriptors of the operands or of their gradients. `hint`: the forward
- * descriptor for the two backward directions. */
+/* src, w, b (NULL: none), dst: descriptors of the operands or of their gradients. `hint`: the
+ * forward descriptor for the two backward directions. */
 static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dn_dir dir,
                                        dnnl_alg_kind_t alg, dn_cmd src, dn_cmd w, dn_cmd b,
                                        dn_cmd dst, const dn_conv_geom *g,
@@ -48,9 +51,9 @@ static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t 
                                        const_dnnl_primitive_attr_t attr) {
     switch (dir) {
     case DN_FWD:
-        return dnnl_convolution_forward_primitive_desc_create(
-            pd, engine, dnnl_forward_training, alg, src, w, b, dst, g->strides, g->dilates, g->pad,
-            g->pad, attr);
+        return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training,
+                                                              alg, src, w, b, dst, g->strides,
+                                                              g->dilates, g->pad, g->pad, attr);
     case DN_BWD_DATA:
         return dnnl_convolution_backward_data_primitive_desc_create(
             pd, engine, alg, src, w, dst, g->strides, g->dilates, g->pad, g->pad, hint, attr);
@@ -61,7 +64,8 @@ static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t 
 }
 
 #else
-/* ---- version 2 ----------------------------------------------------------------------------------- */
+/* ---- version 2
+ * ----------------------------------------------------------------------------------- */
 typedef dnnl_memory_desc_t *dn_md;
 typedef const dnnl_memory_desc_t *dn_cmd;
 
@@ -103,8 +107,8 @@ static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t 
                                                              g->dilates, g->pad, g->pad);
         break;
     default:
-        s = dnnl_dilated_convolution_backward_weights_desc_init(
-            &d, alg, src, w, b, dst, g->strides, g->dilates, g->pad, g->pad);
+        s = dnnl_dilated_convolution_backward_weights_desc_init(&d, alg, src, w, b, dst, g->strides,
+                                                                g->dilates, g->pad, g->pad);
         break;
     }
     if (s != dnnl_success) return s;
@@ -112,9 +116,11 @@ static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t 
 }
 #endif
 
-/* ---- common -------------------------------------------------------------------------------------- */
+/* ---- common
+ * -------------------------------------------------------------------------------------- */
 /* An owned copy of a descriptor the primitive wants. */
-static inline dnnl_status_t dn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what, dn_md *out) {
+static inline dnnl_status_t dn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what,
+                                     dn_md *out) {
     dn_cmd md = dnnl_primitive_desc_query_md(pd, what, 0);
     return md ? dn_md_clone(out, md) : dnnl_invalid_arguments;
 }

@@ -1,10 +1,12 @@
-/* Elementwise kernels and flat reductions: memory-bound, one pass each. Included once per instruction set
- * after simd_*.h. Tails use masked loads, so there is no second scalar loop. */
+/* Elementwise kernels and flat reductions: memory-bound, one pass each. Included once per
+ * instruction set after simd_*.h. Tails use masked loads, so there is no second scalar loop. */
 
-/* Below this many floats per thread a second thread costs more than it brings (wake-up of ~40 us). */
+/* Below this many floats per thread a second thread costs more than it brings (wake-up of ~40 us).
+ */
 enum { ELT_GRAIN = 32768, ELT_CHUNKS = 256 };
 
-/* ---- y = f(a, b) over flat ranges ---------------------------------------------------------------- */
+/* ---- y = f(a, b) over flat ranges
+ * ---------------------------------------------------------------- */
 typedef struct elt_args {
     const float *a, *b;
     float *y, *z;
@@ -12,7 +14,8 @@ typedef struct elt_args {
     int mode;
 } elt_args;
 
-/* Ranges are whole vectors except at the very end: results do not depend on where a range starts. */
+/* Ranges are whole vectors except at the very end: results do not depend on where a range starts.
+ */
 typedef struct elt_job {
     void (*fn)(const elt_args *, int64_t i, int64_t n);
     const elt_args *args;
@@ -25,7 +28,8 @@ static void elt_range(void *arg, int64_t begin, int64_t end) {
     j->fn(j->args, first, last);
 }
 
-static void elt_run(void (*fn)(const elt_args *, int64_t, int64_t), const elt_args *args, int64_t n) {
+static void elt_run(void (*fn)(const elt_args *, int64_t, int64_t), const elt_args *args,
+                    int64_t n) {
     elt_job j = {fn, args, n};
     bl_parallel_for((n + VW - 1) / VW, ELT_GRAIN / VW, elt_range, &j);
 }
@@ -38,7 +42,7 @@ static void elt_run(void (*fn)(const elt_args *, int64_t, int64_t), const elt_ar
             BODY(v_load, v_store)                                                                  \
         }                                                                                          \
         if (i < (last)) {                                                                          \
-            int64_t left = (last) - i;                                                             \
+            int64_t left = (last)-i;                                                               \
             BODY(ELT_LOAD_N, ELT_STORE_N)                                                          \
         }                                                                                          \
     } while (0)
@@ -98,7 +102,8 @@ static void sgd_part(const elt_args *e, int64_t first, int64_t last) {
 }
 static void sgd(float *w, float *m, const float *g, int64_t n, float lr, float mu, float decay,
                 float gscale, bool nesterov) {
-    elt_args e = {.a = g, .y = w, .z = m, .p = lr, .q = mu, .r = decay, .s = gscale, .mode = nesterov};
+    elt_args e = {
+        .a = g, .y = w, .z = m, .p = lr, .q = mu, .r = decay, .s = gscale, .mode = nesterov};
     elt_run(sgd_part, &e, n);
 }
 
@@ -113,7 +118,8 @@ static void ema(float *t, const float *s, int64_t n, float keep) {
     elt_run(ema_part, &e, n);
 }
 
-/* ---- reductions over a fixed number of chunks ----------------------------------------------------- */
+/* ---- reductions over a fixed number of chunks
+ * ----------------------------------------------------- */
 typedef struct sum_job {
     const float *x;
     int64_t n, chunk; /* chunk: whole vectors */
@@ -149,7 +155,8 @@ static void nonfinite_range(void *arg, int64_t begin, int64_t end) {
         for (; i + VW <= last; i += VW) {
             count += __builtin_popcount(v_bits(v_nonfinite(v_load(j->x + i))));
         }
-        if (i < last) count += __builtin_popcount(v_bits(v_nonfinite(v_load_n(j->x + i, last - i))));
+        if (i < last)
+            count += __builtin_popcount(v_bits(v_nonfinite(v_load_n(j->x + i, last - i))));
         j->count[c] = count;
     }
 }
@@ -178,7 +185,8 @@ static int64_t count_nonfinite(const float *x, int64_t n) {
     return count;
 }
 
-/* ---- matrices: bias, activation, column sums ------------------------------------------------------ */
+/* ---- matrices: bias, activation, column sums
+ * ------------------------------------------------------ */
 typedef struct rows_job {
     float *y;
     const float *bias; /* NULL: none */
@@ -217,7 +225,8 @@ static void col_sum_range(void *arg, int64_t begin, int64_t end) {
     for (int64_t q = begin; q < end; q++) {
         int64_t c = q * VW, n = j->cols - c < VW ? j->cols - c : VW;
         vd a = vd_zero();
-        for (int64_t r = 0; r < j->rows; r++) a = vd_add(a, vd_of(v_load_n(j->x + r * j->cols + c, n)));
+        for (int64_t r = 0; r < j->rows; r++)
+            a = vd_add(a, vd_of(v_load_n(j->x + r * j->cols + c, n)));
         double lane[VW];
         vd_store(lane, a);
         for (int64_t l = 0; l < n; l++) j->out[c + l] += (float)lane[l];

@@ -1,9 +1,9 @@
-/* Matrix products by oneDNN's sgemm: no descriptors, so the ever-changing row counts of RoI heads cost
- * nothing to set up.
+/* Matrix products by oneDNN's sgemm: no descriptors, so the ever-changing row counts of RoI heads
+ * cost nothing to set up.
  *
- * Given all threads, sgemm splits long sums between them and its bits change with their number. So the
- * result is cut into tiles that depend on the problem only, threads own tiles, and sgemm runs on one
- * thread inside each. */
+ * Given all threads, sgemm splits long sums between them and its bits change with their number. So
+ * the result is cut into tiles that depend on the problem only, threads own tiles, and sgemm runs
+ * on one thread inside each. */
 #include <string.h>
 
 #include "core/parallel.h"
@@ -38,8 +38,8 @@ static int64_t tile_of(int64_t size, int64_t parts) {
     return tile < TILE_MAX ? tile : TILE_MAX;
 }
 
-static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a,
-                        const float *b, float beta, float *c) {
+static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                        const float *a, const float *b, float beta, float *c) {
     (void)ctx;
     if (m <= 0 || n <= 0) return BL_OK;
     if (k <= 0) {

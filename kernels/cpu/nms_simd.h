@@ -1,15 +1,15 @@
-/* Greedy non-maximum suppression: a candidate meets VW kept boxes of its group at a time. Included once per
- * instruction set after simd_*.h.
+/* Greedy non-maximum suppression: a candidate meets VW kept boxes of its group at a time. Included
+ * once per instruction set after simd_*.h.
  *
- * Candidates are sorted by score, then (stably) by group, so that a group is one contiguous segment with its
- * own kept list; threads own segments. The overlap test repeats bl_iou() operation by operation, division
- * included: the decisions are those of the reference kernel, bit for bit. */
+ * Candidates are sorted by score, then (stably) by group, so that a group is one contiguous segment
+ * with its own kept list; threads own segments. The overlap test repeats bl_iou() operation by
+ * operation, division included: the decisions are those of the reference kernel, bit for bit. */
 
 typedef struct nms_job {
     const bl_box *box;
-    const bl_ranked *order; /* by group, then rank; key = group, index = rank */
-    const int32_t *by_rank; /* rank -> candidate */
-    const int64_t *segment; /* first entry of each group's segment, and the end */
+    const bl_ranked *order;          /* by group, then rank; key = group, index = rank */
+    const int32_t *by_rank;          /* rank -> candidate */
+    const int64_t *segment;          /* first entry of each group's segment, and the end */
     float *x1, *y1, *x2, *y2, *area; /* kept boxes, from a segment's first entry on */
     uint8_t *kept;                   /* by rank */
     float thr;
@@ -26,8 +26,10 @@ static bool suppressed(const nms_job *j, int64_t first, int64_t n, bl_box b, flo
     vf zero = v_zero(), thr = v_set(j->thr);
     for (int64_t i = 0; i < n; i += VW) {
         int64_t at = first + i, rest = n - i;
-        vf left = v_max(kept_load(j->x1 + at, rest), x1), right = v_min(kept_load(j->x2 + at, rest), x2);
-        vf top = v_max(kept_load(j->y1 + at, rest), y1), bottom = v_min(kept_load(j->y2 + at, rest), y2);
+        vf left = v_max(kept_load(j->x1 + at, rest), x1),
+           right = v_min(kept_load(j->x2 + at, rest), x2);
+        vf top = v_max(kept_load(j->y1 + at, rest), y1),
+           bottom = v_min(kept_load(j->y2 + at, rest), y2);
         vf w = v_select(v_gt(right, left), v_sub(right, left), zero);
         vf h = v_select(v_gt(bottom, top), v_sub(bottom, top), zero);
         vf inter = v_mul(w, h), all = v_sub(v_add(kept_load(j->area + at, rest), a), inter);
@@ -60,21 +62,30 @@ static void nms_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static int64_t nms(const bl_box *box, const float *score, const int32_t *group, int64_t n, float thr,
-                   int64_t max_out, int32_t *keep) {
+static int64_t nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                   float thr, int64_t max_out, int32_t *keep) {
     if (n <= 0 || max_out <= 0) return 0;
     /* One allocation: two rank lists, ranks, segments, five kept arrays, flags. */
     size_t room = (size_t)n, bytes = 2 * (size_t)n * sizeof(bl_ranked) +
-                                          ((size_t)n + 1) * sizeof(int64_t) + 5 * room * sizeof(float) +
-                                          (size_t)n * sizeof(int32_t) + (size_t)n;
+                                     ((size_t)n + 1) * sizeof(int64_t) + 5 * room * sizeof(float) +
+                                     (size_t)n * sizeof(int32_t) + (size_t)n;
     int64_t *segment = calloc(1, bytes);
     if (!segment) return -1;
     bl_ranked *order = (bl_ranked *)(segment + n + 1), *tmp = order + n;
     float *f = (float *)(tmp + n);
     int32_t *by_rank = (int32_t *)(f + 5 * room);
-    nms_job j = {.box = box, .order = order, .by_rank = by_rank, .segment = segment, .x1 = f,
-                 .y1 = f + room, .x2 = f + 2 * room, .y2 = f + 3 * room, .area = f + 4 * room,
-                 .kept = (uint8_t *)(by_rank + n), .thr = thr, .max_out = max_out};
+    nms_job j = {.box = box,
+                 .order = order,
+                 .by_rank = by_rank,
+                 .segment = segment,
+                 .x1 = f,
+                 .y1 = f + room,
+                 .x2 = f + 2 * room,
+                 .y2 = f + 3 * room,
+                 .area = f + 4 * room,
+                 .kept = (uint8_t *)(by_rank + n),
+                 .thr = thr,
+                 .max_out = max_out};
     for (int64_t i = 0; i < n; i++) order[i] = (bl_ranked){bl_rank_key(score[i]), (int32_t)i};
     bl_rank_sort(order, tmp, n);
     for (int64_t r = 0; r < n; r++) {

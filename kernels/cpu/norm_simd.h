@@ -1,11 +1,11 @@
-/* Batch and group normalisation with skip and activation, for channel-blocked tensors. Included once per
- * instruction set after simd_*.h.
+/* Batch and group normalisation with skip and activation, for channel-blocked tensors. Included
+ * once per instruction set after simd_*.h.
  *
- * A tensor whose block is a multiple of the vector width is a set of columns: VW channels of one image,
- * `pixels` vectors that stand `cb` floats apart. Work is cut into units (image, column, piece of at most
- * NORM_PIECE pixels), so reductions have the same tree for any number of threads. Sums run in fp32 over
- * NORM_RUN pixels and in double beyond; statistics are taken about the channel's first value, which keeps
- * single-pass variances accurate when the mean is large. */
+ * A tensor whose block is a multiple of the vector width is a set of columns: VW channels of one
+ * image, `pixels` vectors that stand `cb` floats apart. Work is cut into units (image, column,
+ * piece of at most NORM_PIECE pixels), so reductions have the same tree for any number of threads.
+ * Sums run in fp32 over NORM_RUN pixels and in double beyond; statistics are taken about the
+ * channel's first value, which keeps single-pass variances accurate when the mean is large. */
 
 enum { NORM_PIECE = 2048, NORM_RUN = 64, NORM_GRAIN = 32768 };
 
@@ -44,14 +44,16 @@ static void unit_of(const columns *s, int64_t u, int64_t *image, int64_t *q, int
 }
 static void columns_run(const columns *s, bl_range_fn fn, void *arg) {
     int64_t size = s->pixels < NORM_PIECE ? s->pixels : NORM_PIECE;
-    bl_parallel_for(s->images * s->per_image * s->pieces, NORM_GRAIN / (VW * (size + 1)) + 1, fn, arg);
+    bl_parallel_for(s->images * s->per_image * s->pieces, NORM_GRAIN / (VW * (size + 1)) + 1, fn,
+                    arg);
 }
 
-/* ---- per-column sums ------------------------------------------------------------------------------ */
+/* ---- per-column sums
+ * ------------------------------------------------------------------------------ */
 typedef struct sums_job {
     columns s;
     const float *x, *y, *dy; /* dy NULL: statistics of x; y NULL: no activation */
-    const float *mean;       /* backward: subtracted from x; [per_image * VW], per image when stride */
+    const float *mean; /* backward: subtracted from x; [per_image * VW], per image when stride */
     int64_t mean_stride;
     float slope;
     double *part; /* [unit][2][VW] */
@@ -125,13 +127,15 @@ static void grads_unit(const sums_job *j, int64_t u) {
 static void sums_range(void *arg, int64_t begin, int64_t end) {
     const sums_job *j = arg;
     for (int64_t u = begin; u < end; u++) {
-        if (j->dy) grads_unit(j, u);
-        else stats_unit(j, u);
+        if (j->dy)
+            grads_unit(j, u);
+        else
+            stats_unit(j, u);
     }
 }
 
-/* Runs the job and adds up the pieces: out[(image * per_image + q) * 2 * VW + ...] = two sums per lane,
- * over the head of j->part. false when there is no memory. */
+/* Runs the job and adds up the pieces: out[(image * per_image + q) * 2 * VW + ...] = two sums per
+ * lane, over the head of j->part. false when there is no memory. */
 static bool column_sums(sums_job *j) {
     int64_t cols = j->s.images * j->s.per_image;
     j->part = malloc((size_t)(cols * j->s.pieces * 2 * VW) * sizeof *j->part + 1);
@@ -140,7 +144,8 @@ static bool column_sums(sums_job *j) {
     for (int64_t c = 0; c < cols; c++) {
         for (int l = 0; l < 2 * VW; l++) {
             double sum = 0.0;
-            for (int64_t p = 0; p < j->s.pieces; p++) sum += j->part[(c * j->s.pieces + p) * 2 * VW + l];
+            for (int64_t p = 0; p < j->s.pieces; p++)
+                sum += j->part[(c * j->s.pieces + p) * 2 * VW + l];
             j->part[c * 2 * VW + l] = sum;
         }
     }
@@ -192,7 +197,8 @@ static void bn_stats(const bl_tensor *x, float *mean, float *var) {
     free(j.part);
 }
 
-/* ---- y = act(x * scale + shift + skip) ------------------------------------------------------------ */
+/* ---- y = act(x * scale + shift + skip)
+ * ------------------------------------------------------------ */
 typedef struct affine_job {
     columns s;
     const float *x, *scale, *shift, *skip;
@@ -214,7 +220,8 @@ static void affine_range(void *arg, int64_t begin, int64_t end) {
         for (int64_t p = at + first * step; p < at + last * step; p += step) {
             vf v = v_fma(v_load(j->x + p), a, b);
             if (j->skip) v = v_add(v, v_load(j->skip + p));
-            /* slope <= 1, so the larger of v and slope*v is the activation; v itself when it is NaN. */
+            /* slope <= 1, so the larger of v and slope*v is the activation; v itself when it is
+             * NaN. */
             if (act) v = v_max(v_mul(slope, v), v);
             v_store(j->y + p, v);
         }
@@ -238,7 +245,8 @@ static void affine_act(const bl_tensor *x, const float *scale, const float *shif
     columns_run(&j.s, affine_range, &j);
 }
 
-/* ---- backward ------------------------------------------------------------------------------------- */
+/* ---- backward
+ * ------------------------------------------------------------------------------------- */
 /* A copy of v[0..c) with zeros up to whole vectors. */
 static float *padded_copy(const float *v, int64_t c, int64_t padded) {
     float *p = calloc((size_t)padded + 1, sizeof *p);
@@ -305,9 +313,9 @@ static void apply_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, const float *a,
-                         const float *b, const float *k, float slope, bl_tensor *dx, float beta_dx,
-                         bl_tensor *dskip, float beta_dskip) {
+static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
+                         const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
+                         float beta_dx, bl_tensor *dskip, float beta_dskip) {
     apply_job j = {.x = x && b ? bl_f32(x) : NULL,
                    .y = y && slope != 1.0f ? bl_f32(y) : NULL,
                    .dy = bl_f32(dy),
@@ -329,13 +337,16 @@ static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor
     columns_run(&j.s, apply_range, &j);
 }
 
-/* ---- group normalisation (Wu & He, ECCV 2018) ------------------------------------------------------ */
-/* Column sums give per (image, channel) sums; groups combine them. Per-image scale and shift (or a, b, k)
- * then reuse the batch norm loops. */
-static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, int32_t groups, float eps,
-                   const bl_tensor *skip, float slope, bl_tensor *y, float *mean, float *rstd) {
+/* ---- group normalisation (Wu & He, ECCV 2018)
+ * ------------------------------------------------------ */
+/* Column sums give per (image, channel) sums; groups combine them. Per-image scale and shift (or a,
+ * b, k) then reuse the batch norm loops. */
+static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, int32_t groups,
+                   float eps, const bl_tensor *skip, float slope, bl_tensor *y, float *mean,
+                   float *rstd) {
     sums_job j = {.x = bl_f32(x)};
-    affine_job f = {.x = bl_f32(x), .skip = skip ? bl_f32(skip) : NULL, .slope = slope, .y = bl_f32(y)};
+    affine_job f = {
+        .x = bl_f32(x), .skip = skip ? bl_f32(skip) : NULL, .slope = slope, .y = bl_f32(y)};
     bool ok = columns_of(x, &j.s) && same_columns(x, y) && same_columns(x, skip) && x->n > 0 &&
               j.s.pixels > 0;
     int64_t padded = ok ? j.s.per_image * VW : 0, per = x->c / groups;
@@ -414,8 +425,8 @@ static void gn_bwd(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, 
         free(coef);
         bl_kernels ref;
         bl_kernels_init_ref(&ref);
-        ref.gn_bwd(x, y, dy, gamma, groups, mean, rstd, slope, dx, beta_dx, dskip, beta_dskip, dgamma,
-                   dbeta);
+        ref.gn_bwd(x, y, dy, gamma, groups, mean, rstd, slope, dx, beta_dx, dskip, beta_dskip,
+                   dgamma, dbeta);
         return;
     }
     double count = (double)(j.s.pixels * per);

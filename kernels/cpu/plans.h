@@ -1,11 +1,11 @@
-/* The CPU backend's plan cache. A plan is one oneDNN primitive for one convolution shape, direction and
- * fusion, together with the layout changes around it. Included by the *_onednn.c files only.
+/* The CPU backend's plan cache. A plan is one oneDNN primitive for one convolution shape, direction
+ * and fusion, together with the layout changes around it. Included by the *_onednn.c files only.
  *
- * A plan's operands are x, w, b, y in user layout (canonical weights, cb-blocked activations). Where the
- * primitive wants another layout the operand has a reorder and lives in a shared scratch slot meanwhile.
- * Accumulated outputs (all weight gradients; data gradients with beta = 1) are computed in a scratch slot
- * and added. Scratch grows to the largest plan and is shared by all of them: a context runs one op at a
- * time. */
+ * A plan's operands are x, w, b, y in user layout (canonical weights, cb-blocked activations).
+ * Where the primitive wants another layout the operand has a reorder and lives in a shared scratch
+ * slot meanwhile. Accumulated outputs (all weight gradients; data gradients with beta = 1) are
+ * computed in a scratch slot and added. Scratch grows to the largest plan and is shared by all of
+ * them: a context runs one op at a time. */
 #ifndef BALLAST_KERNELS_CPU_PLANS_H
 #define BALLAST_KERNELS_CPU_PLANS_H
 
@@ -26,9 +26,9 @@ typedef struct plan_key {
 } plan_key;
 
 typedef struct plan_operand {
-    int arg;             /* DNNL_ARG_...; 0: the operand is absent */
-    bool output, accum;  /* accum: computed in scratch, then added to the user's memory */
-    dn_md user, prim;    /* layouts; prim is also set when equal */
+    int arg;            /* DNNL_ARG_...; 0: the operand is absent */
+    bool output, accum; /* accum: computed in scratch, then added to the user's memory */
+    dn_md user, prim;   /* layouts; prim is also set when equal */
     dnnl_memory_t user_mem, prim_mem; /* prim_mem NULL: the primitive works on the user's memory */
     dnnl_primitive_t reorder;         /* NULL: same layout */
     size_t prim_bytes;
@@ -78,7 +78,8 @@ void bl_plan_insert(bl_plans *p, bl_plan *plan);
 void bl_plan_free(bl_plan *plan); /* NULL is fine */
 /* Makes scratch slot `i` hold at least `bytes` (64-byte aligned; content is lost when it grows). */
 bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes);
-/* "fwd 2x64x56x56/16 -> 64/16 3x3/1 p1 d1 bias relu t2": names a plan in the tuning file and in logs. */
+/* "fwd 2x64x56x56/16 -> 64/16 3x3/1 p1 d1 bias relu t2": names a plan in the tuning file and in
+ * logs. */
 void bl_plan_text(const plan_key *key, char *buf, size_t size);
 /* The tuning file's choice for this key, or NULL; and remembering one. */
 const char *bl_plans_tuned(const bl_plans *p, const plan_key *key);

@@ -7,6 +7,7 @@
 
 #include "core/fs.h"
 #include "core/json.h"
+#include "kernels/cpu/cpu.h"
 
 static const char *const dir_name[] = {"fwd", "bwd_data", "bwd_weights"};
 
@@ -24,7 +25,8 @@ bl_status bl_dnnl_fail(dnnl_status_t s, const char *what) {
                    (int)s, what);
 }
 
-/* ---- the cache ----------------------------------------------------------------------------------- */
+/* ---- the cache
+ * ----------------------------------------------------------------------------------- */
 /* FNV-1a over the key's words (the struct has no padding). */
 static uint32_t hash(const plan_key *key) {
     _Static_assert(sizeof(plan_key) == 17 * sizeof(int32_t), "plan_key must have no padding");
@@ -89,7 +91,8 @@ bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes) {
     if (size < align) align = 64;
     void *mem = aligned_alloc(align, (size + align - 1) / align * align);
     if (!mem) return bl_fail(BL_ENOMEM, "convolution scratch: no memory for %zu bytes", bytes);
-    /* Winograd's scratch is streamed through in large strides: huge pages save page walks. A hint only. */
+    /* Winograd's scratch is streamed through in large strides: huge pages save page walks. A hint
+     * only. */
     if (align > 64) (void)madvise(mem, size, MADV_HUGEPAGE);
     free(p->slot[i]);
     p->slot[i] = mem;
@@ -97,7 +100,8 @@ bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes) {
     return BL_OK;
 }
 
-/* ---- names and the tuning file ------------------------------------------------------------------- */
+/* ---- names and the tuning file
+ * ------------------------------------------------------------------- */
 void bl_plan_text(const plan_key *key, char *buf, size_t size) {
     const bl_conv_shape *s = &key->shape;
     snprintf(buf, size, "%s %dx%dx%dx%d/%d -> %d/%d %dx%d/%d p%d d%d%s%s%s t%d", dir_name[key->dir],
@@ -130,14 +134,18 @@ static void library_version(char *buf, size_t size) {
     snprintf(buf, size, "%d.%d.%d", v->major, v->minor, v->patch);
 }
 
+int bl_onednn_major(void) {
+    return dnnl_version()->major;
+}
+
 static bool same_string(struct json_object *root, const char *key, const char *want) {
     struct json_object *v;
     return json_object_object_get_ex(root, key, &v) && json_object_is_type(v, json_type_string) &&
            strcmp(json_object_get_string(v), want) == 0;
 }
 
-/* Takes the file's choices when they were made by this processor class and library; timings of another
- * machine are worth nothing here, so they are dropped and the file is written anew. */
+/* Takes the file's choices when they were made by this processor class and library; timings of
+ * another machine are worth nothing here, so they are dropped and the file is written anew. */
 static bl_status load_tuning(bl_plans *p) {
     p->tuning = json_object_new_object();
     if (!p->tuning) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
@@ -176,7 +184,8 @@ static void save_tuning(bl_plans *p) {
     json_object_put(root);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 static bl_status open_library(bl_plans *p) {
     DN_TRY(dnnl_engine_create(&p->engine, dnnl_cpu, 0));
     DN_TRY(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags));
@@ -220,15 +229,16 @@ void bl_plans_destroy_cpu(bl_plans *p) {
     free(p);
 }
 
-void bl_plans_describe_cpu(const bl_plans *p, void (*line)(void *arg, const char *text), void *arg) {
+void bl_plans_describe_cpu(const bl_plans *p, void (*line)(void *arg, const char *text),
+                           void *arg) {
     for (int i = 0; i < PLAN_BUCKETS; i++) {
         for (const bl_plan *plan = p->bucket[i]; plan; plan = plan->next) {
             char name[160], text[320];
             const bl_conv_shape *s = &plan->key.shape;
             double flop = 2.0 * s->n * s->oc * s->oh * s->ow * s->ic * s->kh * s->kw;
             bl_plan_text(&plan->key, name, sizeof name);
-            snprintf(text, sizeof text, "conv %s: %s, %.2f ms (%.0f GFLOP/s), %lld calls, %.0f ms", name,
-                     plan->impl, plan->best_ms, flop / (plan->best_ms * 1e6 + 1e-9),
+            snprintf(text, sizeof text, "conv %s: %s, %.2f ms (%.0f GFLOP/s), %lld calls, %.0f ms",
+                     name, plan->impl, plan->best_ms, flop / (plan->best_ms * 1e6 + 1e-9),
                      (long long)plan->calls, plan->total_ms);
             line(arg, text);
         }

@@ -1,5 +1,6 @@
-/* Pooling and nearest-neighbour resampling on channel-blocked tensors. Included once per instruction set
- * after norm_simd.h, whose columns it uses: a column is VW channels of one image. */
+/* Pooling and nearest-neighbour resampling on channel-blocked tensors. Included once per
+ * instruction set after norm_simd.h, whose columns it uses: a column is VW channels of one image.
+ */
 
 typedef struct pool_job {
     columns in, out;
@@ -18,7 +19,8 @@ static void pool_run(const pool_job *j, int64_t floats, bl_range_fn fn) {
     bl_parallel_for(j->in.images * j->in.per_image, NORM_GRAIN / (floats + 1) + 1, fn, (void *)j);
 }
 
-/* ---- max pooling ---------------------------------------------------------------------------------- */
+/* ---- max pooling
+ * ---------------------------------------------------------------------------------- */
 static void max_fwd_range(void *arg, int64_t begin, int64_t end) {
     const pool_job *j = arg;
     int64_t h = j->x->h, w = j->x->w, oh = j->y->h, ow = j->y->w, step = j->in.cb;
@@ -50,11 +52,18 @@ static void max_fwd_range(void *arg, int64_t begin, int64_t end) {
 
 static void max_pool_fwd(const bl_tensor *x, int32_t k, int32_t stride, int32_t pad, bl_tensor *y,
                          int32_t *arg) {
-    pool_job j = {.x = x, .y = y, .src = bl_f32(x), .dst = bl_f32(y), .arg_out = arg, .k = k,
-                  .stride = stride, .pad = pad};
+    pool_job j = {.x = x,
+                  .y = y,
+                  .src = bl_f32(x),
+                  .dst = bl_f32(y),
+                  .arg_out = arg,
+                  .k = k,
+                  .stride = stride,
+                  .pad = pad};
     /* Windows that lie wholly in the padding are the reference kernel's business. */
     bool inside = pad < k && (y->h - 1) * stride - pad < x->h && (y->w - 1) * stride - pad < x->w;
-    if (!columns_of(x, &j.in) || !columns_of(y, &j.out) || x->cb != y->cb || x->c != y->c || !inside) {
+    if (!columns_of(x, &j.in) || !columns_of(y, &j.out) || x->cb != y->cb || x->c != y->c ||
+        !inside) {
         bl_kernels ref;
         bl_kernels_init_ref(&ref);
         ref.max_pool_fwd(x, k, stride, pad, y, arg);
@@ -95,7 +104,8 @@ static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, bl_tensor *dx,
     pool_run(&j, (j.in.pixels + j.out.pixels) * VW, max_bwd_range);
 }
 
-/* ---- global average pooling: (N,C,H,W) -> (N,C,1,1) with block 1 ------------------------------------ */
+/* ---- global average pooling: (N,C,H,W) -> (N,C,1,1) with block 1
+ * ------------------------------------ */
 static void avg_fwd_range(void *arg, int64_t begin, int64_t end) {
     const pool_job *j = arg;
     int64_t step = j->in.cb;
@@ -151,7 +161,8 @@ static void avg_pool_bwd(const bl_tensor *dy, bl_tensor *dx, float beta) {
     pool_run(&j, j.in.pixels * VW, avg_bwd_range);
 }
 
-/* ---- FPN's top-down step: y = fine + upsampled coarse (index floor(i * Hc / Hf)) -------------------- */
+/* ---- FPN's top-down step: y = fine + upsampled coarse (index floor(i * Hc / Hf))
+ * -------------------- */
 static void upsample_range(void *arg, int64_t begin, int64_t end) {
     const pool_job *j = arg; /* in: fine, out: coarse */
     int64_t step = j->in.cb, h = j->x->h, w = j->x->w, ch = j->y->h, cw = j->y->w;
@@ -169,7 +180,8 @@ static void upsample_range(void *arg, int64_t begin, int64_t end) {
 }
 
 static void upsample_add_fwd(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y) {
-    pool_job j = {.x = fine, .y = coarse, .src = bl_f32(fine), .add = bl_f32(coarse), .dst = bl_f32(y)};
+    pool_job j = {
+        .x = fine, .y = coarse, .src = bl_f32(fine), .add = bl_f32(coarse), .dst = bl_f32(y)};
     if (!columns_of(fine, &j.in) || !columns_of(coarse, &j.out) || fine->cb != coarse->cb ||
         fine->c != coarse->c || !same_columns(fine, y)) {
         bl_kernels ref;
@@ -199,7 +211,10 @@ static void upsample_bwd_range(void *arg, int64_t begin, int64_t end) {
 }
 
 static void upsample_bwd(const bl_tensor *dy, bl_tensor *dcoarse, float beta) {
-    pool_job j = {.x = dy, .y = dcoarse, .src = bl_f32(dy), .dst = bl_f32(dcoarse),
+    pool_job j = {.x = dy,
+                  .y = dcoarse,
+                  .src = bl_f32(dy),
+                  .dst = bl_f32(dcoarse),
                   .accumulate = beta != 0.0f};
     if (!columns_of(dy, &j.in) || !columns_of(dcoarse, &j.out) || dy->cb != dcoarse->cb ||
         dy->c != dcoarse->c) {

@@ -1,4 +1,5 @@
-/* Orders of scores as integers: highest score first, ties by lower index, NaN like minus infinity. */
+/* Orders of scores as integers: highest score first, ties by lower index, NaN like minus infinity.
+ */
 #ifndef BALLAST_KERNELS_CPU_RANK_H
 #define BALLAST_KERNELS_CPU_RANK_H
 

@@ -1,5 +1,5 @@
-/* Layout changes between channel blocks and planes. The loops over a block's lanes read one run and write
- * up to 16 (or the reverse), which plain C does at memory speed. */
+/* Layout changes between channel blocks and planes. The loops over a block's lanes read one run and
+ * write up to 16 (or the reverse), which plain C does at memory speed. */
 #include "core/parallel.h"
 #include "kernels/cpu/cpu.h"
 
@@ -26,8 +26,8 @@ static void to_block(const float *src, int64_t plane, float *dst, int cb, int la
     }
 }
 
-static void to_planes(const float *src, int cb, int lanes, float *dst, int64_t plane, int64_t pixels,
-                      bool add) {
+static void to_planes(const float *src, int cb, int lanes, float *dst, int64_t plane,
+                      int64_t pixels, bool add) {
     for (int64_t q = 0; q < pixels; q++) {
         const float *s = src + q * cb;
         for (int l = 0; l < lanes; l++) {
@@ -51,9 +51,11 @@ static void reorder_range(void *arg, int64_t begin, int64_t end) {
         int64_t planes = (image * b->c + c) * j->pixels + first;
         int64_t at = ((image * blocks + block) * j->pixels + first) * b->cb;
         if (in) {
-            to_block(bl_f32(j->src) + planes, j->pixels, bl_f32(j->dst) + at, b->cb, lanes, n, j->add);
+            to_block(bl_f32(j->src) + planes, j->pixels, bl_f32(j->dst) + at, b->cb, lanes, n,
+                     j->add);
         } else {
-            to_planes(bl_f32(j->src) + at, b->cb, lanes, bl_f32(j->dst) + planes, j->pixels, n, j->add);
+            to_planes(bl_f32(j->src) + at, b->cb, lanes, bl_f32(j->dst) + planes, j->pixels, n,
+                      j->add);
         }
     }
 }

@@ -1,13 +1,15 @@
 /* RoIAlign on channel-blocked maps. Included once per instruction set after norm_simd.h.
  *
- * The mean of bilinear samples on a regular grid is separable: a bin is sum_y wy[y] sum_x wx[x] p(y,x), with
- * the samples' weights gathered per pixel row and column. That touches each pixel of a bin once, where
- * sampling touches four per sample. Forward: threads own RoIs. Backward: threads own columns (VW channels of
- * an image), each adds its RoIs in list order, so there are no atomics and one result for any thread count. */
+ * The mean of bilinear samples on a regular grid is separable: a bin is sum_y wy[y] sum_x wx[x]
+ * p(y,x), with the samples' weights gathered per pixel row and column. That touches each pixel of a
+ * bin once, where sampling touches four per sample. Forward: threads own RoIs. Backward: threads
+ * own columns (VW channels of an image), each adds its RoIs in list order, so there are no atomics
+ * and one result for any thread count. */
 
 enum { ROI_BINS = 64, ROI_WEIGHTS = 4096 };
 
-/* One axis of one RoI: bin b covers pixels [first[b], first[b] + count[b]) with weights w[at[b]...]. */
+/* One axis of one RoI: bin b covers pixels [first[b], first[b] + count[b]) with weights
+ * w[at[b]...]. */
 typedef struct roi_axis {
     int32_t first[ROI_BINS], count[ROI_BINS], at[ROI_BINS];
     float w[ROI_WEIGHTS];
@@ -128,8 +130,14 @@ static bool roi_maps_fit(const bl_tensor *list, const bl_tensor *const *maps, co
 }
 
 static void roi_align_fwd(const bl_tensor *const *maps, const bl_box *rois, const int32_t *batch,
-                          const int32_t *level, int64_t count, const bl_roi_attr *a, bl_tensor *out) {
-    roi_job j = {.maps = maps, .rois = rois, .batch = batch, .level = level, .count = count, .a = a,
+                          const int32_t *level, int64_t count, const bl_roi_attr *a,
+                          bl_tensor *out) {
+    roi_job j = {.maps = maps,
+                 .rois = rois,
+                 .batch = batch,
+                 .level = level,
+                 .count = count,
+                 .a = a,
                  .out = out};
     if (!columns_of(out, &j.s) || !roi_maps_fit(out, maps, level, count, a)) {
         bl_kernels ref;
@@ -177,9 +185,11 @@ static void roi_bwd_samples(const roi_job *j, int64_t i, int64_t q) {
     for (int32_t bin = 0; bin < a->size * a->size; bin++, dy += j->s.cb) {
         for (int32_t sy = 0; sy < ay.grid; sy++) {
             bl_tap ty, tx;
-            if (!bl_tap_at(bl_roi_axis_sample(&ay, bin / a->size, sy), (int32_t)m->h, &ty)) continue;
+            if (!bl_tap_at(bl_roi_axis_sample(&ay, bin / a->size, sy), (int32_t)m->h, &ty))
+                continue;
             for (int32_t sx = 0; sx < ax.grid; sx++) {
-                if (!bl_tap_at(bl_roi_axis_sample(&ax, bin % a->size, sx), (int32_t)m->w, &tx)) continue;
+                if (!bl_tap_at(bl_roi_axis_sample(&ax, bin % a->size, sx), (int32_t)m->w, &tx))
+                    continue;
                 int64_t at[4] = {ty.lo * m->w + tx.lo, ty.lo * m->w + tx.hi, ty.hi * m->w + tx.lo,
                                  ty.hi * m->w + tx.hi};
                 float w[4] = {ty.wlo * tx.wlo, ty.wlo * tx.whi, ty.whi * tx.wlo, ty.whi * tx.whi};
@@ -192,7 +202,8 @@ static void roi_bwd_samples(const roi_job *j, int64_t i, int64_t q) {
     }
 }
 
-/* Index = (image, column). A range's tables are made once per image, whatever the number of columns. */
+/* Index = (image, column). A range's tables are made once per image, whatever the number of
+ * columns. */
 static void roi_bwd_range(void *arg, int64_t begin, int64_t end) {
     const roi_job *j = arg;
     int64_t per = j->s.per_image;
@@ -205,8 +216,10 @@ static void roi_bwd_range(void *arg, int64_t begin, int64_t end) {
             if (!m || j->batch[i] != image) continue;
             bool fits = roi_table_fill(&t, &j->rois[i], j->a->scale[j->level[i]], m, j->a);
             for (int64_t q = q0; q < q1; q++) {
-                if (fits) roi_bwd_column(j, &t, i, q);
-                else roi_bwd_samples(j, i, q);
+                if (fits)
+                    roi_bwd_column(j, &t, i, q);
+                else
+                    roi_bwd_samples(j, i, q);
             }
         }
     }
@@ -215,7 +228,12 @@ static void roi_bwd_range(void *arg, int64_t begin, int64_t end) {
 static void roi_align_bwd(const bl_tensor *dy, const bl_box *rois, const int32_t *batch,
                           const int32_t *level, int64_t count, const bl_roi_attr *a, int n_maps,
                           bl_tensor *const *dmaps) {
-    roi_job j = {.dmaps = dmaps, .rois = rois, .batch = batch, .level = level, .count = count, .a = a,
+    roi_job j = {.dmaps = dmaps,
+                 .rois = rois,
+                 .batch = batch,
+                 .level = level,
+                 .count = count,
+                 .a = a,
                  .dy = dy};
     if (!columns_of(dy, &j.s) ||
         !roi_maps_fit(dy, (const bl_tensor *const *)dmaps, level, count, a)) {
