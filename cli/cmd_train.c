@@ -51,7 +51,7 @@ static const bl_option table[] = {
      .value = "N",
      .min = 1,
      .max = 1e12,
-     .doc = "Checkpoint and stop after N iterations in total, as Ctrl-C would."},
+     .doc = "Checkpoint and stop after N iterations in total; --resume goes on."},
     {0}};
 
 static const options defaults = {.seed = -1, .threads = -1};

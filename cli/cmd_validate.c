@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "core/fs.h"
@@ -57,6 +58,11 @@ static void open_set(check *c, int k) {
     const char *file = k == LABELLED ? one.labelled : k == UNLABELLED ? one.unlabelled : one.test;
     if (!*file) {
         printf("%-10s not set\n", set_names[k]);
+        return;
+    }
+    if (k == TEST && strcmp(file, one.labelled) == 0) {
+        printf("%-10s the labelled images: its AP only shows whether the model can fit them\n",
+               set_names[k]);
         return;
     }
     one.test = file;
@@ -148,8 +154,8 @@ static bl_status check_all(check *c, const options *o) {
     BL_TRY(check_data(c, o));
     if (o->classes) BL_TRY(print_classes(c));
     if (c->errors)
-        return bl_fail(BL_EFORMAT, "%d kinds of errors; training or evaluation would fail or lie",
-                       c->errors);
+        return bl_fail(BL_EFORMAT, "%d error%s; training or evaluation would fail or mislead",
+                       c->errors, c->errors == 1 ? "" : "s");
     puts("\nready to train");
     return BL_OK;
 }
@@ -176,7 +182,7 @@ const bl_command bl_validate_command = {
     .synopsis = "CONFIG|RUN [OPTIONS] [KEY.PATH=VALUE]...",
     .details =
         "Reads the configuration and every data set it names, and looks for what would make\n"
-        "training or evaluation fail or lie: broken annotations, missing or truncated images,\n"
+        "training or evaluation fail or mislead: broken annotations, missing or truncated images,\n"
         "wrong sizes, degenerate boxes, duplicates, classes that differ between sets, images that\n"
         "are in two sets. Findings are errors, warnings or notes, each with examples and a "
         "remedy.\n"
