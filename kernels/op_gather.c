@@ -40,7 +40,7 @@ static bl_status check(bl_tensor *const *maps, int n_maps, const bl_loc *loc, in
 
 bl_status bl_gather(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_loc *loc,
                     int64_t count, int32_t per, bl_tensor **out) {
-    *out = NULL;
+    /* *out stays untouched until the end: it may be an element of maps. */
     BL_TRY(check(maps, n_maps, loc, count, per));
     bl_tensor *y, *list;
     BL_TRY(bl_tensor_new(ctx, count, per, 1, 1, 1, BL_F32, &y));

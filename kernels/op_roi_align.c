@@ -68,7 +68,7 @@ static bl_status check_rois(bl_tensor *const *maps, int n_maps, const bl_box *ro
 bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_box *rois,
                        const int32_t *batch, const int32_t *level, int64_t count,
                        const bl_roi_attr *a, bl_tensor **out) {
-    *out = NULL;
+    /* *out stays untouched until the end: it may be an element of maps. */
     BL_TRY(check_maps(maps, n_maps, count, a));
     BL_TRY(check_rois(maps, n_maps, rois, batch, level, count, a));
     bl_tensor *y, *list[SAVED];

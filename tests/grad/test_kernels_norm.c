@@ -36,7 +36,8 @@ static void check(bl_ctx *ctx, const norm_case *k, int64_t n, int64_t c, int32_t
     char name[96];
     snprintf(name, sizeof name, "norm kind %d, skip %d, act %d, trained %d, c %d, cb %d", k->kind,
              k->skip, k->act, trained, (int)c, cb);
-    gc_case g = {.name = name, .fn = norm, .arg = k, .step = 0.01f, .tol = 2e-3};
+    gc_case g = {.name = name, .fn = norm, .arg = k, .tol = 2e-3};
+    g.step = k->act == BL_ACT_NONE ? 0.01f : 0.004f;
     g.n_in = k->skip == SKIP_OTHER ? 6 : 5;
     g.in[0] = gc_map(n, c, 5, 3, cb);
     g.in[1] = gc_range(gc_frozen(gc_leaf(c, 1, 1, 1), !(trained & 1)), 0.5f, 1.5f);
