@@ -189,7 +189,8 @@ static bl_status read_record(reader *r, const field *fields, record *rec) {
         BL_TRY(bl_pull_key(r->j, &key));
         if (!key) break;
         int k = 0;
-        while (fields[k].key && strcmp(fields[k].key, key) != 0) k++;
+        while (fields[k].key && (fields[k].key[0] != key[0] || strcmp(fields[k].key, key) != 0))
+            k++;
         const field *f = &fields[k];
         /* null in an optional field means absent, as exporters write it */
         if (!f->key || (!f->required && bl_pull_peek(r->j) == BL_PULL_NULL)) {

@@ -40,7 +40,12 @@ struct bl_pull {
 
 static int64_t count_lines(const uint8_t *p, const uint8_t *end) {
     int64_t n = 0;
-    for (; p < end; p++) n += *p == '\n';
+    while (p < end) { /* 16-bit sums vectorise twice as well as wider ones */
+        const uint8_t *stop = end - p > 32768 ? p + 32768 : end;
+        uint16_t block = 0;
+        for (; p < stop; p++) block = (uint16_t)(block + (*p == '\n'));
+        n += block;
+    }
     return n;
 }
 
@@ -435,6 +440,11 @@ static bl_status escape(bl_pull *j, size_t *n) {
     return BL_OK;
 }
 
+/* Stands for itself in a string. */
+static inline bool plain(uint8_t c) {
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len) {
     if (j->status != BL_OK) return j->status;
     if (next(j) != '"') return unexpected(j, "a string");
@@ -453,8 +463,12 @@ bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len) {
         } else if (c < 0x20) {
             return fail(j, "a control character in a string: escape it");
         } else if (c < 0x80) {
-            j->str[n++] = (char)c;
-            j->p++;
+            /* a run of plain characters, as far as the window and the buffer reach */
+            const uint8_t *q = j->p, *stop = j->end;
+            size_t room = j->str_cap - n - 1;
+            if ((size_t)(stop - q) > room) stop = q + room;
+            for (; q < stop && plain(*q); q++) j->str[n++] = (char)*q;
+            j->p = q;
         } else {
             fill(j, 4);
             size_t k = bl_utf8_length(j->p, j->end);
