@@ -171,9 +171,10 @@ static void upsample_range(void *arg, int64_t begin, int64_t end) {
         int64_t at = column_at(&j->in, image, q);
         const float *coarse = j->add + column_at(&j->out, image, q);
         for (int64_t y = 0; y < h; y++) {
-            const float *row = coarse + y * ch / h * cw * step;
-            for (int64_t x = 0; x < w; x++, at += step) {
-                v_store(j->dst + at, v_add(v_load(j->src + at), v_load(row + x * cw / w * step)));
+            const float *c = coarse + y * ch / h * cw * step;
+            for (int64_t x = 0, rest = 0; x < w; x++, at += step) {
+                v_store(j->dst + at, v_add(v_load(j->src + at), v_load(c)));
+                for (rest += cw; rest >= w; rest -= w) c += step; /* c: floor((x + 1) * cw / w) */
             }
         }
     }
@@ -201,10 +202,10 @@ static void upsample_bwd_range(void *arg, int64_t begin, int64_t end) {
         float *coarse = j->dst + column_at(&j->out, image, q);
         if (!j->accumulate) clear_column(coarse, j->out.pixels, step);
         for (int64_t y = 0; y < h; y++) {
-            float *row = coarse + y * ch / h * cw * step;
-            for (int64_t x = 0; x < w; x++, src += step) {
-                float *d = row + x * cw / w * step;
-                v_store(d, v_add(v_load(d), v_load(src)));
+            float *c = coarse + y * ch / h * cw * step;
+            for (int64_t x = 0, rest = 0; x < w; x++, src += step) {
+                v_store(c, v_add(v_load(c), v_load(src)));
+                for (rest += cw; rest >= w; rest -= w) c += step;
             }
         }
     }

@@ -12,22 +12,20 @@ typedef struct reorder_job {
     int64_t pixels, pieces;
 } reorder_job;
 
-/* dst[q*cb + l] (+)= plane l [q] for the lanes of one block; lanes >= n_lanes are padding. */
-static void to_block(const float *src, int64_t plane, float *dst, int cb, int lanes, int64_t pixels,
-                     bool add) {
+/* dst[q*cb + l] (+)= plane l [q] for the lanes of one block; lanes >= `lanes` are padding. Inlined
+ * with constant cb and lanes for the usual full blocks. */
+static inline __attribute__((always_inline)) void
+to_block(const float *src, int64_t plane, float *dst, int cb, int lanes, int64_t pixels, bool add) {
     for (int64_t q = 0; q < pixels; q++) {
         float *d = dst + q * cb;
-        if (add) {
-            for (int l = 0; l < lanes; l++) d[l] += src[l * plane + q];
-        } else {
-            for (int l = 0; l < lanes; l++) d[l] = src[l * plane + q];
-            for (int l = lanes; l < cb; l++) d[l] = 0.0f;
-        }
+        for (int l = 0; l < lanes; l++) d[l] = add ? d[l] + src[l * plane + q] : src[l * plane + q];
+        for (int l = lanes; l < cb && !add; l++) d[l] = 0.0f;
     }
 }
 
-static void to_planes(const float *src, int cb, int lanes, float *dst, int64_t plane,
-                      int64_t pixels, bool add) {
+static inline __attribute__((always_inline)) void to_planes(const float *src, int cb, int lanes,
+                                                            float *dst, int64_t plane,
+                                                            int64_t pixels, bool add) {
     for (int64_t q = 0; q < pixels; q++) {
         const float *s = src + q * cb;
         for (int l = 0; l < lanes; l++) {
@@ -35,6 +33,30 @@ static void to_planes(const float *src, int cb, int lanes, float *dst, int64_t p
             *d = add ? *d + s[l] : s[l];
         }
     }
+}
+
+static void any_to_block(const float *src, int64_t plane, float *dst, int cb, int lanes,
+                         int64_t pixels, bool add) {
+    if (add)
+        to_block(src, plane, dst, cb, lanes, pixels, true);
+    else if (cb == 16 && lanes == 16)
+        to_block(src, plane, dst, 16, 16, pixels, false);
+    else if (cb == 8 && lanes == 8)
+        to_block(src, plane, dst, 8, 8, pixels, false);
+    else
+        to_block(src, plane, dst, cb, lanes, pixels, false);
+}
+
+static void any_to_planes(const float *src, int cb, int lanes, float *dst, int64_t plane,
+                          int64_t pixels, bool add) {
+    if (add)
+        to_planes(src, cb, lanes, dst, plane, pixels, true);
+    else if (cb == 16 && lanes == 16)
+        to_planes(src, 16, 16, dst, plane, pixels, false);
+    else if (cb == 8 && lanes == 8)
+        to_planes(src, 8, 8, dst, plane, pixels, false);
+    else
+        to_planes(src, cb, lanes, dst, plane, pixels, false);
 }
 
 /* Unit = (image, channel block, piece of pixels). */
@@ -51,11 +73,11 @@ static void reorder_range(void *arg, int64_t begin, int64_t end) {
         int64_t planes = (image * b->c + c) * j->pixels + first;
         int64_t at = ((image * blocks + block) * j->pixels + first) * b->cb;
         if (in) {
-            to_block(bl_f32(j->src) + planes, j->pixels, bl_f32(j->dst) + at, b->cb, lanes, n,
-                     j->add);
+            any_to_block(bl_f32(j->src) + planes, j->pixels, bl_f32(j->dst) + at, b->cb, lanes, n,
+                         j->add);
         } else {
-            to_planes(bl_f32(j->src) + at, b->cb, lanes, bl_f32(j->dst) + planes, j->pixels, n,
-                      j->add);
+            any_to_planes(bl_f32(j->src) + at, b->cb, lanes, bl_f32(j->dst) + planes, j->pixels, n,
+                          j->add);
         }
     }
 }
