@@ -85,7 +85,7 @@ static const struct {
     {"results", "Results", rep_summary_table},
     {"training", "AP over training", rep_ap_over_training},
     {"classes", "AP by class", rep_class_bars},
-    {"differences", "Class table", rep_class_table},
+    {"differences", "Gains", rep_class_table},
     {"pr", "Precision and recall", rep_pr_curves},
     {"state", "Weights and thresholds", rep_class_state},
     {"pseudo", "Pseudo labels", rep_pseudo_quality},

@@ -87,25 +87,22 @@ typedef struct bars {
     double strip, base; /* training counts: top and bottom of their strip */
 } bars;
 
+/* One shade a stretch of classes of the same group, with the group's name where there is room for
+ * it. */
 static void slot_shades(const bars *b, const rep_report *r) {
     FILE *f = b->p.f;
-    for (int k = 0; k < r->n_classes; k++)
-        if (r->classes[k].group >= 0)
-            fprintf(f, "<path class=\"shade%d\" d=\"M%.1f %.1fh%.2fV%.1fh-%.2fz\"/>",
-                    r->classes[k].group % 4, b->p.left + k * b->slot, b->p.top, b->slot, b->base,
-                    b->slot);
-    /* The group's name over its first class of every stretch that is wide enough to carry it. */
     for (int k = 0, from = 0; k < r->n_classes; k++) {
-        bool ends = k + 1 == r->n_classes || r->classes[k + 1].group != r->classes[k].group;
-        if (!ends) continue;
-        double width = (k + 1 - from) * b->slot;
-        if (r->classes[k].group >= 0 && width > 50) {
-            fprintf(f, "<text x=\"%.1f\" y=\"%.1f\">", b->p.left + from * b->slot + 5,
-                    b->p.top + 13);
-            html_text(f, r->groups[r->classes[k].group]);
-            fputs("</text>", f);
-        }
+        int group = r->classes[k].group;
+        if (k + 1 < r->n_classes && r->classes[k + 1].group == group) continue;
+        double x = b->p.left + from * b->slot, width = (k + 1 - from) * b->slot;
         from = k + 1;
+        if (group < 0) continue;
+        fprintf(f, "<path class=\"shade%d\" d=\"M%.1f %.1fh%.2fV%.1fh-%.2fz\"/>", group % 4, x,
+                b->p.top, width, b->base, width);
+        if (width < 50) continue;
+        fprintf(f, "<text x=\"%.1f\" y=\"%.1f\">", x + 5, b->p.top + 13);
+        html_text(f, r->groups[group]);
+        fputs("</text>", f);
     }
     fputc('\n', f);
 }
@@ -134,7 +131,7 @@ static void class_slot(const bars *b, const rep_report *r, int k, double most) {
         fputs("</title></rect>", f);
     }
     if (r->by_frequency && c->train_boxes > 0) {
-        double h = (b->base - b->strip) * log10(1 + c->train_boxes) / log10(1 + most);
+        double h = (b->base - b->strip - 15) * log10(1 + c->train_boxes) / log10(1 + most);
         fprintf(f,
                 "<rect class=\"freq\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"><title>",
                 x + b->slot * .25, b->strip, b->slot * .5, h);
@@ -148,6 +145,16 @@ static void class_slot(const bars *b, const rep_report *r, int k, double most) {
             x + b->slot / 2 + 4, b->base + 12);
     html_text(f, c->name);
     fputs("</text></g>\n", f);
+}
+
+/* Characters of the longest class name, within reason: slanted labels need room below the axis. */
+static double longest_name(const rep_report *r) {
+    size_t longest = 6;
+    for (int k = 0; k < r->n_classes; k++) {
+        size_t n = strlen(r->classes[k].name);
+        if (n > longest) longest = n;
+    }
+    return longest > 30 ? 30 : (double)longest;
 }
 
 void rep_class_bars(FILE *f, const rep_report *r) {
@@ -171,10 +178,10 @@ void rep_class_bars(FILE *f, const rep_report *r) {
     double need = r->n_classes * fmax(18, 7.0 * r->n_runs + 5);
     bars b = {.p = {.f = f, .width = fmax(1120, need + 60), .height = 400, .left = 44, .top = 6}};
     b.p.right = b.p.width - 6, b.p.bottom = 245;
-    b.strip = b.p.bottom + 6, b.base = r->by_frequency ? b.strip + 58 : b.p.bottom;
+    b.strip = b.p.bottom + 6, b.base = r->by_frequency ? b.strip + 62 : b.p.bottom;
     b.slot = (b.p.right - b.p.left) / r->n_classes;
     b.bar = fmin(b.slot * .8 / r->n_runs, 34);
-    b.p.height = b.base + 95;
+    b.p.height = b.base + 14 + 4.3 * longest_name(r);
     b.p.x = (svg_axis){0, r->n_classes, false, SVG_PLAIN, NULL};
     b.p.y = svg_range(0, best > 0 ? best * 1.08 : 1, false, SVG_PERCENT, "AP");
     fprintf(f, "<div class=\"scroll%s\"><figure>", b.p.width > 1120 ? " wide" : "");
@@ -211,7 +218,7 @@ static void pr_line(const svg_plot *p, const double *precision, int run, bool st
 static void pr_panel(FILE *f, const rep_report *r, int k) {
     const rep_class *c = &r->classes[k];
     svg_plot p = {
-        .f = f, .width = 216, .height = 172, .left = 30, .top = 6, .right = 208, .bottom = 140};
+        .f = f, .width = 184, .height = 158, .left = 24, .top = 6, .right = 178, .bottom = 126};
     p.x = (svg_axis){0, 1, false, SVG_PLAIN, "recall"};
     p.y = (svg_axis){0, 1, false, SVG_PLAIN, NULL};
     fputs("<figure", f);

@@ -42,7 +42,8 @@ struct json_object *rep_get(struct json_object *o, const char *key) {
 double rep_value(struct json_object *o) {
     if (!json_object_is_type(o, json_type_double) && !json_object_is_type(o, json_type_int))
         return NAN;
-    return json_object_get_double(o);
+    double v = json_object_get_double(o);
+    return fabs(v) < 1e30 ? v : NAN; /* beyond that it is damage, and would overflow the axes */
 }
 
 double rep_number(struct json_object *o, const char *key) {

@@ -5,29 +5,38 @@
 #include "eval/report_html.h"
 #include "eval/report_sections.h"
 
-static void box(FILE *f, const rep_sample *s, const rep_box *b, bool below) {
-    double x1 = fmax(0, fmin(b->box[0], s->width)), y1 = fmax(0, fmin(b->box[1], s->height));
-    double x2 = fmax(0, fmin(b->box[2], s->width)), y2 = fmax(0, fmin(b->box[3], s->height));
-    double size = fmax(s->width, s->height) / 36;
-    if (!(x2 > x1 && y2 > y1)) return;
-    fprintf(f, "<g><title>");
+/* A box clipped to its image; false when nothing is left. */
+static bool clip(const rep_sample *s, const rep_box *b, double out[4]) {
+    for (int i = 0; i < 4; i++) out[i] = fmax(0, fmin(b->box[i], i % 2 ? s->height : s->width));
+    return out[2] > out[0] && out[3] > out[1];
+}
+
+static void outline(FILE *f, const rep_sample *s, const rep_box *b) {
+    double c[4];
+    if (!clip(s, b, c)) return;
+    fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>", c[0], c[1],
+            c[2] - c[0], c[3] - c[1]);
     html_text(f, b->label);
     if (!isnan(b->score)) fprintf(f, ", score %.2f", b->score);
-    fprintf(f, "</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", x1, y1,
-            x2 - x1, y2 - y1);
+    fputs("</title></rect>", f);
+}
+
+/* Labels of the truth stand under their box, all others on top, so that they do not hide each
+ * other. */
+static void label(FILE *f, const rep_sample *s, const rep_box *b, bool below) {
+    double c[4], size = fmax(s->width, s->height) / 34;
     char score[16] = "";
+    if (!clip(s, b, c)) return;
     if (!isnan(b->score)) snprintf(score, sizeof score, " %.2f", b->score);
-    /* Labels of the truth stand under their box, all others on top, so that they do not hide each
-     * other. */
-    double length = (double)(strlen(b->label) + strlen(score)) * size * .56 + size * .4;
-    double y = below ? fmin(y2, s->height - size * 1.15) : fmax(y1 - size * 1.15, 0);
-    double x = fmax(0, fmin(x1, s->width - length));
+    double length = (double)(strlen(b->label) + strlen(score)) * size * .58 + size * .4;
+    double y = below ? fmin(c[3], s->height - size * 1.15) : fmax(c[1] - size * 1.15, 0);
+    double x = fmax(0, fmin(c[0], s->width - length));
     fprintf(f, "<rect class=\"pl\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", x, y,
             length, size * 1.15);
-    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" style=\"font-size:%.1fpx\">", x + size * .2,
-            y + size * .9, size);
+    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%.1f\">", x + size * .2, y + size * .9,
+            size);
     html_text(f, b->label);
-    fprintf(f, "%s</text></g>", score);
+    fprintf(f, "%s</text>", score);
 }
 
 /* An image that several runs share is stored once and referred to after that. */
@@ -60,11 +69,16 @@ static void shot(FILE *f, const rep_report *r, int run, int index) {
     fprintf(f, " aria-label=\"%d true boxes, %d predictions, %d pseudo boxes\">", s->n_box[0],
             s->n_box[1], s->n_box[2]);
     picture(f, r, run, index);
-    for (int kind = 0; kind < 3; kind++) {
-        fprintf(f, "<g class=\"o%d\">", kind);
-        for (int b = 0; b < s->n_box[kind]; b++) box(f, s, &s->box[kind][b], kind == 0);
-        fputs("</g>", f);
-    }
+    for (int part = 0; part < 2; part++) /* all outlines first, so that none crosses a label */
+        for (int kind = 0; kind < 3; kind++) {
+            fprintf(f, "<g class=\"o%d\">", kind);
+            for (int b = 0; b < s->n_box[kind]; b++)
+                if (part == 0)
+                    outline(f, s, &s->box[kind][b]);
+                else
+                    label(f, s, &s->box[kind][b], kind == 0);
+            fputs("</g>", f);
+        }
     fputs("</svg></figure>\n", f);
 }
 

@@ -118,7 +118,7 @@ void svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
 }
 
 static bool drawable(const svg_plot *p, double x, double y) {
-    return isfinite(x) && isfinite(y) && (!p->y.log || y > 0) && (!p->x.log || x > 0);
+    return isfinite(x) && isfinite(y) && (!p->y.log || y >= p->y.lo) && (!p->x.log || x >= p->x.lo);
 }
 
 void svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,

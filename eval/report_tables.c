@@ -136,11 +136,13 @@ void rep_summary_table(FILE *f, const rep_report *r) {
     for (int c = 0; c < n; c++) {
         header_cell(f, true, summary_titles[columns[c].key]);
         html_text(f, rep_summary_keys[columns[c].key]);
+        fputs("</button>", f);
         if (columns[c].group >= 0) {
-            fputc(' ', f);
+            fputs("<small>", f);
             html_text(f, r->groups[columns[c].group]);
+            fputs("</small>", f);
         }
-        fputs("</button></th>", f);
+        fputs("</th>", f);
     }
     fputs("</tr></thead>\n<tbody>\n", f);
     for (int i = 0; i < r->n_runs; i++)
@@ -214,17 +216,13 @@ static void mean_row(FILE *f, const rep_report *r, const char *name, int group) 
 }
 
 void rep_class_table(FILE *f, const rep_report *r) {
-    if (!any_class_results(r)) return;
-    rep_section_begin(f, "differences",
-                      r->n_runs > 1 ? "AP by class and gain over the first run" : "AP by class",
-                      NULL);
+    if (!any_class_results(r) || r->n_runs < 2) return; /* one run: its full table says more */
+    rep_section_begin(f, "differences", "Gain over the first run", NULL);
     fputs("<div class=\"scroll\"><table class=\"sortable\"><caption>AP (IoU 0.50:0.95) in percent",
           f);
-    if (r->n_runs > 1) {
-        fputs("; \xce\x94: difference to ", f);
-        html_text(f, r->runs[0].label);
-        fputs(" in points", f);
-    }
+    fputs("; \xce\x94: difference to ", f);
+    html_text(f, r->runs[0].label);
+    fputs(" in points", f);
     fputs(".</caption>\n<thead><tr>", f);
     class_header(f);
     for (int i = 0; i < r->n_runs; i++) run_header(f, r, i, "", "AP in percent");
@@ -238,7 +236,7 @@ void rep_class_table(FILE *f, const rep_report *r) {
             best = fmax(best, rep_class_metric(r, &r->runs[i], k, REP_AP));
         for (int i = 0; i < r->n_runs; i++) {
             double v = rep_class_metric(r, &r->runs[i], k, REP_AP);
-            html_cell_percent(f, v, r->n_runs > 1 && v == best && best > 0 ? "best" : NULL);
+            html_cell_percent(f, v, v == best && best > 0 ? "best" : NULL);
         }
         for (int i = 1; i < r->n_runs; i++)
             difference_cell(f, rep_class_metric(r, &r->runs[i], k, REP_AP) - base);
@@ -277,7 +275,8 @@ static const struct {
 enum { DETAILS = sizeof detail_columns / sizeof *detail_columns };
 
 static void details_table(FILE *f, const rep_report *r, int run, const rep_model *m) {
-    fputs("<details><summary>", f);
+    bool open = r->n_runs == 1 && m == rep_main_model(&r->runs[run]);
+    fprintf(f, "<details%s><summary>", open ? " open" : "");
     rep_run_name(f, r, run);
     fprintf(f,
             ", %s</summary>\n<div class=\"scroll\"><table class=\"sortable\"><caption>All metrics "

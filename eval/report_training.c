@@ -51,11 +51,13 @@ static void series_plot(FILE *f, const rep_report *r, const char *key, extent e,
         if (!mean) continue;
         int colour = i % SVG_RUN_COLOURS;
         snprintf(style, sizeof style, "class=\"ln raw r%d\"", colour);
-        if (s->y.n > 80) svg_line(&p, s->x.v, s->y.v, s->y.n, 2 * LINE_POINTS, style, NULL);
+        bool exact = strcmp(key, "lr") == 0; /* a schedule is not noise */
+        if (s->y.n > 80 && !exact)
+            svg_line(&p, s->x.v, s->y.v, s->y.n, 2 * LINE_POINTS, style, NULL);
         smooth(s, mean);
         snprintf(style, sizeof style, "class=\"ln r%d\"", colour);
         snprintf(title, sizeof title, "%s: %.4g at the end", r->runs[i].label, mean[s->y.n - 1]);
-        svg_line(&p, s->x.v, mean, s->y.n, LINE_POINTS, style, title);
+        svg_line(&p, s->x.v, exact ? s->y.v : mean, s->y.n, LINE_POINTS, style, title);
     }
     svg_end(&p);
     fputs("</div>", f);
@@ -139,49 +141,75 @@ static extent state_extent(const rep_report *r, rep_state s) {
     return e;
 }
 
-static void state_panel(FILE *f, const rep_report *r, int run, rep_state s) {
+/* Mean over a centred window of a fifteenth of the lines; what is undefined stays undefined. */
+static void average(const double *y, int n, double *out) {
+    int half = n / 30;
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+        int m = 0;
+        for (int j = i - half; j <= i + half; j++)
+            if (j >= 0 && j < n && !isnan(y[j])) sum += y[j], m++;
+        out[i] = isnan(y[i]) ? NAN : sum / m;
+    }
+}
+
+static svg_axis state_axis(rep_state s, extent e) {
+    if (states[s].format == SVG_PERCENT) return svg_range(0, 1, false, SVG_PERCENT, NULL);
+    if (s == REP_PSEUDO && e.hi > 30 * e.positive)
+        return svg_range(e.positive, e.hi, true, SVG_PLAIN, NULL);
+    return svg_range(fmin(e.lo, 0), e.hi, false, states[s].format, NULL);
+}
+
+static void class_line(const svg_plot *p, const rep_report *r, const rep_run *run, rep_state s,
+                       int k, double *y, double *smoothed) {
+    int n = run->state_iter.n;
+    char style[96], title[256];
+    double last = NAN;
+    for (int i = 0; i < n; i++) {
+        y[i] = rep_state_at(run, s, i, k);
+        if (!isnan(y[i])) last = y[i];
+    }
+    if (isnan(last)) return;
+    average(y, n, smoothed);
+    snprintf(style, sizeof style, "class=\"ln thin\" stroke=\"%s\"",
+             svg_rank_colour(k, r->n_classes).hex);
+    snprintf(title, sizeof title, "%s: %.3g at the end", r->classes[k].name, last);
+    fputs("<g class=\"hit\"", p->f);
+    html_attr(p->f, "data-class", r->classes[k].name);
+    fputc('>', p->f);
+    /* Weights and thresholds as logged; counts and rates of short windows are averaged. */
+    bool raw = s == REP_WEIGHT || s == REP_THRESHOLD;
+    svg_line(p, run->state_iter.v, raw ? y : smoothed, n, LINE_POINTS / 2, style, title);
+    fputs("</g>", p->f);
+}
+
+static void state_panel(FILE *f, const rep_report *r, int run, rep_state s, extent e) {
     const rep_run *one = &r->runs[run];
-    int n = one->state_iter.n;
-    double *y = BL_NEW_ARRAY(r->arena, double, n + 1);
-    if (!y || !rep_has_state(one, s)) return;
-    extent e = state_extent(r, s);
+    double *y = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
+    double *smoothed = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
+    if (!y || !smoothed || !rep_has_state(one, s)) return;
     svg_plot p = panel;
     p.f = f;
     p.x = svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
-    bool log = s == REP_PSEUDO && e.hi > 30 * e.positive;
-    if (states[s].format == SVG_PERCENT || s == REP_THRESHOLD)
-        p.y = svg_range(0, fmax(e.hi, states[s].format == SVG_PERCENT ? 1 : e.hi), false,
-                        states[s].format, NULL);
-    else
-        p.y = svg_range(log ? e.positive : fmin(e.lo, 0), e.hi, log, states[s].format, NULL);
+    p.y = state_axis(s, e);
     fputs("<figure><figcaption>", f);
-    if (r->n_runs > 1) {
-        rep_run_name(f, r, run);
-        fputs(": ", f);
-    }
-    fprintf(f, "%s<small>%s%s</small></figcaption>", states[s].name, states[s].about,
-            states[s].format == SVG_PERCENT ? ", percent" : "");
+    rep_run_name(f, r, run);
+    fputs("</figcaption>", f);
     svg_begin(&p, "State of every class against training iteration, a line per class");
     svg_axes(&p, 5, 4);
-    for (int k = r->n_classes - 1; k >= 0; k--) {
-        char style[96], title[256];
-        double last = NAN;
-        for (int i = 0; i < n; i++) {
-            y[i] = rep_state_at(one, s, i, k);
-            if (!isnan(y[i])) last = y[i];
-        }
-        if (isnan(last)) continue;
-        snprintf(style, sizeof style, "class=\"ln thin\" stroke=\"%s\"",
-                 svg_rank_colour(k, r->n_classes).hex);
-        snprintf(title, sizeof title, "%s: %.3g at the end", r->classes[k].name, last);
-        fputs("<g class=\"hit\"", f);
-        html_attr(f, "data-class", r->classes[k].name);
-        fputc('>', f);
-        svg_line(&p, one->state_iter.v, y, n, LINE_POINTS / 2, style, title);
-        fputs("</g>", f);
-    }
+    for (int k = r->n_classes - 1; k >= 0; k--) class_line(&p, r, one, s, k, y, smoothed);
     svg_end(&p);
     fputs("</figure>\n", f);
+}
+
+/* A heading and a panel per run. */
+static void state_row(FILE *f, const rep_report *r, rep_state s) {
+    extent e = state_extent(r, s);
+    if (e.lo > e.hi) return;
+    fprintf(f, "<h3>%s<small> %s%s</small></h3>\n<div class=\"grid g2\">\n", states[s].name,
+            states[s].about, states[s].format == SVG_PERCENT ? ", percent" : "");
+    for (int i = 0; i < r->n_runs; i++) state_panel(f, r, i, s, e);
+    fputs("</div>\n", f);
 }
 
 static bool any_state(const rep_report *r, const rep_state *list, int n) {
@@ -198,10 +226,7 @@ void rep_class_state(FILE *f, const rep_report *r) {
                       "One line per class, coloured from the most frequent class (dark) to the "
                       "rarest (orange). Axes agree between runs.");
     rep_class_legend(f, r);
-    fputs("<div class=\"grid g2\">\n", f);
-    for (int i = 0; i < r->n_runs; i++)
-        for (int s = 0; s < 2; s++) state_panel(f, r, i, list[s]);
-    fputs("</div>\n", f);
+    for (int s = 0; s < 2; s++) state_row(f, r, list[s]);
     rep_section_end(f);
 }
 
@@ -219,7 +244,7 @@ static double late_mean(const rep_run *run, rep_state s, int k) {
 }
 
 static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
-    double width = fmax(540, 40 + r->n_classes * fmax(14, 6.0 * r->n_runs + 4));
+    double width = fmax(360, 40 + r->n_classes * fmax(14, 6.0 * r->n_runs + 4));
     svg_plot p = {.f = f,
                   .width = width,
                   .height = 235,
@@ -274,11 +299,10 @@ void rep_pseudo_quality(FILE *f, const rep_report *r) {
     fputs("<div class=\"grid g2\">\n", f);
     for (int s = 0; s < 3; s++)
         if (any_state(r, &list[s], 1)) quality_bars(f, r, list[s]);
-    fputs("</div>\n<h3>Over training</h3>\n", f);
+    fputs("</div>\n<p class=\"about\">Over training, averaged over a fifteenth of the run; colours "
+          "from the most frequent class to the rarest:</p>\n",
+          f);
     rep_class_legend(f, r);
-    fputs("<div class=\"grid g2\">\n", f);
-    for (int i = 0; i < r->n_runs; i++)
-        for (int s = 0; s < 4; s++) state_panel(f, r, i, list[s]);
-    fputs("</div>\n", f);
+    for (int s = 0; s < 4; s++) state_row(f, r, list[s]);
     rep_section_end(f);
 }

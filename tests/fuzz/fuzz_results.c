@@ -1,0 +1,85 @@
+/* The reader of result files on arbitrary bytes; what it accepts is evaluated, and written and read
+ * again. */
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/parallel.h"
+#include "eval/coco_eval.h"
+#include "tests/fuzz/fuzz.h"
+
+static bl_dataset *ground_truth(void) {
+    bl_category categories[3] = {{1, "a", "", 0}, {2, "b", "", 0}, {7, "c", "", 0}};
+    bl_image_info images[3] = {{.id = 3, .file = "3", .width = 100, .height = 100},
+                               {.id = 1, .file = "1", .width = 100, .height = 100},
+                               {.id = 2, .file = "2", .width = 100, .height = 100}};
+    bl_ann anns[9];
+    for (int i = 0; i < 9; i++)
+        anns[i] = (bl_ann){.id = i,
+                           .x = 10 * i,
+                           .y = 5,
+                           .w = 20,
+                           .h = 30,
+                           .area = 600,
+                           .image = i / 3,
+                           .category = i % 2,
+                           .iscrowd = i % 4 == 3};
+    bl_dataset parts = {.name = "gt",
+                        .image_dir = "",
+                        .categories = categories,
+                        .images = images,
+                        .anns = anns,
+                        .n_categories = 3,
+                        .n_images = 3,
+                        .n_anns = 9};
+    bl_dataset *gt;
+    HOLDS(bl_dataset_build(&parts, &gt) == BL_OK);
+    return gt;
+}
+
+static void check_ranges(const bl_coco_result *r) {
+    int64_t n = (int64_t)BL_COCO_T * r->n_categories * BL_COCO_A * BL_COCO_M;
+    for (int64_t i = 0; i < n; i++)
+        HOLDS(r->recall[i] == -1 || (r->recall[i] >= 0 && r->recall[i] <= 1));
+    for (int64_t i = 0; i < n * BL_COCO_R; i++)
+        HOLDS(r->precision[i] == -1 || (r->precision[i] >= 0 && r->precision[i] <= 1));
+    bl_coco_summary s = bl_coco_summarise(r, NULL);
+    HOLDS(s.AP >= 0 && s.AP <= 1 && s.AR1 <= s.AR10 && s.AR10 <= s.AR100 && s.AR100 <= 1);
+}
+
+static void round_trip(const bl_detections *d, const bl_dataset *gt) {
+    char path[] = "/tmp/fuzz_results_XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0) return;
+    close(fd);
+    bl_detections again;
+    HOLDS(bl_detections_write(d, gt, path) == BL_OK);
+    HOLDS(bl_detections_read(path, gt, &again) == BL_OK);
+    HOLDS(again.n == d->n);
+    for (int64_t i = 0; i < d->n; i++) {
+        const bl_detection *a = &d->v[i], *b = &again.v[i];
+        HOLDS(a->x == b->x && a->y == b->y && a->w == b->w && a->h == b->h &&
+              a->score == b->score && a->image == b->image && a->category == b->category);
+    }
+    bl_detections_free(&again);
+    unlink(path);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static bl_dataset *gt; /* made once; lives as long as the process */
+    if (!gt) gt = ground_truth();
+    bl_detections d;
+    if (bl_detections_read_memory(data, size, "fuzz", gt, &d) != BL_OK) {
+        HOLDS(d.v == NULL && d.n == 0);
+        return 0;
+    }
+    bl_coco_result r;
+    for (int honour = 0; honour < 2; honour++) {
+        HOLDS(bl_coco_evaluate(gt, &d, honour, &r) == BL_OK);
+        check_ranges(&r);
+        bl_coco_result_free(&r);
+    }
+    if (d.n < 64) round_trip(&d, gt);
+    bl_detections_free(&d);
+    return 0;
+}

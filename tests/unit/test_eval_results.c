@@ -1,0 +1,176 @@
+/* metrics.json, per_class.csv, per_class.json, pr.json and the printed table: read back and
+ * compared with the evaluator's own numbers, to the last bit. */
+#include "core/json.h"
+#include "tests/unit/eval_fake_run.h"
+
+static const bl_class_info info = {.train_images = fake_boxes,
+                                   .train_boxes = fake_boxes,
+                                   .group = fake_group,
+                                   .group_names = fake_groups,
+                                   .n_groups = 2};
+
+static struct json_object *member(struct json_object *o, const char *key) {
+    struct json_object *v = NULL;
+    if (!json_object_object_get_ex(o, key, &v)) fprintf(stderr, "no member %s\n", key);
+    CHECK(v != NULL || json_object_object_get_ex(o, key, NULL));
+    return v;
+}
+/* A number; -1 for null, as the C interface says it. */
+static double number(struct json_object *o, const char *key) {
+    struct json_object *v = member(o, key);
+    return v ? json_object_get_double(v) : -1;
+}
+static bl_json load(const char *dir, const char *name) {
+    bl_json doc = {0};
+    char *path = fake_path(dir, name);
+    CHECK_OK(bl_json_load(path, &doc));
+    free(path);
+    return doc;
+}
+
+static void check_summary(struct json_object *o, bl_coco_summary s) {
+    CHECK_NEAR(number(o, "AP"), s.AP, 0);
+    CHECK_NEAR(number(o, "AP50"), s.AP50, 0);
+    CHECK_NEAR(number(o, "AP75"), s.AP75, 0);
+    CHECK_NEAR(number(o, "APs"), s.APs, 0);
+    CHECK_NEAR(number(o, "APm"), s.APm, 0);
+    CHECK_NEAR(number(o, "APl"), s.APl, 0);
+    CHECK_NEAR(number(o, "AR1"), s.AR1, 0);
+    CHECK_NEAR(number(o, "AR10"), s.AR10, 0);
+    CHECK_NEAR(number(o, "AR100"), s.AR100, 0);
+    CHECK_NEAR(number(o, "ARs"), s.ARs, 0);
+    CHECK_NEAR(number(o, "ARm"), s.ARm, 0);
+    CHECK_NEAR(number(o, "ARl"), s.ARl, 0);
+}
+
+static void metrics(const char *dir, const bl_coco_result *r) {
+    bl_json doc = load(dir, "metrics.json");
+    CHECK_STR(json_object_get_string(member(doc.root, "model")), "teacher");
+    CHECK_EQ(number(doc.root, "iter"), 7);
+    check_summary(doc.root, bl_coco_summarise(r, NULL));
+    CHECK(number(doc.root, "AP") > 0.1 && number(doc.root, "AP") < 0.9);
+    CHECK(member(doc.root, "APs") == NULL); /* no small object: undefined is null */
+    struct json_object *groups = member(doc.root, "groups");
+    for (int g = 0; g < 2; g++) {
+        uint8_t mask[FAKE_CLASSES];
+        for (int k = 0; k < FAKE_CLASSES; k++) mask[k] = fake_group[k] == g;
+        check_summary(member(groups, fake_groups[g]), bl_coco_summarise(r, mask));
+        CHECK_EQ(number(member(groups, fake_groups[g]), "classes"), 2);
+    }
+    bl_json_free(&doc);
+}
+
+static void per_class(const char *dir, const bl_class_result *per) {
+    bl_json doc = load(dir, "per_class.json");
+    struct json_object *list = member(doc.root, "classes");
+    CHECK_EQ(json_object_array_length(list), FAKE_CLASSES);
+    for (int k = 0; k < FAKE_CLASSES; k++) {
+        struct json_object *c = json_object_array_get_idx(list, (size_t)k);
+        CHECK_STR(json_object_get_string(member(c, "name")), fake_names[k]);
+        CHECK_STR(json_object_get_string(member(c, "group")), fake_groups[fake_group[k]]);
+        CHECK_EQ(number(c, "id"), k + 1);
+        CHECK_EQ(number(c, "train_boxes"), fake_boxes[k]);
+        CHECK_EQ(number(c, "test_boxes"), 6);
+        CHECK_EQ(number(c, "test_images"), 6);
+        CHECK_NEAR(number(c, "AP"), per[k].AP, 0);
+        CHECK_NEAR(number(c, "APs"), -1, 0);
+        CHECK_NEAR(number(c, "best_f1"), per[k].best_f1, 0);
+        CHECK_NEAR(number(c, "best_f1_score"), per[k].best_f1_score, 0);
+        CHECK_EQ(number(c, "tp"), per[k].tp);
+        CHECK_EQ(number(c, "fp"), per[k].fp);
+        CHECK_EQ(number(c, "fn"), 6 - per[k].tp);
+    }
+    bl_json_free(&doc);
+}
+
+static void curves(const char *dir, const bl_coco_result *r) {
+    bl_json doc = load(dir, "pr.json");
+    struct json_object *list = member(doc.root, "classes");
+    CHECK_EQ(json_object_array_length(list), FAKE_CLASSES);
+    for (int k = 0; k < FAKE_CLASSES; k++) {
+        struct json_object *c = json_object_array_get_idx(list, (size_t)k);
+        struct json_object *p50 = member(c, "precision50"), *p75 = member(c, "precision75");
+        struct json_object *s50 = member(c, "score50");
+        CHECK_EQ(json_object_array_length(p50), 101);
+        for (int i = 0; i < BL_COCO_R; i++) {
+            int64_t at50 = ((int64_t)i * FAKE_CLASSES + k) * BL_COCO_A * BL_COCO_M + 2;
+            int64_t at75 = at50 + 5LL * BL_COCO_R * FAKE_CLASSES * BL_COCO_A * BL_COCO_M;
+            size_t n = (size_t)i;
+            CHECK_NEAR(json_object_get_double(json_object_array_get_idx(p50, n)),
+                       r->precision[at50], 0);
+            CHECK_NEAR(json_object_get_double(json_object_array_get_idx(s50, n)), r->scores[at50],
+                       0);
+            CHECK_NEAR(json_object_get_double(json_object_array_get_idx(p75, n)),
+                       r->precision[at75], 0);
+        }
+    }
+    bl_json_free(&doc);
+}
+
+static void csv(const char *dir, const bl_class_result *per) {
+    char *path = fake_path(dir, "per_class.csv"), *data;
+    size_t size;
+    CHECK_OK(bl_read_file(path, 1 << 20, &data, &size));
+    CHECK(strncmp(data,
+                  "id,name,group,train_images,train_boxes,test_images,test_boxes,detections,AP,",
+                  76) == 0);
+    char wanted[256];
+    snprintf(wanted, sizeof wanted, "\n1,zebra,minority,40,40,6,6,%d,%.17g,", (int)per[0].n_det,
+             per[0].AP);
+    CHECK(strstr(data, wanted) != NULL);
+    CHECK(strstr(data, "\n3,\"a\"\" onload=\"\"alert(2)\",minority,7,") != NULL);
+    CHECK(strstr(data, ",,") != NULL); /* APs: undefined is empty */
+    CHECK(strstr(data, "-1") == NULL);
+    int lines = 0;
+    for (char *p = data; *p; p++) lines += *p == '\n';
+    CHECK_EQ(lines, FAKE_CLASSES + 1);
+    free(data);
+    free(path);
+}
+
+static void table(const bl_coco_result *r, const bl_dataset *gt) {
+    char *text = NULL, line[160];
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    bl_results_print(f, r, gt, &info);
+    fclose(f);
+    bl_coco_summary s = bl_coco_summarise(r, NULL);
+    snprintf(line, sizeof line,
+             " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = %0.3f\n",
+             s.AP);
+    CHECK(strncmp(text, line, strlen(line)) == 0);
+    snprintf(line, sizeof line,
+             " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ] = %0.3f\n",
+             s.AR1);
+    CHECK(strstr(text, line) != NULL);
+    CHECK(strstr(text, "minority, 2 classes") != NULL);
+    free(text);
+}
+
+int main(void) {
+    char dir[] = "/tmp/test_eval_results_XXXXXX";
+    CHECK(mkdtemp(dir) != NULL);
+    char *sub = fake_path(dir, "a/b");
+    bl_dataset *gt = fake_ground_truth();
+    bl_detections dt = fake_detections(gt, 5);
+    bl_coco_result r;
+    bl_class_result per[FAKE_CLASSES];
+    CHECK_OK(bl_coco_evaluate(gt, &dt, false, &r));
+    CHECK_OK(bl_coco_per_class(&r, gt, &dt, per));
+    CHECK_OK(bl_results_write(sub, "teacher", 7, gt, &dt, &r, &info));
+    metrics(sub, &r);
+    per_class(sub, per);
+    curves(sub, &r);
+    csv(sub, per);
+    table(&r, gt);
+    CHECK_OK(
+        bl_results_write(sub, "student", 7, gt, &dt, &r, NULL)); /* nothing known of the classes */
+    CHECK_FAILS(bl_results_write("/proc/none", "teacher", 7, gt, &dt, &r, NULL), BL_EIO,
+                "/proc/none");
+    bl_coco_result_free(&r);
+    bl_detections_free(&dt);
+    bl_dataset_free(gt);
+    free(sub);
+    fake_remove_all(dir);
+    return 0;
+}
