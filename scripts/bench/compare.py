@@ -18,8 +18,8 @@ CASES = {
 }
 
 
-def run(command, threads):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads))
+def run(command, threads, **settings):
+    env = dict(os.environ, OMP_NUM_THREADS=str(threads), **settings)
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"bench-detector: failed: {' '.join(command)}")
@@ -46,7 +46,8 @@ def compare(key, a):
         ours, theirs, formats = None, None, {}
         for round_ in range(a.rounds):  # in turn, so that both meet the same weather
             ours = better(ours, run([os.path.join(a.build, "tests/bench/bench_detector"), resolved,
-                                     *numbers, f"run.threads={a.threads}"], a.threads))
+                                     *numbers, f"run.threads={a.threads}"], a.threads,
+                                    OMP_WAIT_POLICY="passive"))  # as ballast sets it for itself
             for layout in ["contiguous", "channels_last"]:
                 result = run([sys.executable, os.path.join(HERE, "torchvision_step.py"), resolved,
                               *numbers, str(a.threads), layout], a.threads)

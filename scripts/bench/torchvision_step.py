@@ -77,7 +77,7 @@ def make_model(d, classes, size):
     sizes = tuple((d["anchor_scale"] * 4 * 2**i,) for i in range(5))
     anchors = AnchorGenerator(sizes, (tuple(d["anchor_ratios"]),) * 5)
     model = FasterRCNN(
-        backbone, num_classes=classes + 1, min_size=size, max_size=size,
+        backbone, min_size=size, max_size=size,
         image_mean=[0.0] * 3, image_std=[1.0] * 3,
         rpn_anchor_generator=anchors,
         rpn_head=RPNHead(backbone.out_channels, len(d["anchor_ratios"])),
