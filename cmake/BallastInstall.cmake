@@ -16,6 +16,8 @@ foreach(folder ${BALLAST_FOLDERS})
 endforeach()
 install(TARGETS ballast_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
+# Relative, so that "cmake --install --prefix elsewhere" and moved trees work.
+file(RELATIVE_PATH BALLAST_PREFIX_FROM_PC /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/ballast.pc.in ${CMAKE_BINARY_DIR}/ballast.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/ballast.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/README.md
