@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,9 +124,10 @@ static void load_gt(const bl_dataset *gt, const int64_t *order, int64_t n, bool 
 /* Candidates: all ground truth whose IoU with `d` is not below the smallest threshold. The
  * comparison is written so that an undefined IoU (0/0 for boxes whose areas underflow) counts as
  * one, as in numpy. */
-static int find_candidates(const bl_detection *d, int64_t n_gt, coco_scratch *s) {
+static int find_candidates(const bl_detection *d, int64_t n_gt, coco_scratch *s, double *best) {
     double dx2 = d->w + d->x, dy2 = d->h + d->y, area = d->w * d->h;
     int n = 0;
+    *best = 0;
     for (int64_t g = 0; g < n_gt; g++) {
         double w = (dx2 < s->x2[g] ? dx2 : s->x2[g]) - (d->x > s->x1[g] ? d->x : s->x1[g]);
         if (w <= 0) continue;
@@ -136,6 +138,7 @@ static int find_candidates(const bl_detection *d, int64_t n_gt, coco_scratch *s)
         double iou = i / u;
         if (iou < 0.5) continue;
         s->cand[n] = (int32_t)g, s->cand_iou[n++] = iou;
+        if (!(iou <= *best)) *best = isnan(iou) ? INFINITY : iou;
     }
     return n;
 }
@@ -155,7 +158,7 @@ static int best_candidate(const coco_scratch *s, int n, int a, int bit, bool ign
     return found;
 }
 
-static coco_pair match_one(coco_scratch *s, int n_cand, uint8_t areas) {
+static coco_pair match_one(coco_scratch *s, int n_cand, double best_iou, uint8_t areas) {
     coco_pair p = {0, 0};
     for (int a = 0; a < BL_COCO_A; a++) {
         bool inside = areas >> a & 1;
@@ -163,8 +166,10 @@ static coco_pair match_one(coco_scratch *s, int n_cand, uint8_t areas) {
             int bit = a * BL_COCO_T + t;
             double threshold = coco_iou_threshold(t);
             if (threshold > 1 - 1e-10) threshold = 1 - 1e-10;
-            int g = best_candidate(s, n_cand, a, bit, false, threshold);
-            if (g < 0) g = best_candidate(s, n_cand, a, bit, true, threshold);
+            int g = -1;
+            if (threshold <= best_iou) g = best_candidate(s, n_cand, a, bit, false, threshold);
+            if (g < 0 && threshold <= best_iou)
+                g = best_candidate(s, n_cand, a, bit, true, threshold);
             bool ignored = g >= 0 && (s->ignored[g] >> a & 1);
             /* The reference stores the matched annotation's id and reads 0 as "unmatched": a
              * detection on annotation 0 occupies it and still is a false positive. */
@@ -193,9 +198,10 @@ static void match_image(const bl_detections *dt, const int64_t *order, int64_t n
         run[i].areas = areas_of(d->w * d->h);
         run[i].rank = (uint8_t)((i >= coco_max_dets[0]) + (i >= coco_max_dets[1]));
         run[i].pair = 0;
-        int n_cand = n_gt ? find_candidates(d, n_gt, s) : 0;
+        double best_iou = 0;
+        int n_cand = n_gt ? find_candidates(d, n_gt, s, &best_iou) : 0;
         if (!n_cand) continue;
-        s->pairs[s->n_pairs++] = match_one(s, n_cand, run[i].areas);
+        s->pairs[s->n_pairs++] = match_one(s, n_cand, best_iou, run[i].areas);
         run[i].pair = (uint32_t)s->n_pairs;
     }
     s->n += kept;

@@ -52,7 +52,7 @@ const char rep_css[] =
     "figure{margin:0}"
     "figcaption{font-size:.86rem;font-weight:600;margin:0 0 .1rem}"
     "figcaption small{font-weight:400;color:var(--soft);margin-left:.35em}"
-    ".grid{display:grid;gap:1rem 1.1rem;margin:.5rem 0}"
+    ".grid{display:grid;grid-template-columns:minmax(0,1fr);gap:1rem 1.1rem;margin:.5rem 0}"
     ".g2{grid-template-columns:repeat(auto-fill,minmax(330px,1fr))}"
     ".g4{grid-template-columns:repeat(auto-fill,minmax(170px,1fr))}"
     "svg{display:block;max-width:100%;height:auto;overflow:visible;"

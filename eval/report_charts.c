@@ -143,18 +143,8 @@ static void class_slot(const bars *b, const rep_report *r, int k, double most) {
     }
     fprintf(f, "<text class=\"c e\" transform=\"translate(%.1f %.1f) rotate(-38)\">",
             x + b->slot / 2 + 4, b->base + 12);
-    html_text(f, c->name);
+    html_short_text(f, c->name, REP_LABEL);
     fputs("</text></g>\n", f);
-}
-
-/* Characters of the longest class name, within reason: slanted labels need room below the axis. */
-static double longest_name(const rep_report *r) {
-    size_t longest = 6;
-    for (int k = 0; k < r->n_classes; k++) {
-        size_t n = strlen(r->classes[k].name);
-        if (n > longest) longest = n;
-    }
-    return longest > 30 ? 30 : (double)longest;
 }
 
 void rep_class_bars(FILE *f, const rep_report *r) {
@@ -175,13 +165,14 @@ void rep_class_bars(FILE *f, const rep_report *r) {
               "bars below the axis show that frequency (boxes, logarithmic)."
             : "Classes in file order: training frequencies are not recorded.");
     rep_run_legend(f, r);
-    double need = r->n_classes * fmax(18, 7.0 * r->n_runs + 5);
-    bars b = {.p = {.f = f, .width = fmax(1120, need + 60), .height = 400, .left = 44, .top = 6}};
+    double need = r->n_classes * fmax(18, 7.0 * r->n_runs + 5), names = rep_longest_name(r);
+    bars b = {.p = {.f = f, .width = fmax(1120, need + 60), .height = 400, .top = 6}};
+    b.p.left = fmax(44, 4.4 * names - need / r->n_classes / 2);
     b.p.right = b.p.width - 6, b.p.bottom = 245;
     b.strip = b.p.bottom + 6, b.base = r->by_frequency ? b.strip + 62 : b.p.bottom;
     b.slot = (b.p.right - b.p.left) / r->n_classes;
     b.bar = fmin(b.slot * .8 / r->n_runs, 34);
-    b.p.height = b.base + 14 + 4.3 * longest_name(r);
+    b.p.height = b.base + 14 + 4.3 * names;
     b.p.x = (svg_axis){0, r->n_classes, false, SVG_PLAIN, NULL};
     b.p.y = svg_range(0, best > 0 ? best * 1.08 : 1, false, SVG_PERCENT, "AP");
     fprintf(f, "<div class=\"scroll%s\"><figure>", b.p.width > 1120 ? " wide" : "");

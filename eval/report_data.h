@@ -156,9 +156,9 @@ int rep_group(rep_report *r, const char *name);
 /* ---- reading JSON documents ---- */
 struct json_object;
 struct json_object *rep_get(struct json_object *o, const char *key); /* NULL if absent or null */
-double rep_number(struct json_object *o, const char *key);      /* NAN if absent */
-double rep_score(struct json_object *o, const char *key);       /* NAN if negative, too */
-const char *rep_string(struct json_object *o, const char *key); /* "" if absent */
+double rep_number(struct json_object *o, const char *key);           /* NAN if absent */
+double rep_score(struct json_object *o, const char *key);            /* NAN if negative, too */
+const char *rep_string(struct json_object *o, const char *key);      /* "" if absent */
 int rep_array(struct json_object *o, const char *key,
               struct json_object **out); /* length, 0 if absent */
 double rep_value(struct json_object *o); /* a number below 1e30, or NAN */

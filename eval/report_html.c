@@ -1,5 +1,6 @@
 #include "eval/report_html.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,8 +18,16 @@ static int sequence(const unsigned char *p) {
 }
 
 void html_text(FILE *f, const char *s) {
+    html_short_text(f, s, INT_MAX);
+}
+
+void html_short_text(FILE *f, const char *s, int limit) {
     for (const unsigned char *p = (const unsigned char *)s; *p;) {
         int n = sequence(p);
+        if (limit-- == 0) {
+            fputs("\xe2\x80\xa6", f);
+            return;
+        }
         if (n == 0 || (*p < 0x20 && !strchr("\t\n\r", *p)) || *p == 0x7f) {
             fputs("\xef\xbf\xbd", f);
             p++;

@@ -14,6 +14,8 @@
 /* Element content and double-quoted attribute values alike: & < > " ' are replaced, control
  * characters and malformed UTF-8 become U+FFFD. */
 void html_text(FILE *f, const char *s);
+/* The same, cut after `limit` characters with an ellipsis. */
+void html_short_text(FILE *f, const char *s, int limit);
 /* ` name="value"` */
 void html_attr(FILE *f, const char *name, const char *value);
 

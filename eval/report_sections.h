@@ -27,6 +27,12 @@ void rep_run_legend(FILE *f, const rep_report *r);   /* colours of the runs; not
 void rep_class_legend(FILE *f, const rep_report *r); /* colours of the frequency ranks */
 void rep_run_name(FILE *f, const rep_report *r, int run); /* swatch and name */
 
+/* Slanted labels of plots are cut at this many characters; tooltips and tables have the whole name.
+ */
+enum { REP_LABEL = 24 };
+/* Characters of the longest such label. */
+double rep_longest_name(const rep_report *r);
+
 /* css and script as they stand in the page. */
 extern const char rep_css[], rep_script[];
 

@@ -35,9 +35,9 @@ svg_axis svg_range(double lo, double hi, bool log, svg_format format, const char
 /* Tick positions inside the axis; returns their number, at most `cap`. */
 int svg_ticks(const svg_axis *a, int wanted, double *out, int cap);
 
-/* A polyline over finite points (gaps where a value is not finite or, on a log axis, below its range);
- * thinned to at most `max_points` by means of equal runs of points. `style`: attributes such as
- * class="r0"; `title`: tooltip. */
+/* A polyline over finite points (gaps where a value is not finite or, on a log axis, below its
+ * range); thinned to at most `max_points` by means of equal runs of points. `style`: attributes
+ * such as class="r0"; `title`: tooltip. */
 void svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
               const char *style, const char *title);
 

@@ -46,6 +46,15 @@ void rep_class_legend(FILE *f, const rep_report *r) {
     fputs("</ul>\n", f);
 }
 
+double rep_longest_name(const rep_report *r) {
+    size_t longest = 6;
+    for (int k = 0; k < r->n_classes; k++) {
+        size_t n = strlen(r->classes[k].name);
+        if (n > longest) longest = n;
+    }
+    return longest > REP_LABEL ? REP_LABEL : (double)longest;
+}
+
 /* ---- runs ---- */
 
 static double summary_value(const rep_model *m, int group, int i) {

@@ -244,11 +244,12 @@ static double late_mean(const rep_run *run, rep_state s, int k) {
 }
 
 static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
-    double width = fmax(360, 40 + r->n_classes * fmax(14, 6.0 * r->n_runs + 4));
+    double names = rep_longest_name(r),
+           width = fmax(360, 40 + r->n_classes * fmax(14, 6.0 * r->n_runs + 4));
     svg_plot p = {.f = f,
                   .width = width,
-                  .height = 235,
-                  .left = 36,
+                  .height = 166 + 4.1 * names,
+                  .left = fmax(36, 4.1 * names - width / r->n_classes / 2),
                   .top = 8,
                   .right = width - 6,
                   .bottom = 150};
@@ -256,8 +257,8 @@ static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
     p.y = (svg_axis){0, 1, false, SVG_PERCENT, NULL};
     double slot = (p.right - p.left) / r->n_classes;
     double bar = fmin(slot * .8 / r->n_runs, 26);
-    fprintf(f, "<figure class=\"scroll\"><figcaption>%s<small>%s, percent</small></figcaption>",
-            states[s].name, states[s].about);
+    fprintf(f, "<figure class=\"scroll%s\"><figcaption>%s<small>%s, percent</small></figcaption>",
+            width > 360 ? " wide" : "", states[s].name, states[s].about);
     svg_begin(&p, "Pseudo-label quality of every class at the end of training, a bar per run");
     svg_axes(&p, 0, 4);
     for (int k = 0; k < r->n_classes; k++) {
@@ -281,7 +282,7 @@ static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
         }
         fprintf(f, "<text class=\"c e\" transform=\"translate(%.1f %.1f) rotate(-45)\">",
                 x + slot / 2 + 4, p.bottom + 12);
-        html_text(f, r->classes[k].name);
+        html_short_text(f, r->classes[k].name, REP_LABEL);
         fputs("</text></g>\n", f);
     }
     svg_end(&p);
@@ -296,7 +297,8 @@ void rep_pseudo_quality(FILE *f, const rep_report *r) {
                       "where the unlabelled set has hidden labels; an absent bar means that no "
                       "pseudo box (precision) or no object (recall) was seen.");
     rep_run_legend(f, r);
-    fputs("<div class=\"grid g2\">\n", f);
+    enum { SIDE_BY_SIDE = 24 };
+    fprintf(f, "<div class=\"grid%s\">\n", r->n_classes <= SIDE_BY_SIDE ? " g2" : "");
     for (int s = 0; s < 3; s++)
         if (any_state(r, &list[s], 1)) quality_bars(f, r, list[s]);
     fputs("</div>\n<p class=\"about\">Over training, averaged over a fifteenth of the run; colours "
