@@ -61,7 +61,7 @@ void rep_ap_over_training(FILE *f, const rep_report *r) {
     fputs("<div class=\"grid g2\">\n", f);
     for (int g = -1; g < r->n_groups; g++) {
         svg_plot p = {
-            .f = f, .width = 360, .height = 230, .left = 40, .top = 8, .right = 352, .bottom = 192};
+            .f = f, .width = 360, .height = 230, .left = 46, .top = 8, .right = 352, .bottom = 192};
         p.x = svg_range(0, last, false, SVG_ITERATIONS, "iteration");
         p.y = svg_range(0, best, false, SVG_PERCENT, "AP");
         fputs("<figure><figcaption>", f);
@@ -182,7 +182,7 @@ void rep_class_bars(FILE *f, const rep_report *r) {
     slot_shades(&b, r);
     svg_axes(&b.p, 0, 5);
     if (r->by_frequency)
-        fprintf(f, "<text transform=\"translate(11 %.1f) rotate(-90)\" class=\"m l\">boxes</text>",
+        fprintf(f, "<text transform=\"translate(9 %.1f) rotate(-90)\" class=\"m l\">boxes</text>",
                 (b.strip + b.base) / 2);
     for (int k = 0; k < r->n_classes; k++) class_slot(&b, r, k, most);
     svg_end(&b.p);

@@ -78,7 +78,7 @@ static void tick_text(FILE *f, const svg_axis *a, double v) {
     else if (fabs(v) >= 1e4 || (a->format == SVG_ITERATIONS && fabs(v) >= 1e3))
         fprintf(f, "%.4gk", v / 1e3);
     else
-        fprintf(f, "%.3g", v);
+        fprintf(f, fabs(v) >= 1 ? "%.4g" : "%.3g", v);
 }
 
 void svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
@@ -110,7 +110,7 @@ void svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
     }
     if (p->y.label && *p->y.label) {
         double y = (p->top + p->bottom) / 2;
-        fprintf(f, "<text transform=\"translate(11 %.1f) rotate(-90)\" class=\"m l\">", y);
+        fprintf(f, "<text transform=\"translate(9 %.1f) rotate(-90)\" class=\"m l\">", y);
         html_text(f, p->y.label);
         fputs("</text>", f);
     }

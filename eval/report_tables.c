@@ -74,7 +74,7 @@ static int make_columns(const rep_report *r, column *c) {
     return n;
 }
 
-/* Best of the runs' main models; a single run has no best. */
+/* Best of the runs' main models; a single run has no best, nor have runs that found nothing. */
 static double best_of(const rep_report *r, column c) {
     double best = NAN;
     int n = 0;
@@ -85,7 +85,7 @@ static double best_of(const rep_report *r, column c) {
         n++;
         if (isnan(best) || v > best) best = v;
     }
-    return n > 1 ? best : NAN;
+    return n > 1 && best > 0 ? best : NAN;
 }
 
 static void summary_row(FILE *f, const rep_report *r, int run, const rep_model *m,

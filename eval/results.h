@@ -14,12 +14,17 @@ typedef struct bl_class_info {
     int32_t n_groups;
 } bl_class_info;
 
-/* Writes into folder `dir` (created). metrics.json: {"protocol": "...", "model": "teacher", "iter": N, "AP":...,
- * ..., "groups": {"majority": {"AP":...}, ...}}; 17 significant digits. pr.json: precision at the 101 recall
- * points per class at IoU .5 and .75 for the report. `model` labels whose detections these are. */
+/* Writes into folder `dir` (created). metrics.json: {"protocol": "...", "model": "teacher", "iter":
+ * N, "AP":...,
+ * ..., "groups": {"majority": {"AP":...}, ...}}; 17 significant digits where they
+ * are needed to read the same number back; what is undefined (-1 in C) is null, in the CSV an empty
+ * cell. pr.json: precision at the 101 recall points per class at IoU .5 and .75 for the report.
+ * `model` labels whose detections these are. */
 bl_status bl_results_write(const char *dir, const char *model, int64_t iter, const bl_dataset *gt,
-                           const bl_detections *dt, const bl_coco_result *r, const bl_class_info *info);
+                           const bl_detections *dt, const bl_coco_result *r,
+                           const bl_class_info *info);
 /* The table people know from pycocotools, plus groups, to a stream. */
-void bl_results_print(FILE *f, const bl_coco_result *r, const bl_dataset *gt, const bl_class_info *info);
+void bl_results_print(FILE *f, const bl_coco_result *r, const bl_dataset *gt,
+                      const bl_class_info *info);
 
 #endif
