@@ -1,5 +1,6 @@
 #include "cli/run_summary.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,14 +71,31 @@ static void print_percent(double fraction, FILE *f) {
         fprintf(f, " %9.1f", 100 * fraction);
 }
 
-void bl_run_summary_print(const char *const *run_dirs, const bl_run_summary *runs, int n, FILE *f) {
-    int width = 3;
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Runs are usually neighbours: the last part of the path tells them apart, or else all of it. */
+static bool base_names_differ(const char *const *dirs, int n) {
     for (int i = 0; i < n; i++)
-        if ((int)strlen(run_dirs[i]) > width) width = (int)strlen(run_dirs[i]);
+        for (int j = 0; j < i; j++)
+            if (strcmp(base_name(dirs[i]), base_name(dirs[j])) == 0) return false;
+    return true;
+}
+
+void bl_run_summary_print(const char *const *run_dirs, const bl_run_summary *runs, int n, FILE *f) {
+    bool brief = base_names_differ(run_dirs, n);
+    int width = 3;
+    for (int i = 0; i < n; i++) {
+        const char *name = brief ? base_name(run_dirs[i]) : run_dirs[i];
+        if ((int)strlen(name) > width) width = (int)strlen(name);
+    }
     fprintf(f, "%-*s  %-8s %9s %9s %9s %9s %9s\n", width, "run", "model", "iteration", "AP", "AP50",
             "majority", "minority");
     for (int i = 0; i < n; i++) {
-        fprintf(f, "%-*s  %-8s %9lld", width, run_dirs[i], runs[i].model, (long long)runs[i].iter);
+        fprintf(f, "%-*s  %-8s %9lld", width, brief ? base_name(run_dirs[i]) : run_dirs[i],
+                runs[i].model, (long long)runs[i].iter);
         print_percent(runs[i].ap, f);
         print_percent(runs[i].ap50, f);
         print_percent(runs[i].majority, f);
