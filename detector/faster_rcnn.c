@@ -20,6 +20,12 @@ static bl_status check_config(const bl_detector_config *c) {
         double v, lo, hi;
     } limits[] = {
         {"style", c->style, 0, BL_STYLE_MMDET},
+        {"gn_groups", (double)c->gn_groups, 1, 4096},
+        {"frozen_stages", (double)c->frozen_stages, -1, 4},
+        {"width", (double)c->width, 1, 4096},
+        {"blocks", (double)c->blocks, 1, 64},
+        {"mean (count)", c->mean.n, 3, 3},
+        {"std (count)", c->std.n, 3, 3},
         {"fpn_channels", (double)c->fpn_channels, 1, 4096},
         {"fc_channels", (double)c->fc_channels, 1, 16384},
         {"anchor_ratios (count)", c->anchor_ratios.n, 1, BL_ANCHORS_MAX},

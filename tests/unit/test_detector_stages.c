@@ -318,6 +318,10 @@ static void test_errors(void) {
     CHECK_FAILS(bl_detector_create(&c, 0, s, &d), BL_EINVAL, "0 classes");
     c.roi_size = 0;
     CHECK_FAILS(bl_detector_create(&c, 3, s, &d), BL_EINVAL, "roi_size");
+    c = small_config(a, "gn"), c.mean.n = 1;
+    CHECK_FAILS(bl_detector_create(&c, 3, s, &d), BL_EINVAL, "mean (count) is 1");
+    c = small_config(a, "none");
+    CHECK_FAILS(bl_detector_create(&c, 3, s, &d), BL_EINVAL, "need a normalisation");
     bl_store_destroy(s);
     bl_arena_destroy(a);
 
