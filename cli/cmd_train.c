@@ -16,8 +16,7 @@ static const bl_option table[] = {
      .type = BL_OPTION_STRING,
      .offset = AT(out),
      .value = "DIR",
-     .required = true,
-     .doc = "Run folder to write."},
+     .doc = "Run folder to write. Required, except with RUN --resume."},
     {.name = "resume",
      .type = BL_OPTION_FLAG,
      .offset = AT(resume),
@@ -86,10 +85,13 @@ static bl_status run(const bl_invocation *in) {
     const char **settings = NULL;
     int n = 0;
     bl_run_config cfg;
+    const char *run_dir, *out = o->out;
     if (!arena || !line) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the configuration"));
     BL_TRY_DONE(collect_settings(o, &in->words, arena, &settings, &n));
-    BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], settings, n, arena, &cfg, NULL));
-    BL_TRY_DONE(bl_train(&cfg, &(bl_train_options){.out_dir = o->out,
+    BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], settings, n, arena, &cfg, &run_dir));
+    if (!out && o->resume) out = run_dir;
+    if (!out) BL_TRY_DONE(bl_fail(BL_ECONFIG, "--out DIR is required"));
+    BL_TRY_DONE(bl_train(&cfg, &(bl_train_options){.out_dir = out,
                                                    .resume = o->resume,
                                                    .overwrite = o->overwrite,
                                                    .stop_after = o->stop_after,
@@ -104,7 +106,7 @@ done:
 const bl_command bl_train_command = {
     .name = "train",
     .summary = "Train a detector into a run folder.",
-    .synopsis = "CONFIG --out DIR [OPTIONS] [KEY.PATH=VALUE]...",
+    .synopsis = "CONFIG|RUN --out DIR [OPTIONS] [KEY.PATH=VALUE]...",
     .details =
         "CONFIG is a JSON file, or a run folder whose configuration is used again. Settings on\n"
         "the command line win over the file; \"ballast config --doc\" lists all of them.\n"
@@ -114,7 +116,7 @@ const bl_command bl_train_command = {
         "the run had never stopped.\n",
     .examples =
         "  ballast train configs/demo/full.json --out runs/full\n"
-        "  ballast train configs/demo/full.json --out runs/full --resume\n"
+        "  ballast train runs/full --resume\n"
         "  ballast train configs/coco/full_r50_10pct.json --out runs/coco data.root=/data/coco \\\n"
         "      optim.lr=0.005 --skip-bad\n",
     .options = table,
