@@ -134,7 +134,11 @@ bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const
                               const int32_t *label, const float *v, int32_t n) {
     if (!b->solve) return BL_OK;
     double lambda = branch == BL_BRANCH_LABELLED ? 1.0 : b->cfg.teacher.unsup_weight;
-    BL_TRY(bl_gradient_matrix_measure(b->matrix, logits, label, v, n, lambda, b->matrix_scratch));
+    bl_status status = bl_gradient_matrix_measure(b->matrix, logits, label, v, n, lambda, b->matrix_scratch);
+    /* Logits that are not finite are the loop's to judge, by the loss they make; here they must not poison the
+     * average that outlives the step. */
+    if (status == BL_ENUMERIC) return BL_OK;
+    BL_TRY(status);
     bl_gradient_matrix_update(b->matrix, b->matrix_scratch, t);
     return bl_class_weights_pull(b->weights, bl_gradient_matrix_values(b->matrix), lambda, t, NULL);
 }

@@ -26,7 +26,8 @@ void bl_balancer_destroy(bl_balancer *b);
  * v NULL = 1. Call before bl_balancer_observe of the same rows (the weights lag by one call). */
 bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
                             float *weight);
-/* Adds the rows' class gradients: logits [n, n_classes+1] host. No effect unless GbR or GbT needs them. */
+/* Adds the rows' class gradients: logits [n, n_classes+1] host. No effect unless GbR or GbT needs them, nor when a
+ * logit is not finite. */
 bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
                               const int32_t *label, const float *v, int32_t n);
 /* The weight solver's step at the end of iteration t with the detector's learning rate. */

@@ -81,9 +81,9 @@ static const bl_field crs_fields[] = {
      "Iterations before pseudo boxes are gathered.", NULL},
     {"alpha", BL_T_REAL, AT(alpha), "0.5", 0, 1, NULL, NULL,
      "Oversampling level: the frequency below which a class is repeated, ramped up over training.", NULL},
-    {"save_every", BL_T_INT, AT(save_every), "4000", 1, 1e9, NULL, "iterations",
+    {"save_every", BL_T_INT, AT(save_every), "4000", 2, 1e9, NULL, "iterations",
      "How often gathered boxes join the pool.", NULL},
-    {"rebuild_every", BL_T_INT, AT(rebuild_every), "16000", 1, 1e9, NULL, "iterations",
+    {"rebuild_every", BL_T_INT, AT(rebuild_every), "16000", 2, 1e9, NULL, "iterations",
      "How often the unlabelled list is rebuilt from the pool.", NULL},
     {0}};
 static const bl_schema crs_schema = {"method.crs", "Class-rebalancing sampling (CrS).",

@@ -6,7 +6,21 @@
 #include "train/samples.h"
 #include "train/trainer.h"
 
+/* Weights that are not finite are never written: the last good checkpoint stays the one to return to. */
+static bl_status check_finite(bl_trainer *t) {
+    for (int m = 0; m < 2; m++) {
+        const bl_learner_model *model = &t->learner->model[m];
+        const char *name = model->store ? bl_store_first_nonfinite(model->store, t->ctx, false) : NULL;
+        if (name)
+            return bl_fail(BL_ENUMERIC, "iteration %lld: %s of the %s is not finite, no checkpoint written; lower "
+                                        "optim.lr or set optim.clip_norm",
+                           (long long)t->st.iter, name, model->name);
+    }
+    return BL_OK;
+}
+
 bl_status bl_trainer_checkpoint(bl_trainer *t) {
+    BL_TRY(check_finite(t));
     char *path = bl_checkpoint_path(t->opt->out_dir, t->st.iter);
     if (!path) return bl_fail(BL_ENOMEM, "out of memory");
     t->st.pos = bl_loader_tell(t->loader);
@@ -61,6 +75,7 @@ static bl_status write_samples(bl_trainer *t, bl_infer *in) {
 }
 
 bl_status bl_trainer_evaluate(bl_trainer *t, bool last) {
+    bool best = false;
     for (int m = 1; m >= 0; m--) {
         const bl_learner_model *model = &t->learner->model[m];
         bool teacher = m == 1 || !t->learner->model[1].store;
@@ -79,9 +94,11 @@ bl_status bl_trainer_evaluate(bl_trainer *t, bool last) {
         BL_TRY(status);
         if (teacher && ev.all.AP > t->st.best_ap) {
             t->st.best_ap = ev.all.AP, t->st.best_iter = (double)t->st.iter;
-            BL_TRY(bl_trainer_checkpoint(t)); /* the best must exist as a file */
-            BL_TRY(bl_checkpoint_point(t->opt->out_dir, "best_checkpoint", t->st.iter));
+            best = true;
         }
     }
-    return BL_OK;
+    if (!best) return BL_OK;
+    /* The best must exist as a file. Only now: a run resumed from it would not repeat this evaluation. */
+    BL_TRY(bl_trainer_checkpoint(t));
+    return bl_checkpoint_point(t->opt->out_dir, "best_checkpoint", t->st.iter);
 }

@@ -1,6 +1,8 @@
 /* From a configuration to a trainer that is ready for its first, or next, iteration. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/fs.h"
 #include "core/json.h"
@@ -42,6 +44,20 @@ static bl_status same_config(const char *path, const char *now) {
     return status;
 }
 
+/* Overwriting starts from nothing: a checkpoint left over could be resumed, or outlive newer ones in pruning. */
+static bl_status clear_old_run(const char *dir) {
+    static const char *const files[] = {"last_checkpoint", "best_checkpoint", "log.txt"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path = bl_path_join(dir, files[i]);
+        if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+        int gone = unlink(path) == 0 || errno == ENOENT;
+        bl_status status = gone ? BL_OK : bl_fail(BL_EIO, "%s: cannot remove: %s", path, strerror(errno));
+        free(path);
+        BL_TRY(status);
+    }
+    return bl_checkpoint_prune(dir, 0, -1);
+}
+
 static bl_status prepare_folder(bl_trainer *t) {
     const bl_train_options *opt = t->opt;
     char *config = in_run(t, "config.json"), *ckpt = in_run(t, "ckpt"), *log = in_run(t, "log.txt");
@@ -76,6 +92,7 @@ static bl_status prepare_folder(bl_trainer *t) {
             goto done;
         }
         BL_TRY_DONE(bl_mkdirs(ckpt));
+        if (exists) BL_TRY_DONE(clear_old_run(opt->out_dir));
         BL_TRY_DONE(bl_write_file(config, text, size));
     }
     BL_TRY_DONE(bl_log_set_file(log));
@@ -124,7 +141,10 @@ static bl_status make_loader(bl_trainer *t) {
 
 static bl_status restore(bl_trainer *t) {
     char *path = bl_checkpoint_named(t->opt->out_dir, "last_checkpoint");
-    if (!path) return bl_fail_context(BL_EIO, "nothing to resume");
+    if (!path)
+        return bl_fail(BL_EIO, "%s: no checkpoint to resume from (last_checkpoint is missing or damaged); start anew "
+                               "with --overwrite",
+                       t->opt->out_dir);
     bl_status status = bl_checkpoint_load(path, t->ctx, t->learner, &t->st);
     if (status == BL_OK) BL_INFO("resuming from %s, iteration %lld", path, (long long)t->st.iter);
     free(path);
