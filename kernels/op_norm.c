@@ -134,7 +134,8 @@ static bl_status check(const bl_tensor *x, const bl_norm *p, const bl_tensor *sk
     return BL_OK;
 }
 
-/* Batch statistics into mean and rstd; updates the running ones. */
+/* Batch statistics into mean and rstd; updates the running ones, which outlive the step: a channel that overflowed in
+ * this batch leaves its own alone. */
 static void take_batch_stats(bl_ctx *ctx, const bl_tensor *x, const bl_norm *p, norm_node *a) {
     ctx->k->bn_stats(x, a->mean, a->rstd);
     float *rm = bl_f32(p->running_mean), *rv = bl_f32(p->running_var);
@@ -142,8 +143,9 @@ static void take_batch_stats(bl_ctx *ctx, const bl_tensor *x, const bl_norm *p, 
     double unbias = count > 1 ? count / (count - 1) : 1;
     for (int64_t i = 0; i < x->c; i++) {
         double var = a->rstd[i];
-        rm[i] = (float)((1.0 - p->momentum) * rm[i] + (double)p->momentum * a->mean[i]);
-        rv[i] = (float)((1.0 - p->momentum) * rv[i] + (double)p->momentum * var * unbias);
+        float m = (float)((1.0 - p->momentum) * rm[i] + (double)p->momentum * a->mean[i]);
+        float v = (float)((1.0 - p->momentum) * rv[i] + (double)p->momentum * var * unbias);
+        if (isfinite(m) && isfinite(v)) rm[i] = m, rv[i] = v;
         a->rstd[i] = (float)(1.0 / sqrt(var + p->eps));
     }
 }

@@ -20,7 +20,7 @@ bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch
     double sum = 0, positive = 0;
     for (int32_t i = 0; i < n; i++) v[i] = rois->weight[i], sum += v[i], positive += v[i] > 0;
     double normaliser = branch == BL_BRANCH_LABELLED ? positive : sum;
-    if (normaliser < 1) normaliser = 1;
+    if (!(normaliser >= 1)) normaliser = 1; /* also when a weight is not a number: the loss will say so */
 
     BL_TRY(bl_balancer_weigh(s->balancer, branch, rois->label, v, n, rois->weight));
     BL_TRY(bl_roi_cls_loss(ctx, s->detector, rois, r, s->focal, normaliser, loss));

@@ -33,9 +33,9 @@ static bl_status bad_step(bl_trainer *t, const bl_batch *b, const char *what) {
     t->st.bad_steps += 1;
     if (t->st.bad_steps > (double)t->cfg->run.max_bad_steps)
         return bl_fail(BL_ENUMERIC,
-                       "iteration %lld: %s is not finite, %d steps in a row (image ids %s); lower optim.lr or "
+                       "%s is not finite, %d steps in a row (image ids %s); lower optim.lr or "
                        "method.teacher.unsup_weight, or set optim.clip_norm",
-                       (long long)t->st.iter, what, (int)t->st.bad_steps, ids);
+                       what, (int)t->st.bad_steps, ids);
     BL_WARN("iteration %lld: %s is not finite, step skipped (image ids %s)", (long long)t->st.iter, what, ids);
     return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
 }
