@@ -118,6 +118,21 @@ static dnnl_status_t make_pd(bl_plans *p, const plan_key *key, dnnl_alg_kind_t a
     return st;
 }
 
+/* The layout change of an operand, towards the primitive or back. */
+static dnnl_status_t make_reorder(bl_plans *p, plan_operand *o) {
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dn_md from = o->output ? o->prim : o->user, to = o->output ? o->user : o->prim;
+    dnnl_status_t st = make_attr(false, o->sums, &attr);
+    if (st == dnnl_success) {
+        st = dnnl_reorder_primitive_desc_create(&pd, from, p->engine, to, p->engine, attr);
+    }
+    if (st == dnnl_success) st = dnnl_primitive_create(&o->reorder, pd);
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    if (attr) dnnl_primitive_attr_destroy(attr);
+    return st;
+}
+
 /* Sets up operand i: argument, query of the layout the primitive wants, memories, layout change. */
 static dnnl_status_t make_operand(bl_plans *p, bl_plan *plan, const_dnnl_primitive_desc_t pd, int i,
                                   int arg, dnnl_query_t query, bool output, bool accum,
@@ -136,20 +151,17 @@ static dnnl_status_t make_operand(bl_plans *p, bl_plan *plan, const_dnnl_primiti
     if (st != dnnl_success) return st;
     bool same = dnnl_memory_desc_equal(o->user, o->prim);
     if (same && !accum) return dnnl_success;
+    o->user_bytes = dnnl_memory_desc_get_size(o->user);
     o->prim_bytes = dnnl_memory_desc_get_size(o->prim);
     st = dnnl_memory_create(&o->prim_mem, o->prim, p->engine, DNNL_MEMORY_NONE);
     if (st != dnnl_success || same) return st;
 
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t rpd = NULL;
-    dn_md from = output ? o->prim : o->user, to = output ? o->user : o->prim;
-    st = make_attr(false, accum, &attr);
-    if (st == dnnl_success) {
-        st = dnnl_reorder_primitive_desc_create(&rpd, from, p->engine, to, p->engine, attr);
+    o->sums = accum;
+    st = make_reorder(p, o);
+    if (st == dnnl_unimplemented && accum) { /* oneDNN 3: not for every pair of layouts */
+        o->sums = false;
+        st = make_reorder(p, o);
     }
-    if (st == dnnl_success) st = dnnl_primitive_create(&o->reorder, rpd);
-    if (rpd) dnnl_primitive_desc_destroy(rpd);
-    if (attr) dnnl_primitive_attr_destroy(attr);
     return st;
 }
 
@@ -270,10 +282,16 @@ static bl_status deliver(bl_ctx *ctx, bl_plans *p, bl_plan *plan, void *const us
     for (int i = 0; i < PLAN_OPERANDS; i++) {
         plan_operand *o = &plan->op[i];
         if (!o->arg || !o->output || !o->prim_mem) continue;
-        if (o->reorder) {
-            BL_TRY(run_reorder(p, o));
-        } else {
-            ctx->k->add(user[i], p->slot[i], user[i], (int64_t)(o->prim_bytes / sizeof(float)));
+        const float *sum = p->slot[i];
+        if (o->reorder && o->accum && !o->sums) {
+            BL_TRY(bl_plans_reserve(p, PLAN_SUM, o->user_bytes));
+            DN_TRY(dnnl_memory_set_data_handle(o->user_mem, p->slot[PLAN_SUM]));
+            sum = p->slot[PLAN_SUM];
+        }
+        if (o->reorder) BL_TRY(run_reorder(p, o));
+        if (o->accum && !o->sums) {
+            DN_TRY(dnnl_stream_wait(p->stream));
+            ctx->k->add(user[i], sum, user[i], (int64_t)(o->user_bytes / sizeof(float)));
         }
     }
     DN_TRY(dnnl_stream_wait(p->stream));

@@ -14,7 +14,16 @@
 
 struct json_object;
 
-enum { PLAN_X, PLAN_W, PLAN_B, PLAN_Y, PLAN_OPERANDS, PLAN_PAD = PLAN_OPERANDS, PLAN_SLOTS };
+enum {
+    PLAN_X,
+    PLAN_W,
+    PLAN_B,
+    PLAN_Y,
+    PLAN_OPERANDS,
+    PLAN_PAD = PLAN_OPERANDS,
+    PLAN_SUM,
+    PLAN_SLOTS
+};
 
 enum { PLAN_RELU = 1, PLAN_BIAS = 2, PLAN_ACCUMULATE = 4 };
 
@@ -31,7 +40,8 @@ typedef struct plan_operand {
     dn_md user, prim;   /* layouts; prim is also set when equal */
     dnnl_memory_t user_mem, prim_mem; /* prim_mem NULL: the primitive works on the user's memory */
     dnnl_primitive_t reorder;         /* NULL: same layout */
-    size_t prim_bytes;
+    bool sums;                        /* the reorder of an accumulated output adds by itself */
+    size_t user_bytes, prim_bytes;
 } plan_operand;
 
 typedef struct bl_plan {

@@ -106,7 +106,10 @@ static void typical_shapes(bl_ctx *ctx, bl_rng *r) {
 
 static void count_plans(void *arg, const char *text) {
     int *seen = arg;
-    if (strstr(text, ": ref") || strstr(text, ": simple")) {
+    /* Images need no gradient, so the stems' data gradient may be slow (AVX2 has no kernel for
+     * 7x7). */
+    bool image_gradient = strstr(text, "bwd_data") && strstr(text, "x3x");
+    if (!image_gradient && (strstr(text, ": ref") || strstr(text, ": simple"))) {
         fprintf(stderr, "reference implementation on a typical shape: %s\n", text);
         exit(1);
     }
@@ -150,7 +153,7 @@ static void tuning_file(bl_rng *r) {
     CHECK(fd >= 0);
     close(fd);
     unlink(path);
-    bool winograd = bl_cpu_isa() == BL_ISA_AVX512;
+    bool winograd = bl_cpu_isa() == BL_ISA_AVX512 && bl_onednn_major() < 3;
     for (int pass = 0; pass < 2; pass++) { /* written, then read */
         bl_ctx ctx = {.k = &got};
         CHECK_OK(bl_plans_create_cpu(path, 0, &ctx.plans));
