@@ -6,6 +6,10 @@
  * winograd_pays(). Either way an implementation of oneDNN's reference class is only accepted when
  * nothing else exists for the shape, after a second try on 16-channel blocks.
  *
+ * Repeatability: a deterministic context gives the same bits on every run with the same number of
+ * threads. With another number oneDNN splits the sums of weight gradients (and some Winograd
+ * layers) differently, which changes the last bits; it has no switch against that.
+ *
  * Weights are canonical OIHW outside; plans reorder them (25 M parameters of a ResNet-50: ~10 ms
  * per pass over 2 threads). */
 

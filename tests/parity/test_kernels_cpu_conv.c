@@ -131,19 +131,24 @@ static void run(bl_rng *r, const char *tuning, int deterministic) {
     bl_plans_destroy_cpu(ctx.plans);
 }
 
-static void fixed_choice_repeats(bl_rng *r) {
-    int32_t cb = bl_cpu_block();
+/* Two deterministic contexts with equal thread counts agree to the bit. */
+static void fixed_choice_repeats(bl_rng *r, int threads) {
+    int32_t cb = bl_cpu_block(), nw = 64 * 64 * 9;
     bl_conv_shape s = shape_of(1, 64, cb, 40, 40, 64, cb, 3, 1, 1, 1);
     bl_tensor x = tensor_random(r, 1, 64, 40, 40, cb, -1, 1), y[2];
-    float *w = random_floats(r, 64 * 64 * 9, -1, 1);
+    float *w = random_floats(r, nw, -1, 1), *dw[2];
+    bl_set_threads(threads);
     for (int i = 0; i < 2; i++) {
         bl_ctx ctx = {.k = &got};
         y[i] = tensor_new(1, 64, 40, 40, cb);
+        dw[i] = random_floats(r, nw, 0, 0);
         CHECK_OK(bl_plans_create_cpu(NULL, 1, &ctx.plans));
         CHECK_OK(got.conv_fwd(&ctx, &s, bl_f32(&x), w, NULL, false, bl_f32(&y[i])));
+        CHECK_OK(got.conv_bwd_weights(&ctx, &s, bl_f32(&x), bl_f32(&x), dw[i], NULL));
         bl_plans_destroy_cpu(ctx.plans);
     }
     CHECK(memcmp(y[0].data, y[1].data, (size_t)bl_storage(&y[0]) * sizeof(float)) == 0);
+    CHECK(memcmp(dw[0], dw[1], (size_t)nw * sizeof(float)) == 0);
     guards_check("repeat");
 }
 
@@ -190,7 +195,8 @@ int main(void) {
     CHECK_OK(bl_plans_create_cpu(NULL, 1, &one.plans));
     random_shapes(&one, &r, 12);
     bl_plans_destroy_cpu(one.plans);
-    fixed_choice_repeats(&r);
+    fixed_choice_repeats(&r, 1);
+    fixed_choice_repeats(&r, 2);
     tuning_file(&r);
     return 0;
 }
