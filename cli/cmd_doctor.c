@@ -4,7 +4,6 @@
 #include <jpeglib.h> /* needs stdio.h before it */
 
 #include <json-c/json.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <spng.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -53,11 +52,11 @@ static const options defaults = {.device = "auto", .backend = "auto"};
 #define QUOTE(x) QUOTE_TOKENS(x)
 
 static void print_libraries(void) {
-    const dnnl_version_t *dnnl = dnnl_version();
-    printf("libraries   oneDNN %d.%d.%d, libjpeg-turbo " QUOTE(
+    char kernels[32];
+    bl_cpu_library(kernels, sizeof kernels);
+    printf("libraries   %s, libjpeg-turbo " QUOTE(
                LIBJPEG_TURBO_VERSION) ", libspng %s, json-c %s, %s, zlib %s\n",
-           dnnl->major, dnnl->minor, dnnl->patch, spng_version_string(), json_c_version(),
-           XML_ExpatVersion(), zlibVersion());
+           kernels, spng_version_string(), json_c_version(), XML_ExpatVersion(), zlibVersion());
 }
 
 /* "model name" of /proc/cpuinfo; empty where there is none. */

@@ -115,5 +115,7 @@ void bl_plans_describe_cpu(const bl_plans *p, void (*line)(void *arg, const char
 /* CPU features in words, e.g. "avx512f avx512bw avx512vl fma"; preferred channel block 16 or 8. */
 const char *bl_cpu_features(void);
 int32_t bl_cpu_block(void);
+/* Name and version of the library behind the CPU's convolutions and matrix products, e.g. "oneDNN 2.6.3". */
+void bl_cpu_library(char *buf, size_t size);
 
 #endif

@@ -134,6 +134,11 @@ static void library_version(char *buf, size_t size) {
     snprintf(buf, size, "%d.%d.%d", v->major, v->minor, v->patch);
 }
 
+void bl_cpu_library(char *buf, size_t size) {
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(buf, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+}
+
 int bl_onednn_major(void) {
     return dnnl_version()->major;
 }
