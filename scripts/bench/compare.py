@@ -80,6 +80,10 @@ def main():
     p.add_argument("--json", help="also write all numbers to this file")
     a = p.parse_args()
     a.build = os.path.abspath(a.build)
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"bench-detector: warning: load average {load:.1f}: other work disturbs these numbers",
+              file=sys.stderr)
     results = [compare(key, a) for key in a.case or CASES]
     if a.json:
         with open(a.json, "w") as f:
