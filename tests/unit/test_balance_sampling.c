@@ -1,6 +1,5 @@
 /* Thresholds, repeat factors, the class-rebalancing pool, batch mix and class groups. Reference
  * values: an independent double-precision script. */
-#include "balance/batch_mix.h"
 #include "balance/groups.h"
 #include "balance/repeat_factor.h"
 #include "balance/resampling.h"
@@ -254,21 +253,6 @@ static void test_crs_errors(void) {
     bl_crs_destroy(NULL);
 }
 
-static void test_batch_mix(void) {
-    CHECK_NEAR(bl_batch_mix_mean(5, 0.8), 1.3274, 5e-5);
-    bl_rng r = bl_rng_make(3, 4);
-    double sum = 0;
-    enum { N = 20000 };
-    for (int i = 0; i < N; i++) {
-        int labelled_images = bl_batch_mix_draw(&r, 5, 0.8);
-        CHECK(labelled_images >= 1 && labelled_images <= 4);
-        sum += labelled_images;
-    }
-    CHECK_NEAR(sum / N, bl_batch_mix_mean(5, 0.8), 0.02);
-    CHECK_EQ(bl_batch_mix_draw(&r, 8, 1), 1);
-    CHECK_EQ(bl_batch_mix_draw(&r, 8, 0), 7);
-}
-
 static void test_groups(void) {
     static const int64_t counts[5] = {10, 11, 100, 101, 1000};
     int32_t g[5];
@@ -298,7 +282,6 @@ int main(void) {
     test_crs_timing();
     test_crs_state();
     test_crs_errors();
-    test_batch_mix();
     test_groups();
     return 0;
 }
