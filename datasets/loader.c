@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,7 +118,12 @@ static bl_status make_sample(bl_loader *l, slot *s, int32_t index) {
                                       &s->batch.samples[index]);
         if (status == BL_OK) return BL_OK;
         bool data_fault = status == BL_EIO || status == BL_EFORMAT || status == BL_EUNSUPPORTED;
-        if (!l->cfg.skip_bad || !data_fault) return status;
+        if (!data_fault) return status;
+        if (!l->cfg.skip_bad) {
+            char why[512]; /* the message is rewritten from itself */
+            snprintf(why, sizeof why, "%s", bl_error());
+            return bl_fail(status, "%s; --skip-bad goes on without unreadable images", why);
+        }
         image = give_up(l, kind, image);
         if (image < 0) return bl_fail_context(status, "no readable image is left; the last fault");
     }

@@ -158,6 +158,14 @@ static char *join3(const char *a, const char *b, const char *c) {
     return abc;
 }
 
+char *bl_checkpoint_run_dir(const char *arg) {
+    if (bl_is_dir(arg)) return strdup(arg);
+    char *ckpt = bl_path_dir(arg);
+    char *run = ckpt ? bl_path_dir(ckpt) : NULL;
+    free(ckpt);
+    return run;
+}
+
 char *bl_checkpoint_path(const char *run_dir, int64_t iter) {
     char name[64];
     snprintf(name, sizeof name, "iter_%08lld.safetensors", (long long)iter);

@@ -31,6 +31,8 @@ bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *st
 /* Iteration and class count from the metadata; 0 when absent. */
 bl_status bl_checkpoint_info(const char *path, int64_t *iter, int64_t *classes, bool *has_teacher);
 
+/* The run folder that a checkpoint argument (that folder, or a file in its ckpt/) belongs to (malloc'd). */
+char *bl_checkpoint_run_dir(const char *arg);
 /* <run>/ckpt/iter_00001000.safetensors (malloc'd). */
 char *bl_checkpoint_path(const char *run_dir, int64_t iter);
 /* Path named by <run>/last_checkpoint or best_checkpoint (malloc'd); NULL with a message when there is none. */

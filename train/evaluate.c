@@ -23,6 +23,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     bl_detections dt = {0};
     bl_coco_result r = {0};
     bl_dataset *part = NULL;
+    char *results = NULL;
     bl_status status;
     char what[64];
     snprintf(what, sizeof what, "evaluating the %s:", model);
@@ -32,7 +33,11 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     }
     BL_TRY_DONE(bl_infer_dataset(in, d, 0, what, &dt));
     BL_TRY_DONE(bl_coco_evaluate(d, &dt, false, &r));
-    if (dir) BL_TRY_DONE(bl_results_write(dir, model, iter, d, &dt, &r, g ? &g->info : NULL));
+    if (dir) {
+        BL_TRY_DONE(bl_results_write(dir, model, iter, d, &dt, &r, g ? &g->info : NULL));
+        results = bl_path_join(dir, "results.json");
+        BL_TRY_DONE(results ? bl_detections_write(&dt, d, results) : bl_fail(BL_ENOMEM, "out of memory"));
+    }
     if (f) {
         fprintf(f, "%s, iteration %lld, %d images, COCO bbox protocol (IoU .50:.95, 100 detections per image)\n",
                 model, (long long)iter, (int)d->n_images);
@@ -46,6 +51,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
 done:
     bl_coco_result_free(&r);
     bl_detections_free(&dt);
+    free(results);
     bl_dataset_free(part);
     return status;
 }
@@ -88,7 +94,7 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
     bl_run_data data = {0};
     bl_groups groups = {0};
     bl_ctx *ctx = NULL;
-    char *ckpt = NULL, *classes_file = NULL;
+    char *ckpt = NULL, *run_dir = NULL, *classes_file = NULL;
     bl_status status;
     int64_t iter, classes;
     bool has_teacher;
@@ -104,11 +110,9 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
                          data.test->name, (int)data.test->n_categories);
         goto done;
     }
-    if (bl_is_dir(opt->checkpoint)) {
-        classes_file = bl_path_join(opt->checkpoint, "classes.json");
-        if (classes_file && bl_exists(classes_file))
-            BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
-    }
+    run_dir = bl_checkpoint_run_dir(opt->checkpoint);
+    classes_file = run_dir ? bl_path_join(run_dir, "classes.json") : NULL;
+    if (classes_file && bl_exists(classes_file)) BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
     bl_set_threads((int)cfg->run.threads);
     bl_ctx_options co = {.device = cfg->run.device, .backend = cfg->run.backend,
                          .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
@@ -123,6 +127,6 @@ done:
     bl_ctx_destroy(ctx);
     bl_groups_free(&groups);
     bl_run_data_close(&data);
-    free(ckpt), free(classes_file);
+    free(ckpt), free(run_dir), free(classes_file);
     return status;
 }

@@ -78,16 +78,15 @@ static bl_status keep(void *arg, int32_t index, const bl_image *original, const 
 
 /* Class names come from classes.json of the run folder that holds the checkpoint. */
 static bl_status read_classes(const char *checkpoint, bl_json *doc, struct json_object **classes) {
-    char *dir = bl_is_dir(checkpoint) ? strdup(checkpoint) : bl_path_dir(checkpoint);
-    char *up = dir && !bl_is_dir(checkpoint) ? bl_path_dir(dir) : dir ? strdup(dir) : NULL;
-    char *path = up ? bl_path_join(up, "classes.json") : NULL;
+    char *run = bl_checkpoint_run_dir(checkpoint);
+    char *path = run ? bl_path_join(run, "classes.json") : NULL;
     bl_status status = path ? bl_json_load(path, doc) : bl_fail(BL_ENOMEM, "out of memory");
     if (status == BL_OK && (!json_object_object_get_ex(doc->root, "classes", classes) ||
                             !json_object_is_type(*classes, json_type_array))) {
         status = bl_fail(BL_EFORMAT, "%s: no \"classes\" list", path);
         bl_json_free(doc);
     }
-    free(dir), free(up), free(path);
+    free(run), free(path);
     return status;
 }
 
