@@ -1,8 +1,8 @@
 /* An annotated image collection, independent of the file format it came from.
  *
- * Categories are contiguous 0..n-1 in ascending order of their ids (COCO's order); images keep file order.
- * Annotations are stored sorted by image (file order within an image), so an image's boxes are one range.
- * Everything lives in the data set's arena; strings are interned there. */
+ * Categories are contiguous 0..n-1 in ascending order of their ids (COCO's order); images keep file
+ * order. Annotations are stored sorted by image (file order within an image), so an image's boxes
+ * are one range. Everything lives in the data set's arena; strings are interned there. */
 #ifndef BALLAST_DATASETS_DATASET_H
 #define BALLAST_DATASETS_DATASET_H
 
@@ -39,7 +39,7 @@ typedef struct bl_image_info {
 
 typedef struct bl_dataset {
     bl_arena *arena;
-    const char *name;       /* for messages: usually the annotation file */
+    const char *name; /* for messages: usually the annotation file */
     const char *image_dir;
     bl_category *categories;
     bl_image_info *images;
@@ -48,8 +48,8 @@ typedef struct bl_dataset {
     int64_t n_anns;
     int64_t n_degenerate; /* boxes with w or h <= 0 */
     int64_t n_clipped;    /* boxes that reach more than BL_BOX_SLACK px outside their image */
-    /* What a split file says of itself: "labelled", "unlabelled" (its boxes are hidden labels, kept only to
-     * measure pseudo-labels; never train on them), or "" for any other data set. */
+    /* What a split file says of itself: "labelled", "unlabelled" (its boxes are hidden labels, kept
+     * only to measure pseudo-labels; never train on them), or "" for any other data set. */
     const char *role;
 } bl_dataset;
 
@@ -58,45 +58,49 @@ typedef struct bl_dataset {
 /* Coordinates beyond this are no pixels; readers treat them as defects. */
 #define BL_MAX_COORDINATE 1e6
 
-/* How the readers treat defects. Structural damage (bad JSON, missing keys, an annotation of an unknown
- * image or category, duplicate ids) always fails, unless skip_bad is set: then the offending annotation or
- * image is dropped and counted; an annotation whose id is taken is kept under a fresh id, because a dropped
- * object would be trained as background. */
+/* How the readers treat defects. Structural damage (bad JSON, missing keys, an annotation of an
+ * unknown image or category, duplicate ids) always fails, unless skip_bad is set: then the
+ * offending annotation or image is dropped and counted; an annotation whose id is taken is kept
+ * under a fresh id, because a dropped object would be trained as background. */
 typedef struct bl_read_options {
     bool skip_bad;
-    int64_t n_skipped; /* out */
+    int64_t n_skipped;    /* out */
     int64_t n_renumbered; /* out: annotations that got a fresh id */
-    bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images only */
+    bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
+                             only */
 } bl_read_options;
 
-/* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation is skipped, not stored). Streams: memory is
- * bounded by the result, not by the file. opt may be NULL. */
+/* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation is skipped, not stored). Streams:
+ * memory is bounded by the result, not by the file. opt may be NULL. */
 bl_status bl_coco_read(const char *json_path, const char *image_dir, bl_read_options *opt,
                        bl_dataset **out);
 /* The same over memory; `name` stands for the file in messages. */
-bl_status bl_coco_read_memory(const void *data, size_t size, const char *name, const char *image_dir,
-                              bl_read_options *opt, bl_dataset **out);
-/* Pascal VOC: `root` holds Annotations/, JPEGImages/ and ImageSets/Main/<split>.txt. Pixel corners are
- * 1-based inclusive in the format's definition: x = xmin-1, w = xmax-xmin+1 when `one_based`, else taken as
- * written (x = xmin, w = xmax-xmin). Class names: `classes` (n of them) in this order, or all names found,
- * sorted, when n = 0. Category ids are 1..n. difficult becomes `difficult` and `ignore`. */
-bl_status bl_voc_read(const char *root, const char *split, const char *const *classes, int n_classes,
-                      bool one_based, bl_read_options *opt, bl_dataset **out);
-/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes back on reading. */
+bl_status bl_coco_read_memory(const void *data, size_t size, const char *name,
+                              const char *image_dir, bl_read_options *opt, bl_dataset **out);
+/* Pascal VOC: `root` holds Annotations/, JPEGImages/ and ImageSets/Main/<split>.txt. Pixel corners
+ * are 1-based inclusive in the format's definition: x = xmin-1, w = xmax-xmin+1 when `one_based`,
+ * else taken as written (x = xmin, w = xmax-xmin). Class names: `classes` (n of them) in this
+ * order, or all names found, sorted, when n = 0. Category ids are 1..n. difficult becomes
+ * `difficult` and `ignore`. */
+bl_status bl_voc_read(const char *root, const char *split, const char *const *classes,
+                      int n_classes, bool one_based, bl_read_options *opt, bl_dataset **out);
+/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes back on reading.
+ */
 bl_status bl_coco_write(const bl_dataset *d, const char *path);
 
-/* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories, images and anns,
- * the anns in any order, with `image` and `category` as indices into parts->images and parts->categories
- * (which keep their order). Fills first_ann, n_anns, n_degenerate and n_clipped. BL_EINVAL on an index out of
- * range. */
+/* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories, images
+ * and anns, the anns in any order, with `image` and `category` as indices into parts->images and
+ * parts->categories (which keep their order). Fills first_ann, n_anns, n_degenerate and n_clipped.
+ * BL_EINVAL on an index out of range. */
 bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out);
 
 /* A view of some images (indices ascending or not; the order is kept), sharing nothing with `d`. */
-bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t n, bl_dataset **out);
+bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t n,
+                            bl_dataset **out);
 void bl_dataset_free(bl_dataset *d);
 
-/* Per category: images that contain it (crowd included iff count_crowd) and boxes. Arrays of n_categories;
- * either may be NULL. */
+/* Per category: images that contain it (crowd included iff count_crowd) and boxes. Arrays of
+ * n_categories; either may be NULL. */
 void bl_dataset_counts(const bl_dataset *d, bool count_crowd, int64_t *images, int64_t *boxes);
 
 /* Full path of image i (malloc'd). */

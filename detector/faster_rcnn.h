@@ -1,12 +1,12 @@
-/* Faster R-CNN with FPN (Ren et al., NeurIPS 2015; Lin et al., CVPR 2017), cut so that supervised training,
- * teachers and pseudo-label losses compose the same stages:
+/* Faster R-CNN with FPN (Ren et al., NeurIPS 2015; Lin et al., CVPR 2017), cut so that supervised
+ * training, teachers and pseudo-label losses compose the same stages:
  *
  *   images -> extract -> pyramid -> rpn_forward -> { rpn_loss, proposals }
  *   proposals + boxes -> roi_sample -> roi_forward -> { softmax loss, box loss } | detections
  *
- * Defaults are mmdetection's; `style` names the column of differences (anchors, matching, normalisers, clamps,
- * RoIAlign, level rule) so that other reference implementations can join as data, not as code paths.
- * Host lists live in the context's step arena. */
+ * Defaults are mmdetection's; `style` names the column of differences (anchors, matching,
+ * normalisers, clamps, RoIAlign, level rule) so that other reference implementations can join as
+ * data, not as code paths. Host lists live in the context's step arena. */
 #ifndef BALLAST_DETECTOR_FASTER_RCNN_H
 #define BALLAST_DETECTOR_FASTER_RCNN_H
 
@@ -22,30 +22,30 @@ typedef enum bl_detector_style { BL_STYLE_MMDET } bl_detector_style;
 /* Section "detector". */
 typedef struct bl_detector_config {
     int32_t style;
-    int32_t depth;          /* bl_resnet_depth: small, r18, r34, r50, r101 */
-    int32_t norm;           /* backbone: bl_norm_type */
-    int32_t head_norm;      /* FPN */
+    int32_t depth;     /* bl_resnet_depth: small, r18, r34, r50, r101 */
+    int32_t norm;      /* backbone: bl_norm_type */
+    int32_t head_norm; /* FPN */
     int64_t gn_groups;
     int64_t frozen_stages;
     bool stride_in_1x1;
-    int64_t width, blocks;  /* small */
+    int64_t width, blocks; /* small */
     int64_t fpn_channels, fc_channels;
     double anchor_scale;    /* 8: side = scale * stride */
     bl_reals anchor_ratios; /* h/w */
     /* RPN */
     double rpn_pos_iou, rpn_neg_iou, rpn_min_pos_iou;
-    int64_t rpn_batch;      /* 256 */
+    int64_t rpn_batch; /* 256 */
     double rpn_pos_fraction;
     int64_t rpn_pre_nms_train, rpn_pre_nms_test, rpn_post_nms_train, rpn_post_nms_test;
     double rpn_nms;
     /* RoI */
     double roi_pos_iou;
-    int64_t roi_batch;      /* 512 */
+    int64_t roi_batch; /* 512 */
     double roi_pos_fraction;
-    int64_t roi_size;       /* 7 */
-    int64_t roi_sampling;   /* 0 = adaptive */
-    double finest_scale;    /* 56 */
-    double box_beta;        /* smooth L1; 0 = L1 */
+    int64_t roi_size;     /* 7 */
+    int64_t roi_sampling; /* 0 = adaptive */
+    double finest_scale;  /* 56 */
+    double box_beta;      /* smooth L1; 0 = L1 */
     /* test */
     double score_threshold; /* strict > */
     double nms;
@@ -59,8 +59,9 @@ extern const bl_schema bl_detector_schema;
 
 typedef struct bl_detector bl_detector;
 
-/* Declares all parameters in `store` (names as mmdetection: backbone., neck., rpn_head., roi_head.bbox_head.).
- * n_classes foreground classes; background has index n_classes. cfg is copied (arrays too). */
+/* Declares all parameters in `store` (names as mmdetection: backbone., neck., rpn_head.,
+ * roi_head.bbox_head.). n_classes foreground classes; background has index n_classes. cfg is copied
+ * (arrays too). */
 bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, bl_store *store,
                              bl_detector **out);
 void bl_detector_destroy(bl_detector *d);
@@ -75,7 +76,8 @@ typedef struct bl_pyramid {
     int32_t n; /* images */
 } bl_pyramid;
 /* images (N,3,H,W) cb 1, normalised, H and W multiples of 32. train: batch statistics for BN. */
-bl_status bl_detector_extract(bl_ctx *ctx, const bl_detector *d, bool train, bl_tensor *images, bl_pyramid *out);
+bl_status bl_detector_extract(bl_ctx *ctx, const bl_detector *d, bool train, bl_tensor *images,
+                              bl_pyramid *out);
 
 typedef struct bl_rpn_out {
     bl_tensor *cls[BL_PYRAMID_LEVELS]; /* (N, A, h, w) logits */
@@ -85,30 +87,32 @@ typedef struct bl_rpn_out {
 } bl_rpn_out;
 bl_status bl_rpn_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p, bl_rpn_out *out);
 
-/* Classification and box losses against boxes gt[n] (labels unused): match anchors, sample, sum / number of
- * sampled anchors. `seed`, `key`: the sampler's random stream. n_pos, n_neg may be NULL. */
+/* Classification and box losses against boxes gt[n] (labels unused): match anchors, sample, sum /
+ * number of sampled anchors. `seed`, `key`: the sampler's random stream. n_pos, n_neg may be NULL.
+ */
 bl_status bl_rpn_loss(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, const bl_boxes *gt,
-                      const bl_size *size, uint64_t seed, uint64_t key, bl_tensor **cls, bl_tensor **box,
-                      int64_t *n_pos, int64_t *n_neg);
-/* Proposals per image, score-descending: out[n] with box and score. train selects the pre/post NMS limits.
- * No gradient. */
-bl_status bl_rpn_proposals(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, const bl_size *size,
-                           bool train, bl_boxes *out);
+                      const bl_size *size, uint64_t seed, uint64_t key, bl_tensor **cls,
+                      bl_tensor **box, int64_t *n_pos, int64_t *n_neg);
+/* Proposals per image, score-descending: out[n] with box and score. train selects the pre/post NMS
+ * limits. No gradient. */
+bl_status bl_rpn_proposals(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r,
+                           const bl_size *size, bool train, bl_boxes *out);
 
 /* Sampled RoIs of a whole batch. */
 typedef struct bl_roi_batch {
     int32_t n;
     bl_box *roi;
     int32_t *image;
-    int32_t *label;    /* class, or n_classes for background */
-    int32_t *gt;       /* index into that image's gt boxes, -1 for background */
-    float *target;     /* [n*4] encoded box targets (foreground rows), else 0 */
-    float *weight;     /* classification weight, 1; callers may change */
+    int32_t *label; /* class, or n_classes for background */
+    int32_t *gt;    /* index into that image's gt boxes, -1 for background */
+    float *target;  /* [n*4] encoded box targets (foreground rows), else 0 */
+    float *weight;  /* classification weight, 1; callers may change */
     int32_t n_pos;
 } bl_roi_batch;
 /* Assigns proposals (with gt boxes appended when add_gt) and samples roi_batch per image. */
-bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_boxes *proposals, const bl_boxes *gt,
-                        int32_t n_images, bool add_gt, uint64_t seed, uint64_t key, bl_roi_batch *out);
+bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_boxes *proposals,
+                        const bl_boxes *gt, int32_t n_images, bool add_gt, uint64_t seed,
+                        uint64_t key, bl_roi_batch *out);
 
 typedef struct bl_roi_out {
     bl_tensor *feature; /* (n, fc_channels): input of the two predictors (memory banks use it) */
@@ -119,24 +123,29 @@ typedef struct bl_roi_out {
 bl_status bl_roi_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p, const bl_box *roi,
                          const int32_t *image, int32_t n, bl_roi_out *out);
 /* Box loss over foreground rows: sum / n sampled RoIs (normaliser = rois->n, at least 1). */
-bl_status bl_roi_box_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois, const bl_roi_out *r,
-                          bl_tensor **loss);
+bl_status bl_roi_box_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
+                          const bl_roi_out *r, bl_tensor **loss);
 /* Classification loss: sum_i weight_i * focal_i / normaliser. */
-bl_status bl_roi_cls_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois, const bl_roi_out *r,
-                          double focal, double normaliser, bl_tensor **loss);
+bl_status bl_roi_cls_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
+                          const bl_roi_out *r, double focal, double normaliser, bl_tensor **loss);
 
-/* Regressed box of class c for each RoI i: decode(deltas[i, c]), clipped to size[image[i]]. Host arrays. */
-bl_status bl_roi_decode(bl_ctx *ctx, const bl_detector *d, const bl_box *roi, const int32_t *image, int32_t n,
-                        const float *deltas_host, const int32_t *cls, const bl_size *size, bl_box *out);
-/* Detections: score > threshold, class-wise NMS, at most max_detections per image, score-descending. */
-bl_status bl_roi_detections(bl_ctx *ctx, const bl_detector *d, const bl_box *roi, const int32_t *image,
-                            int32_t n, const bl_roi_out *r, const bl_size *size, int32_t n_images,
-                            double score_threshold, bl_boxes *out);
+/* Regressed box of class c for each RoI i: decode(deltas[i, c]), clipped to size[image[i]]. Host
+ * arrays. */
+bl_status bl_roi_decode(bl_ctx *ctx, const bl_detector *d, const bl_box *roi, const int32_t *image,
+                        int32_t n, const float *deltas_host, const int32_t *cls,
+                        const bl_size *size, bl_box *out);
+/* Detections: score > threshold, class-wise NMS, at most max_detections per image,
+ * score-descending. */
+bl_status bl_roi_detections(bl_ctx *ctx, const bl_detector *d, const bl_box *roi,
+                            const int32_t *image, int32_t n, const bl_roi_out *r,
+                            const bl_size *size, int32_t n_images, double score_threshold,
+                            bl_boxes *out);
 
-/* The whole inference path (no gradient, running statistics). train_proposals: the training limits, as the
- * Soft Teacher's teacher uses. pyramid_out (may be NULL) keeps the features for further RoI queries. */
-bl_status bl_detector_predict(bl_ctx *ctx, const bl_detector *d, bl_tensor *images, const bl_size *size,
-                              bool train_proposals, double score_threshold, bl_pyramid *pyramid_out,
-                              bl_boxes *out);
+/* The whole inference path (no gradient, running statistics). train_proposals: the training limits,
+ * as the Soft Teacher's teacher uses. pyramid_out (may be NULL) keeps the features for further RoI
+ * queries. */
+bl_status bl_detector_predict(bl_ctx *ctx, const bl_detector *d, bl_tensor *images,
+                              const bl_size *size, bool train_proposals, double score_threshold,
+                              bl_pyramid *pyramid_out, bl_boxes *out);
 
 #endif

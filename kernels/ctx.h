@@ -1,9 +1,9 @@
-/* The execution context: device, kernel table, memory, tape and mode. One per stream of work; nothing in
- * Ballast is global, every op takes a context.
+/* The execution context: device, kernel table, memory, tape and mode. One per stream of work;
+ * nothing in Ballast is global, every op takes a context.
  *
- * A training step:   bl_step_begin(ctx, true);  y = ops...;  bl_backward(ctx, losses, n);  bl_step_end(ctx)
- * Inference/teacher: bl_step_begin(ctx, false); y = ops...;  bl_step_end(ctx)
- * Both may nest on one context through bl_no_grad(): inside, ops record nothing and save nothing. */
+ * A training step:   bl_step_begin(ctx, true);  y = ops...;  bl_backward(ctx, losses, n);
+ * bl_step_end(ctx) Inference/teacher: bl_step_begin(ctx, false); y = ops...;  bl_step_end(ctx) Both
+ * may nest on one context through bl_no_grad(): inside, ops record nothing and save nothing. */
 #ifndef BALLAST_KERNELS_CTX_H
 #define BALLAST_KERNELS_CTX_H
 
@@ -21,16 +21,19 @@ typedef struct bl_ctx {
     bl_arena *arena; /* step arena: tensor structs, tape nodes, host-side lists */
     bl_tape *tape;
     bl_plans *plans;
-    bool record; /* ops record on the tape when an input needs a gradient */
-    int32_t cb;  /* preferred channel block of activations: 16, 8, or C on CUDA (0 = C) */
+    bool record;          /* ops record on the tape when an input needs a gradient */
+    int32_t cb;           /* preferred channel block of activations: 16, 8, or C on CUDA (0 = C) */
     struct bl_live *live; /* tensors of the step that may still hold storage (tensor.c) */
 } bl_ctx;
 
 typedef struct bl_ctx_options {
-    const char *device;  /* "cpu", "auto" */
-    const char *backend; /* "auto" = fastest available; "ref" = plain C only (tests, odd machines) */
-    const char *tuning_file; /* where timed plan choices are kept between runs; NULL = memory only */
-    int deterministic;   /* 1: only plans whose results do not depend on timing (fixed choice order) */
+    const char *device; /* "cpu", "auto" */
+    const char
+        *backend; /* "auto" = fastest available; "ref" = plain C only (tests, odd machines) */
+    const char
+        *tuning_file;  /* where timed plan choices are kept between runs; NULL = memory only */
+    int deterministic; /* 1: only plans whose results do not depend on timing (fixed choice order)
+                        */
 } bl_ctx_options;
 
 /* opt may be NULL: auto, auto, no file, deterministic. */
@@ -43,15 +46,16 @@ void bl_step_end(bl_ctx *ctx); /* drops every live tensor of the step, clears ta
 bool bl_no_grad(bl_ctx *ctx);
 void bl_set_grad(bl_ctx *ctx, bool old);
 
-/* New uninitialised fp32 tensor (cb = 0: the context's preferred block, for h*w == 1 && cb == 0: 1). */
-bl_status bl_tensor_new(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64_t w, int32_t cb, bl_dtype dtype,
-                        bl_tensor **out);
+/* New uninitialised fp32 tensor (cb = 0: the context's preferred block, for h*w == 1 && cb == 0:
+ * 1). */
+bl_status bl_tensor_new(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64_t w, int32_t cb,
+                        bl_dtype dtype, bl_tensor **out);
 bl_status bl_tensor_zero(bl_ctx *ctx, bl_tensor *t);
 /* Drops the caller's reference to the storage (the struct stays). Leaves and NULL: no effect. */
 void bl_tensor_drop(bl_ctx *ctx, bl_tensor *t);
 /* Planar host array (N,C,H,W row-major) -> new tensor with block cb, and back. */
-bl_status bl_tensor_from_host(bl_ctx *ctx, const float *src, int64_t n, int64_t c, int64_t h, int64_t w,
-                              int32_t cb, bl_tensor **out);
+bl_status bl_tensor_from_host(bl_ctx *ctx, const float *src, int64_t n, int64_t c, int64_t h,
+                              int64_t w, int32_t cb, bl_tensor **out);
 bl_status bl_tensor_to_host(bl_ctx *ctx, const bl_tensor *t, float *dst);
 
 /* Number of fp32 values that are NaN or infinite (padding included, so a broken kernel shows). */

@@ -1,5 +1,5 @@
-/* The device boundary: memory and queues. A backend (CPU now, CUDA later) fills one bl_device and one
- * bl_kernels table (kernels.h); no code above kernels/ knows which. */
+/* The device boundary: memory and queues. A backend (CPU now, CUDA later) fills one bl_device and
+ * one bl_kernels table (kernels.h); no code above kernels/ knows which. */
 #ifndef BALLAST_KERNELS_DEVICE_H
 #define BALLAST_KERNELS_DEVICE_H
 

@@ -1,9 +1,9 @@
 /* The kernel table: raw, non-differentiable kernels behind every op. A backend is one filled table.
  *
- * bl_kernels_init_ref() fills every slot with plain C (the oracle); faster implementations overwrite slots in
- * ascending order of CPU features (dav1d's scheme); a slot is never NULL. Pointers are device pointers; on the
- * CPU device they are host pointers. Tensors carry their shapes; `beta` is 0 (write) or 1 (accumulate).
- * Kernels keep channel padding zero. */
+ * bl_kernels_init_ref() fills every slot with plain C (the oracle); faster implementations
+ * overwrite slots in ascending order of CPU features (dav1d's scheme); a slot is never NULL.
+ * Pointers are device pointers; on the CPU device they are host pointers. Tensors carry their
+ * shapes; `beta` is 0 (write) or 1 (accumulate). Kernels keep channel padding zero. */
 #ifndef BALLAST_KERNELS_KERNELS_H
 #define BALLAST_KERNELS_KERNELS_H
 
@@ -17,39 +17,46 @@ struct bl_kernels {
     const char *name; /* "ref", "avx2", "avx512+onednn" */
 
     /* conv: x (n,ic,ih,iw) icb; w OIHW; y (n,oc,oh,ow) ocb. fwd: y = act(conv(x,w)+b), relu flag.
-     * bwd_data: dx (+)= ; bwd_weights: dw += and db += (always accumulate, canonical layout; db may be NULL). */
-    bl_status (*conv_fwd)(bl_ctx *, const bl_conv_shape *, const float *x, const float *w, const float *b,
-                          bool relu, float *y);
-    bl_status (*conv_bwd_data)(bl_ctx *, const bl_conv_shape *, const float *dy, const float *w, float *dx,
-                               float beta);
-    bl_status (*conv_bwd_weights)(bl_ctx *, const bl_conv_shape *, const float *x, const float *dy, float *dw,
-                                  float *db);
+     * bwd_data: dx (+)= ; bwd_weights: dw += and db += (always accumulate, canonical layout; db may
+     * be NULL). */
+    bl_status (*conv_fwd)(bl_ctx *, const bl_conv_shape *, const float *x, const float *w,
+                          const float *b, bool relu, float *y);
+    bl_status (*conv_bwd_data)(bl_ctx *, const bl_conv_shape *, const float *dy, const float *w,
+                               float *dx, float beta);
+    bl_status (*conv_bwd_weights)(bl_ctx *, const bl_conv_shape *, const float *x, const float *dy,
+                                  float *dw, float *db);
     /* dy <- dy where y > 0 else 0 (slope for leaky) over n floats; out may alias dy. */
     void (*act_bwd)(const float *y, const float *dy, float slope, float *out, int64_t n);
 
     /* per-channel statistics over (n,h,w): mean, biased variance [C] (fixed-chunk reduction). */
     void (*bn_stats)(const bl_tensor *x, float *mean, float *var);
-    /* y = act(x*scale[c] + shift[c] + skip), slope 0 = relu, 1 = none; y may alias x. scale/shift have
-     * bl_blocks*cb entries, zero in the padding. skip may be NULL. */
-    void (*affine_act)(const bl_tensor *x, const float *scale, const float *shift, const bl_tensor *skip,
-                       float slope, bl_tensor *y);
-    /* With g = dy*act'(y): sum_g[c] = sum g, sum_gx[c] = sum g*(x - mean[c])*rstd[c]; padded arrays. */
-    void (*bn_bwd_reduce)(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, const float *mean,
-                          const float *rstd, float slope, float *sum_g, float *sum_gx);
-    /* dx (+)= g*a[c] + x*b[c] + k[c] (batch norm's input gradient with folded constants; x, b, k may be NULL:
-     * then only g*a); dskip (+)= g when not NULL. */
-    void (*bn_bwd_apply)(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, const float *a,
-                         const float *b, const float *k, float slope, bl_tensor *dx, float beta_dx,
-                         bl_tensor *dskip, float beta_dskip);
-    /* GroupNorm: stats per (n, group): mean, rstd [N*groups]. The op folds them to per-(n,c) scale/shift. */
-    void (*gn_fwd)(const bl_tensor *x, const float *gamma, const float *beta, int32_t groups, float eps,
-                   const bl_tensor *skip, float slope, bl_tensor *y, float *mean, float *rstd);
+    /* y = act(x*scale[c] + shift[c] + skip), slope 0 = relu, 1 = none; y may alias x. scale/shift
+     * have bl_blocks*cb entries, zero in the padding. skip may be NULL. */
+    void (*affine_act)(const bl_tensor *x, const float *scale, const float *shift,
+                       const bl_tensor *skip, float slope, bl_tensor *y);
+    /* With g = dy*act'(y): sum_g[c] = sum g, sum_gx[c] = sum g*(x - mean[c])*rstd[c]; padded
+     * arrays. */
+    void (*bn_bwd_reduce)(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
+                          const float *mean, const float *rstd, float slope, float *sum_g,
+                          float *sum_gx);
+    /* dx (+)= g*a[c] + x*b[c] + k[c] (batch norm's input gradient with folded constants; x, b, k
+     * may be NULL: then only g*a); dskip (+)= g when not NULL. */
+    void (*bn_bwd_apply)(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
+                         const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
+                         float beta_dx, bl_tensor *dskip, float beta_dskip);
+    /* GroupNorm: stats per (n, group): mean, rstd [N*groups]. The op folds them to per-(n,c)
+     * scale/shift. */
+    void (*gn_fwd)(const bl_tensor *x, const float *gamma, const float *beta, int32_t groups,
+                   float eps, const bl_tensor *skip, float slope, bl_tensor *y, float *mean,
+                   float *rstd);
     void (*gn_bwd)(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, const float *gamma,
                    int32_t groups, const float *mean, const float *rstd, float slope, bl_tensor *dx,
                    float beta_dx, bl_tensor *dskip, float beta_dskip, float *dgamma, float *dbeta);
 
-    /* pooling; `arg` receives the flat input position (h*W+w) per output element, same layout as y. */
-    void (*max_pool_fwd)(const bl_tensor *x, int32_t k, int32_t stride, int32_t pad, bl_tensor *y, int32_t *arg);
+    /* pooling; `arg` receives the flat input position (h*W+w) per output element, same layout as y.
+     */
+    void (*max_pool_fwd)(const bl_tensor *x, int32_t k, int32_t stride, int32_t pad, bl_tensor *y,
+                         int32_t *arg);
     void (*max_pool_bwd)(const bl_tensor *dy, const int32_t *arg, bl_tensor *dx, float beta);
     void (*avg_pool_fwd)(const bl_tensor *x, bl_tensor *y);
     void (*avg_pool_bwd)(const bl_tensor *dy, bl_tensor *dx, float beta);
@@ -64,39 +71,43 @@ struct bl_kernels {
     /* C[m,n] = op(A) op(B) + beta*C, row-major; trans flags as in BLAS. */
     bl_status (*matmul)(bl_ctx *, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a,
                         const float *b, float beta, float *c);
-    void (*bias_act)(float *y, const float *bias, bool relu, int64_t rows, int64_t cols); /* in place */
-    void (*col_sum)(const float *x, int64_t rows, int64_t cols, float *out); /* out += column sums */
+    void (*bias_act)(float *y, const float *bias, bool relu, int64_t rows,
+                     int64_t cols); /* in place */
+    void (*col_sum)(const float *x, int64_t rows, int64_t cols,
+                    float *out); /* out += column sums */
 
-    void (*gather)(const bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count, int32_t per,
-                   float *out);
+    void (*gather)(const bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count,
+                   int32_t per, float *out);
     void (*scatter_add)(const float *dy, const bl_loc *loc, int64_t count, int32_t per, int n_maps,
                         bl_tensor *const *dmaps);
     void (*roi_align_fwd)(const bl_tensor *const *maps, const bl_box *rois, const int32_t *batch,
                           const int32_t *level, int64_t count, const bl_roi_attr *, bl_tensor *out);
     /* adds into dmaps (NULL entries skipped). */
-    void (*roi_align_bwd)(const bl_tensor *dy, const bl_box *rois, const int32_t *batch, const int32_t *level,
-                          int64_t count, const bl_roi_attr *, int n_maps, bl_tensor *const *dmaps);
+    void (*roi_align_bwd)(const bl_tensor *dy, const bl_box *rois, const int32_t *batch,
+                          const int32_t *level, int64_t count, const bl_roi_attr *, int n_maps,
+                          bl_tensor *const *dmaps);
 
-    /* losses: return the scaled sum; d (same shape as x) receives the gradient of the scaled sum, zero where
-     * a row or column is ignored. Matrices are planar. weight may be NULL. */
+    /* losses: return the scaled sum; d (same shape as x) receives the gradient of the scaled sum,
+     * zero where a row or column is ignored. Matrices are planar. weight may be NULL. */
     double (*softmax_loss)(const float *logits, int64_t n, int64_t k, const int32_t *label,
                            const float *weight, float focal, float scale, float *d);
-    double (*sigmoid_bce)(const float *x, int64_t n, const float *target, const float *weight, float scale,
-                          float *d);
-    double (*smooth_l1)(const float *x, int64_t n, int64_t k, const int32_t *first, const float *target,
-                        const float *weight, int32_t per, float beta, float scale, float *d);
+    double (*sigmoid_bce)(const float *x, int64_t n, const float *target, const float *weight,
+                          float scale, float *d);
+    double (*smooth_l1)(const float *x, int64_t n, int64_t k, const int32_t *first,
+                        const float *target, const float *weight, int32_t per, float beta,
+                        float scale, float *d);
     void (*softmax)(const float *logits, int64_t n, int64_t k, float *out);
 
     /* As bl_nms; returns the number kept, -1 when out of memory. */
-    int64_t (*nms)(const bl_box *box, const float *score, const int32_t *group, int64_t n, float thr,
-                   int64_t max_out, int32_t *keep);
+    int64_t (*nms)(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                   float thr, int64_t max_out, int32_t *keep);
     /* The k best of one image, best first: pos = (y*w + x)*c + channel; returns min(k, c*h*w). */
     int64_t (*topk)(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos, float *score);
 
-    /* flat stores. sgd: g' = g*gscale + wd[i-range]*w; m = mu*m + g'; w -= lr*(nesterov ? g' + mu*m : m).
-     * `decay` is constant over the range. Then the caller zeroes g. */
-    void (*sgd)(float *w, float *m, const float *g, int64_t n, float lr, float mu, float decay, float gscale,
-                bool nesterov);
+    /* flat stores. sgd: g' = g*gscale + wd[i-range]*w; m = mu*m + g'; w -= lr*(nesterov ? g' + mu*m
+     * : m). `decay` is constant over the range. Then the caller zeroes g. */
+    void (*sgd)(float *w, float *m, const float *g, int64_t n, float lr, float mu, float decay,
+                float gscale, bool nesterov);
     /* t = keep*t + (1-keep)*s */
     void (*ema)(float *t, const float *s, int64_t n, float keep);
     double (*sum_squares)(const float *x, int64_t n); /* fixed-chunk, double */
@@ -110,12 +121,14 @@ void bl_kernels_init_cpu(bl_kernels *k);
 /* Plan cache of the CPU backend (timed choices; oneDNN primitives). tuning_file may be NULL. */
 bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_plans **out);
 void bl_plans_destroy_cpu(bl_plans *p);
-/* One line per cached plan, for `ballast doctor` and logs: "conv fwd 2x64x56x56 -> 64 3x3/1: jit_wino..., 0.41 ms". */
+/* One line per cached plan, for `ballast doctor` and logs: "conv fwd 2x64x56x56 -> 64 3x3/1:
+ * jit_wino..., 0.41 ms". */
 void bl_plans_describe_cpu(const bl_plans *p, void (*line)(void *arg, const char *text), void *arg);
 /* CPU features in words, e.g. "avx512f avx512bw avx512vl fma"; preferred channel block 16 or 8. */
 const char *bl_cpu_features(void);
 int32_t bl_cpu_block(void);
-/* Name and version of the library behind the CPU's convolutions and matrix products, e.g. "oneDNN 2.6.3". */
+/* Name and version of the library behind the CPU's convolutions and matrix products, e.g.
+ * "oneDNN 2.6.3". */
 void bl_cpu_library(char *buf, size_t size);
 
 #endif

@@ -134,8 +134,8 @@ static bl_status check(const bl_tensor *x, const bl_norm *p, const bl_tensor *sk
     return BL_OK;
 }
 
-/* Batch statistics into mean and rstd; updates the running ones, which outlive the step: a channel that overflowed in
- * this batch leaves its own alone. */
+/* Batch statistics into mean and rstd; updates the running ones, which outlive the step: a channel
+ * that overflowed in this batch leaves its own alone. */
 static void take_batch_stats(bl_ctx *ctx, const bl_tensor *x, const bl_norm *p, norm_node *a) {
     ctx->k->bn_stats(x, a->mean, a->rstd);
     float *rm = bl_f32(p->running_mean), *rv = bl_f32(p->running_var);

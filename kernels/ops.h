@@ -1,9 +1,10 @@
 /* Differentiable operations: the vocabulary networks are written in. Each is one tape node.
  *
  * Conventions: fp32; x is (N,C,H,W) with any cb unless said otherwise, convolutions use x's cb
- * when it is a real block (8, 16), else the context's preferred one; ops that keep the channels keep x's cb; inputs are never freed or modified unless the op says "in place".
- * Weights are stored canonically (OIHW, or [M,K] matrices), whatever layout a backend computes in: backends
- * reorder, at under 2 % of a step, and stores, checkpoints, EMA and optimisers stay layout-free. Shapes that
+ * when it is a real block (8, 16), else the context's preferred one; ops that keep the channels
+ * keep x's cb; inputs are never freed or modified unless the op says "in place". Weights are stored
+ * canonically (OIHW, or [M,K] matrices), whatever layout a backend computes in: backends reorder,
+ * at under 2 % of a step, and stores, checkpoints, EMA and optimisers stay layout-free. Shapes that
  * do not fit are BL_EINVAL. N = 0 is valid everywhere and yields empty outputs and zero losses. */
 #ifndef BALLAST_KERNELS_OPS_H
 #define BALLAST_KERNELS_OPS_H
@@ -13,7 +14,8 @@
 
 typedef enum bl_act { BL_ACT_NONE, BL_ACT_RELU, BL_ACT_LEAKY } bl_act;
 
-/* ---- convolution -------------------------------------------------------------------------------- */
+/* ---- convolution --------------------------------------------------------------------------------
+ */
 typedef struct bl_conv_attr {
     int32_t stride, pad, dilation; /* square; dilation 1 = dense */
     bl_act act;                    /* applied to the output: NONE or RELU */
@@ -22,90 +24,104 @@ typedef struct bl_conv_attr {
 bl_status bl_conv2d(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, const bl_conv_attr *a,
                     bl_tensor **y);
 
-/* ---- normalisation (+ skip) (+ activation), fused ----------------------------------------------- */
+/* ---- normalisation (+ skip) (+ activation), fused -----------------------------------------------
+ */
 typedef enum bl_norm_kind {
-    BL_NORM_BATCH,       /* batch statistics, running ones updated: r <- (1-momentum) r + momentum batch */
-    BL_NORM_BATCH_EVAL,  /* running statistics; gamma and beta may be trained */
-    BL_NORM_GROUP        /* GroupNorm over `groups` groups of channels, per image */
+    BL_NORM_BATCH, /* batch statistics, running ones updated: r <- (1-momentum) r + momentum batch
+                    */
+    BL_NORM_BATCH_EVAL, /* running statistics; gamma and beta may be trained */
+    BL_NORM_GROUP       /* GroupNorm over `groups` groups of channels, per image */
 } bl_norm_kind;
 typedef struct bl_norm {
     bl_norm_kind kind;
-    bl_tensor *gamma, *beta;           /* (C) leaves */
+    bl_tensor *gamma, *beta;               /* (C) leaves */
     bl_tensor *running_mean, *running_var; /* (C) buffers; NULL for GROUP */
     int32_t groups;
     float eps, momentum;
 } bl_norm;
-/* y = act(norm(x) + skip); skip (same shape) or NULL. slope: LEAKY only. With BATCH_EVAL and untrained
- * gamma/beta the op works in place on x's storage when nothing else holds it, so *y may share it: the caller
- * must not use x afterwards. Running variance uses the unbiased estimate (as PyTorch). */
+/* y = act(norm(x) + skip); skip (same shape) or NULL. slope: LEAKY only. With BATCH_EVAL and
+ * untrained gamma/beta the op works in place on x's storage when nothing else holds it, so *y may
+ * share it: the caller must not use x afterwards. Running variance uses the unbiased estimate (as
+ * PyTorch). */
 bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *norm, bl_tensor *skip, bl_act act,
                       float slope, bl_tensor **y);
 
-/* ---- pooling, resampling, elementwise ----------------------------------------------------------- */
-bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride, int32_t pad, bl_tensor **y);
+/* ---- pooling, resampling, elementwise -----------------------------------------------------------
+ */
+bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride, int32_t pad,
+                      bl_tensor **y);
 bl_status bl_avg_pool_global(bl_ctx *ctx, bl_tensor *x, bl_tensor **y); /* (N,C,1,1), cb 1 */
 bl_status bl_relu(bl_ctx *ctx, bl_tensor *x, bl_tensor **y);
 bl_status bl_add(bl_ctx *ctx, bl_tensor *a, bl_tensor *b, bl_tensor **y);
-/* x in another channel block (0: the context's preferred one); differentiable. Ops call it themselves when
- * two inputs differ in layout or when they need a planar one. */
+/* x in another channel block (0: the context's preferred one); differentiable. Ops call it
+ * themselves when two inputs differ in layout or when they need a planar one. */
 bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y);
 /* y = fine + nearest-upsampled coarse (index floor(i*Hc/Hf)); the FPN top-down step. */
 bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_tensor **y);
 
-/* ---- matrices ----------------------------------------------------------------------------------- */
+/* ---- matrices -----------------------------------------------------------------------------------
+ */
 /* x (N,C,H,W) flattened to (N, C*H*W) in canonical order, w [M, C*H*W] leaf, b [M] leaf or NULL ->
  * act(x w^T + b), (N,M,1,1) cb 1. */
-bl_status bl_linear(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, bl_act act, bl_tensor **y);
+bl_status bl_linear(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, bl_act act,
+                    bl_tensor **y);
 
-/* ---- detection: dense maps to lists ------------------------------------------------------------- */
+/* ---- detection: dense maps to lists -------------------------------------------------------------
+ */
 /* One entry of a dense prediction: image n, pyramid level, row y, column x, anchor a. */
 typedef struct bl_loc {
     int32_t n, level, y, x, a;
 } bl_loc;
-/* out[i, j] = maps[level](n, a*per + j, y, x), (count, per, 1, 1) cb 1. Backward scatters. n_maps <= 8. */
-bl_status bl_gather(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count,
-                    int32_t per, bl_tensor **out);
+/* out[i, j] = maps[level](n, a*per + j, y, x), (count, per, 1, 1) cb 1. Backward scatters. n_maps
+ * <= 8. */
+bl_status bl_gather(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_loc *loc,
+                    int64_t count, int32_t per, bl_tensor **out);
 
 /* RoIAlign over all pyramid levels (Lin et al., FPN, CVPR 2017; He et al., Mask R-CNN, ICCV 2017).
  * rois[i] in image pixels of image batch[i], pooled from maps[level[i]] with scale[level]; out
- * (count, C, size, size). sampling 0 = adaptive ceil(bin); aligned = half-pixel. n_maps <= 8. The lists are
- * host memory and are copied. */
+ * (count, C, size, size). sampling 0 = adaptive ceil(bin); aligned = half-pixel. n_maps <= 8. The
+ * lists are host memory and are copied. */
 typedef struct bl_roi_attr {
     int32_t size, sampling;
     bool aligned;
     float scale[8];
 } bl_roi_attr;
 bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_box *rois,
-                       const int32_t *batch, const int32_t *level, int64_t count, const bl_roi_attr *a,
-                       bl_tensor **out);
+                       const int32_t *batch, const int32_t *level, int64_t count,
+                       const bl_roi_attr *a, bl_tensor **out);
 
-/* ---- losses: scalar tensors (1,1,1,1). Lists are host memory and are copied. ---------------------- */
-/* Weighted softmax cross-entropy or focal loss: sum_i weight[i] * (1-q_i)^focal * (-ln q_i) * scale.
- * logits (N,K); label in [0,K); weight NULL = 1; focal = 0 is cross-entropy. label -1: row ignored. */
+/* ---- losses: scalar tensors (1,1,1,1). Lists are host memory and are copied.
+ * ---------------------- */
+/* Weighted softmax cross-entropy or focal loss: sum_i weight[i] * (1-q_i)^focal * (-ln q_i) *
+ * scale. logits (N,K); label in [0,K); weight NULL = 1; focal = 0 is cross-entropy. label -1: row
+ * ignored. */
 bl_status bl_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label, const float *weight,
                           float focal, float scale, bl_tensor **loss);
 /* sum_i weight[i] * BCE(sigmoid(x_i), target_i) * scale; x (N,1), target in [0,1]. */
 bl_status bl_sigmoid_bce_loss(bl_ctx *ctx, bl_tensor *x, const float *target, const float *weight,
                               float scale, bl_tensor **loss);
-/* Smooth L1 (beta 0 = L1) over chosen columns: row i, columns first[i]..first[i]+per-1 of x (N,K) against
- * target[i*per..]; first[i] < 0: row ignored; weight NULL = 1. */
+/* Smooth L1 (beta 0 = L1) over chosen columns: row i, columns first[i]..first[i]+per-1 of x (N,K)
+ * against target[i*per..]; first[i] < 0: row ignored; weight NULL = 1. */
 bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, const float *target,
-                            const float *weight, int32_t per, float beta, float scale, bl_tensor **loss);
+                            const float *weight, int32_t per, float beta, float scale,
+                            bl_tensor **loss);
 
 /* The value of a scalar on the host (synchronises). */
 bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 
-/* ---- without gradient --------------------------------------------------------------------------- */
+/* ---- without gradient ---------------------------------------------------------------------------
+ */
 /* Row-wise softmax of (N,K) into a host array [N*K]. */
 bl_status bl_softmax_to_host(bl_ctx *ctx, const bl_tensor *logits, float *out);
-/* Batched NMS on host lists: boxes of equal `group` (NULL: all) suppress each other. score-descending order, ties by
- * lower index; suppress when IoU > thr. keep[] receives up to max_out indices in score order. */
-bl_status bl_nms(bl_ctx *ctx, const bl_box *box, const float *score, const int32_t *group, int64_t n, float thr,
-                 int64_t max_out, int32_t *keep, int64_t *n_keep);
-/* The k largest of map(n, a, y, x) per image of one level (all a*h*w entries when fewer): locations (a fastest,
- * then x, y: mmdetection's order), scores; ties by lower position. loc/score have room for k per image; count
- * per image in *n_out (the same for all images). */
-bl_status bl_topk(bl_ctx *ctx, const bl_tensor *map, int32_t level, int64_t k, bl_loc *loc, float *score,
-                  int64_t *n_out);
+/* Batched NMS on host lists: boxes of equal `group` (NULL: all) suppress each other.
+ * score-descending order, ties by lower index; suppress when IoU > thr. keep[] receives up to
+ * max_out indices in score order. */
+bl_status bl_nms(bl_ctx *ctx, const bl_box *box, const float *score, const int32_t *group,
+                 int64_t n, float thr, int64_t max_out, int32_t *keep, int64_t *n_keep);
+/* The k largest of map(n, a, y, x) per image of one level (all a*h*w entries when fewer): locations
+ * (a fastest, then x, y: mmdetection's order), scores; ties by lower position. loc/score have room
+ * for k per image; count per image in *n_out (the same for all images). */
+bl_status bl_topk(bl_ctx *ctx, const bl_tensor *map, int32_t level, int64_t k, bl_loc *loc,
+                  float *score, int64_t *n_out);
 
 #endif

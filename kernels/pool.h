@@ -1,7 +1,7 @@
 /* Caching allocator of reference-counted device buffers.
  *
- * Freed buffers are kept by size class and handed out again; a training step reaches a steady state without
- * calling the device allocator. Statistics: live, peak and cached bytes. */
+ * Freed buffers are kept by size class and handed out again; a training step reaches a steady state
+ * without calling the device allocator. Statistics: live, peak and cached bytes. */
 #ifndef BALLAST_KERNELS_POOL_H
 #define BALLAST_KERNELS_POOL_H
 

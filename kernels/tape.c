@@ -91,7 +91,8 @@ bl_status bl_grad_pass(bl_ctx *ctx, bl_tensor *t, bl_tensor *dy) {
     if (!t || !t->needs_grad) return BL_OK;
     bl_tensor *grad;
     float beta;
-    /* Shared at most once: the storage becomes the target's own when the running node lets go of dy. */
+    /* Shared at most once: the storage becomes the target's own when the running node lets go of
+     * dy. */
     if (t->grad || t->leaf || !dy->buf || dy->buf->refs != 1) {
         BL_TRY(bl_grad_target(ctx, t, &grad, &beta));
         ctx->k->axpby(1, bl_f32(dy), beta, bl_f32(grad), bl_storage(grad));

@@ -1,17 +1,17 @@
 /* Tensors: views of device memory with a logical N,C,H,W shape and a channel-blocked layout.
  *
- * Element (n,c,h,w) of an fp32 tensor stands at  ((n*CB + c/cb)*H*W + h*W + w)*cb + c%cb,  CB = ceil(C/cb).
- *   cb = 1   planar NCHW (images, matrices [N,C] with H=W=1, RoI lists)
- *   cb = C   NHWC
- *   cb = 16  oneDNN's nChw16c (8 on machines without AVX-512): what the CPU's activations use
- * Channels C..CB*cb-1 are padding and are ZERO in every tensor an op returns: kernels may rely on it and must
- * keep it.
+ * Element (n,c,h,w) of an fp32 tensor stands at  ((n*CB + c/cb)*H*W + h*W + w)*cb + c%cb,  CB =
+ * ceil(C/cb). cb = 1   planar NCHW (images, matrices [N,C] with H=W=1, RoI lists) cb = C   NHWC cb
+ * = 16  oneDNN's nChw16c (8 on machines without AVX-512): what the CPU's activations use Channels
+ * C..CB*cb-1 are padding and are ZERO in every tensor an op returns: kernels may rely on it and
+ * must keep it.
  *
- * Ownership: the bl_tensor struct lives in the context's step arena (or, for parameters, in its store) and is
- * never freed singly. Its storage is a reference-counted pool buffer: an op returns a tensor holding one
- * reference that belongs to the caller, who may drop it early with bl_tensor_drop() once no further op needs
- * it; the tape holds its own references to what backward needs. What is never dropped is released by
- * bl_step_end(). A tensor is valid until its arena is reset; to keep values across steps copy them out. */
+ * Ownership: the bl_tensor struct lives in the context's step arena (or, for parameters, in its
+ * store) and is never freed singly. Its storage is a reference-counted pool buffer: an op returns a
+ * tensor holding one reference that belongs to the caller, who may drop it early with
+ * bl_tensor_drop() once no further op needs it; the tape holds its own references to what backward
+ * needs. What is never dropped is released by bl_step_end(). A tensor is valid until its arena is
+ * reset; to keep values across steps copy them out. */
 #ifndef BALLAST_KERNELS_TENSOR_H
 #define BALLAST_KERNELS_TENSOR_H
 
@@ -29,8 +29,10 @@ typedef struct bl_tensor {
     int32_t cb;
     bl_dtype dtype;
     bool needs_grad; /* a leaf that is trained, or anything computed from one */
-    bool leaf;       /* parameter: `grad` is preset, points into the flat gradient store, and accumulates */
-    struct bl_tensor *grad; /* same layout; NULL until the first contribution (leaves: always set) */
+    bool leaf; /* parameter: `grad` is preset, points into the flat gradient store, and accumulates
+                */
+    struct bl_tensor
+        *grad; /* same layout; NULL until the first contribution (leaves: always set) */
 } bl_tensor;
 
 static inline float *bl_f32(const bl_tensor *t) {

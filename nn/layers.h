@@ -1,5 +1,6 @@
-/* Layers with parameters: a convolution or linear map with optional normalisation and activation. A layer is
- * declared (its tensors added to a store) and later applied; it is a plain struct owned by its model. */
+/* Layers with parameters: a convolution or linear map with optional normalisation and activation. A
+ * layer is declared (its tensors added to a store) and later applied; it is a plain struct owned by
+ * its model. */
 #ifndef BALLAST_NN_LAYERS_H
 #define BALLAST_NN_LAYERS_H
 
@@ -9,9 +10,9 @@
 /* What a model's normalisation layers are. */
 typedef enum bl_norm_type {
     BL_NORMTYPE_NONE,
-    BL_NORMTYPE_BN,          /* batch statistics in training, running ones in evaluation */
-    BL_NORMTYPE_FROZEN_BN,   /* running statistics always, gamma/beta not trained (caffe style) */
-    BL_NORMTYPE_EVAL_BN,     /* running statistics always, gamma/beta trained (mmdetection norm_eval) */
+    BL_NORMTYPE_BN,        /* batch statistics in training, running ones in evaluation */
+    BL_NORMTYPE_FROZEN_BN, /* running statistics always, gamma/beta not trained (caffe style) */
+    BL_NORMTYPE_EVAL_BN, /* running statistics always, gamma/beta trained (mmdetection norm_eval) */
     BL_NORMTYPE_GN
 } bl_norm_type;
 extern const char *const bl_norm_type_names[]; /* "none","bn","frozen_bn","eval_bn","gn",NULL */
@@ -34,8 +35,9 @@ typedef struct bl_conv_spec {
     bl_act act;
     bl_init init;
     float init_std;
-    bool trainable; /* false: the layer (and its norm's affine) is frozen */
-    bool zero_gamma; /* init gamma = 0 (last norm of a residual branch); ignored when gamma is frozen */
+    bool trainable;  /* false: the layer (and its norm's affine) is frozen */
+    bool zero_gamma; /* init gamma = 0 (last norm of a residual branch); ignored when gamma is
+                        frozen */
     float slope;     /* LEAKY; 0 = 0.1 */
     bool decay_norm; /* weight decay on gamma and beta too; weights and biases always decay */
 } bl_conv_spec;
@@ -43,15 +45,16 @@ typedef struct bl_conv_spec {
 bl_status bl_conv_layer_declare(bl_store *s, const bl_conv_spec *spec, bl_conv_layer *layer);
 /* train selects batch statistics for BN. skip: added before the activation (needs a norm), or NULL.
  * Drops nothing. */
-bl_status bl_conv_layer_apply(bl_ctx *ctx, const bl_conv_layer *layer, bool train, bl_tensor *x, bl_tensor *skip,
-                              bl_tensor **y);
+bl_status bl_conv_layer_apply(bl_ctx *ctx, const bl_conv_layer *layer, bool train, bl_tensor *x,
+                              bl_tensor *skip, bl_tensor **y);
 
 typedef struct bl_linear_layer {
     bl_tensor *w, *b;
     bl_act act;
 } bl_linear_layer;
-bl_status bl_linear_layer_declare(bl_store *s, const char *name, int64_t in, int64_t out, bl_act act,
-                                  bl_init init, float std, bl_linear_layer *layer);
-bl_status bl_linear_layer_apply(bl_ctx *ctx, const bl_linear_layer *layer, bl_tensor *x, bl_tensor **y);
+bl_status bl_linear_layer_declare(bl_store *s, const char *name, int64_t in, int64_t out,
+                                  bl_act act, bl_init init, float std, bl_linear_layer *layer);
+bl_status bl_linear_layer_apply(bl_ctx *ctx, const bl_linear_layer *layer, bl_tensor *x,
+                                bl_tensor **y);
 
 #endif

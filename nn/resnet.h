@@ -4,7 +4,13 @@
 
 #include "nn/layers.h"
 
-typedef enum bl_resnet_depth { BL_RESNET_SMALL, BL_RESNET_18, BL_RESNET_34, BL_RESNET_50, BL_RESNET_101 } bl_resnet_depth;
+typedef enum bl_resnet_depth {
+    BL_RESNET_SMALL,
+    BL_RESNET_18,
+    BL_RESNET_34,
+    BL_RESNET_50,
+    BL_RESNET_101
+} bl_resnet_depth;
 extern const char *const bl_resnet_depth_names[]; /* "small","r18","r34","r50","r101",NULL */
 
 typedef struct bl_resnet_config {
@@ -18,13 +24,16 @@ typedef struct bl_resnet_config {
 } bl_resnet_config;
 
 typedef struct bl_resnet bl_resnet;
-/* Names below `prefix` ("backbone"): conv1, bn1, layer1.0.conv1, layer1.0.bn1, ..., downsample.0/.1 as in
- * torchvision. SMALL: 3x3 stride-2 stem conv (width channels) without max-pool followed by four stages of
- * basic blocks with strides 2,2,2,2: like the others, stage i has stride 4*2^i. */
-bl_status bl_resnet_create(const bl_resnet_config *cfg, bl_store *s, const char *prefix, bl_resnet **out);
+/* Names below `prefix` ("backbone"): conv1, bn1, layer1.0.conv1, layer1.0.bn1, ..., downsample.0/.1
+ * as in torchvision. SMALL: 3x3 stride-2 stem conv (width channels) without max-pool followed by
+ * four stages of basic blocks with strides 2,2,2,2: like the others, stage i has stride 4*2^i. */
+bl_status bl_resnet_create(const bl_resnet_config *cfg, bl_store *s, const char *prefix,
+                           bl_resnet **out);
 void bl_resnet_destroy(bl_resnet *r);
-/* x (N,3,H,W) cb 1 -> stage outputs C2..C5 (strides 4, 8, 16, 32). Intermediate tensors are dropped. */
-bl_status bl_resnet_forward(bl_ctx *ctx, const bl_resnet *r, bool train, bl_tensor *x, bl_tensor *c[4]);
+/* x (N,3,H,W) cb 1 -> stage outputs C2..C5 (strides 4, 8, 16, 32). Intermediate tensors are
+ * dropped. */
+bl_status bl_resnet_forward(bl_ctx *ctx, const bl_resnet *r, bool train, bl_tensor *x,
+                            bl_tensor *c[4]);
 void bl_resnet_channels(const bl_resnet *r, int32_t channels[4]);
 
 #endif

@@ -4,14 +4,19 @@
 
 #include "core/schema.h"
 
-typedef enum bl_schedule_kind { BL_SCHEDULE_STEP, BL_SCHEDULE_COSINE, BL_SCHEDULE_CONSTANT } bl_schedule_kind;
+typedef enum bl_schedule_kind {
+    BL_SCHEDULE_STEP,
+    BL_SCHEDULE_COSINE,
+    BL_SCHEDULE_CONSTANT
+} bl_schedule_kind;
 typedef struct bl_schedule_config {
-    int32_t kind;          /* bl_schedule_kind */
-    bl_reals steps;        /* STEP: fractions of the total (< 1) or iterations (>= 1) at which lr *= gamma */
+    int32_t kind; /* bl_schedule_kind */
+    bl_reals
+        steps; /* STEP: fractions of the total (< 1) or iterations (>= 1) at which lr *= gamma */
     double gamma;
-    int64_t warmup;        /* iterations of linear warm-up */
-    double warmup_ratio;   /* its start, as a fraction of lr */
-    double cycles;         /* COSINE: max(0, cos(pi * cycles * t / total)); 7/16 is FixMatch's */
+    int64_t warmup;      /* iterations of linear warm-up */
+    double warmup_ratio; /* its start, as a fraction of lr */
+    double cycles;       /* COSINE: max(0, cos(pi * cycles * t / total)); 7/16 is FixMatch's */
 } bl_schedule_config;
 extern const bl_schema bl_schedule_schema;
 

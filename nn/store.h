@@ -1,11 +1,13 @@
 /* Flat parameter store: every parameter of a model as one named view of four parallel buffers.
  *
- *   w: values   g: gradients   m: momentum   (and, in a second region, buffers such as BN running statistics)
+ *   w: values   g: gradients   m: momentum   (and, in a second region, buffers such as BN running
+ * statistics)
  *
- * SGD, EMA, gradient norm, zeroing and (later) all-reduce are single kernels over ranges of these buffers.
- * Values are canonical fp32 (OIHW convolutions, [M,K] matrices). A model is built in two passes over the same
- * build function: layers declare their tensors with bl_store_add, then bl_store_finish allocates and
- * initialises. The EMA teacher is a second model with a second store of identical layout. */
+ * SGD, EMA, gradient norm, zeroing and (later) all-reduce are single kernels over ranges of these
+ * buffers. Values are canonical fp32 (OIHW convolutions, [M,K] matrices). A model is built in two
+ * passes over the same build function: layers declare their tensors with bl_store_add, then
+ * bl_store_finish allocates and initialises. The EMA teacher is a second model with a second store
+ * of identical layout. */
 #ifndef BALLAST_NN_STORE_H
 #define BALLAST_NN_STORE_H
 
@@ -21,9 +23,9 @@ typedef enum bl_init {
 } bl_init;
 
 typedef struct bl_param_spec {
-    const char *name;  /* PyTorch-style, e.g. "backbone.layer1.0.conv1.weight"; copied */
-    int64_t shape[4];  /* (O,I,kh,kw), (M,K,1,1) or (C,1,1,1) */
-    int ndim;          /* as written to checkpoints: 4, 2 or 1 */
+    const char *name; /* PyTorch-style, e.g. "backbone.layer1.0.conv1.weight"; copied */
+    int64_t shape[4]; /* (O,I,kh,kw), (M,K,1,1) or (C,1,1,1) */
+    int ndim;         /* as written to checkpoints: 4, 2 or 1 */
     bl_init init;
     float std;
     bool buffer;    /* not a parameter: running statistics */
@@ -36,51 +38,57 @@ typedef struct bl_store bl_store;
 bl_status bl_store_create(bl_store **out);
 void bl_store_destroy(bl_store *s); /* before its context */
 
-/* Declares a tensor; *t points to a bl_tensor that stays valid as long as the store and is usable after
- * bl_store_finish. Duplicate names are BL_EINVAL. Gradients: leaf, needs_grad = trainable.
- * Layout of tensors: (O,I,kh,kw) and (M,K) as n=O,c=I*kh*kw.. : data is the canonical array, cb = 1 with
- * n,c,h,w = shape; a (C) vector has n=1,c=C,h=w=1. */
+/* Declares a tensor; *t points to a bl_tensor that stays valid as long as the store and is usable
+ * after bl_store_finish. Duplicate names are BL_EINVAL. Gradients: leaf, needs_grad = trainable.
+ * Layout of tensors: (O,I,kh,kw) and (M,K) as n=O,c=I*kh*kw.. : data is the canonical array, cb = 1
+ * with n,c,h,w = shape; a (C) vector has n=1,c=C,h=w=1. */
 bl_status bl_store_add(bl_store *s, const bl_param_spec *spec, bl_tensor **t);
 
-/* Allocates on the context's device and initialises from `seed`; each tensor draws from a stream keyed by its
- * name, so that adding a layer does not change the others. with_grad = false (teacher): no g, m buffers. */
+/* Allocates on the context's device and initialises from `seed`; each tensor draws from a stream
+ * keyed by its name, so that adding a layer does not change the others. with_grad = false
+ * (teacher): no g, m buffers. */
 bl_status bl_store_finish(bl_store *s, bl_ctx *ctx, uint64_t seed, bool with_grad);
 
-int64_t bl_store_params(const bl_store *s);    /* trainable elements */
-int64_t bl_store_count(const bl_store *s);     /* named tensors */
-int64_t bl_store_elements(const bl_store *s);  /* parameter elements, frozen ones too, buffers not */
+int64_t bl_store_params(const bl_store *s);   /* trainable elements */
+int64_t bl_store_count(const bl_store *s);    /* named tensors */
+int64_t bl_store_elements(const bl_store *s); /* parameter elements, frozen ones too, buffers not */
 /* What the i-th declared tensor was declared as; NULL beyond the end. */
 const bl_param_spec *bl_store_spec(const bl_store *s, int64_t i);
 /* The tensor of that name, or NULL. */
 bl_tensor *bl_store_find(const bl_store *s, const char *name);
 
-/* ---- flat operations ---------------------------------------------------------------------------- */
+/* ---- flat operations ----------------------------------------------------------------------------
+ */
 typedef struct bl_sgd {
     float lr, momentum, decay;
     bool nesterov;
-    float clip_norm; /* > 0: scale gradients to at most this global L2 norm */
+    float clip_norm;  /* > 0: scale gradients to at most this global L2 norm */
     float grad_scale; /* gradients are multiplied by this first (1/accumulation steps); 0 = 1 */
 } bl_sgd;
-/* One update of all trainable tensors; zeroes the gradients afterwards; *grad_norm (may be NULL) receives the
- * norm before clipping. When the norm is computed (grad_norm given or clipping) and is not finite: BL_ENUMERIC
- * naming the tensor, and nothing changes. */
+/* One update of all trainable tensors; zeroes the gradients afterwards; *grad_norm (may be NULL)
+ * receives the norm before clipping. When the norm is computed (grad_norm given or clipping) and is
+ * not finite: BL_ENUMERIC naming the tensor, and nothing changes. */
 bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_norm);
 bl_status bl_store_zero_grad(bl_store *s, bl_ctx *ctx);
-/* teacher <- keep*teacher + (1-keep)*student over parameters (frozen ones too). Buffers (BN statistics):
- * copied when copy_buffers, else averaged likewise. Layouts must be identical (checked). */
-bl_status bl_store_ema(bl_store *teacher, const bl_store *student, bl_ctx *ctx, float keep, bool copy_buffers);
+/* teacher <- keep*teacher + (1-keep)*student over parameters (frozen ones too). Buffers (BN
+ * statistics): copied when copy_buffers, else averaged likewise. Layouts must be identical
+ * (checked). */
+bl_status bl_store_ema(bl_store *teacher, const bl_store *student, bl_ctx *ctx, float keep,
+                       bool copy_buffers);
 /* Name of the first tensor with a non-finite value or gradient, or NULL. */
 const char *bl_store_first_nonfinite(const bl_store *s, bl_ctx *ctx, bool gradients);
 
-/* ---- checkpoints -------------------------------------------------------------------------------- */
-/* Lists the store's tensors for writing, names prefixed ("student." ...), in host memory taken from `arena`;
- * momentum = true lists the momentum buffers instead of the values (trainable tensors only). Appends to
- * out[*n..cap). */
-bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bool momentum, bl_arena *arena,
-                          bl_st_tensor *out, int cap, int *n);
-/* Reads every tensor of the store; missing, extra-shaped or non-f32 tensors are BL_EFORMAT naming the tensor,
- * unless `partial` (weight import): then missing ones keep their values and *n_missing counts them. */
-bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix, bool momentum,
-                          bool partial, int *n_missing);
+/* ---- checkpoints --------------------------------------------------------------------------------
+ */
+/* Lists the store's tensors for writing, names prefixed ("student." ...), in host memory taken from
+ * `arena`; momentum = true lists the momentum buffers instead of the values (trainable tensors
+ * only). Appends to out[*n..cap). */
+bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bool momentum,
+                          bl_arena *arena, bl_st_tensor *out, int cap, int *n);
+/* Reads every tensor of the store; missing, extra-shaped or non-f32 tensors are BL_EFORMAT naming
+ * the tensor, unless `partial` (weight import): then missing ones keep their values and *n_missing
+ * counts them. */
+bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
+                          bool momentum, bool partial, int *n_missing);
 
 #endif

@@ -30,7 +30,8 @@ struct bl_balancer {
 };
 
 /* Class lists of a data set's images for repeat factors; crowds count as the reference does. */
-static bl_status image_classes(const bl_dataset *d, bl_image_classes *out, int64_t **offsets, int32_t **classes) {
+static bl_status image_classes(const bl_dataset *d, bl_image_classes *out, int64_t **offsets,
+                               int32_t **classes) {
     *offsets = malloc(sizeof **offsets * ((size_t)d->n_images + 1));
     *classes = malloc(sizeof **classes * ((size_t)d->n_anns + 1));
     if (!*offsets || !*classes) return bl_fail(BL_ENOMEM, "out of memory for class lists");
@@ -51,7 +52,8 @@ static bl_status count_labelled(bl_balancer *b, const bl_dataset *d) {
     b->labelled_counts = calloc((size_t)b->classes, sizeof *b->labelled_counts);
     b->n_labelled = d->n_images;
     bl_status status = image_classes(d, &lists, &offsets, &classes);
-    if (status == BL_OK && (!r || !factor || !b->labelled_counts)) status = bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK && (!r || !factor || !b->labelled_counts))
+        status = bl_fail(BL_ENOMEM, "out of memory");
     if (status == BL_OK) status = bl_class_image_counts(&lists, b->classes, b->labelled_counts);
     if (status == BL_OK && b->cfg.rfs > 0) {
         b->labelled_copies = calloc((size_t)d->n_images + 1, sizeof *b->labelled_copies);
@@ -65,8 +67,8 @@ static bl_status count_labelled(bl_balancer *b, const bl_dataset *d) {
     return status;
 }
 
-bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes, const bl_learner_env *env,
-                             bl_balancer **out) {
+bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes,
+                             const bl_learner_env *env, bl_balancer **out) {
     bl_balancer *b = calloc(1, sizeof *b);
     if (!b) return bl_fail(BL_ENOMEM, "out of memory for class balancing");
     b->cfg = *cfg, b->classes = n_classes, b->rows = n_classes + 1;
@@ -96,9 +98,13 @@ bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes, con
     BL_TRY_DONE(count_labelled(b, env->labelled));
     if (cfg->crs.enabled && env->unlabelled) {
         b->n_unlabelled = env->unlabelled->n_images;
-        bl_crs_config cc = {.n_classes = n_classes, .n_images = b->n_unlabelled, .alpha = cfg->crs.alpha,
-                            .total = env->iterations, .warmup = cfg->crs.warmup,
-                            .save_every = cfg->crs.save_every, .rebuild_every = cfg->crs.rebuild_every};
+        bl_crs_config cc = {.n_classes = n_classes,
+                            .n_images = b->n_unlabelled,
+                            .alpha = cfg->crs.alpha,
+                            .total = env->iterations,
+                            .warmup = cfg->crs.warmup,
+                            .save_every = cfg->crs.save_every,
+                            .rebuild_every = cfg->crs.rebuild_every};
         BL_TRY_DONE(bl_crs_create(&cc, &b->pool));
     }
     *out = b;
@@ -118,8 +124,8 @@ void bl_balancer_destroy(bl_balancer *b) {
     free(b);
 }
 
-bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
-                            float *weight) {
+bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v,
+                            int32_t n, float *weight) {
     if (!b->cfg.gbr.enabled) {
         for (int32_t i = 0; i < n; i++) weight[i] = v ? v[i] : 1.0f;
         return BL_OK;
@@ -134,9 +140,10 @@ bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const
                               const int32_t *label, const float *v, int32_t n) {
     if (!b->solve) return BL_OK;
     double lambda = branch == BL_BRANCH_LABELLED ? 1.0 : b->cfg.teacher.unsup_weight;
-    bl_status status = bl_gradient_matrix_measure(b->matrix, logits, label, v, n, lambda, b->matrix_scratch);
-    /* Logits that are not finite are the loop's to judge, by the loss they make; here they must not poison the
-     * average that outlives the step. */
+    bl_status status =
+        bl_gradient_matrix_measure(b->matrix, logits, label, v, n, lambda, b->matrix_scratch);
+    /* Logits that are not finite are the loop's to judge, by the loss they make; here they must not
+     * poison the average that outlives the step. */
     if (status == BL_ENUMERIC) return BL_OK;
     BL_TRY(status);
     bl_gradient_matrix_update(b->matrix, b->matrix_scratch, t);
@@ -165,16 +172,18 @@ bl_status bl_balancer_begin(bl_balancer *b, int64_t t) {
     return bl_thresholds_get(b->thresholds, bl_class_weights_values(b->weights), t, b->theta);
 }
 
-/* The rebuild reads the pool as saved before this iteration, so it comes before bl_balancer_begin. */
+/* The rebuild reads the pool as saved before this iteration, so it comes before bl_balancer_begin.
+ */
 bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed) {
     *changed = false;
     if (!b->pool || !bl_crs_rebuild_due(b->pool, t) || bl_crs_filled(b->pool) == 0) return BL_OK;
     double *factor = calloc((size_t)b->n_unlabelled + 1, sizeof *factor);
     if (!b->unlabelled_copies)
         b->unlabelled_copies = calloc((size_t)b->n_unlabelled + 1, sizeof *b->unlabelled_copies);
-    bl_status status = factor && b->unlabelled_copies
-                           ? bl_crs_factors(b->pool, b->labelled_counts, b->n_labelled, NULL, factor)
-                           : bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
+    bl_status status =
+        factor && b->unlabelled_copies
+            ? bl_crs_factors(b->pool, b->labelled_counts, b->n_labelled, NULL, factor)
+            : bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
     for (int32_t i = 0; status == BL_OK && i < b->n_unlabelled; i++)
         b->unlabelled_copies[i] = (int32_t)bl_repeat_copies(factor[i], BL_ROUND_CEIL, 0, 0, i);
     free(factor);
@@ -213,10 +222,11 @@ bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines) {
     return bl_metrics_end(lines);
 }
 
-/* ---- state ---------------------------------------------------------------------------------------------- */
+/* ---- state
+ * ---------------------------------------------------------------------------------------------- */
 
-static bl_status put(bl_arena *arena, const char *name, const double *v, int64_t n, bl_state_array *out, int cap,
-                     int *count) {
+static bl_status put(bl_arena *arena, const char *name, const double *v, int64_t n,
+                     bl_state_array *out, int cap, int *count) {
     if (*count >= cap) return bl_fail(BL_EINVAL, "too many state arrays, no room for %s", name);
     double *copy = BL_NEW_ARRAY(arena, double, n);
     if (!copy) return BL_ENOMEM;
@@ -247,7 +257,8 @@ bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out,
     return put(arena, "crs_copies", list, copies + 2, out, cap, n);
 }
 
-bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v, int64_t *n) {
+bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v,
+                        int64_t *n) {
     for (int i = 0; i < count; i++)
         if (strcmp(in[i].name, name) == 0) {
             *v = in[i].v, *n = in[i].n;
@@ -261,7 +272,8 @@ static bl_status get(const bl_state_array *in, int count, const char *name, doub
     int64_t got;
     BL_TRY(bl_state_find(in, count, name, &v, &got));
     if (got != n)
-        return bl_fail(BL_EFORMAT, "state.%s has %lld numbers, expected %lld; another number of classes?", name,
+        return bl_fail(BL_EFORMAT,
+                       "state.%s has %lld numbers, expected %lld; another number of classes?", name,
                        (long long)got, (long long)n);
     memcpy(to, v, sizeof *to * (size_t)n);
     return BL_OK;
@@ -281,8 +293,8 @@ bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n) {
     BL_TRY(bl_crs_unpack(b->pool, v, len));
     BL_TRY(bl_state_find(in, n, "crs_copies", &v, &len));
     if (len < 2 || (len != 2 && len != b->n_unlabelled + 2))
-        return bl_fail(BL_EFORMAT, "state.crs_copies has %lld numbers, expected 2 or %lld", (long long)len,
-                       (long long)b->n_unlabelled + 2);
+        return bl_fail(BL_EFORMAT, "state.crs_copies has %lld numbers, expected 2 or %lld",
+                       (long long)len, (long long)b->n_unlabelled + 2);
     b->rebuilt = v[0] != 0, b->rebuilt_at = (int64_t)v[1];
     free(b->unlabelled_copies), b->unlabelled_copies = NULL;
     if (len == 2) return BL_OK;

@@ -1,13 +1,14 @@
-/* The class balancing of a two-branch (labelled, unlabelled) learner: owns the statistics of balance/ and decides
- * when each of them acts.
+/* The class balancing of a two-branch (labelled, unlabelled) learner: owns the statistics of
+ * balance/ and decides when each of them acts.
  *
  *   GbR  class weights in the classification loss, from the class-gradient matrix
  *   GbT  per-class pseudo-label thresholds
  *   CrS  repeats of unlabelled images that hold confident rare pseudo boxes
  *   RFS  repeats of labelled images with rare classes
  *
- * Li et al., "Gradient-based Sampling for Class Imbalanced Semi-supervised Object Detection", ICCV 2023. Knows
- * class indices and image indices, no boxes. Everything is inert unless enabled in the configuration. */
+ * Li et al., "Gradient-based Sampling for Class Imbalanced Semi-supervised Object Detection", ICCV
+ * 2023. Knows class indices and image indices, no boxes. Everything is inert unless enabled in the
+ * configuration. */
 #ifndef BALLAST_SSL_BALANCER_H
 #define BALLAST_SSL_BALANCER_H
 
@@ -18,31 +19,34 @@ typedef enum bl_branch { BL_BRANCH_LABELLED, BL_BRANCH_UNLABELLED } bl_branch;
 typedef struct bl_balancer bl_balancer;
 
 /* n_classes foreground classes; class n_classes is the background. */
-bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes, const bl_learner_env *env,
-                             bl_balancer **out);
+bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes,
+                             const bl_learner_env *env, bl_balancer **out);
 void bl_balancer_destroy(bl_balancer *b);
 
-/* Loss weights of n rows of one branch at iteration t: weight[i] = v[i] * u(label[i]) with u = clamp(w)^beta / m.
- * v NULL = 1. Call before bl_balancer_observe of the same rows (the weights lag by one call). */
-bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
-                            float *weight);
-/* Adds the rows' class gradients: logits [n, n_classes+1] host. No effect unless GbR or GbT needs them, nor when a
- * logit is not finite. */
+/* Loss weights of n rows of one branch at iteration t: weight[i] = v[i] * u(label[i]) with u =
+ * clamp(w)^beta / m. v NULL = 1. Call before bl_balancer_observe of the same rows (the weights lag
+ * by one call). */
+bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v,
+                            int32_t n, float *weight);
+/* Adds the rows' class gradients: logits [n, n_classes+1] host. No effect unless GbR or GbT needs
+ * them, nor when a logit is not finite. */
 bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
                               const int32_t *label, const float *v, int32_t n);
 /* The weight solver's step at the end of iteration t with the detector's learning rate. */
 bl_status bl_balancer_step(bl_balancer *b, int64_t t, double lr);
 
-/* Teacher detections (score > 0.05, after NMS) of one unlabelled image: score statistics and, after the warm-up,
- * its pool entry. */
+/* Teacher detections (score > 0.05, after NMS) of one unlabelled image: score statistics and, after
+ * the warm-up, its pool entry. */
 bl_status bl_balancer_detections(bl_balancer *b, int64_t t, int32_t image, const int32_t *label,
                                  const float *score, int32_t n);
-/* The pseudo-label threshold of a class at iteration t. Fixed during one iteration: call bl_balancer_begin first. */
+/* The pseudo-label threshold of a class at iteration t. Fixed during one iteration: call
+ * bl_balancer_begin first. */
 double bl_balancer_threshold(const bl_balancer *b, int32_t cls);
 /* Recomputes thresholds, merges the pool when due. */
 bl_status bl_balancer_begin(bl_balancer *b, int64_t t);
 
-/* Rebuilds the unlabelled repeat list when that is due before iteration t; call before bl_balancer_begin. */
+/* Rebuilds the unlabelled repeat list when that is due before iteration t; call before
+ * bl_balancer_begin. */
 bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed);
 /* Current copies of each image of a group; false = one each. */
 bool bl_balancer_copies(const bl_balancer *b, bool labelled, int32_t *copies);
@@ -56,6 +60,7 @@ bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out,
 bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n);
 
 /* Finds a named array or fails with its name; *n receives its length. */
-bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v, int64_t *n);
+bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v,
+                        int64_t *n);
 
 #endif

@@ -1,7 +1,8 @@
-/* A learner is a training algorithm: supervised, Soft Teacher, (later) FixMatch and its relatives. It turns a
- * batch of views into named losses and owns whatever state makes it semi-supervised (teacher, thresholds, class
- * weights, pools). The training loop knows only this interface: it asks for losses, runs backward and the
- * optimiser, logs, evaluates and checkpoints, whichever algorithm runs. */
+/* A learner is a training algorithm: supervised, Soft Teacher, (later) FixMatch and its relatives.
+ * It turns a batch of views into named losses and owns whatever state makes it semi-supervised
+ * (teacher, thresholds, class weights, pools). The training loop knows only this interface: it asks
+ * for losses, runs backward and the optimiser, logs, evaluates and checkpoints, whichever algorithm
+ * runs. */
 #ifndef BALLAST_SSL_LEARNER_H
 #define BALLAST_SSL_LEARNER_H
 
@@ -43,13 +44,16 @@ typedef struct bl_learner_ops {
     /* Called before iteration t's losses: teacher EMA, resampling decisions. */
     bl_status (*before_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
     /* Records the student on the tape; teacher passes run without recording. */
-    bl_status (*losses)(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t, bl_step_losses *out);
+    bl_status (*losses)(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+                        bl_step_losses *out);
     /* After the optimiser's update. */
     bl_status (*after_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
-    /* Reports a window that ends at t and clears it: writes whole lines of its own ("class", "pool") into `lines`.
-     * *pseudo_per_image is for the console and the "train" line (negative: not applicable). */
+    /* Reports a window that ends at t and clears it: writes whole lines of its own ("class",
+     * "pool") into `lines`. *pseudo_per_image is for the console and the "train" line (negative:
+     * not applicable). */
     bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
-    /* Before iteration t's batch is fetched: *changed = true when the unlabelled repeat list is a new one. */
+    /* Before iteration t's batch is fetched: *changed = true when the unlabelled repeat list is a
+     * new one. */
     bl_status (*resample)(bl_learner *l, int64_t t, bool *changed);
     /* Copies of each image of a group, as of now; false = one each. */
     bool (*copies)(bl_learner *l, bool labelled, int32_t *copies);
@@ -64,7 +68,8 @@ typedef struct bl_learner_ops {
 /* Base of every learner's own struct (first member). */
 struct bl_learner {
     const bl_learner_ops *ops;
-    bl_learner_model model[2]; /* [0] the trained one (student), [1] the teacher or .store == NULL */
+    bl_learner_model
+        model[2]; /* [0] the trained one (student), [1] the teacher or .store == NULL */
     /* Views the loader shall make. */
     bl_view_kind labelled_views[BL_LOADER_MAX_VIEWS], unlabelled_views[BL_LOADER_MAX_VIEWS];
     int n_labelled_views, n_unlabelled_views; /* 0 unlabelled views: needs no unlabelled data */

@@ -1,4 +1,5 @@
-/* The "method" section's descriptor tables, and the one place that maps a method name to its learner. */
+/* The "method" section's descriptor tables, and the one place that maps a method name to its
+ * learner. */
 #include "ssl/method.h"
 
 #include <stddef.h>
@@ -11,7 +12,8 @@
 #define STRUCT bl_teacher_section
 static const bl_field teacher_fields[] = {
     {"ema", BL_T_REAL, AT(ema), "0.999", 0, 1, NULL, NULL,
-     "Keep rate of the teacher's exponential moving average; warmed up as min(ema, 1 - 1/(t+1)).", NULL},
+     "Keep rate of the teacher's exponential moving average; warmed up as min(ema, 1 - 1/(t+1)).",
+     NULL},
     {"unsup_weight", BL_T_REAL, AT(unsup_weight), "4", 0, 1000, NULL, NULL,
      "Factor of all losses on unlabelled images.", NULL},
     {"burn_in", BL_T_INT, AT(burn_in), "0", 0, 1e9, NULL, "iterations",
@@ -51,7 +53,8 @@ static const bl_field gbr_fields[] = {
     {"lr", BL_T_REAL, AT(lr), "0", 0, 10, NULL, NULL,
      "Learning rate of the online solver; 0 = the detector's, following its schedule.", NULL},
     {"direct", BL_T_BOOL, AT(direct), "false", 0, 0, NULL, NULL,
-     "Solve the linear system directly at every step instead of the online Jacobi iteration.", NULL},
+     "Solve the linear system directly at every step instead of the online Jacobi iteration.",
+     NULL},
     {0}};
 static const bl_schema gbr_schema = {"method.gbr", "Gradient-based reweighting (GbR).",
                                      sizeof(bl_gbr_section), gbr_fields};
@@ -59,16 +62,19 @@ static const bl_schema gbr_schema = {"method.gbr", "Gradient-based reweighting (
 
 static const char *const gbt_modes[] = {"fixed", "w_only", "code", NULL};
 #define STRUCT bl_gbt_section
-static const bl_field gbt_fields[] = {
-    {"mode", BL_T_ENUM, AT(mode), "\"fixed\"", 0, 0, gbt_modes, NULL,
-     "fixed: teacher.cls_score for every class; w_only: cls_score / weight; code: also follows the mean teacher "
-     "score of the class.",
-     NULL},
-    {"warmup", BL_T_INT, AT(warmup), "12000", 0, 1e9, NULL, "iterations",
-     "Iterations with the fixed threshold.", NULL},
-    {"lower", BL_T_REAL, AT(lower), "0.5", 0, 1, NULL, NULL, "Lower bound of a class's threshold.", NULL},
-    {"upper", BL_T_REAL, AT(upper), "0.9", 0, 1, NULL, NULL, "Upper bound of a class's threshold.", NULL},
-    {0}};
+static const bl_field gbt_fields[] = {{"mode", BL_T_ENUM, AT(mode), "\"fixed\"", 0, 0, gbt_modes,
+                                       NULL,
+                                       "fixed: teacher.cls_score for every class; w_only: "
+                                       "cls_score / weight; code: also follows the mean teacher "
+                                       "score of the class.",
+                                       NULL},
+                                      {"warmup", BL_T_INT, AT(warmup), "12000", 0, 1e9, NULL,
+                                       "iterations", "Iterations with the fixed threshold.", NULL},
+                                      {"lower", BL_T_REAL, AT(lower), "0.5", 0, 1, NULL, NULL,
+                                       "Lower bound of a class's threshold.", NULL},
+                                      {"upper", BL_T_REAL, AT(upper), "0.9", 0, 1, NULL, NULL,
+                                       "Upper bound of a class's threshold.", NULL},
+                                      {0}};
 static const bl_schema gbt_schema = {"method.gbt", "Gradient-based thresholds (GbT).",
                                      sizeof(bl_gbt_section), gbt_fields};
 #undef STRUCT
@@ -80,7 +86,8 @@ static const bl_field crs_fields[] = {
     {"warmup", BL_T_INT, AT(warmup), "12000", 0, 1e9, NULL, "iterations",
      "Iterations before pseudo boxes are gathered.", NULL},
     {"alpha", BL_T_REAL, AT(alpha), "0.5", 0, 1, NULL, NULL,
-     "Oversampling level: the frequency below which a class is repeated, ramped up over training.", NULL},
+     "Oversampling level: the frequency below which a class is repeated, ramped up over training.",
+     NULL},
     {"save_every", BL_T_INT, AT(save_every), "4000", 2, 1e9, NULL, "iterations",
      "How often gathered boxes join the pool.", NULL},
     {"rebuild_every", BL_T_INT, AT(rebuild_every), "16000", 2, 1e9, NULL, "iterations",
@@ -97,7 +104,8 @@ static const bl_field method_fields[] = {
     {"focal", BL_T_REAL, AT(focal), "0", 0, 5, NULL, NULL,
      "Exponent of the RoI softmax focal loss; 0 = cross-entropy.", NULL},
     {"rfs", BL_T_REAL, AT(rfs), "0", 0, 1, NULL, NULL,
-     "Repeat-factor threshold of labelled images: classes in a smaller fraction of images are repeated; 0 = off.",
+     "Repeat-factor threshold of labelled images: classes in a smaller fraction of images are "
+     "repeated; 0 = off.",
      NULL},
     {"teacher", BL_T_SECTION, AT(teacher), NULL, 0, 0, NULL, NULL, "", &teacher_schema},
     {"gbr", BL_T_SECTION, AT(gbr), NULL, 0, 0, NULL, NULL, "", &gbr_schema},
@@ -108,10 +116,13 @@ const bl_schema bl_method_schema = {"method", "The learner and the balancing it 
                                     sizeof(bl_method_config), method_fields};
 #undef STRUCT
 
-bl_status bl_learner_create(const bl_method_config *cfg, const bl_learner_env *env, bl_learner **out) {
+bl_status bl_learner_create(const bl_method_config *cfg, const bl_learner_env *env,
+                            bl_learner **out) {
     switch ((bl_method_name)cfg->name) {
-    case BL_METHOD_SUPERVISED: return bl_supervised_create(cfg, env, out);
-    case BL_METHOD_SOFT_TEACHER: return bl_soft_teacher_create(cfg, env, out);
+    case BL_METHOD_SUPERVISED:
+        return bl_supervised_create(cfg, env, out);
+    case BL_METHOD_SOFT_TEACHER:
+        return bl_soft_teacher_create(cfg, env, out);
     }
     return bl_fail(BL_ECONFIG, "method.name: unknown method %d", (int)cfg->name);
 }

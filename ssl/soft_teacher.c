@@ -1,6 +1,6 @@
-/* One step: labelled losses; the teacher looks at the weak views; the student learns from its boxes on the strong
- * views. Three filters choose from the same candidates: RPN (score), RoI classification (per-class threshold), box
- * regression (jitter uncertainty). */
+/* One step: labelled losses; the teacher looks at the weak views; the student learns from its boxes
+ * on the strong views. Three filters choose from the same candidates: RPN (score), RoI
+ * classification (per-class threshold), box regression (jitter uncertainty). */
 #include "ssl/soft_teacher.h"
 
 #include <math.h>
@@ -50,7 +50,8 @@ static bl_status before_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
 }
 
 /* Statistics of what the teacher said: balancing and the log window. */
-static bl_status observe_teacher(soft_teacher *s, const bl_batch *batch, const bl_teacher_view *tv, int64_t t) {
+static bl_status observe_teacher(soft_teacher *s, const bl_batch *batch, const bl_teacher_view *tv,
+                                 int64_t t) {
     for (int32_t i = 0; i < tv->weak.n; i++) {
         const bl_boxes *d = &tv->detections[i];
         const bl_pseudo *c = &tv->candidates[i];
@@ -62,18 +63,19 @@ static bl_status observe_teacher(soft_teacher *s, const bl_batch *batch, const b
             if (keep_cls(c, j, s)) s->win.pseudo[c->label[j]] += 1, s->win.pseudo_total += 1;
         }
         if (s->hidden_truth)
-            bl_pseudo_quality(c, keep_cls, s, tv->weak.view[i], s->win.tp, s->win.counted, s->win.truth);
+            bl_pseudo_quality(c, keep_cls, s, tv->weak.view[i], s->win.tp, s->win.counted,
+                              s->win.truth);
     }
     return BL_OK;
 }
 
-static bl_status pseudo_boxes(soft_teacher *s, bl_ctx *ctx, const bl_teacher_view *tv, const bl_view_batch *strong,
-                              bl_pseudo_filter keep, bl_boxes **out) {
+static bl_status pseudo_boxes(soft_teacher *s, bl_ctx *ctx, const bl_teacher_view *tv,
+                              const bl_view_batch *strong, bl_pseudo_filter keep, bl_boxes **out) {
     *out = BL_NEW_ARRAY(ctx->arena, bl_boxes, strong->n);
     if (!*out) return BL_ENOMEM;
     for (int32_t i = 0; i < strong->n; i++)
-        BL_TRY(bl_pseudo_to_student(ctx->arena, &tv->candidates[i], tv->weak.view[i], strong->view[i], keep, s,
-                                    &(*out)[i]));
+        BL_TRY(bl_pseudo_to_student(ctx->arena, &tv->candidates[i], tv->weak.view[i],
+                                    strong->view[i], keep, s, &(*out)[i]));
     return BL_OK;
 }
 
@@ -82,21 +84,24 @@ static bl_status weigh_background(soft_teacher *s, bl_ctx *ctx, const bl_teacher
                                   const bl_view_batch *strong, bl_roi_batch *rois) {
     if (!s->cfg.teacher.background_weight) return BL_OK;
     bl_box *roi = BL_NEW_ARRAY(ctx->arena, bl_box, rois->n);
-    int32_t *image = BL_NEW_ARRAY(ctx->arena, int32_t, rois->n), *row = BL_NEW_ARRAY(ctx->arena, int32_t, rois->n);
+    int32_t *image = BL_NEW_ARRAY(ctx->arena, int32_t, rois->n),
+            *row = BL_NEW_ARRAY(ctx->arena, int32_t, rois->n);
     float *p = BL_NEW_ARRAY(ctx->arena, float, rois->n);
     if (!roi || !image || !row || !p) return BL_ENOMEM;
     int32_t n = 0;
     for (int32_t i = 0; i < rois->n; i++)
-        if (rois->label[i] == s->classes) roi[n] = rois->roi[i], image[n] = rois->image[i], row[n] = i, n++;
+        if (rois->label[i] == s->classes)
+            roi[n] = rois->roi[i], image[n] = rois->image[i], row[n] = i, n++;
     BL_TRY(bl_teacher_background(ctx, s->pair.teacher, tv, strong->view, roi, image, n, p));
     for (int32_t i = 0; i < n; i++) rois->weight[row[i]] = p[i];
     return BL_OK;
 }
 
-/* Box regression on a second sampling with the low-uncertainty boxes. Only foreground rows have a loss, so only they
- * go through the RoI head; the normaliser stays the number of sampled RoIs. */
-static bl_status box_loss(soft_teacher *s, bl_ctx *ctx, const bl_branch_features *f, const bl_boxes *gt, int32_t n,
-                          int64_t t, float *scale, bl_tensor **loss) {
+/* Box regression on a second sampling with the low-uncertainty boxes. Only foreground rows have a
+ * loss, so only they go through the RoI head; the normaliser stays the number of sampled RoIs. */
+static bl_status box_loss(soft_teacher *s, bl_ctx *ctx, const bl_branch_features *f,
+                          const bl_boxes *gt, int32_t n, int64_t t, float *scale,
+                          bl_tensor **loss) {
     bl_roi_batch rois;
     BL_TRY(bl_roi_sample(ctx, s->pair.student, f->proposals, gt, n, true, s->student.seed,
                          bl_stream_key(BL_STREAM_BOX_UNLABELLED, t), &rois));
@@ -115,8 +120,8 @@ static bl_status box_loss(soft_teacher *s, bl_ctx *ctx, const bl_branch_features
     return bl_roi_box_loss(ctx, s->pair.student, &rois, &r, loss);
 }
 
-static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_batch *batch, int64_t t, double weight,
-                                   bl_step_losses *out) {
+static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+                                   double weight, bl_step_losses *out) {
     const bl_detector_config *dc = bl_detector_get_config(s->pair.student);
     int32_t first = batch->n_labelled, n = batch->n - batch->n_labelled;
     bl_view_batch strong, weak;
@@ -154,12 +159,13 @@ static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_batch 
     return BL_OK;
 }
 
-static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t, bl_step_losses *out) {
+static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+                        bl_step_losses *out) {
     soft_teacher *s = (soft_teacher *)l;
     const bl_teacher_section *tc = &s->cfg.teacher;
     bl_view_batch labelled;
-    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0, batch->n_labelled, 0,
-                              &labelled));
+    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0,
+                              batch->n_labelled, 0, &labelled));
     BL_TRY(bl_labelled_losses(ctx, &s->student, &labelled, t, out));
 
     int64_t since = t - tc->burn_in;
@@ -175,7 +181,8 @@ static bl_status after_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
 }
 
 static void ratio(const double *a, const double *b, double *out, int32_t n) {
-    for (int32_t i = 0; i < n; i++) out[i] = b[i] > 0 ? a[i] / b[i] : NAN; /* NaN is written as null */
+    for (int32_t i = 0; i < n; i++)
+        out[i] = b[i] > 0 ? a[i] / b[i] : NAN; /* NaN is written as null */
 }
 
 static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image) {
@@ -223,7 +230,8 @@ static void thresholds(const bl_learner *l, double *theta) {
     for (int32_t c = 0; c < s->classes; c++) theta[c] = bl_balancer_threshold(s->balancer, c);
 }
 
-/* The log window is part of the state: a resumed run writes the same lines as an uninterrupted one. */
+/* The log window is part of the state: a resumed run writes the same lines as an uninterrupted one.
+ */
 static bl_status save(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n) {
     soft_teacher *s = (soft_teacher *)l;
     int64_t len = (int64_t)WINDOW_ARRAYS * s->classes;
@@ -242,7 +250,8 @@ static bl_status load(bl_learner *l, const bl_state_array *in, int n) {
     const double *v;
     BL_TRY(bl_state_find(in, n, "window", &v, &got));
     if (got != len + 2)
-        return bl_fail(BL_EFORMAT, "state 'window' has %lld values, expected %lld: another number of classes?",
+        return bl_fail(BL_EFORMAT,
+                       "state 'window' has %lld values, expected %lld: another number of classes?",
                        (long long)got, (long long)(len + 2));
     memcpy(s->numbers, v, sizeof *v * (size_t)len);
     s->win.images = v[len], s->win.pseudo_total = v[len + 1];
@@ -257,12 +266,15 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {"soft_teacher", before_step, losses, after_step, report,  resample,
-                                   copies,         thresholds, save,        load,   destroy};
+static const bl_learner_ops ops = {"soft_teacher", before_step, losses, after_step,
+                                   report,         resample,    copies, thresholds,
+                                   save,           load,        destroy};
 
-bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_env *env, bl_learner **out) {
+bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_env *env,
+                                 bl_learner **out) {
     if (!env->unlabelled)
-        return bl_fail(BL_ECONFIG, "method.name soft_teacher needs unlabelled images: set data.unlabelled");
+        return bl_fail(BL_ECONFIG,
+                       "method.name soft_teacher needs unlabelled images: set data.unlabelled");
     soft_teacher *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     s->base.ops = &ops;
@@ -272,13 +284,18 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
     bl_status status;
     BL_TRY_DONE(bl_detector_pair_create(env, &s->pair));
     int32_t k = s->classes = bl_detector_classes(s->pair.student);
-    s->numbers = calloc((size_t)((WINDOW_ARRAYS + SCRATCH_ARRAYS) * k + SCRATCH_ARRAYS), sizeof *s->numbers);
+    s->numbers =
+        calloc((size_t)((WINDOW_ARRAYS + SCRATCH_ARRAYS) * k + SCRATCH_ARRAYS), sizeof *s->numbers);
     if (!s->numbers) {
         status = bl_fail(BL_ENOMEM, "out of memory for the learner");
         goto done;
     }
     double *a = s->numbers;
-    s->win = (window){.candidates = a, .pseudo = a + k, .tp = a + 2 * k, .counted = a + 3 * k, .truth = a + 4 * k};
+    s->win = (window){.candidates = a,
+                      .pseudo = a + k,
+                      .tp = a + 2 * k,
+                      .counted = a + 3 * k,
+                      .truth = a + 4 * k};
     BL_TRY_DONE(bl_balancer_create(cfg, k, env, &s->balancer));
     s->student = (bl_student){s->pair.student, s->balancer, cfg->focal, env->seed};
     s->base.model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};

@@ -4,7 +4,8 @@ void bl_add_loss(bl_step_losses *out, const char *name, bl_tensor *value, double
     out->loss[out->n++] = (bl_loss){name, value, (float)weight};
 }
 
-bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb, bl_branch_features *out) {
+bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb,
+                             bl_branch_features *out) {
     out->proposals = BL_NEW_ARRAY(ctx->arena, bl_boxes, vb->n);
     if (!out->proposals) return BL_ENOMEM;
     BL_TRY(bl_detector_extract(ctx, s->detector, true, vb->images, &out->pyramid));
@@ -12,15 +13,17 @@ bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_bat
     return bl_rpn_proposals(ctx, s->detector, &out->rpn, vb->size, true, out->proposals);
 }
 
-bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch, int64_t t, bl_roi_batch *rois,
-                              const bl_roi_out *r, bl_tensor **loss) {
+bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch, int64_t t,
+                              bl_roi_batch *rois, const bl_roi_out *r, bl_tensor **loss) {
     int32_t n = rois->n, k = bl_detector_classes(s->detector) + 1;
-    float *v = BL_NEW_ARRAY(ctx->arena, float, n), *logits = BL_NEW_ARRAY(ctx->arena, float, (size_t)n * k);
+    float *v = BL_NEW_ARRAY(ctx->arena, float, n),
+          *logits = BL_NEW_ARRAY(ctx->arena, float, (size_t)n *k);
     if (!v || !logits) return BL_ENOMEM;
     double sum = 0, positive = 0;
     for (int32_t i = 0; i < n; i++) v[i] = rois->weight[i], sum += v[i], positive += v[i] > 0;
     double normaliser = branch == BL_BRANCH_LABELLED ? positive : sum;
-    if (!(normaliser >= 1)) normaliser = 1; /* also when a weight is not a number: the loss will say so */
+    if (!(normaliser >= 1))
+        normaliser = 1; /* also when a weight is not a number: the loss will say so */
 
     BL_TRY(bl_balancer_weigh(s->balancer, branch, rois->label, v, n, rois->weight));
     BL_TRY(bl_roi_cls_loss(ctx, s->detector, rois, r, s->focal, normaliser, loss));

@@ -23,10 +23,12 @@ static bl_status before_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
     return bl_detector_pair_ema(&s->pair, ctx, s->cfg.teacher.ema, t);
 }
 
-static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t, bl_step_losses *out) {
+static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+                        bl_step_losses *out) {
     supervised *s = (supervised *)l;
     bl_view_batch vb;
-    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0, batch->n_labelled, 0, &vb));
+    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0,
+                              batch->n_labelled, 0, &vb));
     return bl_labelled_losses(ctx, &s->student, &vb, t, out);
 }
 
@@ -79,10 +81,11 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {"supervised", before_step, losses, after_step, report,  resample,
-                                   copies,       thresholds, save,        load,   destroy};
+static const bl_learner_ops ops = {"supervised", before_step, losses, after_step, report, resample,
+                                   copies,       thresholds,  save,   load,       destroy};
 
-bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env *env, bl_learner **out) {
+bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env *env,
+                               bl_learner **out) {
     supervised *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     s->base.ops = &ops;

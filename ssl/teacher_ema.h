@@ -1,5 +1,5 @@
-/* The student/teacher pair every detection learner trains: two detectors of identical layout, the second an
- * exponential moving average of the first. */
+/* The student/teacher pair every detection learner trains: two detectors of identical layout, the
+ * second an exponential moving average of the first. */
 #ifndef BALLAST_SSL_TEACHER_EMA_H
 #define BALLAST_SSL_TEACHER_EMA_H
 

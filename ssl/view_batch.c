@@ -18,8 +18,8 @@ static void normalise_range(void *arg, int64_t begin, int64_t end) {
                           j->dst + i * 3 * j->w * j->h);
 }
 
-bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const bl_batch *batch, int32_t first,
-                             int32_t count, int32_t which, bl_view_batch *out) {
+bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const bl_batch *batch,
+                             int32_t first, int32_t count, int32_t which, bl_view_batch *out) {
     *out = (bl_view_batch){.n = count};
     out->view = BL_NEW_ARRAY(ctx->arena, const bl_view *, count);
     out->size = BL_NEW_ARRAY(ctx->arena, bl_size, count);
@@ -31,7 +31,8 @@ bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const b
         const bl_view *v = &batch->samples[first + i].views[which];
         out->view[i] = v;
         out->size[i] = (bl_size){(float)v->image.width, (float)v->image.height};
-        out->gt[i] = (bl_boxes){.n = v->n_boxes, .box = v->boxes, .label = v->labels, .ignore = v->ignore};
+        out->gt[i] =
+            (bl_boxes){.n = v->n_boxes, .box = v->boxes, .label = v->labels, .ignore = v->ignore};
         if (v->image.width > w) w = v->image.width;
         if (v->image.height > h) h = v->image.height;
     }
@@ -39,7 +40,8 @@ bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const b
     w = (w + m - 1) / m * m, h = (h + m - 1) / m * m;
 
     normalise_job job = {.vb = out, .bgr = cfg->bgr, .multiple = m, .w = w, .h = h};
-    for (int c = 0; c < 3; c++) job.mean[c] = (float)cfg->mean.v[c], job.std[c] = (float)cfg->std.v[c];
+    for (int c = 0; c < 3; c++)
+        job.mean[c] = (float)cfg->mean.v[c], job.std[c] = (float)cfg->std.v[c];
     job.dst = BL_NEW_ARRAY(ctx->arena, float, (size_t)count * 3 * w * h);
     if (!job.dst) return BL_ENOMEM;
     bl_parallel_for(count, 1, normalise_range, &job);

@@ -13,8 +13,9 @@ typedef struct bl_view_batch {
     bl_boxes *gt;         /* [n] boxes of the view with labels and ignore flags */
 } bl_view_batch;
 
-/* View `which` of samples first..first+count-1. Lists and the host staging buffer are in ctx's step arena. */
-bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const bl_batch *batch, int32_t first,
-                             int32_t count, int32_t which, bl_view_batch *out);
+/* View `which` of samples first..first+count-1. Lists and the host staging buffer are in ctx's step
+ * arena. */
+bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const bl_batch *batch,
+                             int32_t first, int32_t count, int32_t which, bl_view_batch *out);
 
 #endif

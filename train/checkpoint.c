@@ -33,7 +33,8 @@ static void loop_unpack(const double *v, bl_loop_state *st) {
     memcpy(st->window, v, sizeof st->window);
 }
 
-bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l, const bl_loop_state *st) {
+bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
+                             const bl_loop_state *st) {
     bl_arena *arena = bl_arena_create(1 << 20);
     if (!arena) return bl_fail(BL_ENOMEM, "out of memory for a checkpoint");
     bl_status status;
@@ -60,13 +61,18 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l, const
             status = BL_ENOMEM;
             goto done;
         }
-        t[n++] = (bl_st_tensor){.name = name, .dtype = BL_ST_F64, .ndim = 1, .shape = {state[i].n},
-                                .data = state[i].v, .bytes = (size_t)state[i].n * sizeof(double)};
+        t[n++] = (bl_st_tensor){.name = name,
+                                .dtype = BL_ST_F64,
+                                .ndim = 1,
+                                .shape = {state[i].n},
+                                .data = state[i].v,
+                                .bytes = (size_t)state[i].n * sizeof(double)};
     }
     char iter[32], classes[32];
     snprintf(iter, sizeof iter, "%lld", (long long)st->iter);
     snprintf(classes, sizeof classes, "%d", (int)bl_detector_classes(l->model[0].model));
-    const char *meta[] = {"format", "pt", "iter", iter, "learner", l->ops->name, "classes", classes,
+    const char *meta[] = {"format",          "pt",           "iter",    iter,
+                          "learner",         l->ops->name,   "classes", classes,
                           "ballast_version", BALLAST_VERSION};
     BL_TRY_DONE(bl_st_write(path, t, n, meta, (int)(sizeof meta / sizeof *meta / 2)));
 done:
@@ -109,7 +115,8 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
     for (int i = 0; i < n; i++)
         if (strcmp(state[i].name, LOOP_ARRAY) == 0 && state[i].n == LOOP_WORDS) loop = state[i].v;
     if (status == BL_OK && !loop)
-        status = bl_fail(BL_EFORMAT, "has no usable state.loop: not a training checkpoint of this version");
+        status = bl_fail(BL_EFORMAT,
+                         "has no usable state.loop: not a training checkpoint of this version");
     if (status == BL_OK) loop_unpack(loop, st);
     if (status == BL_OK) status = l->ops->load(l, state, n);
     for (int i = 0; i < n; i++) free(copy[i]);
@@ -118,8 +125,8 @@ done:
     return status == BL_OK ? BL_OK : bl_fail_context(status, "%s", path);
 }
 
-bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *store, const char *model,
-                                     bool partial, int *n_missing) {
+bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *store,
+                                     const char *model, bool partial, int *n_missing) {
     bl_st_file *f = NULL;
     int missing = 0;
     BL_TRY(bl_st_open(path, &f));
@@ -214,7 +221,9 @@ bl_status bl_checkpoint_prune(const char *run_dir, int64_t keep, int64_t best_it
     for (struct dirent *e; (e = readdir(d));) {
         long long it;
         int end = 0;
-        if (sscanf(e->d_name, "iter_%lld.safetensors%n", &it, &end) != 1 || end == 0 || e->d_name[end]) continue;
+        if (sscanf(e->d_name, "iter_%lld.safetensors%n", &it, &end) != 1 || end == 0 ||
+            e->d_name[end])
+            continue;
         if (n == cap) {
             cap = cap ? 2 * cap : 16;
             int64_t *grown = realloc(iters, cap * sizeof *iters);
@@ -228,7 +237,8 @@ bl_status bl_checkpoint_prune(const char *run_dir, int64_t keep, int64_t best_it
     for (size_t i = (size_t)keep; i < n; i++) {
         if (iters[i] == best_iter) continue;
         char *path = bl_checkpoint_path(run_dir, iters[i]);
-        if (path && unlink(path) != 0) BL_WARN("cannot remove old checkpoint %s: %s", path, strerror(errno));
+        if (path && unlink(path) != 0)
+            BL_WARN("cannot remove old checkpoint %s: %s", path, strerror(errno));
         free(path);
     }
     free(iters), free(dir);

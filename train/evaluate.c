@@ -18,8 +18,9 @@ static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) 
     return status;
 }
 
-bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d, int64_t limit,
-                            const bl_groups *g, const char *dir, FILE *f, bl_evaluation *out) {
+bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d,
+                            int64_t limit, const bl_groups *g, const char *dir, FILE *f,
+                            bl_evaluation *out) {
     bl_detections dt = {0};
     bl_coco_result r = {0};
     bl_dataset *part = NULL;
@@ -36,10 +37,13 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     if (dir) {
         BL_TRY_DONE(bl_results_write(dir, model, iter, d, &dt, &r, g ? &g->info : NULL));
         results = bl_path_join(dir, "results.json");
-        BL_TRY_DONE(results ? bl_detections_write(&dt, d, results) : bl_fail(BL_ENOMEM, "out of memory"));
+        BL_TRY_DONE(results ? bl_detections_write(&dt, d, results)
+                            : bl_fail(BL_ENOMEM, "out of memory"));
     }
     if (f) {
-        fprintf(f, "%s, iteration %lld, %d images, COCO bbox protocol (IoU .50:.95, 100 detections per image)\n",
+        fprintf(f,
+                "%s, iteration %lld, %d images, COCO bbox protocol (IoU .50:.95, 100 detections "
+                "per image)\n",
                 model, (long long)iter, (int)d->n_images);
         bl_results_print(f, &r, d, g ? &g->info : NULL);
     }
@@ -63,9 +67,9 @@ static bl_status find_checkpoint(const char *arg, char **path) {
     return bl_fail_context(BL_EIO, "%s has no checkpoint", arg);
 }
 
-static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char *ckpt, const char *model,
-                              int64_t iter, const bl_dataset *test, const bl_groups *g, const bl_eval_options *opt,
-                              FILE *f) {
+static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char *ckpt,
+                              const char *model, int64_t iter, const bl_dataset *test,
+                              const bl_groups *g, const bl_eval_options *opt, FILE *f) {
     bl_store *store = NULL;
     bl_detector *det = NULL;
     char *dir = NULL;
@@ -78,8 +82,12 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
         status = bl_fail(BL_ENOMEM, "out of memory");
         goto done;
     }
-    bl_infer in = {.ctx = ctx, .detector = det, .view = &cfg->view, .batch = cfg->run.eval_batch,
-                   .score_threshold = opt->score_threshold, .skip_bad = cfg->data.skip_bad};
+    bl_infer in = {.ctx = ctx,
+                   .detector = det,
+                   .view = &cfg->view,
+                   .batch = cfg->run.eval_batch,
+                   .score_threshold = opt->score_threshold,
+                   .skip_bad = cfg->data.skip_bad};
     bl_evaluation ev;
     BL_TRY_DONE(bl_evaluate_model(&in, model, iter, test, 0, g, dir, f, &ev));
     if (dir) BL_INFO("results in %s", dir);
@@ -101,20 +109,23 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
     BL_TRY_DONE(find_checkpoint(opt->checkpoint, &ckpt));
     BL_TRY_DONE(bl_checkpoint_info(ckpt, &iter, &classes, &has_teacher));
     if (!*cfg->data.test) {
-        status = bl_fail(BL_ECONFIG, "data.test is not set: name the annotation file to evaluate on");
+        status =
+            bl_fail(BL_ECONFIG, "data.test is not set: name the annotation file to evaluate on");
         goto done;
     }
     BL_TRY_DONE(bl_run_data_open(&cfg->data, false, &data));
     if (classes && classes != data.test->n_categories) {
-        status = bl_fail(BL_EFORMAT, "%s was trained on %lld classes, but %s has %d", ckpt, (long long)classes,
-                         data.test->name, (int)data.test->n_categories);
+        status = bl_fail(BL_EFORMAT, "%s was trained on %lld classes, but %s has %d", ckpt,
+                         (long long)classes, data.test->name, (int)data.test->n_categories);
         goto done;
     }
     run_dir = bl_checkpoint_run_dir(opt->checkpoint);
     classes_file = run_dir ? bl_path_join(run_dir, "classes.json") : NULL;
-    if (classes_file && bl_exists(classes_file)) BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
+    if (classes_file && bl_exists(classes_file))
+        BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
     bl_set_threads((int)cfg->run.threads);
-    bl_ctx_options co = {.device = cfg->run.device, .backend = cfg->run.backend,
+    bl_ctx_options co = {.device = cfg->run.device,
+                         .backend = cfg->run.backend,
                          .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
                          .deterministic = cfg->run.deterministic};
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));
@@ -122,7 +133,8 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
     const char *const all[] = {"teacher", "student"};
     for (int m = 0; m < 2 && status == BL_OK; m++)
         if (strcmp(want, all[m]) == 0 || (strcmp(want, "both") == 0 && (m == 1 || has_teacher)))
-            status = evaluate_one(cfg, ctx, ckpt, all[m], iter, data.test, groups.n_classes ? &groups : NULL, opt, f);
+            status = evaluate_one(cfg, ctx, ckpt, all[m], iter, data.test,
+                                  groups.n_classes ? &groups : NULL, opt, f);
 done:
     bl_ctx_destroy(ctx);
     bl_groups_free(&groups);

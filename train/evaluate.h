@@ -9,9 +9,10 @@ typedef struct bl_evaluation {
     bl_coco_summary all, majority, minority;
 } bl_evaluation;
 
-/* Detects on `d` (first `limit` images; 0 = all), evaluates, writes eval files into `dir` (NULL: none), prints the
- * table to `f` (NULL: none). */
-bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d, int64_t limit,
-                            const bl_groups *g, const char *dir, FILE *f, bl_evaluation *out);
+/* Detects on `d` (first `limit` images; 0 = all), evaluates, writes eval files into `dir` (NULL:
+ * none), prints the table to `f` (NULL: none). */
+bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d,
+                            int64_t limit, const bl_groups *g, const char *dir, FILE *f,
+                            bl_evaluation *out);
 
 #endif

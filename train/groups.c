@@ -38,8 +38,9 @@ static bl_status listed(const bl_strings *list, const bl_dataset *d, int32_t *in
             if (strcmp(all[c], list->v[i]) == 0) index[i] = c;
         if (index[i] >= 0) continue;
         const char *close = bl_did_you_mean(list->v[i], all);
-        status = bl_fail(BL_ECONFIG, "data.minority: no category \"%s\" in %s%s%s%s", list->v[i], d->name,
-                         close ? "; did you mean \"" : "", close ? close : "", close ? "\"?" : "");
+        status = bl_fail(BL_ECONFIG, "data.minority: no category \"%s\" in %s%s%s%s", list->v[i],
+                         d->name, close ? "; did you mean \"" : "", close ? close : "",
+                         close ? "\"?" : "");
     }
     free(all);
     return status;
@@ -55,12 +56,15 @@ bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, 
     bool by_list = cfg->minority.n > 0;
     if (status == BL_OK && by_list) status = listed(&cfg->minority, labelled, index);
     if (status == BL_OK)
-        status = bl_groups_assign(by_list ? BL_GROUP_BY_LIST : BL_GROUP_BY_RATIO, cfg->minority_ratio, index,
-                                  cfg->minority.n, out->boxes, n, group);
+        status =
+            bl_groups_assign(by_list ? BL_GROUP_BY_LIST : BL_GROUP_BY_RATIO, cfg->minority_ratio,
+                             index, cfg->minority.n, out->boxes, n, group);
     for (int32_t c = 0; status == BL_OK && c < n; c++) out->group[c] = (uint8_t)group[c];
     free(group), free(index);
-    if (status == BL_OK) finish(out);
-    else bl_groups_free(out);
+    if (status == BL_OK)
+        finish(out);
+    else
+        bl_groups_free(out);
     return status;
 }
 
@@ -84,11 +88,15 @@ bl_status bl_groups_write(const bl_groups *g, const bl_dataset *d, const char *p
     return status;
 }
 
-static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t c, bl_groups *g, const char *path) {
+static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t c, bl_groups *g,
+                            const char *path) {
     struct json_object *name, *images, *boxes, *group;
-    if (!json_object_object_get_ex(o, "name", &name) || !json_object_object_get_ex(o, "train_images", &images) ||
-        !json_object_object_get_ex(o, "train_boxes", &boxes) || !json_object_object_get_ex(o, "group", &group))
-        return bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name, train_images, train_boxes or group", path, (int)c);
+    if (!json_object_object_get_ex(o, "name", &name) ||
+        !json_object_object_get_ex(o, "train_images", &images) ||
+        !json_object_object_get_ex(o, "train_boxes", &boxes) ||
+        !json_object_object_get_ex(o, "group", &group))
+        return bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name, train_images, train_boxes or group",
+                       path, (int)c);
     if (strcmp(json_object_get_string(name), d->categories[c].name) != 0)
         return bl_fail(BL_EFORMAT, "%s: class %d is \"%s\", but \"%s\" in %s", path, (int)c,
                        json_object_get_string(name), d->categories[c].name, d->name);
@@ -105,11 +113,14 @@ bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out) 
     if (status == BL_OK && (!json_object_object_get_ex(doc.root, "classes", &classes) ||
                             !json_object_is_type(classes, json_type_array) ||
                             json_object_array_length(classes) != (size_t)d->n_categories))
-        status = bl_fail(BL_EFORMAT, "%s: expected %d classes as in %s", path, (int)d->n_categories, d->name);
+        status = bl_fail(BL_EFORMAT, "%s: expected %d classes as in %s", path, (int)d->n_categories,
+                         d->name);
     for (int32_t c = 0; status == BL_OK && c < d->n_categories; c++)
         status = read_class(json_object_array_get_idx(classes, (size_t)c), d, c, out, path);
-    if (status == BL_OK) finish(out);
-    else bl_groups_free(out);
+    if (status == BL_OK)
+        finish(out);
+    else
+        bl_groups_free(out);
     bl_json_free(&doc);
     return status;
 }

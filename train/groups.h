@@ -1,4 +1,5 @@
-/* What is known of the classes before training: counts in the labelled set and the majority/minority groups. */
+/* What is known of the classes before training: counts in the labelled set and the
+ * majority/minority groups. */
 #ifndef BALLAST_TRAIN_GROUPS_H
 #define BALLAST_TRAIN_GROUPS_H
 

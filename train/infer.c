@@ -22,7 +22,8 @@ static void decode_range(void *arg, int64_t begin, int64_t end) {
         if (s == BL_OK) {
             int32_t w, h;
             const bl_image *o = &j->original[i];
-            bl_view_size(o->width, o->height, j->in->view->test_short, j->in->view->test_long, &w, &h);
+            bl_view_size(o->width, o->height, j->in->view->test_short, j->in->view->test_long, &w,
+                         &h);
             s = w == o->width && h == o->height ? bl_image_copy(o, &j->scaled[i])
                                                 : bl_image_resize(o, w, h, &j->scaled[i]);
         }
@@ -55,12 +56,15 @@ static bl_status predict_batch(bl_infer *in, const bl_image *scaled, int32_t n, 
     return bl_detector_predict(ctx, in->detector, images, size, false, thr, NULL, out);
 }
 
-static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int32_t n, bl_infer_fn fn, void *arg) {
+static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int32_t n,
+                           bl_infer_fn fn, void *arg) {
     bl_ctx *ctx = in->ctx;
     decode_job j = {.in = in, .paths = paths + first};
     bl_boxes *boxes = BL_NEW_ARRAY(ctx->arena, bl_boxes, n);
-    j.original = BL_NEW_ARRAY(ctx->arena, bl_image, n), j.scaled = BL_NEW_ARRAY(ctx->arena, bl_image, n);
-    j.status = BL_NEW_ARRAY(ctx->arena, bl_status, n), j.message = bl_arena_array(ctx->arena, (size_t)n, 512);
+    j.original = BL_NEW_ARRAY(ctx->arena, bl_image, n),
+    j.scaled = BL_NEW_ARRAY(ctx->arena, bl_image, n);
+    j.status = BL_NEW_ARRAY(ctx->arena, bl_status, n),
+    j.message = bl_arena_array(ctx->arena, (size_t)n, 512);
     if (!boxes || !j.original || !j.scaled || !j.status || !j.message) return BL_ENOMEM;
     bl_parallel_for(n, 1, decode_range, &j);
 
@@ -97,7 +101,8 @@ static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int3
     return status;
 }
 
-bl_status bl_infer_run(bl_infer *in, char *const *paths, int32_t n, const char *progress, bl_infer_fn fn, void *arg) {
+bl_status bl_infer_run(bl_infer *in, char *const *paths, int32_t n, const char *progress,
+                       bl_infer_fn fn, void *arg) {
     bl_progress bar;
     bl_progress_start(&bar, progress, n);
     for (int32_t at = 0; at < n; at += (int32_t)in->batch) {
@@ -135,7 +140,8 @@ bl_status bl_infer_dataset(bl_infer *in, const bl_dataset *d, int64_t limit, con
     if (!paths) return bl_fail(BL_ENOMEM, "out of memory for %d image paths", (int)n);
     bl_status status = BL_OK;
     for (int32_t i = 0; i < n && status == BL_OK; i++)
-        if (!(paths[i] = bl_dataset_path(d, i))) status = bl_fail(BL_ENOMEM, "out of memory for image paths");
+        if (!(paths[i] = bl_dataset_path(d, i)))
+            status = bl_fail(BL_ENOMEM, "out of memory for image paths");
     if (status == BL_OK) status = bl_infer_run(in, paths, n, progress, collect, out);
     for (int32_t i = 0; i < n; i++) free(paths[i]);
     free(paths);

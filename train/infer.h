@@ -1,5 +1,5 @@
-/* A detector over image files: decode, resize to the test scale, predict, map back. One path for evaluation,
- * prediction and example images. */
+/* A detector over image files: decode, resize to the test scale, predict, map back. One path for
+ * evaluation, prediction and example images. */
 #ifndef BALLAST_TRAIN_INFER_H
 #define BALLAST_TRAIN_INFER_H
 
@@ -17,9 +17,11 @@ typedef struct bl_infer {
 } bl_infer;
 
 /* Called once per image in order, boxes in original pixels. */
-typedef bl_status (*bl_infer_fn)(void *arg, int32_t index, const bl_image *original, const bl_boxes *boxes);
+typedef bl_status (*bl_infer_fn)(void *arg, int32_t index, const bl_image *original,
+                                 const bl_boxes *boxes);
 
-bl_status bl_infer_run(bl_infer *in, char *const *paths, int32_t n, const char *progress, bl_infer_fn fn, void *arg);
+bl_status bl_infer_run(bl_infer *in, char *const *paths, int32_t n, const char *progress,
+                       bl_infer_fn fn, void *arg);
 
 /* Detections of the first `limit` images (0 = all) of a data set. */
 bl_status bl_infer_dataset(bl_infer *in, const bl_dataset *d, int64_t limit, const char *progress,

@@ -20,13 +20,14 @@ static void describe_batch(const bl_trainer *t, const bl_batch *b, char *out, si
     *out = 0;
     for (int32_t i = 0; i < b->n && at < size; i++) {
         const bl_dataset *d = b->samples[i].labelled ? t->data.labelled : t->data.unlabelled;
-        int n = snprintf(out + at, size - at, "%s%lld", i ? " " : "", (long long)d->images[b->samples[i].image].id);
+        int n = snprintf(out + at, size - at, "%s%lld", i ? " " : "",
+                         (long long)d->images[b->samples[i].image].id);
         at += n > 0 ? (size_t)n : 0;
     }
 }
 
-/* A step whose loss or gradient is not finite changes no weights. Too many in a row end the run, naming the first
- * culprit: better than hours of training on NaN. */
+/* A step whose loss or gradient is not finite changes no weights. Too many in a row end the run,
+ * naming the first culprit: better than hours of training on NaN. */
 static bl_status bad_step(bl_trainer *t, const bl_batch *b, const char *what) {
     char ids[256];
     describe_batch(t, b, ids, sizeof ids);
@@ -36,7 +37,8 @@ static bl_status bad_step(bl_trainer *t, const bl_batch *b, const char *what) {
                        "%s is not finite, %d steps in a row (image ids %s); lower optim.lr or "
                        "method.teacher.unsup_weight, or set optim.clip_norm",
                        what, (int)t->st.bad_steps, ids);
-    BL_WARN("iteration %lld: %s is not finite, step skipped (image ids %s)", (long long)t->st.iter, what, ids);
+    BL_WARN("iteration %lld: %s is not finite, step skipped (image ids %s)", (long long)t->st.iter,
+            what, ids);
     return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
 }
 
@@ -56,8 +58,11 @@ static bl_status update(bl_trainer *t, const bl_batch *batch, const bl_step_loss
     const bl_optim_config *o = &t->cfg->optim;
     bl_store *store = t->learner->model[0].store;
     double lr = bl_trainer_lr(t->cfg, t->st.iter), norm = 0;
-    bl_sgd sgd = {.lr = (float)lr, .momentum = (float)o->momentum, .decay = (float)o->weight_decay,
-                  .nesterov = o->nesterov, .clip_norm = (float)o->clip_norm};
+    bl_sgd sgd = {.lr = (float)lr,
+                  .momentum = (float)o->momentum,
+                  .decay = (float)o->weight_decay,
+                  .nesterov = o->nesterov,
+                  .clip_norm = (float)o->clip_norm};
     bl_status status = bl_store_sgd(store, t->ctx, &sgd, &norm);
     if (status == BL_ENUMERIC) {
         const char *name = bl_store_first_nonfinite(store, t->ctx, true);
@@ -104,7 +109,8 @@ static bl_status log_window(bl_trainer *t) {
     double pseudo = -1;
     char eta[32], losses[512] = "", tail[64] = "";
     size_t at = 0;
-    bl_format_duration((double)(t->cfg->run.iterations - t->st.iter) / fmax(rate, 1e-9), eta, sizeof eta);
+    bl_format_duration((double)(t->cfg->run.iterations - t->st.iter) / fmax(rate, 1e-9), eta,
+                       sizeof eta);
     BL_TRY(t->learner->ops->report(t->learner, t->st.iter, t->metrics, &pseudo));
 
     bl_metrics_begin(t->metrics);
@@ -115,7 +121,8 @@ static bl_status log_window(bl_trainer *t) {
     bl_metrics_number(t->metrics, "loss", t->st.window[W_TOTAL] / steps);
     for (int i = 0; i < t->n_names; i++) {
         bl_metrics_number(t->metrics, t->names[i], t->st.window[i] / steps);
-        int n = snprintf(losses + at, sizeof losses - at, " %s %.3f", t->names[i], t->st.window[i] / steps);
+        int n = snprintf(losses + at, sizeof losses - at, " %s %.3f", t->names[i],
+                         t->st.window[i] / steps);
         at = n > 0 && at + (size_t)n < sizeof losses ? at + (size_t)n : at;
     }
     bl_metrics_number(t->metrics, "grad_norm", t->st.window[W_NORM] / steps);
@@ -127,9 +134,10 @@ static bl_status log_window(bl_trainer *t) {
     bl_metrics_number(t->metrics, "data_time", data);
     BL_TRY(bl_metrics_end(t->metrics));
     bl_pool_stats mem = bl_pool_get_stats(t->ctx->pool);
-    BL_INFO("iter %lld/%lld  eta %s  %.2f it/s  time %.3f  data %.3f  lr %.2e  mem %zuM  loss %.4f%s%s",
-            (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9), time, data, lr,
-            mem.peak >> 20, t->st.window[W_TOTAL] / steps, losses, tail);
+    BL_INFO(
+        "iter %lld/%lld  eta %s  %.2f it/s  time %.3f  data %.3f  lr %.2e  mem %zuM  loss %.4f%s%s",
+        (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9), time,
+        data, lr, mem.peak >> 20, t->st.window[W_TOTAL] / steps, losses, tail);
     memset(t->st.window, 0, sizeof t->st.window);
     t->window_start = now, t->window_first = t->st.iter, t->data_time = 0;
     return BL_OK;
@@ -157,7 +165,8 @@ static bl_status run(bl_trainer *t) {
         bool stop = cancelled || (t->opt->stop_after > 0 && t->st.iter >= t->opt->stop_after);
         if (last || stop || due(t->st.iter, r->checkpoint_every)) BL_TRY(bl_trainer_checkpoint(t));
         if (cancelled && !last)
-            return bl_fail(BL_ECANCELLED, "stopped at iteration %lld; continue with --resume", (long long)t->st.iter);
+            return bl_fail(BL_ECANCELLED, "stopped at iteration %lld; continue with --resume",
+                           (long long)t->st.iter);
         if (stop) break;
     }
     return BL_OK;

@@ -39,7 +39,8 @@ static void draw_box(bl_image *img, bl_box b, const uint8_t rgb[3]) {
                 memcpy(&img->rgb[3 * ((int64_t)y * img->width + x)], rgb, 3);
 }
 
-static bl_status draw(const predict_job *j, int32_t index, const bl_image *original, const bl_boxes *b) {
+static bl_status draw(const predict_job *j, int32_t index, const bl_image *original,
+                      const bl_boxes *b) {
     const char *file = j->opt->images[index], *slash = strrchr(file, '/');
     char name[320];
     snprintf(name, sizeof name, "%04d_%.280s.jpg", (int)index, slash ? slash + 1 : file);
@@ -110,19 +111,29 @@ bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
     }
     BL_TRY_DONE(bl_checkpoint_info(ckpt, &iter, &classes, &has_teacher));
     bl_set_threads((int)cfg->run.threads);
-    bl_ctx_options co = {.device = cfg->run.device, .backend = cfg->run.backend, .tuning_file = NULL,
+    bl_ctx_options co = {.device = cfg->run.device,
+                         .backend = cfg->run.backend,
+                         .tuning_file = NULL,
                          .deterministic = cfg->run.deterministic};
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));
     BL_TRY_DONE(bl_store_create(&store));
-    BL_TRY_DONE(bl_detector_create(&cfg->detector, (int32_t)json_object_array_length(j.classes), store, &det));
+    BL_TRY_DONE(bl_detector_create(&cfg->detector, (int32_t)json_object_array_length(j.classes),
+                                   store, &det));
     BL_TRY_DONE(bl_store_finish(store, ctx, 0, false));
     BL_TRY_DONE(bl_checkpoint_load_weights(ckpt, ctx, store,
-                                           opt->model ? opt->model : has_teacher ? "teacher" : "student", false,
-                                           NULL));
+                                           opt->model    ? opt->model
+                                           : has_teacher ? "teacher"
+                                                         : "student",
+                                           false, NULL));
     if (opt->draw_dir) BL_TRY_DONE(bl_mkdirs(opt->draw_dir));
-    bl_infer in = {.ctx = ctx, .detector = det, .view = &cfg->view, .batch = cfg->run.eval_batch,
-                   .score_threshold = opt->score_threshold, .skip_bad = cfg->data.skip_bad};
-    BL_TRY_DONE(bl_infer_run(&in, (char *const *)opt->images, opt->n_images, "predicting:", keep, &j));
+    bl_infer in = {.ctx = ctx,
+                   .detector = det,
+                   .view = &cfg->view,
+                   .batch = cfg->run.eval_batch,
+                   .score_threshold = opt->score_threshold,
+                   .skip_bad = cfg->data.skip_bad};
+    BL_TRY_DONE(
+        bl_infer_run(&in, (char *const *)opt->images, opt->n_images, "predicting:", keep, &j));
     if (opt->out_json) BL_TRY_DONE(bl_json_save(j.list, opt->out_json));
     BL_INFO("%d detections in %d images", (int)json_object_array_length(j.list), opt->n_images);
 done:

@@ -16,7 +16,8 @@ double bl_now(void) {
 void bl_format_duration(double seconds, char *out, size_t size) {
     long long s = seconds > 0 ? (long long)(seconds + 0.5) : 0;
     if (s >= 86400)
-        snprintf(out, size, "%lld d %02lld:%02lld:%02lld", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+        snprintf(out, size, "%lld d %02lld:%02lld:%02lld", s / 86400, s / 3600 % 24, s / 60 % 60,
+                 s % 60);
     else if (s >= 3600)
         snprintf(out, size, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
     else
@@ -33,7 +34,8 @@ void bl_progress_update(bl_progress *p, int64_t done) {
     char eta[32];
     double rate = (double)done / (now - p->start);
     bl_format_duration((double)(p->total - done) / rate, eta, sizeof eta);
-    BL_INFO("%s %lld/%lld  %.1f images/s  eta %s", p->what, (long long)done, (long long)p->total, rate, eta);
+    BL_INFO("%s %lld/%lld  %.1f images/s  eta %s", p->what, (long long)done, (long long)p->total,
+            rate, eta);
     p->last = now;
 }
 

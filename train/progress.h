@@ -1,5 +1,5 @@
-/* Progress with rate and remaining time for work outside the training loop, through the log at most every few
- * seconds (nothing for short work). */
+/* Progress with rate and remaining time for work outside the training loop, through the log at most
+ * every few seconds (nothing for short work). */
 #ifndef BALLAST_TRAIN_PROGRESS_H
 #define BALLAST_TRAIN_PROGRESS_H
 

@@ -40,12 +40,14 @@ static void add_data(struct json_object *o, const char *key, const bl_dataset *d
     add(e, "name", d->name);
     json_object_object_add(e, "images", json_object_new_int(d->n_images));
     json_object_object_add(e, "boxes", json_object_new_int64(d->n_anns));
-    if (bl_exists(d->name) && !bl_is_dir(d->name) && bl_sha256_file(d->name, hex) == BL_OK) add(e, "sha256", hex);
+    if (bl_exists(d->name) && !bl_is_dir(d->name) && bl_sha256_file(d->name, hex) == BL_OK)
+        add(e, "sha256", hex);
     json_object_object_add(o, key, e);
 }
 
-bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, const bl_run_data *data,
-                              const bl_ctx *ctx, const char *command_line) {
+bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg,
+                              const bl_run_data *data, const bl_ctx *ctx,
+                              const char *command_line) {
     struct json_object *o = json_object_new_object(), *sets = json_object_new_object();
     char text[256];
     time_t now = time(NULL);

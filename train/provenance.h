@@ -5,7 +5,7 @@
 #include "kernels/ctx.h"
 #include "train/train.h"
 
-bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, const bl_run_data *data,
-                              const bl_ctx *ctx, const char *command_line);
+bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg,
+                              const bl_run_data *data, const bl_ctx *ctx, const char *command_line);
 
 #endif

@@ -14,7 +14,8 @@ static const bl_field data_fields[] = {
     {"labelled", BL_T_STRING, AT(labelled), "\"\"", 0, 0, NULL, NULL,
      "Labelled training images: COCO JSON file, or the name of a VOC ImageSets/Main list.", NULL},
     {"unlabelled", BL_T_STRING, AT(unlabelled), "\"\"", 0, 0, NULL, NULL,
-     "Unlabelled training images in the same form; boxes in it are never trained on, only used to measure "
+     "Unlabelled training images in the same form; boxes in it are never trained on, only used to "
+     "measure "
      "pseudo-label quality. Empty = none.",
      NULL},
     {"test", BL_T_STRING, AT(test), "\"\"", 0, 0, NULL, NULL, "Images for evaluation.", NULL},
@@ -31,7 +32,8 @@ static const bl_field data_fields[] = {
     {"drop_empty", BL_T_BOOL, AT(drop_empty), "true", 0, 0, NULL, NULL,
      "Leave out labelled images without boxes.", NULL},
     {"minority_ratio", BL_T_REAL, AT(minority_ratio), "0.2", 0, 1, NULL, NULL,
-     "A class is a minority class when it has fewer labelled boxes than this fraction of the most frequent one.",
+     "A class is a minority class when it has fewer labelled boxes than this fraction of the most "
+     "frequent one.",
      NULL},
     {"minority", BL_T_STRINGS, AT(minority), "[]", 0, 0, NULL, NULL,
      "Minority classes by name; overrides minority_ratio.", NULL},
@@ -50,43 +52,57 @@ static const bl_field optim_fields[] = {
      "Scale the gradient to at most this L2 norm; 0 = off.", NULL},
     {"nesterov", BL_T_BOOL, AT(nesterov), "false", 0, 0, NULL, NULL, "Nesterov momentum.", NULL},
     {0}};
-static const bl_schema optim_schema = {"optim", "The optimiser.", sizeof(bl_optim_config), optim_fields};
+static const bl_schema optim_schema = {"optim", "The optimiser.", sizeof(bl_optim_config),
+                                       optim_fields};
 #undef STRUCT
 
 #define STRUCT bl_run_section
 static const bl_field run_fields[] = {
-    {"iterations", BL_T_INT, AT(iterations), "180000", 1, 1e9, NULL, "iterations", "Length of training.", NULL},
+    {"iterations", BL_T_INT, AT(iterations), "180000", 1, 1e9, NULL, "iterations",
+     "Length of training.", NULL},
     {"seed", BL_T_INT, AT(seed), "0", 0, 9007199254740992.0, NULL, NULL,
      "Seed of everything random: weights, data order, views, samplers.", NULL},
-    {"threads", BL_T_INT, AT(threads), "0", 0, 1024, NULL, NULL, "Compute threads; 0 = all cores.", NULL},
+    {"threads", BL_T_INT, AT(threads), "0", 0, 1024, NULL, NULL, "Compute threads; 0 = all cores.",
+     NULL},
     {"device", BL_T_STRING, AT(device), "\"auto\"", 0, 0, NULL, NULL, "cpu or auto.", NULL},
     {"backend", BL_T_STRING, AT(backend), "\"auto\"", 0, 0, NULL, NULL,
      "Kernels: auto (fastest) or ref (plain C, for checking).", NULL},
     {"tuning_file", BL_T_STRING, AT(tuning_file), "\"\"", 0, 0, NULL, NULL,
      "Where timed kernel choices are kept between runs; empty = not kept.", NULL},
     {"deterministic", BL_T_BOOL, AT(deterministic), "true", 0, 0, NULL, NULL,
-     "Choose kernels by rule instead of by timing, so that reruns and resumed runs are bit-identical.", NULL},
-    {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations", "Console and metrics interval.", NULL},
+     "Choose kernels by rule instead of by timing, so that reruns and resumed runs are "
+     "bit-identical.",
+     NULL},
+    {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations",
+     "Console and metrics interval.", NULL},
     {"eval_every", BL_T_INT, AT(eval_every), "5000", 0, 1e9, NULL, "iterations",
-     "Evaluation interval; the end is always evaluated when data.test is set. 0 = only the end.", NULL},
+     "Evaluation interval; the end is always evaluated when data.test is set. 0 = only the end.",
+     NULL},
     {"checkpoint_every", BL_T_INT, AT(checkpoint_every), "5000", 0, 1e9, NULL, "iterations",
      "Checkpoint interval; the end is always saved. 0 = only the end.", NULL},
     {"keep_checkpoints", BL_T_INT, AT(keep_checkpoints), "2", 1, 1000, NULL, NULL,
      "Newest checkpoints kept, besides the best.", NULL},
     {"samples", BL_T_INT, AT(samples), "8", 0, 1000, NULL, "images",
-     "Example images with boxes written at the last evaluation, from the test and the unlabelled set each.", NULL},
-    {"eval_batch", BL_T_INT, AT(eval_batch), "4", 1, 256, NULL, "images", "Batch of evaluation.", NULL},
+     "Example images with boxes written at the last evaluation, from the test and the unlabelled "
+     "set each.",
+     NULL},
+    {"eval_batch", BL_T_INT, AT(eval_batch), "4", 1, 256, NULL, "images", "Batch of evaluation.",
+     NULL},
     {"eval_student", BL_T_BOOL, AT(eval_student), "true", 0, 0, NULL, NULL,
      "Evaluate the student too, not only the teacher.", NULL},
     {"eval_limit", BL_T_INT, AT(eval_limit), "0", 0, 1e9, NULL, "images",
      "Test images used by evaluations before the last one; 0 = all.", NULL},
     {"init_from", BL_T_STRING, AT(init_from), "\"\"", 0, 0, NULL, NULL,
-     "Weights (safetensors) to start from; tensors it lacks keep their initialisation. Empty = none.", NULL},
+     "Weights (safetensors) to start from; tensors it lacks keep their initialisation. Empty = "
+     "none.",
+     NULL},
     {"max_bad_steps", BL_T_INT, AT(max_bad_steps), "10", 0, 1e6, NULL, "iterations",
-     "Consecutive steps with a non-finite loss or gradient that are skipped before training stops.", NULL},
+     "Consecutive steps with a non-finite loss or gradient that are skipped before training stops.",
+     NULL},
     {0}};
-static const bl_schema run_section_schema = {"run", "Length, seed, machine, logging, evaluation, checkpoints.",
-                                             sizeof(bl_run_section), run_fields};
+static const bl_schema run_section_schema = {
+    "run", "Length, seed, machine, logging, evaluation, checkpoints.", sizeof(bl_run_section),
+    run_fields};
 #undef STRUCT
 
 #define STRUCT bl_run_config

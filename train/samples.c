@@ -21,17 +21,20 @@ typedef struct {
 static struct json_object *box_json(bl_box b, double scale, int32_t label, double score) {
     struct json_object *o = json_object_new_object(), *a = json_object_new_array();
     const double v[4] = {b.x1 * scale, b.y1 * scale, b.x2 * scale, b.y2 * scale};
-    for (int i = 0; i < 4; i++) json_object_array_add(a, json_object_new_double(round(v[i] * 100) / 100));
+    for (int i = 0; i < 4; i++)
+        json_object_array_add(a, json_object_new_double(round(v[i] * 100) / 100));
     json_object_object_add(o, "box", a);
     json_object_object_add(o, "label", json_object_new_int(label));
-    if (score >= 0) json_object_object_add(o, "score", json_object_new_double(round(score * 1000) / 1000));
+    if (score >= 0)
+        json_object_object_add(o, "score", json_object_new_double(round(score * 1000) / 1000));
     return o;
 }
 
 static bl_status write_jpeg(const char *path, const bl_image *img, double scale) {
     if (scale == 1) return bl_jpeg_write(path, img, QUALITY);
     bl_image small;
-    BL_TRY(bl_image_resize(img, (int32_t)(img->width * scale + 0.5), (int32_t)(img->height * scale + 0.5), &small));
+    BL_TRY(bl_image_resize(img, (int32_t)(img->width * scale + 0.5),
+                           (int32_t)(img->height * scale + 0.5), &small));
     bl_status status = bl_jpeg_write(path, &small, QUALITY);
     bl_image_free(&small);
     return status;
@@ -62,7 +65,8 @@ static bl_status write_one(void *arg, int32_t index, const bl_image *img, const 
         json_object_array_add(truth, box_json(bl_ann_box(ann), scale, ann->category, -1));
     }
     for (int32_t k = 0; k < b->n; k++)
-        if (j->pseudo_threshold ? b->score[k] > j->pseudo_threshold[b->label[k]] : b->score[k] >= j->min_score)
+        if (j->pseudo_threshold ? b->score[k] > j->pseudo_threshold[b->label[k]]
+                                : b->score[k] >= j->min_score)
             json_object_array_add(found, box_json(b->box[k], scale, b->label[k], b->score[k]));
     json_object_object_add(o, "truth", truth);
     json_object_object_add(o, j->pseudo_threshold ? "pseudo" : "predictions", found);
@@ -83,9 +87,13 @@ static bl_status one_set(bl_infer *in, sample_job *j, int32_t n) {
 }
 
 bl_status bl_samples_write(bl_infer *in, const char *dir, int32_t n, const bl_dataset *test,
-                           const bl_dataset *unlabelled, double min_score, const double *pseudo_threshold) {
+                           const bl_dataset *unlabelled, double min_score,
+                           const double *pseudo_threshold) {
     BL_TRY(bl_mkdirs(dir));
-    sample_job j = {.dir = dir, .set = "test", .data = test, .min_score = min_score,
+    sample_job j = {.dir = dir,
+                    .set = "test",
+                    .data = test,
+                    .min_score = min_score,
                     .list = json_object_new_array()};
     bl_status status = BL_OK;
     if (test) status = one_set(in, &j, n);
@@ -96,7 +104,8 @@ bl_status bl_samples_write(bl_infer *in, const char *dir, int32_t n, const bl_da
     struct json_object *root = json_object_new_object();
     json_object_object_add(root, "samples", j.list);
     char *path = bl_path_join(dir, "samples.json");
-    if (status == BL_OK) status = path ? bl_json_save(root, path) : bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK)
+        status = path ? bl_json_save(root, path) : bl_fail(BL_ENOMEM, "out of memory");
     free(path);
     json_object_put(root);
     return status;

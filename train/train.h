@@ -1,7 +1,7 @@
 /* Training, evaluation and prediction runs: what the program's sub-commands call.
  *
- * Everything a run does is described by a bl_run_config (one strict JSON file plus overrides) and happens below
- * one run folder (docs/run-folder.md). */
+ * Everything a run does is described by a bl_run_config (one strict JSON file plus overrides) and
+ * happens below one run folder (docs/run-folder.md). */
 #ifndef BALLAST_TRAIN_TRAIN_H
 #define BALLAST_TRAIN_TRAIN_H
 
@@ -13,18 +13,18 @@
 
 /* Section "data". */
 typedef struct bl_data_config {
-    int32_t format;          /* coco, voc */
-    const char *root;        /* prefix of relative paths below; "" = the working directory */
-    const char *labelled;    /* coco: annotation file; voc: ImageSets/Main name */
-    const char *unlabelled;  /* "" = none */
+    int32_t format;         /* coco, voc */
+    const char *root;       /* prefix of relative paths below; "" = the working directory */
+    const char *labelled;   /* coco: annotation file; voc: ImageSets/Main name */
+    const char *unlabelled; /* "" = none */
     const char *test;
     const char *image_dir, *test_image_dir; /* coco; test_image_dir "" = image_dir */
-    bl_strings classes;      /* voc: names in order; coco: must match the file when given */
+    bl_strings classes; /* voc: names in order; coco: must match the file when given */
     bool voc_one_based;
     bool skip_bad;
-    bool drop_empty;         /* drop labelled images without boxes */
-    /* Class groups of the reports: "auto" = minority when fewer labelled boxes than minority_ratio * the most
-     * frequent class; or an explicit list of names. */
+    bool drop_empty; /* drop labelled images without boxes */
+    /* Class groups of the reports: "auto" = minority when fewer labelled boxes than minority_ratio
+     * * the most frequent class; or an explicit list of names. */
     double minority_ratio;
     bl_strings minority;
 } bl_data_config;
@@ -43,9 +43,10 @@ typedef struct bl_run_section {
     int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
     int64_t eval_batch;
     bool eval_student;
-    int64_t eval_limit;  /* test images used during training; 0 = all */
+    int64_t eval_limit;    /* test images used during training; 0 = all */
     const char *init_from; /* safetensors to start from (partial import); "" = none */
-    int64_t max_bad_steps; /* consecutive non-finite losses tolerated (step skipped) before stopping */
+    int64_t
+        max_bad_steps; /* consecutive non-finite losses tolerated (step skipped) before stopping */
 } bl_run_section;
 
 typedef struct bl_run_config {
@@ -62,11 +63,13 @@ extern const bl_schema bl_run_schema;
 
 typedef struct bl_train_options {
     const char *out_dir;
-    bool resume;          /* continue from <out_dir>/last_checkpoint; fails when the config differs */
-    bool overwrite;       /* an existing run folder is an error unless resume or overwrite */
-    int64_t stop_after;   /* stop (with a checkpoint) after this many iterations in total; 0 = never (tests) */
+    bool resume;        /* continue from <out_dir>/last_checkpoint; fails when the config differs */
+    bool overwrite;     /* an existing run folder is an error unless resume or overwrite */
+    int64_t stop_after; /* stop (with a checkpoint) after this many iterations in total; 0 = never
+                           (tests) */
     const char *command_line; /* for provenance */
-    const volatile int *cancel; /* set non-zero by a signal handler: checkpoint and return BL_ECANCELLED; or NULL */
+    const volatile int *
+        cancel; /* set non-zero by a signal handler: checkpoint and return BL_ECANCELLED; or NULL */
 } bl_train_options;
 
 /* Trains to run.iterations, evaluates, writes the run folder. */
@@ -85,8 +88,8 @@ typedef struct bl_predict_options {
     const char *checkpoint, *model;
     const char *const *images; /* files */
     int n_images;
-    const char *out_json;   /* COCO-style results with file names */
-    const char *draw_dir;   /* JPEGs with boxes drawn; NULL = none */
+    const char *out_json; /* COCO-style results with file names */
+    const char *draw_dir; /* JPEGs with boxes drawn; NULL = none */
     double score_threshold;
 } bl_predict_options;
 bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt);

@@ -1,4 +1,5 @@
-/* A training run in progress: what train_setup.c builds, loop.c drives and milestones.c evaluates and saves. */
+/* A training run in progress: what train_setup.c builds, loop.c drives and milestones.c evaluates
+ * and saves. */
 #ifndef BALLAST_TRAIN_TRAINER_H
 #define BALLAST_TRAIN_TRAINER_H
 
@@ -17,11 +18,11 @@ typedef struct bl_trainer {
     bl_loader *loader;
     bl_metrics *metrics;
     bl_loop_state st;
-    int32_t *copies;   /* scratch, one per image of the larger set */
+    int32_t *copies;                  /* scratch, one per image of the larger set */
     const char *names[BL_MAX_LOSSES]; /* of the losses in st.window, in order of appearance */
     int n_names;
-    double started;    /* bl_now() at the first iteration of this process */
-    int64_t first;     /* iteration this process began with */
+    double started; /* bl_now() at the first iteration of this process */
+    int64_t first;  /* iteration this process began with */
     double window_start, data_time;
     int64_t window_first;
 } bl_trainer;

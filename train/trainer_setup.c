@@ -33,7 +33,8 @@ static bl_status same_config(const char *path, const char *now) {
         size_t la = strcspn(a, "\n"), lb = strcspn(b, "\n");
         if (la != lb || memcmp(a, b, la) != 0) {
             status = bl_fail(BL_ECONFIG,
-                             "%s:%d: the run was started with '%.*s' but is resumed with '%.*s'; resume with the same "
+                             "%s:%d: the run was started with '%.*s' but is resumed with '%.*s'; "
+                             "resume with the same "
                              "configuration or start a new run folder",
                              path, line, (int)la, a, (int)lb, b);
             break;
@@ -44,14 +45,16 @@ static bl_status same_config(const char *path, const char *now) {
     return status;
 }
 
-/* Overwriting starts from nothing: a checkpoint left over could be resumed, or outlive newer ones in pruning. */
+/* Overwriting starts from nothing: a checkpoint left over could be resumed, or outlive newer ones
+ * in pruning. */
 static bl_status clear_old_run(const char *dir) {
     static const char *const files[] = {"last_checkpoint", "best_checkpoint", "log.txt"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char *path = bl_path_join(dir, files[i]);
         if (!path) return bl_fail(BL_ENOMEM, "out of memory");
         int gone = unlink(path) == 0 || errno == ENOENT;
-        bl_status status = gone ? BL_OK : bl_fail(BL_EIO, "%s: cannot remove: %s", path, strerror(errno));
+        bl_status status =
+            gone ? BL_OK : bl_fail(BL_EIO, "%s: cannot remove: %s", path, strerror(errno));
         free(path);
         BL_TRY(status);
     }
@@ -86,9 +89,11 @@ static bl_status prepare_folder(bl_trainer *t) {
         BL_TRY_DONE(same_config(config, text));
     } else {
         if (exists && !opt->overwrite) {
-            status = bl_fail(BL_EINVAL, "%s already holds a run; use --resume to continue it, --overwrite to replace "
-                                        "it, or another --out",
-                             opt->out_dir);
+            status = bl_fail(
+                BL_EINVAL,
+                "%s already holds a run; use --resume to continue it, --overwrite to replace "
+                "it, or another --out",
+                opt->out_dir);
             goto done;
         }
         BL_TRY_DONE(bl_mkdirs(ckpt));
@@ -121,10 +126,10 @@ static bl_status make_learner(bl_trainer *t) {
     bl_detector_describe(t->learner->model[0].model, log_line, NULL);
     if (!*cfg->run.init_from || t->opt->resume) return BL_OK;
     int missing = 0;
-    BL_TRY(bl_checkpoint_load_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store, "student", true,
-                                      &missing));
-    BL_INFO("initialised from %s (%d tensors not in it keep their random initialisation)", cfg->run.init_from,
-            missing);
+    BL_TRY(bl_checkpoint_load_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store,
+                                      "student", true, &missing));
+    BL_INFO("initialised from %s (%d tensors not in it keep their random initialisation)",
+            cfg->run.init_from, missing);
     return BL_OK;
 }
 
@@ -132,19 +137,24 @@ static bl_status make_loader(bl_trainer *t) {
     const bl_learner *l = t->learner;
     bl_loader_config lc = t->cfg->loader;
     bool mixed = l->n_unlabelled_views > 0;
-    if (!mixed) lc.batch = lc.labelled, lc.binomial = false; /* supervised: the same labelled images a step */
+    if (!mixed)
+        lc.batch = lc.labelled,
+        lc.binomial = false; /* supervised: the same labelled images a step */
     lc.skip_bad = t->cfg->data.skip_bad;
-    return bl_loader_create(&lc, &t->cfg->view, t->data.labelled, l->labelled_views, l->n_labelled_views,
-                            mixed ? t->data.unlabelled : NULL, l->unlabelled_views, l->n_unlabelled_views,
-                            (uint64_t)t->cfg->run.seed, &t->loader);
+    return bl_loader_create(&lc, &t->cfg->view, t->data.labelled, l->labelled_views,
+                            l->n_labelled_views, mixed ? t->data.unlabelled : NULL,
+                            l->unlabelled_views, l->n_unlabelled_views, (uint64_t)t->cfg->run.seed,
+                            &t->loader);
 }
 
 static bl_status restore(bl_trainer *t) {
     char *path = bl_checkpoint_named(t->opt->out_dir, "last_checkpoint");
     if (!path)
-        return bl_fail(BL_EIO, "%s: no checkpoint to resume from (last_checkpoint is missing or damaged); start anew "
-                               "with --overwrite",
-                       t->opt->out_dir);
+        return bl_fail(
+            BL_EIO,
+            "%s: no checkpoint to resume from (last_checkpoint is missing or damaged); start anew "
+            "with --overwrite",
+            t->opt->out_dir);
     bl_status status = bl_checkpoint_load(path, t->ctx, t->learner, &t->st);
     if (status == BL_OK) BL_INFO("resuming from %s, iteration %lld", path, (long long)t->st.iter);
     free(path);
@@ -160,19 +170,23 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
     BL_TRY_DONE(bl_run_data_open(&cfg->data, true, &t->data));
     BL_TRY_DONE(bl_groups_make(&cfg->data, t->data.labelled, &t->groups));
     BL_TRY_DONE(prepare_folder(t));
-    bl_ctx_options co = {.device = cfg->run.device, .backend = cfg->run.backend,
+    bl_ctx_options co = {.device = cfg->run.device,
+                         .backend = cfg->run.backend,
                          .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
                          .deterministic = cfg->run.deterministic};
     BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
-    BL_INFO("labelled %d images, %lld boxes, %d classes; unlabelled %d; test %d; %s, %d threads, kernels %s",
-            (int)t->data.labelled->n_images, (long long)t->data.labelled->n_anns, (int)t->groups.n_classes,
-            t->data.unlabelled ? (int)t->data.unlabelled->n_images : 0,
-            t->data.test ? (int)t->data.test->n_images : 0, t->ctx->dev->name, bl_threads(), t->ctx->k->name);
+    BL_INFO("labelled %d images, %lld boxes, %d classes; unlabelled %d; test %d; %s, %d threads, "
+            "kernels %s",
+            (int)t->data.labelled->n_images, (long long)t->data.labelled->n_anns,
+            (int)t->groups.n_classes, t->data.unlabelled ? (int)t->data.unlabelled->n_images : 0,
+            t->data.test ? (int)t->data.test->n_images : 0, t->ctx->dev->name, bl_threads(),
+            t->ctx->k->name);
     BL_TRY_DONE(make_learner(t));
     BL_TRY_DONE(make_loader(t));
 
     int32_t most = t->data.labelled->n_images;
-    if (t->data.unlabelled && t->data.unlabelled->n_images > most) most = t->data.unlabelled->n_images;
+    if (t->data.unlabelled && t->data.unlabelled->n_images > most)
+        most = t->data.unlabelled->n_images;
     t->copies = calloc((size_t)most + 1, sizeof *t->copies);
     metrics = in_run(t, "metrics.jsonl"), classes = in_run(t, "classes.json");
     if (!t->copies || !metrics || !classes) {

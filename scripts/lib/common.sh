@@ -5,13 +5,15 @@ cd "$ROOT"
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-# Configures and builds a preset (default: release).
+# Configures and builds a preset (default: release); further arguments are targets (default: everything).
 build_ballast() {
-    local preset=${1:-release}
+    local preset=${1:-release} target=()
+    shift || true
+    [ $# -eq 0 ] || target=(--target "$@")
     if [ ! -f "build/$preset/build.ninja" ]; then
         cmake --preset "$preset" || return
     fi
-    cmake --build --preset "$preset"
+    cmake --build --preset "$preset" ${target[@]+"${target[@]}"}
 }
 
 # Progress: set STEPS, then begin "text" once a step.

@@ -9,7 +9,7 @@
 #define SIZE "<size><width>40</width><height>30</height><depth>3</depth></size>"
 #define BOX(a, b, c, d)                                                                            \
     "<bndbox><xmin>" #a "</xmin><ymin>" #b "</ymin><xmax>" #c "</xmax><ymax>" #d "</ymax></"       \
-                                                                                 "bndbox>"
+    "bndbox>"
 #define OBJ(name, box) "<object><name>" name "</name>" box "</object>"
 
 static char root[64];

@@ -54,7 +54,8 @@ static void refuses(const bl_dataset *gt) {
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"[" GOOD "," E("5", "9", "[1,2,3,4]", "1") "]", "detection[1]: \"image_id\" 5 is no image"},
+        {"[" GOOD "," E("5", "9", "[1,2,3,4]", "1") "]",
+         "detection[1]: \"image_id\" 5 is no image"},
         {"[" E("3", "1", "[1,2,3,4]", "1") "]", "\"category_id\" 1 is no category"},
         {"[" E("3", "9", "[1,2,3]", "1") "]", "\"bbox\" has 3 numbers"},
         {"[" E("3", "9", "[1,2,3,4,5]", "1") "]", "more than four"},
