@@ -192,10 +192,14 @@ bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed) {
     return status;
 }
 
-bool bl_balancer_copies(const bl_balancer *b, bool labelled, int32_t *copies) {
+bool bl_balancer_labelled_due(const bl_balancer *b, int64_t t) {
+    return b->labelled_copies && t == b->cfg.rfs_warmup;
+}
+
+bool bl_balancer_copies(const bl_balancer *b, int64_t t, bool labelled, int32_t *copies) {
     const int32_t *from = labelled ? b->labelled_copies : b->unlabelled_copies;
     int32_t n = labelled ? b->n_labelled : b->n_unlabelled;
-    if (!from) return false;
+    if (!from || (labelled && t < b->cfg.rfs_warmup)) return false;
     memcpy(copies, from, sizeof *copies * (size_t)n);
     return true;
 }

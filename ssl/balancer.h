@@ -48,8 +48,12 @@ bl_status bl_balancer_begin(bl_balancer *b, int64_t t);
 /* Rebuilds the unlabelled repeat list when that is due before iteration t; call before
  * bl_balancer_begin. */
 bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed);
-/* Current copies of each image of a group; false = one each. */
-bool bl_balancer_copies(const bl_balancer *b, bool labelled, int32_t *copies);
+/* true when the labelled repeats start before iteration t (deferred re-sampling; Cao et al., LDAM,
+ * NeurIPS 2019). */
+bool bl_balancer_labelled_due(const bl_balancer *b, int64_t t);
+/* Copies of each image of a group in force during iteration t; false = one each. The unlabelled
+ * ones are those of the last rebuild. */
+bool bl_balancer_copies(const bl_balancer *b, int64_t t, bool labelled, int32_t *copies);
 
 /* Current weights [n_classes+1] and thresholds [n_classes] for the log. */
 void bl_balancer_weights(const bl_balancer *b, double *w);

@@ -52,11 +52,11 @@ typedef struct bl_learner_ops {
      * "pool") into `lines`. *pseudo_per_image is for the console and the "train" line (negative:
      * not applicable). */
     bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
-    /* Before iteration t's batch is fetched: *changed = true when the unlabelled repeat list is a
-     * new one. */
-    bl_status (*resample)(bl_learner *l, int64_t t, bool *changed);
-    /* Copies of each image of a group, as of now; false = one each. */
-    bool (*copies)(bl_learner *l, bool labelled, int32_t *copies);
+    /* Before iteration t's batch is fetched: changed[0] labelled, changed[1] unlabelled repeat list
+     * is a new one. */
+    bl_status (*resample)(bl_learner *l, int64_t t, bool changed[2]);
+    /* Copies of each image of a group in force during iteration t; false = one each. */
+    bool (*copies)(bl_learner *l, int64_t t, bool labelled, int32_t *copies);
     /* Current pseudo-label thresholds [n_classes], for example images. */
     void (*thresholds)(const bl_learner *l, double *theta);
     /* State arrays, valid until the next step; and back (missing arrays are errors naming them). */

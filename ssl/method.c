@@ -107,6 +107,10 @@ static const bl_field method_fields[] = {
      "Repeat-factor threshold of labelled images: classes in a smaller fraction of images are "
      "repeated; 0 = off.",
      NULL},
+    {"rfs_warmup", BL_T_INT, AT(rfs_warmup), "0", 0, 1e9, NULL, "iterations",
+     "Iterations before labelled images are repeated: the representation is learnt first, the "
+     "balance later.",
+     NULL},
     {"teacher", BL_T_SECTION, AT(teacher), NULL, 0, 0, NULL, NULL, "", &teacher_schema},
     {"gbr", BL_T_SECTION, AT(gbr), NULL, 0, 0, NULL, NULL, "", &gbr_schema},
     {"gbt", BL_T_SECTION, AT(gbt), NULL, 0, 0, NULL, NULL, "", &gbt_schema},

@@ -46,9 +46,10 @@ typedef struct bl_crs_section { /* class-rebalancing sampling of unlabelled imag
 } bl_crs_section;
 
 typedef struct bl_method_config {
-    int32_t name; /* bl_method_name */
-    double focal; /* exponent of the RoI classification loss, 0 = cross-entropy */
-    double rfs;   /* repeat-factor threshold for labelled images; 0 = off */
+    int32_t name;       /* bl_method_name */
+    double focal;       /* exponent of the RoI classification loss, 0 = cross-entropy */
+    int64_t rfs_warmup; /* iterations before labelled repeats start */
+    double rfs;         /* repeat-factor threshold for labelled images; 0 = off */
     bl_teacher_section teacher;
     bl_gbr_section gbr;
     bl_gbt_section gbt;

@@ -217,12 +217,14 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     return BL_OK;
 }
 
-static bl_status resample(bl_learner *l, int64_t t, bool *changed) {
-    return bl_balancer_resample(((soft_teacher *)l)->balancer, t, changed);
+static bl_status resample(bl_learner *l, int64_t t, bool changed[2]) {
+    bl_balancer *b = ((soft_teacher *)l)->balancer;
+    changed[0] = bl_balancer_labelled_due(b, t);
+    return bl_balancer_resample(b, t, &changed[1]);
 }
 
-static bool copies(bl_learner *l, bool labelled, int32_t *out) {
-    return bl_balancer_copies(((soft_teacher *)l)->balancer, labelled, out);
+static bool copies(bl_learner *l, int64_t t, bool labelled, int32_t *out) {
+    return bl_balancer_copies(((soft_teacher *)l)->balancer, t, labelled, out);
 }
 
 static void thresholds(const bl_learner *l, double *theta) {

@@ -50,14 +50,14 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     return bl_metrics_end(lines);
 }
 
-static bl_status resample(bl_learner *l, int64_t t, bool *changed) {
-    (void)l, (void)t;
-    *changed = false;
+static bl_status resample(bl_learner *l, int64_t t, bool changed[2]) {
+    changed[0] = bl_balancer_labelled_due(((supervised *)l)->balancer, t);
+    changed[1] = false;
     return BL_OK;
 }
 
-static bool copies(bl_learner *l, bool labelled, int32_t *out) {
-    return labelled && bl_balancer_copies(((supervised *)l)->balancer, true, out);
+static bool copies(bl_learner *l, int64_t t, bool labelled, int32_t *out) {
+    return labelled && bl_balancer_copies(((supervised *)l)->balancer, t, true, out);
 }
 
 static void thresholds(const bl_learner *l, double *theta) {

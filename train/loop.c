@@ -80,10 +80,11 @@ static bl_status update(bl_trainer *t, const bl_batch *batch, const bl_step_loss
 static bl_status one_iteration(bl_trainer *t) {
     const bl_learner_ops *ops = t->learner->ops;
     int64_t iter = t->st.iter;
-    bool changed = false;
-    BL_TRY(ops->resample(t->learner, iter, &changed));
-    if (changed && ops->copies(t->learner, false, t->copies))
-        BL_TRY(bl_loader_set_repeats(t->loader, false, t->copies));
+    bool changed[2] = {false, false};
+    BL_TRY(ops->resample(t->learner, iter, changed));
+    for (int group = 0; group < 2; group++)
+        if (changed[group] && ops->copies(t->learner, iter, group == 0, t->copies))
+            BL_TRY(bl_loader_set_repeats(t->loader, group == 0, t->copies));
     bl_batch *batch;
     double before = bl_now();
     BL_TRY(bl_loader_next(t->loader, &batch));

@@ -201,7 +201,7 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
     }
     for (int labelled = 1; labelled >= 0; labelled--)
         if ((labelled || t->learner->n_unlabelled_views > 0) &&
-            t->learner->ops->copies(t->learner, labelled, t->copies))
+            t->learner->ops->copies(t->learner, t->st.iter - 1, labelled, t->copies))
             BL_TRY_DONE(bl_loader_set_repeats(t->loader, labelled, t->copies));
     if (opt->resume) BL_TRY_DONE(bl_loader_seek(t->loader, &t->st.pos));
 done:

@@ -302,9 +302,19 @@ static void test_resampling(void) {
 
     /* Labelled repeats are fixed: f_1 = 0.03, r = sqrt(0.1 / 0.03) = 1.83, 2 copies; class 0 is
      * frequent. */
-    CHECK(bl_balancer_copies(b, true, copies));
+    CHECK(bl_balancer_copies(b, 0, true, copies));
     for (int i = 0; i < 100; i++) CHECK_EQ(copies[i], i >= 97 ? 2 : 1);
-    CHECK(!bl_balancer_copies(b, false, copies));
+    CHECK(!bl_balancer_copies(b, 0, false, copies));
+    CHECK(bl_balancer_labelled_due(b, 0) && !bl_balancer_labelled_due(b, 1));
+
+    /* Deferred: one copy each until iteration 7. */
+    c.rfs_warmup = 7;
+    bl_balancer *deferred = make(&c, 102, d, u);
+    CHECK(!bl_balancer_copies(deferred, 6, true, copies) && !bl_balancer_labelled_due(deferred, 6));
+    CHECK(bl_balancer_labelled_due(deferred, 7) && !bl_balancer_labelled_due(deferred, 8));
+    CHECK(bl_balancer_copies(deferred, 7, true, copies));
+    for (int i = 0; i < 100; i++) CHECK_EQ(copies[i], i >= 97 ? 2 : 1);
+    bl_balancer_destroy(deferred);
 
     for (int64_t t = 0; t <= 61; t++) {
         CHECK_OK(bl_balancer_resample(b, t, &changed));
@@ -313,7 +323,7 @@ static void test_resampling(void) {
         CHECK_EQ(changed, t == 21 || t == 41 || t == 61);
         CHECK_OK(bl_balancer_begin(b, t));
         if (changed) {
-            CHECK(bl_balancer_copies(b, false, copies));
+            CHECK(bl_balancer_copies(b, 0, false, copies));
             /* lambda: alpha * (time of the save) / T = 11/102, 31/102, 51/102 = 0.5 */
             CHECK_EQ(copies[0], t == 61 ? 2 : 1);
             CHECK_EQ(copies[1], 1);
@@ -395,7 +405,7 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
     CHECK_OK(bl_balancer_resample(b, t, &changed));
     CHECK_OK(bl_balancer_begin(b, t));
     trace[n++] = changed;
-    if (changed && bl_balancer_copies(b, false, copies))
+    if (changed && bl_balancer_copies(b, 0, false, copies))
         for (int i = 0; i < IMAGES; i++) trace[n++] = copies[i];
     for (int branch = 0; branch < 2; branch++) {
         random_rows(&r, N, z, y, v);
@@ -438,8 +448,8 @@ static void test_state(void) {
         CHECK_OK(bl_balancer_save(resumed, arena, again, 16, &m));
         check_same_state(saved, n, again, m);
         int32_t ca[3], cb[3];
-        bool has = bl_balancer_copies(whole, false, ca);
-        CHECK_EQ(has, bl_balancer_copies(resumed, false, cb));
+        bool has = bl_balancer_copies(whole, 0, false, ca);
+        CHECK_EQ(has, bl_balancer_copies(resumed, 0, false, cb));
         if (has) CHECK(memcmp(ca, cb, sizeof ca) == 0);
         for (int i = 0; has && i < 3; i++) any_copy |= cb[i] > 1;
         any_rebuild |= has;

@@ -22,7 +22,8 @@ static void check_same_runs(const char *a, const char *b, int64_t iter) {
 }
 
 static const char *const supervised[] = {"method.name=supervised", "method.rfs=0.5",
-                                         "method.gbr.enabled=true", "method.gbr.warmup=4", NULL};
+                                         "method.rfs_warmup=5",    "method.gbr.enabled=true",
+                                         "method.gbr.warmup=4",    NULL};
 static const char *const direct[] = {"method.gbr.direct=true", "detector.norm=gn",
                                      "detector.gn_groups=4", "loader.binomial=true", NULL};
 
