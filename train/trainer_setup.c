@@ -140,6 +140,12 @@ static bl_status make_loader(bl_trainer *t) {
     if (!mixed)
         lc.batch = lc.labelled,
         lc.binomial = false; /* supervised: the same labelled images a step */
+    if (mixed && lc.labelled >= lc.batch)
+        return bl_fail(
+            BL_ECONFIG,
+            "loader.labelled = %lld leaves no place for unlabelled images in loader.batch = %lld, "
+            "which method.name = %s learns from; lower it or raise loader.batch",
+            (long long)lc.labelled, (long long)lc.batch, l->ops->name);
     lc.skip_bad = t->cfg->data.skip_bad;
     return bl_loader_create(&lc, &t->cfg->view, t->data.labelled, l->labelled_views,
                             l->n_labelled_views, mixed ? t->data.unlabelled : NULL,
