@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/coco_record.h"
 #include "datasets/dataset.h"
 #include "datasets/idmap.h"
 #include "datasets/image.h"
 #include "datasets/json_pull.h"
-#include "datasets/strpool.h"
 
 /* The arrays may come in any order, so an id can be used before it is defined: ids are numbered at
  * first sight, and resolved to table indices when the whole file has been read. */
@@ -25,19 +25,23 @@ typedef struct refs {
 } refs;
 
 typedef struct reader {
-    bl_pull *j;
+    coco_parser p;
     const char *name;
     bool skip_bad, images_only;
     int64_t skipped, max_ann_id;
-    char why[320]; /* defect of the record being read; "" = none */
     bl_arena *arena;
-    bl_strpool pool;
     refs image_refs, category_refs;
     bl_idmap ann_ids;
     bl_category *categories;
     bl_image_info *images;
+    struct lists {
+        coco_ids negative, not_exhaustive;
+    } * lists;               /* [n_images], into p.ids */
+    bl_federated *federated; /* [n_images] once resolved; NULL without any list */
+    int32_t *indices;        /* its lists */
+    int64_t n_unlisted;
     bl_ann *anns; /* image and category: number of the ref, until resolved */
-    int64_t n_categories, n_images, n_anns, cap_categories, cap_images, cap_anns;
+    int64_t n_categories, n_images, n_anns, cap_categories, cap_images, cap_lists, cap_anns;
     int64_t *renumber; /* indices into anns of those whose id was taken */
     int64_t n_renumber, cap_renumber;
     const char *role;
@@ -66,183 +70,46 @@ static bl_status ref_number(reader *r, refs *t, int64_t id, int64_t *number) {
     return BL_OK;
 }
 
-/* ---- records ---- */
-
-typedef enum field_type { INTEGER, REAL, FLAG, STRING, BBOX } field_type;
-typedef struct field {
-    const char *key;
-    field_type type;
-    bool required;
-    size_t offset;
-} field;
-
-typedef struct record {
-    uint32_t seen; /* bit per field */
-    int64_t id, image_id, category_id, width, height;
-    double bbox[4], area;
-    bool iscrowd, ignore, difficult;
-    const char *name, *supercategory, *frequency, *file_name, *coco_url;
-} record;
-
-#define AT(member) offsetof(record, member)
-static const field image_fields[] = {{"id", INTEGER, true, AT(id)},
-                                     {"width", INTEGER, true, AT(width)},
-                                     {"height", INTEGER, true, AT(height)},
-                                     {"file_name", STRING, false, AT(file_name)},
-                                     {"coco_url", STRING, false, AT(coco_url)},
-                                     {0}};
-static const field category_fields[] = {{"id", INTEGER, true, AT(id)},
-                                        {"name", STRING, true, AT(name)},
-                                        {"supercategory", STRING, false, AT(supercategory)},
-                                        {"frequency", STRING, false, AT(frequency)},
-                                        {0}};
-static const field ann_fields[] = {{"id", INTEGER, true, AT(id)},
-                                   {"image_id", INTEGER, true, AT(image_id)},
-                                   {"category_id", INTEGER, true, AT(category_id)},
-                                   {"bbox", BBOX, true, AT(bbox)},
-                                   {"area", REAL, false, AT(area)},
-                                   {"iscrowd", FLAG, false, AT(iscrowd)},
-                                   {"ignore", FLAG, false, AT(ignore)},
-                                   {"difficult", FLAG, false, AT(difficult)},
-                                   {0}};
-enum { AREA_BIT = 1 << 4 }; /* "area" in ann_fields */
-
-/* Notes the first defect of the record; reading goes on to the record's end. */
-static void BL_PRINTF(2, 3) defect(reader *r, const char *fmt, ...) {
-    if (r->why[0]) return;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(r->why, sizeof r->why, fmt, ap);
-    va_end(ap);
-}
-
-static bl_status wrong_type(reader *r, const char *key, const char *wanted) {
-    bl_pull_kind k = bl_pull_peek(r->j);
-    if (k != BL_PULL_NONE)
-        defect(r, "\"%s\" must be %s, found %s", key, wanted, bl_pull_kind_name(k));
-    return bl_pull_skip(r->j);
-}
-
-static bl_status read_bbox(reader *r, double *v) {
-    int n = 0;
-    bool more;
-    if (bl_pull_peek(r->j) != BL_PULL_ARRAY)
-        return wrong_type(r, "bbox", "an array of four numbers");
-    BL_TRY(bl_pull_array(r->j));
-    for (;; n++) {
-        BL_TRY(bl_pull_more(r->j, &more));
-        if (!more) break;
-        if (n < 4 && bl_pull_peek(r->j) == BL_PULL_NUMBER)
-            BL_TRY(bl_pull_number(r->j, &v[n]));
-        else
-            BL_TRY(wrong_type(r, "bbox", "an array of four numbers"));
-    }
-    if (n != 4) defect(r, "\"bbox\" has %d numbers, expected four: x, y, width, height", n);
-    return BL_OK;
-}
-
-static bl_status read_string(reader *r, const field *f, const char **v) {
-    if (bl_pull_peek(r->j) != BL_PULL_STRING) return wrong_type(r, f->key, "a string");
-    const char *s;
-    size_t len;
-    BL_TRY(bl_pull_string(r->j, &s, &len));
-    *v = bl_strpool_add(&r->pool, s, len);
-    return *v ? BL_OK : BL_ENOMEM;
-}
-
-static bl_status read_field(reader *r, const field *f, void *dst) {
-    bl_pull_kind k = bl_pull_peek(r->j);
-    switch (f->type) {
-    case INTEGER:
-        if (k != BL_PULL_NUMBER) return wrong_type(r, f->key, "a whole number");
-        return bl_pull_int(r->j, dst);
-    case REAL:
-        if (k != BL_PULL_NUMBER) return wrong_type(r, f->key, "a number");
-        return bl_pull_number(r->j, dst);
-    case FLAG: {
-        int64_t v = 0;
-        if (k == BL_PULL_TRUE || k == BL_PULL_FALSE) return bl_pull_bool(r->j, dst);
-        if (k != BL_PULL_NUMBER) return wrong_type(r, f->key, "0 or 1");
-        BL_TRY(bl_pull_int(r->j, &v));
-        if (v != 0 && v != 1) defect(r, "\"%s\" is %lld, expected 0 or 1", f->key, (long long)v);
-        *(bool *)dst = v == 1;
-        return BL_OK;
-    }
-    case STRING:
-        return read_string(r, f, dst);
-    case BBOX:
-        return read_bbox(r, dst);
-    }
-    return BL_OK;
-}
-
-static bl_status read_record(reader *r, const field *fields, record *rec) {
-    *rec = (record){0};
-    r->why[0] = 0;
-    if (bl_pull_peek(r->j) != BL_PULL_OBJECT) {
-        defect(r, "expected an object, found %s", bl_pull_kind_name(bl_pull_peek(r->j)));
-        return bl_pull_skip(r->j);
-    }
-    BL_TRY(bl_pull_object(r->j));
-    for (;;) {
-        const char *key;
-        BL_TRY(bl_pull_key(r->j, &key));
-        if (!key) break;
-        int k = 0;
-        while (fields[k].key && (fields[k].key[0] != key[0] || strcmp(fields[k].key, key) != 0))
-            k++;
-        const field *f = &fields[k];
-        /* null in an optional field means absent, as exporters write it */
-        if (!f->key || (!f->required && bl_pull_peek(r->j) == BL_PULL_NULL)) {
-            BL_TRY(bl_pull_skip(r->j));
-            continue;
-        }
-        if (rec->seen & 1u << k) defect(r, "\"%s\" is given twice", f->key);
-        rec->seen |= 1u << k;
-        BL_TRY(read_field(r, f, (char *)rec + f->offset));
-    }
-    for (int k = 0; fields[k].key; k++)
-        if (fields[k].required && !(rec->seen & 1u << k))
-            defect(r, "\"%s\" is missing", fields[k].key);
-    return BL_OK;
-}
-
 /* Ends a record: a defect fails, or drops the record. */
-static bl_status settle(reader *r, const record *rec, bool *drop) {
-    *drop = r->why[0] != 0;
+static bl_status settle(reader *r, const coco_record *rec, bool *drop) {
+    *drop = r->p.why[0] != 0;
     if (!*drop) return BL_OK;
     if (!r->skip_bad) {
-        if (rec->seen & 1) return bl_pull_fail(r->j, "(id %lld): %s", (long long)rec->id, r->why);
-        return bl_pull_fail(r->j, "%s", r->why);
+        if (rec->seen & 1)
+            return bl_pull_fail(r->p.j, "(id %lld): %s", (long long)rec->id, r->p.why);
+        return bl_pull_fail(r->p.j, "%s", r->p.why);
     }
     r->skipped++;
     return BL_OK;
 }
 
 static bl_status add_image(reader *r, int64_t number) {
-    record rec;
+    coco_record rec;
     bool drop;
     int64_t k = 0;
-    BL_TRY(read_record(r, image_fields, &rec));
+    BL_TRY(coco_record_read(&r->p, coco_image_fields, &rec));
     const char *file = rec.file_name;
     if (!file && rec.coco_url) { /* LVIS v1 */
         const char *slash = strrchr(rec.coco_url, '/');
         file = slash ? slash + 1 : rec.coco_url;
     }
-    if (!r->why[0]) {
+    if (!r->p.why[0]) {
         BL_TRY(ref_number(r, &r->image_refs, rec.id, &k));
-        if (!file || !*file) defect(r, "\"file_name\" is missing (and so is \"coco_url\")");
+        if (!file || !*file)
+            coco_defect(&r->p, "\"file_name\" is missing (and so is \"coco_url\")");
         if (rec.width < 1 || rec.height < 1 || rec.width > BL_IMAGE_MAX_SIDE ||
             rec.height > BL_IMAGE_MAX_SIDE)
-            defect(r, "size %lldx%lld, expected sides of 1 to %d pixels", (long long)rec.width,
-                   (long long)rec.height, BL_IMAGE_MAX_SIDE);
+            coco_defect(&r->p, "size %lldx%lld, expected sides of 1 to %d pixels",
+                        (long long)rec.width, (long long)rec.height, BL_IMAGE_MAX_SIDE);
         if (r->image_refs.v[k].index >= 0)
-            defect(r, "the image id is used twice (first: %s); ids must be unique",
-                   r->images[r->image_refs.v[k].index].file);
+            coco_defect(&r->p, "the image id is used twice (first: %s); ids must be unique",
+                        r->images[r->image_refs.v[k].index].file);
     }
     BL_TRY(settle(r, &rec, &drop));
     if (drop) return BL_OK;
     BL_TRY(grow(r, &r->images, &r->cap_images, r->n_images, sizeof *r->images));
+    BL_TRY(grow(r, &r->lists, &r->cap_lists, r->n_images, sizeof *r->lists));
+    r->lists[r->n_images] = (struct lists){rec.negative, rec.not_exhaustive};
     r->image_refs.v[k].index = r->n_images;
     r->images[r->n_images++] = (bl_image_info){
         .id = rec.id, .file = file, .width = (int32_t)rec.width, .height = (int32_t)rec.height};
@@ -250,16 +117,18 @@ static bl_status add_image(reader *r, int64_t number) {
 }
 
 static bl_status add_category(reader *r, int64_t number) {
-    record rec;
+    coco_record rec;
     bool drop;
     int64_t k = 0;
-    BL_TRY(read_record(r, category_fields, &rec));
-    if (!r->why[0]) {
+    BL_TRY(coco_record_read(&r->p, coco_category_fields, &rec));
+    if (!r->p.why[0]) {
         BL_TRY(ref_number(r, &r->category_refs, rec.id, &k));
-        if (!*rec.name) defect(r, "\"name\" is empty");
+        if (!*rec.name) coco_defect(&r->p, "\"name\" is empty");
+        if (rec.image_count < 0 || rec.instance_count < 0)
+            coco_defect(&r->p, "\"image_count\" or \"instance_count\" is negative");
         if (r->category_refs.v[k].index >= 0)
-            defect(r, "the category id is used twice (first: %s); ids must be unique",
-                   r->categories[r->category_refs.v[k].index].name);
+            coco_defect(&r->p, "the category id is used twice (first: %s); ids must be unique",
+                        r->categories[r->category_refs.v[k].index].name);
     }
     BL_TRY(settle(r, &rec, &drop));
     if (drop) return BL_OK;
@@ -270,26 +139,29 @@ static bl_status add_category(reader *r, int64_t number) {
         (bl_category){.id = rec.id,
                       .name = rec.name,
                       .supercategory = rec.supercategory ? rec.supercategory : "",
-                      .frequency = f == 'r' || f == 'c' || f == 'f' ? f : 0};
+                      .frequency = f == 'r' || f == 'c' || f == 'f' ? f : 0,
+                      .image_count = rec.image_count,
+                      .instance_count = rec.instance_count};
     return BL_OK;
 }
 
 static bl_status add_ann(reader *r, int64_t number) {
-    record rec;
+    coco_record rec;
     bool drop, taken = false;
     int64_t image = 0, category = 0, first;
-    BL_TRY(read_record(r, ann_fields, &rec));
-    if (!r->why[0]) {
+    BL_TRY(coco_record_read(&r->p, coco_ann_fields, &rec));
+    if (!r->p.why[0]) {
         for (int i = 0; i < 4; i++)
             if (fabs(rec.bbox[i]) > BL_MAX_COORDINATE)
-                defect(r, "bbox [%g, %g, %g, %g] is not in pixels", rec.bbox[0], rec.bbox[1],
-                       rec.bbox[2], rec.bbox[3]);
+                coco_defect(&r->p, "bbox [%g, %g, %g, %g] is not in pixels", rec.bbox[0],
+                            rec.bbox[1], rec.bbox[2], rec.bbox[3]);
         BL_TRY(bl_idmap_add(&r->ann_ids, rec.id, number, &first));
         taken = first != number;
         if (taken && !r->skip_bad)
-            defect(r,
-                   "the annotation id is used twice (first: annotations[%lld]); ids must be unique",
-                   (long long)first);
+            coco_defect(
+                &r->p,
+                "the annotation id is used twice (first: annotations[%lld]); ids must be unique",
+                (long long)first);
         if (rec.id > r->max_ann_id) r->max_ann_id = rec.id;
     }
     BL_TRY(settle(r, &rec, &drop));
@@ -307,7 +179,7 @@ static bl_status add_ann(reader *r, int64_t number) {
                  .y = rec.bbox[1],
                  .w = rec.bbox[2],
                  .h = rec.bbox[3],
-                 .area = rec.seen & AREA_BIT ? rec.area : rec.bbox[2] * rec.bbox[3],
+                 .area = rec.seen & COCO_AREA_BIT ? rec.area : rec.bbox[2] * rec.bbox[3],
                  .image = (int32_t)image,
                  .category = (int32_t)category,
                  .iscrowd = rec.iscrowd,
@@ -320,30 +192,29 @@ static bl_status add_ann(reader *r, int64_t number) {
 
 static bl_status read_array(reader *r, const char *key,
                             bl_status (*add)(reader *r, int64_t number)) {
-    BL_TRY(bl_pull_array(r->j));
+    BL_TRY(bl_pull_array(r->p.j));
     for (int64_t i = 0;; i++) {
         bool more;
-        bl_pull_context(r->j, key, i);
-        BL_TRY(bl_pull_more(r->j, &more));
+        bl_pull_context(r->p.j, key, i);
+        BL_TRY(bl_pull_more(r->p.j, &more));
         if (!more) break;
         BL_TRY(add(r, i));
     }
-    bl_pull_context(r->j, NULL, 0);
+    bl_pull_context(r->p.j, NULL, 0);
     return BL_OK;
 }
 
 static bl_status read_info(reader *r) {
-    if (bl_pull_peek(r->j) != BL_PULL_OBJECT) return bl_pull_skip(r->j);
-    BL_TRY(bl_pull_object(r->j));
+    if (bl_pull_peek(r->p.j) != BL_PULL_OBJECT) return bl_pull_skip(r->p.j);
+    BL_TRY(bl_pull_object(r->p.j));
     for (;;) {
         const char *key;
-        BL_TRY(bl_pull_key(r->j, &key));
+        BL_TRY(bl_pull_key(r->p.j, &key));
         if (!key) return BL_OK;
-        if (strcmp(key, "ballast_role") == 0 && bl_pull_peek(r->j) == BL_PULL_STRING) {
-            static const field role = {.key = "ballast_role"};
-            BL_TRY(read_string(r, &role, &r->role));
+        if (strcmp(key, "ballast_role") == 0 && bl_pull_peek(r->p.j) == BL_PULL_STRING) {
+            BL_TRY(coco_string(&r->p, key, &r->role));
         } else {
-            BL_TRY(bl_pull_skip(r->j));
+            BL_TRY(bl_pull_skip(r->p.j));
         }
     }
 }
@@ -353,28 +224,28 @@ static bl_status read_document(reader *r) {
     static const char *const keys[] = {"images", "annotations", "categories"};
     static bl_status (*const adders[])(reader *, int64_t) = {add_image, add_ann, add_category};
     bool have[TABLES] = {false};
-    if (bl_pull_peek(r->j) == BL_PULL_ARRAY)
+    if (bl_pull_peek(r->p.j) == BL_PULL_ARRAY)
         return bl_fail(
             BL_EFORMAT,
             "%s: is a JSON array, perhaps a file of detections; an annotation file is an "
             "object with \"images\", \"annotations\" and \"categories\"",
             r->name);
-    BL_TRY(bl_pull_object(r->j));
+    BL_TRY(bl_pull_object(r->p.j));
     for (;;) {
         const char *key;
-        BL_TRY(bl_pull_key(r->j, &key));
+        BL_TRY(bl_pull_key(r->p.j, &key));
         if (!key) break;
         int t = 0;
         while (t < TABLES && strcmp(keys[t], key) != 0) t++;
         if (t == TABLES) {
-            BL_TRY(strcmp(key, "info") == 0 ? read_info(r) : bl_pull_skip(r->j));
+            BL_TRY(strcmp(key, "info") == 0 ? read_info(r) : bl_pull_skip(r->p.j));
             continue;
         }
-        if (have[t]) return bl_pull_fail(r->j, "\"%s\" is given twice", keys[t]);
+        if (have[t]) return bl_pull_fail(r->p.j, "\"%s\" is given twice", keys[t]);
         have[t] = true;
         BL_TRY(read_array(r, keys[t], adders[t]));
     }
-    BL_TRY(bl_pull_end(r->j));
+    BL_TRY(bl_pull_end(r->p.j));
     for (int t = 0; t < TABLES; t++)
         if (!have[t] && !(t == ANNOTATIONS && r->images_only))
             return bl_fail(BL_EFORMAT,
@@ -432,30 +303,82 @@ static bl_status resolve(reader *r) {
     return BL_OK;
 }
 
+static int by_value(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Category ids become indices at `to`, ascending, each once; returns their number. */
+static int32_t resolve_list(reader *r, coco_ids ids, int32_t *to) {
+    int32_t n = 0, kept = 0;
+    for (int64_t i = 0; i < ids.n; i++) {
+        int64_t k = bl_idmap_get(&r->category_refs.map, r->p.ids[ids.at + i]);
+        int64_t index = k < 0 ? -1 : r->category_refs.v[k].index;
+        if (index >= 0)
+            to[n++] = (int32_t)index;
+        else
+            r->n_unlisted++;
+    }
+    qsort(to, (size_t)n, sizeof *to, by_value);
+    for (int32_t i = 0; i < n; i++)
+        if (i == 0 || to[i] != to[i - 1]) to[kept++] = to[i];
+    return kept;
+}
+
+/* The lists of images that were dropped are in p.ids too, so that it bounds what is kept. */
+static bl_status resolve_lists(reader *r) {
+    bool any = false;
+    for (int64_t i = 0; i < r->n_images; i++)
+        any |= r->lists[i].negative.n >= 0 || r->lists[i].not_exhaustive.n >= 0;
+    if (!any) return BL_OK;
+    r->federated = calloc((size_t)r->n_images, sizeof *r->federated);
+    r->indices = malloc(((size_t)r->p.n_ids + 1) * sizeof *r->indices);
+    if (!r->federated || !r->indices)
+        return bl_fail(BL_ENOMEM, "%s: out of memory for the lists of %lld images", r->name,
+                       (long long)r->n_images);
+    int32_t *to = r->indices;
+    for (int64_t i = 0; i < r->n_images; i++) {
+        const struct lists *l = &r->lists[i];
+        bl_federated *f = &r->federated[i];
+        f->stated = l->negative.n >= 0 && l->not_exhaustive.n >= 0;
+        f->negative = to;
+        to += f->n_negative = resolve_list(r, l->negative, to);
+        f->not_exhaustive = to;
+        to += f->n_not_exhaustive = resolve_list(r, l->not_exhaustive, to);
+    }
+    return BL_OK;
+}
+
 /* Takes over `j`. */
 static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, bl_read_options *opt,
                           bl_dataset **out) {
-    reader r = {.j = j, .name = name, .role = ""};
+    reader r = {.p.j = j, .name = name, .role = ""};
     bl_status status;
     if (opt) r.skip_bad = opt->skip_bad, r.images_only = opt->images_only;
-    r.arena = r.pool.arena = bl_arena_create(0);
+    r.arena = r.p.pool.arena = bl_arena_create(0);
     if (!r.arena) {
         status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
         goto done;
     }
     BL_TRY_DONE(read_document(&r));
     BL_TRY_DONE(resolve(&r));
+    BL_TRY_DONE(resolve_lists(&r));
     const bl_dataset parts = {.name = name,
                               .image_dir = image_dir,
                               .categories = r.categories,
                               .images = r.images,
                               .anns = r.anns,
+                              .federated = r.federated,
                               .n_categories = (int32_t)r.n_categories,
                               .n_images = (int32_t)r.n_images,
                               .n_anns = r.n_anns,
                               .role = r.role};
     status = bl_dataset_build(&parts, out);
-    if (opt) opt->n_skipped = r.skipped, opt->n_renumbered = r.n_renumber;
+    if (opt) {
+        opt->n_skipped = r.skipped;
+        opt->n_renumbered = r.n_renumber;
+        opt->n_unlisted = r.n_unlisted;
+    }
 done:
     bl_arena_destroy(r.arena);
     bl_idmap_free(&r.image_refs.map);
@@ -465,6 +388,10 @@ done:
     free(r.category_refs.v);
     free(r.categories);
     free(r.images);
+    free(r.lists);
+    free(r.federated);
+    free(r.indices);
+    free(r.p.ids);
     free(r.anns);
     free(r.renumber);
     bl_pull_close(j);

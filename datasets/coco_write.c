@@ -38,6 +38,12 @@ static void put_number(FILE *f, double v) {
     fputs(buf, f);
 }
 
+static void put_ids(FILE *f, const char *key, const bl_dataset *d, const int32_t *v, int32_t n) {
+    fprintf(f, ", \"%s\": [", key);
+    for (int32_t i = 0; i < n; i++) fprintf(f, "%s%" PRId64, i ? ", " : "", d->categories[v[i]].id);
+    fputc(']', f);
+}
+
 static void put_tables(FILE *f, const bl_dataset *d) {
     fputs("\"images\": [", f);
     for (int32_t i = 0; i < d->n_images; i++) {
@@ -45,6 +51,11 @@ static void put_tables(FILE *f, const bl_dataset *d) {
         fprintf(f, "%s\n{\"id\": %" PRId64 ", \"width\": %d, \"height\": %d, \"file_name\": ",
                 i ? "," : "", im->id, im->width, im->height);
         put_string(f, im->file);
+        if (d->federated && d->federated[i].stated) {
+            const bl_federated *l = &d->federated[i];
+            put_ids(f, "neg_category_ids", d, l->negative, l->n_negative);
+            put_ids(f, "not_exhaustive_category_ids", d, l->not_exhaustive, l->n_not_exhaustive);
+        }
         fputc('}', f);
     }
     fputs("\n],\n\"annotations\": [", f);
@@ -76,6 +87,8 @@ static void put_tables(FILE *f, const bl_dataset *d) {
             put_string(f, c->supercategory);
         }
         if (c->frequency) fprintf(f, ", \"frequency\": \"%c\"", c->frequency);
+        if (c->image_count) fprintf(f, ", \"image_count\": %" PRId64, c->image_count);
+        if (c->instance_count) fprintf(f, ", \"instance_count\": %" PRId64, c->instance_count);
         fputc('}', f);
     }
     fputs("\n]}\n", f);

@@ -24,6 +24,43 @@ static bl_status check_parts(const bl_dataset *p) {
                            p->name ? p->name : "data set", (long long)i, a->image, p->n_images,
                            a->category, p->n_categories);
     }
+    if (!p->federated) return BL_OK;
+    for (int32_t i = 0; i < p->n_images; i++) {
+        const bl_federated *f = &p->federated[i];
+        bool good = f->n_negative >= 0 && f->n_not_exhaustive >= 0;
+        for (int32_t k = 0; good && k < f->n_negative; k++)
+            good = f->negative[k] >= 0 && f->negative[k] < p->n_categories;
+        for (int32_t k = 0; good && k < f->n_not_exhaustive; k++)
+            good = f->not_exhaustive[k] >= 0 && f->not_exhaustive[k] < p->n_categories;
+        if (!good)
+            return bl_fail(BL_EINVAL, "%s: the category lists of image %d leave the %d categories",
+                           p->name ? p->name : "data set", i, p->n_categories);
+    }
+    return BL_OK;
+}
+
+static const int32_t *append(int32_t **at, const int32_t *v, int32_t n) {
+    int32_t *first = *at;
+    if (n) memcpy(first, v, sizeof *v * (size_t)n);
+    *at += n;
+    return first;
+}
+
+/* All lists lie in one block: most have fewer entries than an arena's granule. */
+static bl_status copy_federated(const bl_dataset *p, bl_dataset *d) {
+    int64_t n = 0;
+    if (!p->federated) return BL_OK;
+    for (int32_t i = 0; i < p->n_images; i++)
+        n += p->federated[i].n_negative + p->federated[i].n_not_exhaustive;
+    d->federated = BL_NEW_ARRAY(d->arena, bl_federated, p->n_images);
+    int32_t *at = BL_NEW_ARRAY(d->arena, int32_t, n);
+    if (!d->federated || !at) return BL_ENOMEM;
+    for (int32_t i = 0; i < p->n_images; i++) {
+        bl_federated *f = &d->federated[i];
+        *f = p->federated[i];
+        f->negative = append(&at, f->negative, f->n_negative);
+        f->not_exhaustive = append(&at, f->not_exhaustive, f->n_not_exhaustive);
+    }
     return BL_OK;
 }
 
@@ -54,7 +91,7 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
         im->file = copy(&pool, im->file);
         if (!im->file) return BL_ENOMEM;
     }
-    return BL_OK;
+    return copy_federated(p, d);
 }
 
 /* Stable counting sort by image. */
@@ -113,8 +150,9 @@ bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t 
     parts.n_anns = n_anns;
     parts.images = malloc(sizeof *parts.images * (size_t)(n + 1));
     parts.anns = malloc(sizeof *parts.anns * (size_t)(n_anns + 1));
+    if (d->federated) parts.federated = malloc(sizeof *parts.federated * (size_t)(n + 1));
     bl_status status = BL_OK;
-    if (!parts.images || !parts.anns) {
+    if (!parts.images || !parts.anns || (d->federated && !parts.federated)) {
         status = bl_fail(BL_ENOMEM, "out of memory for a subset of %d images", n);
         goto done;
     }
@@ -122,6 +160,7 @@ bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t 
     for (int32_t i = 0; i < n; i++) {
         const bl_image_info *im = &d->images[images[i]];
         parts.images[i] = *im;
+        if (d->federated) parts.federated[i] = d->federated[images[i]];
         for (int32_t a = 0; a < im->n_anns; a++, k++) {
             parts.anns[k] = d->anns[im->first_ann + a];
             parts.anns[k].image = i;
@@ -131,6 +170,7 @@ bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t 
 done:
     free(parts.images);
     free(parts.anns);
+    free(parts.federated);
     return status;
 }
 

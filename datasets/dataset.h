@@ -19,6 +19,8 @@ typedef struct bl_category {
     const char *name;
     const char *supercategory; /* "" when absent */
     char frequency;            /* LVIS 'r','c','f'; 0 when absent */
+    /* LVIS: images with the class and instances of it, as the file counts them; 0 when absent. */
+    int64_t image_count, instance_count;
 } bl_category;
 
 typedef struct bl_ann {
@@ -37,6 +39,16 @@ typedef struct bl_image_info {
     int32_t first_ann, n_anns; /* range in anns */
 } bl_image_info;
 
+/* LVIS annotates only some classes of an image: those with boxes, and those listed here. Indices
+ * into categories, ascending, each once. */
+typedef struct bl_federated {
+    const int32_t *negative; /* verified absent ("neg_category_ids") */
+    const int32_t
+        *not_exhaustive; /* not all instances have a box ("not_exhaustive_category_ids") */
+    int32_t n_negative, n_not_exhaustive;
+    bool stated; /* the image gives both lists; an empty list counts */
+} bl_federated;
+
 typedef struct bl_dataset {
     bl_arena *arena;
     const char *name; /* for messages: usually the annotation file */
@@ -44,6 +56,7 @@ typedef struct bl_dataset {
     bl_category *categories;
     bl_image_info *images;
     bl_ann *anns;
+    bl_federated *federated; /* [n_images]; NULL when no image states any */
     int32_t n_categories, n_images;
     int64_t n_anns;
     int64_t n_degenerate; /* boxes with w or h <= 0 */
@@ -66,12 +79,13 @@ typedef struct bl_read_options {
     bool skip_bad;
     int64_t n_skipped;    /* out */
     int64_t n_renumbered; /* out: annotations that got a fresh id */
+    int64_t n_unlisted;   /* out: ids in the images' LVIS lists that no category has, left out */
     bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
                              only */
 } bl_read_options;
 
-/* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation is skipped, not stored). Streams:
- * memory is bounded by the result, not by the file. opt may be NULL. */
+/* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation is skipped, not stored), with what
+ * LVIS adds to it. Streams: memory is bounded by the result, not by the file. opt may be NULL. */
 bl_status bl_coco_read(const char *json_path, const char *image_dir, bl_read_options *opt,
                        bl_dataset **out);
 /* The same over memory; `name` stands for the file in messages. */
@@ -88,10 +102,10 @@ bl_status bl_voc_read(const char *root, const char *split, const char *const *cl
  */
 bl_status bl_coco_write(const bl_dataset *d, const char *path);
 
-/* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories, images
- * and anns, the anns in any order, with `image` and `category` as indices into parts->images and
- * parts->categories (which keep their order). Fills first_ann, n_anns, n_degenerate and n_clipped.
- * BL_EINVAL on an index out of range. */
+/* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories,
+ * images, federated and anns, the anns in any order, with `image` and `category` as indices into
+ * parts->images and parts->categories (which keep their order). Fills first_ann, n_anns,
+ * n_degenerate and n_clipped. BL_EINVAL on an index out of range. */
 bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out);
 
 /* A view of some images (indices ascending or not; the order is kept), sharing nothing with `d`. */

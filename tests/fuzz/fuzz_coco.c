@@ -2,6 +2,16 @@
 #include "datasets/dataset.h"
 #include "tests/fuzz/fuzz.h"
 
+static void check_list(const bl_dataset *d, const int32_t *v, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        HOLDS(v[i] >= 0 && v[i] < d->n_categories && (i == 0 || v[i] > v[i - 1]));
+}
+
+static void check_lists(const bl_dataset *d, const bl_federated *f) {
+    check_list(d, f->negative, f->n_negative);
+    check_list(d, f->not_exhaustive, f->n_not_exhaustive);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int lenient = 0; lenient < 2; lenient++) {
         bl_read_options opt = {.skip_bad = lenient, .images_only = lenient};
@@ -19,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             total += d->images[i].n_anns;
         }
         HOLDS(total == d->n_anns);
+        for (int32_t i = 0; d->federated && i < d->n_images; i++) check_lists(d, &d->federated[i]);
         bl_dataset_free(d);
     }
     return 0;

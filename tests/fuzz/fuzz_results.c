@@ -9,7 +9,9 @@
 #include "tests/fuzz/fuzz.h"
 
 static bl_dataset *ground_truth(void) {
-    bl_category categories[3] = {{1, "a", "", 0}, {2, "b", "", 0}, {7, "c", "", 0}};
+    bl_category categories[3] = {{.id = 1, .name = "a", .supercategory = ""},
+                                 {.id = 2, .name = "b", .supercategory = ""},
+                                 {.id = 7, .name = "c", .supercategory = ""}};
     bl_image_info images[3] = {{.id = 3, .file = "3", .width = 100, .height = 100},
                                {.id = 1, .file = "1", .width = 100, .height = 100},
                                {.id = 2, .file = "2", .width = 100, .height = 100}};

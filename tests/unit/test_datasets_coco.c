@@ -332,6 +332,63 @@ static void writing_and_reading_is_exact(const bl_dataset *d, const char *path) 
     unlink(path);
 }
 
+/* The lists stand before the categories they name; ids may be repeated, unknown or of a dropped
+ * category. */
+static void federated_lists(const char *path) {
+    static const char text[] =
+        "{\"images\":["
+        "{\"id\":1,\"file_name\":\"a\",\"width\":4,\"height\":4,\"neg_category_ids\":[7,5,7,99],"
+        "\"not_exhaustive_category_ids\":[]},"
+        "{\"id\":2,\"coco_url\":\"http://h/val2017/b.jpg\",\"width\":4,\"height\":4},"
+        "{\"id\":3,\"file_name\":\"c\",\"width\":4,\"height\":4,\"neg_category_ids\":[],"
+        "\"not_exhaustive_category_ids\":[6,5.0]}],\"annotations\":[],\"categories\":["
+        "{\"id\":7,\"name\":\"g\",\"frequency\":\"f\",\"image_count\":120,\"instance_count\":300},"
+        "{\"id\":5,\"name\":\"e\"},{\"id\":6,\"name\":\"f\"}]}";
+    bl_read_options opt = {0};
+    bl_dataset *d, *s, *back;
+    CHECK_OK(parse(text, &opt, &d));
+    CHECK_EQ(opt.n_unlisted, 1);
+    CHECK_EQ(d->categories[2].image_count, 120);
+    CHECK_EQ(d->categories[2].instance_count, 300);
+    CHECK_EQ(d->categories[0].image_count, 0);
+    CHECK_STR(d->images[1].file, "b.jpg");
+    const bl_federated *f = d->federated;
+    CHECK(f != NULL && f[0].stated && !f[1].stated && f[2].stated);
+    CHECK_EQ(f[0].n_negative, 2);
+    CHECK_EQ(f[0].negative[0], 0); /* id 5 */
+    CHECK_EQ(f[0].negative[1], 2); /* id 7, given twice */
+    CHECK_EQ(f[0].n_not_exhaustive + f[1].n_negative + f[1].n_not_exhaustive + f[2].n_negative, 0);
+    CHECK_EQ(f[2].n_not_exhaustive, 2);
+    CHECK_EQ(f[2].not_exhaustive[1], 1);
+    CHECK_OK(bl_coco_write(d, path));
+    CHECK_OK(bl_coco_read(path, "", NULL, &back));
+    CHECK(back->federated && !back->federated[1].stated);
+    CHECK_EQ(back->federated[0].negative[1], 2);
+    CHECK_EQ(back->categories[2].instance_count, 300);
+    bl_dataset_free(back);
+    const int32_t pick[] = {2, 1};
+    CHECK_OK(bl_dataset_subset(d, pick, 2, &s));
+    CHECK_EQ(s->federated[0].not_exhaustive[0], 0);
+    CHECK_EQ(s->federated[1].n_negative, 0);
+    bl_dataset_free(s);
+    bl_dataset_free(d);
+    unlink(path);
+    CHECK_FAILS(parse("{\"images\":[{\"id\":1,\"file_name\":\"a\",\"width\":4,\"height\":4,"
+                      "\"neg_category_ids\":[1,\"2\"]}]}",
+                      NULL, &d),
+                BL_EFORMAT,
+                "images[0]: (id 1): \"neg_category_ids\" must be an array of ids, found a string");
+    CHECK_FAILS(parse("{\"categories\":[{\"id\":1,\"name\":\"a\",\"image_count\":-1}]}", NULL, &d),
+                BL_EFORMAT, "is negative");
+    const int32_t bad[] = {1};
+    bl_federated list = {.negative = bad, .n_negative = 1};
+    bl_category c = {.id = 1, .name = "a"};
+    bl_image_info im = {.id = 1, .file = "a", .width = 4, .height = 4};
+    const bl_dataset parts = {
+        .categories = &c, .images = &im, .federated = &list, .n_categories = 1, .n_images = 1};
+    CHECK_FAILS(bl_dataset_build(&parts, &d), BL_EINVAL, "leave the 1 categories");
+}
+
 static void parts_and_subsets(const char *path) {
     const bl_category cats[] = {{.id = 1, .name = "x\"\n", .frequency = 'c'}};
     const bl_image_info images[] = {{.id = 5, .file = "p", .width = 9, .height = 9},
@@ -456,6 +513,25 @@ static void reads_taco_and_lvis(void) {
     CHECK_EQ(groups['r'], 454);
     CHECK_EQ(groups['c'], 461);
     CHECK_EQ(groups['f'], 315);
+    int64_t negative = 0, not_exhaustive = 0, sums[2] = {0}, counted[2] = {0};
+    for (int32_t i = 0; i < d->n_images; i++) {
+        const bl_federated *f = &d->federated[i];
+        CHECK(f->stated);
+        negative += f->n_negative;
+        not_exhaustive += f->n_not_exhaustive;
+        for (int32_t k = 0; k < f->n_negative; k++) sums[0] += f->negative[k];
+        for (int32_t k = 0; k < f->n_not_exhaustive; k++) sums[1] += f->not_exhaustive[k];
+    }
+    for (int32_t i = 0; i < d->n_categories; i++) {
+        counted[0] += d->categories[i].image_count;
+        counted[1] += d->categories[i].instance_count;
+    }
+    CHECK_EQ(negative, 942);
+    CHECK_EQ(not_exhaustive, 16);
+    CHECK_EQ(sums[0], 587400);
+    CHECK_EQ(sums[1], 7113);
+    CHECK_EQ(counted[0], 299);
+    CHECK_EQ(counted[1], 977);
     bl_dataset_free(d);
     CHECK_FAILS(
         bl_coco_read(BALLAST_SHARED_DATA "/lvis-eval-golden/lvis_synth_dets.json", "x", NULL, &d),
@@ -473,6 +549,7 @@ int main(void) {
     strings_are_unescaped();
     numbers_round_like_strtod();
     window_edges_do_not_matter(path);
+    federated_lists(path);
     parts_and_subsets(path);
     bl_dataset *d;
     CHECK_FAILS(bl_coco_read("/nonexistent/x.json", "", NULL, &d), BL_EIO,

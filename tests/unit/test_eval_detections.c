@@ -6,7 +6,8 @@
 #include "tests/check.h"
 
 static bl_dataset *ground_truth(void) {
-    bl_category categories[2] = {{4, "cat", "", 0}, {9, "dog", "", 0}};
+    bl_category categories[2] = {{.id = 4, .name = "cat", .supercategory = ""},
+                                 {.id = 9, .name = "dog", .supercategory = ""}};
     bl_image_info images[2] = {{.id = 7, .file = "b.jpg", .width = 10, .height = 10},
                                {.id = 3, .file = "a.jpg", .width = 10, .height = 10}};
     bl_dataset parts = {.name = "gt.json",
