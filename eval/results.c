@@ -15,7 +15,7 @@ static const struct {
     size_t offset;
 } summary_keys[] = {
 #define KEY(name)                                                                                  \
-    { #name, offsetof(bl_coco_summary, name) }
+    { #name, offsetof(bl_eval_summary, name) }
     KEY(AP),  KEY(AP50), KEY(AP75),  KEY(APs), KEY(APm), KEY(APl),
     KEY(AR1), KEY(AR10), KEY(AR100), KEY(ARs), KEY(ARm), KEY(ARl),
 #undef KEY
@@ -29,7 +29,7 @@ static void put_value(FILE *f, double v) {
         json_put_number(f, v);
 }
 
-static void put_summary(FILE *f, int *first, const bl_coco_summary *s, const char *indent) {
+static void put_summary(FILE *f, int *first, const bl_eval_summary *s, const char *indent) {
     for (size_t i = 0; i < sizeof summary_keys / sizeof *summary_keys; i++) {
         double v;
         memcpy(&v, (const char *)s + summary_keys[i].offset, sizeof v);
@@ -39,12 +39,12 @@ static void put_summary(FILE *f, int *first, const bl_coco_summary *s, const cha
     }
 }
 
-static void put_groups(FILE *f, const bl_coco_result *r, const bl_class_info *info, uint8_t *mask) {
+static void put_groups(FILE *f, const bl_eval_result *r, const bl_class_info *info, uint8_t *mask) {
     fputs(",\n  \"groups\": {", f);
     for (int32_t g = 0; g < info->n_groups; g++) {
         int64_t members = 0;
-        for (int32_t k = 0; k < r->n_categories; k++) members += mask[k] = info->group[k] == g;
-        bl_coco_summary s = bl_coco_summarise(r, mask);
+        for (int32_t k = 0; k < r->K; k++) members += mask[k] = info->group[k] == g;
+        bl_eval_summary s = bl_eval_summarise(r, mask);
         int first = 0;
         fputs(g ? ",\n    " : "\n    ", f);
         json_put_string(f, info->group_names[g]);
@@ -57,8 +57,8 @@ static void put_groups(FILE *f, const bl_coco_result *r, const bl_class_info *in
 
 static bl_status write_metrics(const char *path, const char *model, int64_t iter,
                                const bl_dataset *gt, const bl_detections *dt,
-                               const bl_coco_result *r, const bl_class_info *info) {
-    uint8_t *mask = malloc((size_t)r->n_categories + 1);
+                               const bl_eval_result *r, const bl_class_info *info) {
+    uint8_t *mask = malloc((size_t)r->K + 1);
     if (!mask) return bl_fail(BL_ENOMEM, "%s: no memory", path);
     bl_outfile o;
     bl_status status = bl_outfile_open(path, &o);
@@ -68,7 +68,7 @@ static bl_status write_metrics(const char *path, const char *model, int64_t iter
         fprintf(o.f, ",\n  \"iter\": %" PRId64 ",\n  \"images\": %d,\n  \"detections\": %" PRId64,
                 iter, gt->n_images, dt->n);
         int first = 0;
-        bl_coco_summary s = bl_coco_summarise(r, NULL);
+        bl_eval_summary s = bl_eval_summarise(r, NULL);
         put_summary(o.f, &first, &s, "  ");
         if (info && info->group && info->n_groups > 0) put_groups(o.f, r, info, mask);
         fputs("\n}\n", o.f);
@@ -99,7 +99,7 @@ static int make_cells(const bl_class_result *c, const bl_class_info *info, int32
         {"APs", c->APs},
         {"APm", c->APm},
         {"APl", c->APl},
-        {"AR100", c->AR100},
+        {"AR100", c->AR},
         {"best_f1", c->best_f1},
         {"best_f1_score", c->best_f1_score},
         {"precision", c->precision_at_f1},
@@ -185,19 +185,18 @@ static bl_status write_per_class(const char *path, const char *model, int64_t it
     return bl_outfile_commit(&o);
 }
 
-/* Area all, 100 detections: the last axis is m, before it a. */
-static void put_curve(FILE *f, const double *v, const bl_coco_result *r, int t, int32_t k) {
+/* Area all, last limit of detections. */
+static void put_curve(FILE *f, const double *v, const bl_eval_result *r, int t, int32_t k) {
     fputc('[', f);
-    for (int i = 0; i < BL_COCO_R; i++) {
-        int64_t row = (int64_t)t * BL_COCO_R + i;
+    for (int i = 0; i < r->R; i++) {
         if (i) fputs(", ", f);
-        put_value(f, v[((row * r->n_categories + k) * BL_COCO_A) * BL_COCO_M + 2]);
+        put_value(f, v[bl_eval_curve_at(r, t, i, k, 0, r->M - 1)]);
     }
     fputc(']', f);
 }
 
 static bl_status write_curves(const char *path, const char *model, int64_t iter,
-                              const bl_dataset *gt, const bl_coco_result *r) {
+                              const bl_dataset *gt, const bl_eval_result *r) {
     enum { T50 = 0, T75 = 5 };
     bl_outfile o;
     BL_TRY(bl_outfile_open(path, &o));
@@ -208,7 +207,7 @@ static bl_status write_curves(const char *path, const char *model, int64_t iter,
     fprintf(o.f, ",\n\"iter\": %" PRId64 ",\n\"classes\": [", iter);
     int first_class = 1;
     for (int32_t k = 0; k < gt->n_categories; k++) {
-        if (r->n_gt[(int64_t)k * BL_COCO_A] == 0) continue; /* no ground truth: no curve */
+        if (r->n_gt[(int64_t)k * r->A] == 0) continue; /* no ground truth: no curve */
         int first = 1;
         fputs(first_class ? "\n{" : ",\n{", o.f);
         first_class = 0;
@@ -226,7 +225,7 @@ static bl_status write_curves(const char *path, const char *model, int64_t iter,
 }
 
 bl_status bl_results_write(const char *dir, const char *model, int64_t iter, const bl_dataset *gt,
-                           const bl_detections *dt, const bl_coco_result *r,
+                           const bl_detections *dt, const bl_eval_result *r,
                            const bl_class_info *info) {
     static const char *const names[] = {"metrics.json", "per_class.csv", "per_class.json",
                                         "pr.json"};
@@ -239,7 +238,7 @@ bl_status bl_results_write(const char *dir, const char *model, int64_t iter, con
         status = bl_fail(BL_ENOMEM, "%s: no memory to write results", dir);
         goto done;
     }
-    BL_TRY_DONE(bl_coco_per_class(r, gt, dt, per));
+    BL_TRY_DONE(bl_eval_per_class(r, gt, dt, per));
     BL_TRY_DONE(bl_mkdirs(dir));
     BL_TRY_DONE(write_metrics(path[0], model, iter, gt, dt, r, info));
     BL_TRY_DONE(write_csv(path[1], gt, per, info));

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "eval/coco_eval.h"
+#include "eval/evaluator.h"
 
 /* What is known of a class besides its evaluation. Arrays over the K categories; NULL = unknown. */
 typedef struct bl_class_info {
@@ -21,10 +21,10 @@ typedef struct bl_class_info {
  * cell. pr.json: precision at the 101 recall points per class at IoU .5 and .75 for the report.
  * `model` labels whose detections these are. */
 bl_status bl_results_write(const char *dir, const char *model, int64_t iter, const bl_dataset *gt,
-                           const bl_detections *dt, const bl_coco_result *r,
+                           const bl_detections *dt, const bl_eval_result *r,
                            const bl_class_info *info);
 /* The table people know from pycocotools, plus groups, to a stream. */
-void bl_results_print(FILE *f, const bl_coco_result *r, const bl_dataset *gt,
+void bl_results_print(FILE *f, const bl_eval_result *r, const bl_dataset *gt,
                       const bl_class_info *info);
 
 #endif

@@ -8,13 +8,13 @@ static void line(FILE *f, bool precision, const char *iou, const char *area, int
             dets, v);
 }
 
-static void print_groups(FILE *f, const bl_coco_result *r, const bl_class_info *info) {
-    uint8_t *mask = malloc((size_t)r->n_categories + 1);
+static void print_groups(FILE *f, const bl_eval_result *r, const bl_class_info *info) {
+    uint8_t *mask = malloc((size_t)r->K + 1);
     if (!mask) return; /* only the group lines are lost */
     for (int32_t g = 0; g < info->n_groups; g++) {
         int members = 0;
-        for (int32_t k = 0; k < r->n_categories; k++) members += mask[k] = info->group[k] == g;
-        bl_coco_summary s = bl_coco_summarise(r, mask);
+        for (int32_t k = 0; k < r->K; k++) members += mask[k] = info->group[k] == g;
+        bl_eval_summary s = bl_eval_summarise(r, mask);
         fprintf(f, " %-18s (AP) @[ %s, %d %s ] = %0.3f   AP50 = %0.3f   AR100 = %0.3f\n",
                 "Group of classes", info->group_names[g], members,
                 members == 1 ? "class" : "classes", s.AP, s.AP50, s.AR100);
@@ -22,10 +22,10 @@ static void print_groups(FILE *f, const bl_coco_result *r, const bl_class_info *
     free(mask);
 }
 
-void bl_results_print(FILE *f, const bl_coco_result *r, const bl_dataset *gt,
+void bl_results_print(FILE *f, const bl_eval_result *r, const bl_dataset *gt,
                       const bl_class_info *info) {
     static const char range[] = "0.50:0.95";
-    bl_coco_summary s = bl_coco_summarise(r, NULL);
+    bl_eval_summary s = bl_eval_summarise(r, NULL);
     line(f, true, range, "all", 100, s.AP);
     line(f, true, "0.50", "all", 100, s.AP50);
     line(f, true, "0.75", "all", 100, s.AP75);
@@ -40,9 +40,9 @@ void bl_results_print(FILE *f, const bl_coco_result *r, const bl_dataset *gt,
     line(f, false, range, "large", 100, s.ARl);
     if (info && info->group && info->n_groups > 0) print_groups(f, r, info);
     int absent = 0;
-    for (int32_t k = 0; k < r->n_categories; k++) absent += r->n_gt[(int64_t)k * BL_COCO_A] == 0;
+    for (int32_t k = 0; k < r->K; k++) absent += r->n_gt[(int64_t)k * r->A] == 0;
     if (absent)
         fprintf(f,
                 " %d of %d classes have no ground truth in %s and do not count (-1: undefined)\n",
-                absent, r->n_categories, gt->name ? gt->name : "the test set");
+                absent, r->K, gt->name ? gt->name : "the test set");
 }

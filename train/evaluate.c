@@ -22,7 +22,8 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
                             int64_t limit, const bl_groups *g, const char *dir, FILE *f,
                             bl_evaluation *out) {
     bl_detections dt = {0};
-    bl_coco_result r = {0};
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result r = {0};
     bl_dataset *part = NULL;
     char *results = NULL;
     bl_status status;
@@ -33,7 +34,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
         d = part;
     }
     BL_TRY_DONE(bl_infer_dataset(in, d, 0, what, &dt));
-    BL_TRY_DONE(bl_coco_evaluate(d, &dt, false, &r));
+    BL_TRY_DONE(bl_eval_run(d, &dt, &protocol, &r));
     if (dir) {
         BL_TRY_DONE(bl_results_write(dir, model, iter, d, &dt, &r, g ? &g->info : NULL));
         results = bl_path_join(dir, "results.json");
@@ -47,13 +48,13 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
                 model, (long long)iter, (int)d->n_images);
         bl_results_print(f, &r, d, g ? &g->info : NULL);
     }
-    out->all = bl_coco_summarise(&r, NULL);
+    out->all = bl_eval_summarise(&r, NULL);
     if (g) {
-        out->majority = bl_coco_summarise(&r, g->mask);
-        out->minority = bl_coco_summarise(&r, g->mask + g->n_classes);
+        out->majority = bl_eval_summarise(&r, g->mask);
+        out->minority = bl_eval_summarise(&r, g->mask + g->n_classes);
     }
 done:
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
     bl_detections_free(&dt);
     free(results);
     bl_dataset_free(part);

@@ -6,7 +6,7 @@
 #include "train/infer.h"
 
 typedef struct bl_evaluation {
-    bl_coco_summary all, majority, minority;
+    bl_eval_summary all, majority, minority;
 } bl_evaluation;
 
 /* Detects on `d` (first `limit` images; 0 = all), evaluates, writes eval files into `dir` (NULL:

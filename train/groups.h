@@ -10,7 +10,7 @@ typedef struct bl_groups {
     int32_t n_classes;
     int64_t *images, *boxes; /* labelled set */
     uint8_t *group;          /* 0 majority, 1 minority */
-    uint8_t *mask;           /* [2 * n_classes]: membership per group, for bl_coco_summarise */
+    uint8_t *mask;           /* [2 * n_classes]: membership per group, for bl_eval_summarise */
     bl_class_info info;      /* points into this */
 } bl_groups;
 

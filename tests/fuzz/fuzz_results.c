@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/parallel.h"
-#include "eval/coco_eval.h"
+#include "eval/evaluator.h"
 #include "tests/fuzz/fuzz.h"
 
 static bl_dataset *ground_truth(void) {
@@ -39,13 +39,13 @@ static bl_dataset *ground_truth(void) {
     return gt;
 }
 
-static void check_ranges(const bl_coco_result *r) {
-    int64_t n = (int64_t)BL_COCO_T * r->n_categories * BL_COCO_A * BL_COCO_M;
+static void check_ranges(const bl_eval_result *r) {
+    int64_t n = (int64_t)r->T * r->K * r->A * r->M;
     for (int64_t i = 0; i < n; i++)
         HOLDS(r->recall[i] == -1 || (r->recall[i] >= 0 && r->recall[i] <= 1));
-    for (int64_t i = 0; i < n * BL_COCO_R; i++)
+    for (int64_t i = 0; i < n * r->R; i++)
         HOLDS(r->precision[i] == -1 || (r->precision[i] >= 0 && r->precision[i] <= 1));
-    bl_coco_summary s = bl_coco_summarise(r, NULL);
+    bl_eval_summary s = bl_eval_summarise(r, NULL);
     HOLDS(s.AP >= 0 && s.AP <= 1 && s.AR1 <= s.AR10 && s.AR10 <= s.AR100 && s.AR100 <= 1);
 }
 
@@ -75,11 +75,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         HOLDS(d.v == NULL && d.n == 0);
         return 0;
     }
-    bl_coco_result r;
+    bl_eval_result r;
     for (int honour = 0; honour < 2; honour++) {
-        HOLDS(bl_coco_evaluate(gt, &d, honour, &r) == BL_OK);
+        bl_eval_params p = bl_eval_params_coco();
+        p.honour_ignore = honour;
+        HOLDS(bl_eval_run(gt, &d, &p, &r) == BL_OK);
         check_ranges(&r);
-        bl_coco_result_free(&r);
+        bl_eval_result_free(&r);
     }
     if (d.n < 64) round_trip(&d, gt);
     bl_detections_free(&d);

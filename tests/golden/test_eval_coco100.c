@@ -2,7 +2,7 @@
  * computed by pycocotools; any number of threads. */
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "eval/coco_eval.h"
+#include "eval/evaluator.h"
 #include "tests/check.h"
 
 #define DATA BALLAST_SHARED_DATA "/coco-eval-golden/"
@@ -43,13 +43,13 @@ static void check_classes(const bl_dataset *gt, const bl_class_result *per) {
         CHECK_NEAR(per[k].AP, classes[i].AP, 1e-12);
         CHECK_NEAR(per[k].AP50, classes[i].AP50, 1e-12);
         CHECK_NEAR(per[k].AP75, classes[i].AP75, 1e-12);
-        CHECK_NEAR(per[k].AR100, classes[i].AR100, 1e-12);
+        CHECK_NEAR(per[k].AR, classes[i].AR100, 1e-12);
         CHECK_EQ(per[k].tp + per[k].fn, per[k].n_gt);
     }
 }
 
-static void check_summary(const bl_coco_result *r) {
-    bl_coco_summary s = bl_coco_summarise(r, NULL);
+static void check_summary(const bl_eval_result *r) {
+    bl_eval_summary s = bl_eval_summarise(r, NULL);
     const double got[12] = {s.AP,  s.AP50, s.AP75,  s.APs, s.APm, s.APl,
                             s.AR1, s.AR10, s.AR100, s.ARs, s.ARm, s.ARl};
     for (int i = 0; i < 12; i++) CHECK_NEAR(got[i], summary[i], 1e-12);
@@ -63,28 +63,28 @@ int main(void) {
     CHECK_OK(bl_detections_read(DATA "instances_val2014_fakebbox100_results.json", gt, &dt));
     CHECK_EQ(gt->n_images, 100);
     CHECK_EQ(dt.n, 734);
-    bl_coco_result first = {0};
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result first = {0};
     for (int threads = 1; threads <= 3; threads++) {
         bl_set_threads(threads);
-        bl_coco_result r;
-        CHECK_OK(bl_coco_evaluate(gt, &dt, false, &r));
+        bl_eval_result r;
+        CHECK_OK(bl_eval_run(gt, &dt, &protocol, &r));
         check_summary(&r);
         if (threads == 1) {
             bl_class_result *per = calloc((size_t)gt->n_categories, sizeof *per);
-            CHECK_OK(bl_coco_per_class(&r, gt, &dt, per));
+            CHECK_OK(bl_eval_per_class(&r, gt, &dt, per));
             check_classes(gt, per);
             free(per);
             first = r;
             continue;
         }
-        size_t n =
-            sizeof(double) * BL_COCO_T * BL_COCO_R * BL_COCO_A * BL_COCO_M * (size_t)r.n_categories;
+        size_t n = sizeof(double) * (size_t)(r.T * r.R * r.K * r.A * r.M);
         CHECK(memcmp(first.precision, r.precision, n) == 0);
         CHECK(memcmp(first.scores, r.scores, n) == 0);
-        CHECK(memcmp(first.recall, r.recall, n / BL_COCO_R) == 0);
-        bl_coco_result_free(&r);
+        CHECK(memcmp(first.recall, r.recall, n / (size_t)r.R) == 0);
+        bl_eval_result_free(&r);
     }
-    bl_coco_result_free(&first);
+    bl_eval_result_free(&first);
     bl_detections_free(&dt);
     bl_dataset_free(gt);
     return 0;

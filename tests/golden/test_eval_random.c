@@ -8,7 +8,7 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "eval/coco_eval.h"
+#include "eval/evaluator.h"
 #include "tests/check.h"
 
 typedef struct test_case {
@@ -124,20 +124,21 @@ static void check_array(const test_case *c, const char *what, const double *v, i
 }
 
 static void check_case(const test_case *c) {
-    bl_coco_result r;
-    CHECK_OK(bl_coco_evaluate(c->gt, &c->dt, false, &r));
-    bl_coco_summary s = bl_coco_summarise(&r, NULL);
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result r;
+    CHECK_OK(bl_eval_run(c->gt, &c->dt, &protocol, &r));
+    bl_eval_summary s = bl_eval_summarise(&r, NULL);
     const double got[12] = {s.AP,  s.AP50, s.AP75,  s.APs, s.APm, s.APl,
                             s.AR1, s.AR10, s.AR100, s.ARs, s.ARm, s.ARl};
     for (int i = 0; i < 12; i++) {
         if (got[i] != c->stats[i]) fprintf(stderr, "%s: summary %d differs\n", c->name, i);
         CHECK_NEAR(got[i], c->stats[i], 0.0);
     }
-    int64_t cells = (int64_t)BL_COCO_T * r.n_categories * BL_COCO_A * BL_COCO_M;
+    int64_t cells = (int64_t)r.T * r.K * r.A * r.M;
     check_array(c, "recall", r.recall, cells, c->recall);
-    check_array(c, "precision", r.precision, cells * BL_COCO_R, c->precision);
-    check_array(c, "scores", r.scores, cells * BL_COCO_R, c->scores);
-    bl_coco_result_free(&r);
+    check_array(c, "precision", r.precision, cells * r.R, c->precision);
+    check_array(c, "scores", r.scores, cells * r.R, c->scores);
+    bl_eval_result_free(&r);
 }
 
 int main(int argc, char **argv) {

@@ -97,10 +97,11 @@ static inline void fake_eval(const char *dir, const char *model, int iter, int g
     char *path = fake_path(dir, sub);
     bl_dataset *gt = fake_ground_truth();
     bl_detections dt = fake_detections(gt, good);
-    bl_coco_result r;
-    CHECK_OK(bl_coco_evaluate(gt, &dt, false, &r));
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result r;
+    CHECK_OK(bl_eval_run(gt, &dt, &protocol, &r));
     CHECK_OK(bl_results_write(path, model, iter, gt, &dt, &r, &info));
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
     bl_detections_free(&dt);
     bl_dataset_free(gt);
     free(path);

@@ -1,6 +1,6 @@
 /* Nineteen small inputs whose answers under pycocotools are known: one per rule of COCOeval. Image
  * 500x500, box B = (100, 100, 50, 50), area field w*h. -1: undefined. */
-#include "eval/coco_eval.h"
+#include "eval/evaluator.h"
 #include "tests/check.h"
 
 enum { MAX = 128 };
@@ -46,7 +46,7 @@ static void found(scene *s, int image, int category, double score, double x, dou
 #define B 100, 100, 50, 50
 #define WRONG 300, 50, 50, 50
 
-static void evaluate(const scene *s, bool honour_ignore, bl_coco_result *r, bl_class_result *per) {
+static void evaluate(const scene *s, bool honour_ignore, bl_eval_result *r, bl_class_result *per) {
     scene copy = *s;
     bl_dataset parts = {.name = "probe",
                         .image_dir = "",
@@ -57,10 +57,12 @@ static void evaluate(const scene *s, bool honour_ignore, bl_coco_result *r, bl_c
                         .n_images = s->n_images,
                         .n_anns = s->n_anns};
     bl_detections dt = {s->n_dets, MAX, copy.dets};
+    bl_eval_params p = bl_eval_params_coco();
+    p.honour_ignore = honour_ignore;
     bl_dataset *gt;
     CHECK_OK(bl_dataset_build(&parts, &gt));
-    CHECK_OK(bl_coco_evaluate(gt, &dt, honour_ignore, r));
-    if (per) CHECK_OK(bl_coco_per_class(r, gt, &dt, per));
+    CHECK_OK(bl_eval_run(gt, &dt, &p, r));
+    if (per) CHECK_OK(bl_eval_per_class(r, gt, &dt, per));
     bl_dataset_free(gt);
 }
 
@@ -68,11 +70,11 @@ typedef struct expected {
     double AP, AP50, APs, APm, APl, AR1, AR100;
 } expected;
 
-static bl_coco_summary probe(const scene *s, const char *name, expected e) {
-    bl_coco_result r;
+static bl_eval_summary probe(const scene *s, const char *name, expected e) {
+    bl_eval_result r;
     evaluate(s, false, &r, NULL);
-    bl_coco_summary got = bl_coco_summarise(&r, NULL);
-    bl_coco_result_free(&r);
+    bl_eval_summary got = bl_eval_summarise(&r, NULL);
+    bl_eval_result_free(&r);
     const double pairs[][2] = {{got.AP, e.AP},      {got.AP50, e.AP50},  {got.APs, e.APs},
                                {got.APm, e.APm},    {got.APl, e.APl},    {got.AR1, e.AR1},
                                {got.AR10, e.AR100}, {got.AR100, e.AR100}};
@@ -112,7 +114,7 @@ static void matching(void) {
     scene p13 = empty();
     truth(&p13, 1, 1, 0, 0, 100, 100);
     found(&p13, 1, 1, .9, 0, 0, 100, 50);
-    bl_coco_summary got =
+    bl_eval_summary got =
         probe(&p13, "P13: IoU exactly 0.5", (expected){.1, 1, -1, -1, .1, .1, .1});
     CHECK_NEAR(got.AP75, 0, 0);
     scene p18 = s;
@@ -194,7 +196,7 @@ static void honours_ignore(void) {
     found(&s, 1, 1, .9, 300, 300, 50, 50);
     found(&s, 1, 1, .8, 300, 300, 50, 50); /* ignored ground truth is no crowd: taken only once */
     found(&s, 1, 1, .7, B);
-    bl_coco_result r;
+    bl_eval_result r;
     bl_class_result per;
     evaluate(&s, true, &r, &per);
     CHECK_EQ(r.n_gt[0], 1);
@@ -208,7 +210,7 @@ static void honours_ignore(void) {
     CHECK_NEAR(per.recall_at_f1, 1, 0);
     CHECK_EQ(per.n_det, 3);
     CHECK_EQ(per.n_images, 1);
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
 }
 
 static void best_f1_never_parts_ties(void) {
@@ -216,13 +218,13 @@ static void best_f1_never_parts_ties(void) {
     truth(&s, 1, 1, B);
     found(&s, 1, 1, .5, B);
     found(&s, 1, 1, .5, WRONG);
-    bl_coco_result r;
+    bl_eval_result r;
     bl_class_result per;
     evaluate(&s, false, &r, &per);
     CHECK_EQ(per.tp, 1);
     CHECK_EQ(per.fp, 1); /* the wrong one cannot be cut off */
     CHECK_NEAR(per.best_f1, 2 / 3.0, 1e-15);
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
 }
 
 static void nothing_at_all(void) {
@@ -232,12 +234,12 @@ static void nothing_at_all(void) {
     probe(&s, "no detections", (expected){0, 0, -1, 0, -1, 0, 0});
     s.n_anns = 0;
     probe(&s, "nothing", (expected){-1, -1, -1, -1, -1, -1, -1});
-    bl_coco_result r;
+    bl_eval_result r;
     bl_class_result per[2];
     evaluate(&s, false, &r, per);
     CHECK_NEAR(per[1].best_f1, -1, 0);
     CHECK_NEAR(per[1].recall_at_f1, -1, 0);
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
     s.n_categories = s.n_images = 0;
     probe(&s, "no categories", (expected){-1, -1, -1, -1, -1, -1, -1});
 }
@@ -248,13 +250,13 @@ static void masks_select_groups(void) {
     truth(&s, 1, 1, B);
     truth(&s, 1, 2, B);
     found(&s, 1, 1, .9, B);
-    bl_coco_result r;
+    bl_eval_result r;
     evaluate(&s, false, &r, NULL);
     const uint8_t first[2] = {1, 0}, second[2] = {0, 1}, none[2] = {0, 0};
-    CHECK_NEAR(bl_coco_summarise(&r, first).AP, 1, 1e-12);
-    CHECK_NEAR(bl_coco_summarise(&r, second).AP, 0, 0);
-    CHECK_NEAR(bl_coco_summarise(&r, none).AP, -1, 0);
-    bl_coco_result_free(&r);
+    CHECK_NEAR(bl_eval_summarise(&r, first).AP, 1, 1e-12);
+    CHECK_NEAR(bl_eval_summarise(&r, second).AP, 0, 0);
+    CHECK_NEAR(bl_eval_summarise(&r, none).AP, -1, 0);
+    bl_eval_result_free(&r);
 }
 
 static void refuses_bad_detections(void) {
@@ -270,14 +272,15 @@ static void refuses_bad_detections(void) {
                         .n_anns = 1};
     bl_dataset *gt;
     CHECK_OK(bl_dataset_build(&parts, &gt));
-    bl_coco_result r;
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result r;
     bl_detection d[2] = {{B, .5, 0, 0}, {B, .5, 0, 1}};
     bl_detections dt = {2, 2, d};
-    CHECK_FAILS(bl_coco_evaluate(gt, &dt, false, &r), BL_EINVAL, "detection 1: category index 1");
+    CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1: category index 1");
     d[1].category = 0, d[1].image = -1;
-    CHECK_FAILS(bl_coco_evaluate(gt, &dt, false, &r), BL_EINVAL, "detection 1: image index -1");
+    CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1: image index -1");
     d[1].image = 0, d[1].score = NAN;
-    CHECK_FAILS(bl_coco_evaluate(gt, &dt, false, &r), BL_EINVAL, "detection 1");
+    CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1");
     bl_dataset_free(gt);
 }
 

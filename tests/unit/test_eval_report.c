@@ -90,9 +90,10 @@ static void two_runs(const char *dir, const char *a, const char *b) {
 static void numbers(const char *dir, const char *run) {
     bl_dataset *gt = fake_ground_truth();
     bl_detections dt = fake_detections(gt, 6);
-    bl_coco_result r;
-    CHECK_OK(bl_coco_evaluate(gt, &dt, false, &r));
-    bl_coco_summary s = bl_coco_summarise(&r, NULL);
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result r;
+    CHECK_OK(bl_eval_run(gt, &dt, &protocol, &r));
+    bl_eval_summary s = bl_eval_summarise(&r, NULL);
     char cell[96];
     char *html = write_report(dir, &run, 1);
     snprintf(cell, sizeof cell, "<td class=\"n\" data-v=\"%.17g\">%.1f</td>", s.AP, 100 * s.AP);
@@ -101,7 +102,7 @@ static void numbers(const char *dir, const char *run) {
     LACKS(html, "id=\"settings\"");
     safe(html);
     free(html);
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
     bl_detections_free(&dt);
     bl_dataset_free(gt);
 }

@@ -28,7 +28,7 @@ static bl_json load(const char *dir, const char *name) {
     return doc;
 }
 
-static void check_summary(struct json_object *o, bl_coco_summary s) {
+static void check_summary(struct json_object *o, bl_eval_summary s) {
     CHECK_NEAR(number(o, "AP"), s.AP, 0);
     CHECK_NEAR(number(o, "AP50"), s.AP50, 0);
     CHECK_NEAR(number(o, "AP75"), s.AP75, 0);
@@ -43,18 +43,18 @@ static void check_summary(struct json_object *o, bl_coco_summary s) {
     CHECK_NEAR(number(o, "ARl"), s.ARl, 0);
 }
 
-static void metrics(const char *dir, const bl_coco_result *r) {
+static void metrics(const char *dir, const bl_eval_result *r) {
     bl_json doc = load(dir, "metrics.json");
     CHECK_STR(json_object_get_string(member(doc.root, "model")), "teacher");
     CHECK_EQ(number(doc.root, "iter"), 7);
-    check_summary(doc.root, bl_coco_summarise(r, NULL));
+    check_summary(doc.root, bl_eval_summarise(r, NULL));
     CHECK(number(doc.root, "AP") > 0.1 && number(doc.root, "AP") < 0.9);
     CHECK(member(doc.root, "APs") == NULL); /* no small object: undefined is null */
     struct json_object *groups = member(doc.root, "groups");
     for (int g = 0; g < 2; g++) {
         uint8_t mask[FAKE_CLASSES];
         for (int k = 0; k < FAKE_CLASSES; k++) mask[k] = fake_group[k] == g;
-        check_summary(member(groups, fake_groups[g]), bl_coco_summarise(r, mask));
+        check_summary(member(groups, fake_groups[g]), bl_eval_summarise(r, mask));
         CHECK_EQ(number(member(groups, fake_groups[g]), "classes"), 2);
     }
     bl_json_free(&doc);
@@ -83,7 +83,7 @@ static void per_class(const char *dir, const bl_class_result *per) {
     bl_json_free(&doc);
 }
 
-static void curves(const char *dir, const bl_coco_result *r) {
+static void curves(const char *dir, const bl_eval_result *r) {
     bl_json doc = load(dir, "pr.json");
     struct json_object *list = member(doc.root, "classes");
     CHECK_EQ(json_object_array_length(list), FAKE_CLASSES);
@@ -92,9 +92,9 @@ static void curves(const char *dir, const bl_coco_result *r) {
         struct json_object *p50 = member(c, "precision50"), *p75 = member(c, "precision75");
         struct json_object *s50 = member(c, "score50");
         CHECK_EQ(json_object_array_length(p50), 101);
-        for (int i = 0; i < BL_COCO_R; i++) {
-            int64_t at50 = ((int64_t)i * FAKE_CLASSES + k) * BL_COCO_A * BL_COCO_M + 2;
-            int64_t at75 = at50 + 5LL * BL_COCO_R * FAKE_CLASSES * BL_COCO_A * BL_COCO_M;
+        for (int i = 0; i < r->R; i++) {
+            int64_t at50 = bl_eval_curve_at(r, 0, i, k, 0, 2);
+            int64_t at75 = bl_eval_curve_at(r, 5, i, k, 0, 2);
             size_t n = (size_t)i;
             CHECK_NEAR(json_object_get_double(json_object_array_get_idx(p50, n)),
                        r->precision[at50], 0);
@@ -128,13 +128,13 @@ static void csv(const char *dir, const bl_class_result *per) {
     free(path);
 }
 
-static void table(const bl_coco_result *r, const bl_dataset *gt) {
+static void table(const bl_eval_result *r, const bl_dataset *gt) {
     char *text = NULL, line[160];
     size_t size;
     FILE *f = open_memstream(&text, &size);
     bl_results_print(f, r, gt, &info);
     fclose(f);
-    bl_coco_summary s = bl_coco_summarise(r, NULL);
+    bl_eval_summary s = bl_eval_summarise(r, NULL);
     snprintf(line, sizeof line,
              " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = %0.3f\n",
              s.AP);
@@ -153,10 +153,11 @@ int main(void) {
     char *sub = fake_path(dir, "a/b");
     bl_dataset *gt = fake_ground_truth();
     bl_detections dt = fake_detections(gt, 5);
-    bl_coco_result r;
+    const bl_eval_params protocol = bl_eval_params_coco();
+    bl_eval_result r;
     bl_class_result per[FAKE_CLASSES];
-    CHECK_OK(bl_coco_evaluate(gt, &dt, false, &r));
-    CHECK_OK(bl_coco_per_class(&r, gt, &dt, per));
+    CHECK_OK(bl_eval_run(gt, &dt, &protocol, &r));
+    CHECK_OK(bl_eval_per_class(&r, gt, &dt, per));
     CHECK_OK(bl_results_write(sub, "teacher", 7, gt, &dt, &r, &info));
     metrics(sub, &r);
     per_class(sub, per);
@@ -167,7 +168,7 @@ int main(void) {
         bl_results_write(sub, "student", 7, gt, &dt, &r, NULL)); /* nothing known of the classes */
     CHECK_FAILS(bl_results_write("/proc/none", "teacher", 7, gt, &dt, &r, NULL), BL_EIO,
                 "/proc/none");
-    bl_coco_result_free(&r);
+    bl_eval_result_free(&r);
     bl_detections_free(&dt);
     bl_dataset_free(gt);
     free(sub);

@@ -1,0 +1,173 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/eval_internal.h"
+
+typedef struct ranked {
+    int64_t id;
+    int32_t image;
+} ranked;
+
+static int by_id(const void *a, const void *b) {
+    int64_t x = ((const ranked *)a)->id, y = ((const ranked *)b)->id;
+    return (x > y) - (x < y);
+}
+
+static bl_status rank_images(const bl_dataset *gt, int32_t *rank) {
+    size_t n = (size_t)gt->n_images;
+    ranked *v = malloc((n + 1) * sizeof *v);
+    if (!v) return bl_fail(BL_ENOMEM, "no memory to order %zu images", n);
+    for (int32_t i = 0; i < gt->n_images; i++) v[i] = (ranked){gt->images[i].id, i};
+    qsort(v, n, sizeof *v, by_id);
+    for (int32_t r = 0; r < gt->n_images; r++) rank[v[r].image] = r;
+    free(v);
+    return BL_OK;
+}
+
+/* What is put in order: the detections or the annotations. */
+typedef struct items {
+    const bl_dataset *gt;
+    const bl_detections *dt; /* NULL: the annotations */
+    const int32_t *image_rank;
+    int64_t n;
+    uint8_t *drop;   /* [n] not evaluated */
+    uint32_t *spare; /* [n] */
+    int64_t *first;  /* [max(categories, images) + 1] starts of groups */
+} items;
+
+typedef enum key { BY_CLASS, BY_IMAGE } key;
+
+static inline int32_t key_of(const items *it, key by, int64_t i) {
+    if (by == BY_CLASS) return it->dt ? it->dt->v[i].category : it->gt->anns[i].category;
+    return it->image_rank[it->dt ? it->dt->v[i].image : it->gt->anns[i].image];
+}
+
+static int32_t n_keys(const items *it, key by) {
+    return by == BY_CLASS ? it->gt->n_categories : it->gt->n_images;
+}
+
+/* Stable counting sort of `in` (n indices; NULL: all items that are not dropped). it->first gets
+ * the starts of the groups. Returns how many came out. */
+static int64_t sort_by(items *it, key by, const uint32_t *in, int64_t n, uint32_t *out) {
+    int32_t keys = n_keys(it, by);
+    int64_t *first = it->first;
+    memset(first, 0, ((size_t)keys + 1) * sizeof *first);
+    if (!in) n = it->n;
+    for (int64_t i = 0; i < n; i++)
+        if (in || !it->drop[i]) first[key_of(it, by, in ? in[i] : i)]++;
+    int64_t total = 0;
+    for (int32_t k = 0; k < keys; k++) {
+        int64_t count = first[k];
+        first[k] = total;
+        total += count;
+    }
+    for (int64_t i = 0; i < n; i++)
+        if (in || !it->drop[i]) {
+            int64_t j = in ? in[i] : i;
+            out[first[key_of(it, by, j)]++] = (uint32_t)j;
+        }
+    for (int32_t k = keys; k > 0; k--) first[k] = first[k - 1]; /* ends back to starts */
+    first[0] = 0;
+    return total;
+}
+
+/* Drops all but the `limit` best detections of each group; of equal scores the earlier stay. */
+static bl_status limit_groups(items *it, key by, int64_t limit) {
+    sort_by(it, by, NULL, 0, it->spare);
+    int64_t longest = 0;
+    int32_t n = n_keys(it, by);
+    for (int32_t g = 0; g < n; g++)
+        if (it->first[g + 1] - it->first[g] > longest) longest = it->first[g + 1] - it->first[g];
+    if (longest <= limit) return BL_OK;
+    eval_scored *v = malloc(2 * (size_t)longest * sizeof *v);
+    if (!v) return bl_fail(BL_ENOMEM, "no memory to limit %lld detections", (long long)longest);
+    for (int32_t g = 0; g < n; g++) {
+        const uint32_t *group = it->spare + it->first[g];
+        int64_t size = it->first[g + 1] - it->first[g];
+        if (size <= limit) continue;
+        for (int64_t i = 0; i < size; i++)
+            v[i] = (eval_scored){.score = it->dt->v[group[i]].score, .pair = group[i]};
+        eval_sort_scores(v, size, v + size);
+        for (int64_t i = limit; i < size; i++) it->drop[v[i].pair] = 1;
+    }
+    free(v);
+    return BL_OK;
+}
+
+/* LVIS drops what has no area before it looks at anything, but after the limits. */
+static void drop_without_area(items *it) {
+    for (int64_t i = 0; i < it->n; i++) {
+        double area = it->dt ? it->dt->v[i].w * it->dt->v[i].h : it->gt->anns[i].area;
+        if (!(area > 0 && area < (double)INFINITY)) it->drop[i] = 1;
+    }
+}
+
+/* Class by class in image order; class-agnostic, image by image in class order, all in one. */
+static void arrange(items *it, bool class_agnostic, eval_index *x, int64_t *first, uint32_t *order,
+                    int64_t *longest) {
+    key minor = class_agnostic ? BY_CLASS : BY_IMAGE, major = class_agnostic ? BY_IMAGE : BY_CLASS;
+    int64_t n = sort_by(it, minor, NULL, 0, it->spare);
+    sort_by(it, major, it->spare, n, order);
+    if (class_agnostic)
+        first[0] = 0, first[1] = n;
+    else
+        memcpy(first, it->first, ((size_t)x->n_classes + 1) * sizeof *first);
+    *longest = 0;
+    for (int32_t k = 0; k < x->n_classes; k++)
+        if (first[k + 1] - first[k] > *longest) *longest = first[k + 1] - first[k];
+}
+
+static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) {
+    size_t groups =
+        (size_t)(it->gt->n_categories > it->gt->n_images ? it->gt->n_categories : it->gt->n_images);
+    bl_status status = BL_OK;
+    it->drop = calloc((size_t)it->n + 1, 1);
+    it->spare = malloc(((size_t)it->n + 1) * sizeof *it->spare);
+    it->first = malloc((groups + 1) * sizeof *it->first);
+    if (!it->drop || !it->spare || !it->first) {
+        status = bl_fail(BL_ENOMEM, "no memory to order %lld objects", (long long)it->n);
+        goto done;
+    }
+    if (it->dt && p->max_dets_per_class)
+        BL_TRY_DONE(limit_groups(it, BY_CLASS, p->max_dets_per_class));
+    if (it->dt && p->max_dets_per_image)
+        BL_TRY_DONE(limit_groups(it, BY_IMAGE, p->max_dets_per_image));
+    if (p->federated) drop_without_area(it);
+    if (it->dt)
+        arrange(it, p->class_agnostic, x, x->dt_first, x->dt_order, &x->dt_max);
+    else
+        arrange(it, p->class_agnostic, x, x->gt_first, x->gt_order, &x->gt_max);
+done:
+    free(it->drop), free(it->spare), free(it->first);
+    return status;
+}
+
+bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
+                           eval_index *x) {
+    *x = (eval_index){.n_classes = p->class_agnostic ? 1 : gt->n_categories};
+    if (dt->n >= UINT32_MAX || gt->n_anns >= UINT32_MAX)
+        return bl_fail(BL_EUNSUPPORTED, "%lld detections; the limit is 2^32 - 2", (long long)dt->n);
+    size_t k_n = (size_t)x->n_classes, i_n = (size_t)gt->n_images;
+    x->dt_first = calloc(k_n + 2, sizeof(int64_t));
+    x->gt_first = calloc(k_n + 2, sizeof(int64_t));
+    x->dt_order = malloc(((size_t)dt->n + 1) * sizeof(uint32_t));
+    x->gt_order = malloc(((size_t)gt->n_anns + 1) * sizeof(uint32_t));
+    x->image_rank = malloc((i_n + 1) * sizeof(int32_t));
+    bl_status status = BL_OK;
+    if (!x->dt_first || !x->gt_first || !x->dt_order || !x->gt_order || !x->image_rank)
+        status = bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)dt->n);
+    if (status == BL_OK) status = rank_images(gt, x->image_rank);
+    items anns = {.gt = gt, .image_rank = x->image_rank, .n = gt->n_anns};
+    items dets = {.gt = gt, .dt = dt, .image_rank = x->image_rank, .n = dt->n};
+    if (status == BL_OK) status = order_items(&anns, p, x);
+    if (status == BL_OK) status = order_items(&dets, p, x);
+    if (status != BL_OK) eval_index_free(x);
+    return status;
+}
+
+void eval_index_free(eval_index *x) {
+    free(x->dt_first), free(x->gt_first), free(x->dt_order), free(x->gt_order);
+    free(x->image_rank);
+    *x = (eval_index){0};
+}

@@ -1,0 +1,189 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/eval_internal.h"
+
+bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, int64_t dt_max,
+                            int64_t gt_max) {
+    eval_plan first; /* the first pass is the widest */
+    eval_plan_make(p, 0, &first);
+    size_t d = (size_t)dt_max + 1, g = (size_t)gt_max + 1;
+    size_t curves = (size_t)first.n_cells * (size_t)p->n_limits, r = (size_t)p->n_recalls;
+    *s = (eval_scratch){
+        .list = malloc(d * sizeof *s->list),
+        .spare = malloc(d * sizeof *s->spare),
+        .pairs = malloc(d * sizeof *s->pairs),
+        .x1 = malloc(g * sizeof(double)),
+        .y1 = malloc(g * sizeof(double)),
+        .x2 = malloc(g * sizeof(double)),
+        .y2 = malloc(g * sizeof(double)),
+        .area = malloc(g * sizeof(double)),
+        .matched = malloc(g * sizeof *s->matched),
+        .ignored = malloc(g * sizeof *s->ignored),
+        .crowd = malloc(g),
+        .void_id = malloc(g),
+        .cand = malloc(g * sizeof(int32_t)),
+        .cand_iou = malloc(g * sizeof(double)),
+        .precision = malloc(curves * r * sizeof(double)),
+        .scores = malloc(curves * r * sizeof(double)),
+        .recall = malloc(curves * sizeof(double)),
+        .need = malloc((size_t)p->n_areas * r * sizeof(int64_t)),
+    };
+    if (s->list && s->spare && s->pairs && s->x1 && s->y1 && s->x2 && s->y2 && s->area &&
+        s->matched && s->ignored && s->crowd && s->void_id && s->cand && s->cand_iou &&
+        s->precision && s->scores && s->recall && s->need)
+        return BL_OK;
+    eval_scratch_free(s);
+    return bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections of one class",
+                   (long long)dt_max);
+}
+
+void eval_scratch_free(eval_scratch *s) {
+    free(s->list), free(s->spare), free(s->pairs);
+    free(s->x1), free(s->y1), free(s->x2), free(s->y2), free(s->area);
+    free(s->matched), free(s->ignored), free(s->crowd), free(s->void_id);
+    free(s->cand), free(s->cand_iou);
+    free(s->precision), free(s->scores), free(s->recall), free(s->need);
+    *s = (eval_scratch){0};
+}
+
+/* Loads one image's ground truth; the order stays, "ignored last" is done by two passes when
+ * matching. */
+static void load_gt(const eval_input *in, const eval_plan *plan, const uint32_t *order, int64_t n,
+                    eval_scratch *s) {
+    const bl_eval_params *p = plan->p;
+    uint16_t all = (uint16_t)((1u << p->n_areas) - 1);
+    for (int64_t i = 0; i < n; i++) {
+        const bl_ann *g = &in->gt->anns[order[i]];
+        bool crowd = p->crowd && g->iscrowd, ignore = crowd || (p->honour_ignore && g->ignore);
+        s->x1[i] = g->x, s->y1[i] = g->y;
+        s->x2[i] = g->w + g->x, s->y2[i] = g->h + g->y;
+        s->area[i] = g->w * g->h;
+        s->ignored[i] =
+            ignore ? all : (uint16_t)(~plan->class_areas[eval_area_class(plan, g->area)] & all);
+        s->crowd[i] = crowd;
+        s->void_id[i] = g->id == 0;
+        s->matched[i] = 0;
+        for (int a = 0; a < p->n_areas; a++) s->n_gt[a] += !(s->ignored[i] >> a & 1);
+    }
+}
+
+static void add_candidate(eval_scratch *s, int *n, int64_t g, double iou, double *best) {
+    s->cand[*n] = (int32_t)g, s->cand_iou[(*n)++] = iou;
+    if (!(iou <= *best)) *best = isnan(iou) ? INFINITY : iou;
+}
+
+/* Candidates: all ground truth whose IoU with `d` is not below the smallest threshold. The
+ * comparison is written so that an undefined IoU (0/0 for boxes whose areas underflow) counts as
+ * one, as in numpy. */
+static int find_candidates(const bl_detection *d, const eval_plan *plan, int64_t n_gt,
+                           eval_scratch *s, double *best) {
+    double dx2 = d->w + d->x, dy2 = d->h + d->y, area = d->w * d->h;
+    double sure = plan->floor * (1 - 1e-9);
+    int n = 0;
+    *best = 0;
+    for (int64_t g = 0; g < n_gt; g++) {
+        double w = (dx2 < s->x2[g] ? dx2 : s->x2[g]) - (d->x > s->x1[g] ? d->x : s->x1[g]);
+        double h = (dy2 < s->y2[g] ? dy2 : s->y2[g]) - (d->y > s->y1[g] ? d->y : s->y1[g]);
+        if (w <= 0 || h <= 0) {
+            if (plan->floor <= 0) add_candidate(s, &n, g, 0, best);
+            continue;
+        }
+        double i = w * h, u = s->crowd[g] ? area : area + s->area[g] - i;
+        if (i < u * sure) continue; /* surely below: spares the division */
+        double iou = i / u;
+        if (!(iou < plan->floor)) add_candidate(s, &n, g, iou, best);
+    }
+    return n;
+}
+
+/* The best candidate among those ignored in range `a` or among the others; -1 if none. An IoU equal
+ * to the best so far replaces it. */
+static int best_candidate(const eval_scratch *s, int n, int a, int bit, bool ignored, double best) {
+    int found = -1;
+    for (int c = 0; c < n; c++) {
+        int32_t g = s->cand[c];
+        if ((s->ignored[g] >> a & 1) != ignored) continue;
+        if ((s->matched[g] >> bit & 1) && !s->crowd[g]) continue;
+        if (s->cand_iou[c] < best) continue;
+        best = s->cand_iou[c];
+        found = g;
+    }
+    return found;
+}
+
+static eval_pair match_one(const eval_plan *plan, eval_scratch *s, int n_cand, double best_iou,
+                           uint16_t areas) {
+    eval_pair p = {0, 0};
+    for (int a = 0; a < plan->p->n_areas; a++) {
+        bool inside = areas >> a & 1;
+        for (int t = 0; t < plan->n_t; t++) {
+            int bit = a * plan->n_t + t, g = -1;
+            if (plan->iou[t] <= best_iou) {
+                g = best_candidate(s, n_cand, a, bit, false, plan->iou[t]);
+                if (g < 0) g = best_candidate(s, n_cand, a, bit, true, plan->iou[t]);
+            }
+            bool ignored = g >= 0 && (s->ignored[g] >> a & 1);
+            /* The reference stores the matched annotation's id and reads 0 as "unmatched": a
+             * detection on annotation 0 occupies it and still is a false positive. */
+            bool matched = g >= 0 && !s->void_id[g];
+            if (g >= 0) s->matched[g] |= 1ull << bit;
+            if (ignored || (!matched && !inside)) continue;
+            if (matched)
+                p.tp |= 1ull << bit;
+            else
+                p.fp |= 1ull << bit;
+        }
+    }
+    return p;
+}
+
+/* One image: detections order[0..n_dt), ground truth already loaded. Appends to the list.
+ * `exhaustive`: an unmatched detection is an error; otherwise (LVIS) it is ignored. */
+static void match_image(const eval_input *in, const eval_plan *plan, const uint32_t *order,
+                        int64_t n_dt, int64_t n_gt, bool exhaustive, eval_scratch *s) {
+    const int32_t *limits = plan->p->max_dets;
+    int last = plan->p->n_limits - 1, rank = 0;
+    eval_scored *run = s->list + s->n;
+    for (int64_t i = 0; i < n_dt; i++)
+        run[i] = (eval_scored){.score = in->dt->v[order[i]].score, .pair = (uint32_t)i};
+    eval_sort_scores(run, n_dt, s->spare);
+    int64_t kept = n_dt < limits[last] ? n_dt : limits[last];
+    for (int64_t i = 0; i < kept; i++) {
+        const bl_detection *d = &in->dt->v[order[run[i].pair]];
+        while (i >= limits[rank]) rank++;
+        run[i].rank = (uint8_t)rank;
+        run[i].area_class = exhaustive ? (uint8_t)eval_area_class(plan, d->w * d->h) : 0;
+        run[i].pair = 0;
+        double best_iou = 0;
+        int n_cand = n_gt ? find_candidates(d, plan, n_gt, s, &best_iou) : 0;
+        if (!n_cand) continue;
+        s->pairs[s->n_pairs++] =
+            match_one(plan, s, n_cand, best_iou, plan->class_areas[run[i].area_class]);
+        run[i].pair = (uint32_t)s->n_pairs;
+    }
+    s->n += kept;
+}
+
+void eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, eval_scratch *s) {
+    const eval_index *x = in->index;
+    const bl_detection *dt = in->dt->v;
+    const bl_ann *gt = in->gt->anns;
+    int64_t d = x->dt_first[k], d_end = x->dt_first[k + 1];
+    int64_t g = x->gt_first[k], g_end = x->gt_first[k + 1];
+    s->n = s->n_pairs = 0;
+    memset(s->n_gt, 0, sizeof s->n_gt);
+    while (d < d_end || g < g_end) { /* both run by image rank: a merge join */
+        int32_t d_rank = d < d_end ? x->image_rank[dt[x->dt_order[d]].image] : INT32_MAX;
+        int32_t g_rank = g < g_end ? x->image_rank[gt[x->gt_order[g]].image] : INT32_MAX;
+        int32_t rank = d_rank < g_rank ? d_rank : g_rank;
+        int64_t nd = 0, ng = 0;
+        while (d + nd < d_end && x->image_rank[dt[x->dt_order[d + nd]].image] == rank) nd++;
+        while (g + ng < g_end && x->image_rank[gt[x->gt_order[g + ng]].image] == rank) ng++;
+        load_gt(in, plan, x->gt_order + g, ng, s);
+        match_image(in, plan, x->dt_order + d, nd, ng, true, s);
+        d += nd, g += ng;
+    }
+    eval_sort_scores(s->list, s->n, s->spare);
+}

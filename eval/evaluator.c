@@ -1,0 +1,187 @@
+#include "eval/evaluator.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/parallel.h"
+#include "eval/eval_internal.h"
+
+static bl_status check_detections(const bl_dataset *gt, const bl_detections *dt) {
+    for (int64_t i = 0; i < dt->n; i++) {
+        const bl_detection *d = &dt->v[i];
+        if (d->image < 0 || d->image >= gt->n_images)
+            return bl_fail(BL_EINVAL, "detection %lld: image index %d is outside 0..%d",
+                           (long long)i, d->image, gt->n_images - 1);
+        if (d->category < 0 || d->category >= gt->n_categories)
+            return bl_fail(BL_EINVAL, "detection %lld: category index %d is outside 0..%d",
+                           (long long)i, d->category, gt->n_categories - 1);
+        if (!isfinite(d->x) || !isfinite(d->y) || !isfinite(d->w) || !isfinite(d->h) ||
+            !isfinite(d->score))
+            return bl_fail(BL_EINVAL,
+                           "detection %lld: box (%g, %g, %g, %g), score %g: numbers must be finite",
+                           (long long)i, d->x, d->y, d->w, d->h, d->score);
+    }
+    return BL_OK;
+}
+
+static bl_status check_annotations(const bl_dataset *gt) {
+    for (int64_t i = 0; i < gt->n_anns; i++) {
+        const bl_ann *a = &gt->anns[i];
+        if (!isfinite(a->x) || !isfinite(a->y) || !isfinite(a->w) || !isfinite(a->h) ||
+            !isfinite(a->area))
+            return bl_fail(
+                BL_EINVAL,
+                "annotation id %lld: box (%g, %g, %g, %g), area %g: numbers must be finite",
+                (long long)a->id, a->x, a->y, a->w, a->h, a->area);
+    }
+    return BL_OK;
+}
+
+/* ---- the work ---- */
+
+/* One class, one pass over some of the cells. */
+typedef struct task {
+    int64_t n; /* detections: what it costs */
+    int32_t k, pass;
+} task;
+
+typedef struct job {
+    eval_input in;
+    const eval_plan *plans; /* [passes] */
+    const task *queue;      /* longest first */
+    int64_t n_tasks;
+    bl_eval_result *out;
+    atomic_llong next;
+    atomic_int failed;
+} job;
+
+/* The result's layout is the reference's: [T][R][K][A][M]. */
+static void store(const eval_plan *plan, const eval_scratch *s, int32_t k, bl_eval_result *out) {
+    for (int t = 0; t < plan->n_t; t++)
+        for (int a = 0; a < out->A; a++)
+            for (int m = 0; m < out->M; m++) {
+                int64_t from = ((int64_t)a * plan->n_t + t) * out->M + m;
+                out->recall[bl_eval_recall_at(out, plan->t0 + t, k, a, m)] = s->recall[from];
+                for (int r = 0; r < out->R; r++) {
+                    int64_t to = bl_eval_curve_at(out, plan->t0 + t, r, k, a, m);
+                    out->precision[to] = s->precision[from * out->R + r];
+                    out->scores[to] = s->scores[from * out->R + r];
+                }
+            }
+    int iou50 = bl_eval_find_iou(plan->p, 0.5), at = (iou50 < 0 ? 0 : iou50) - plan->t0;
+    if (at < 0 || at >= plan->n_t) return;
+    for (int a = 0; a < out->A; a++) out->n_gt[(int64_t)k * out->A + a] = s->n_gt[a];
+    out->best[k] = eval_best_f1(plan, at, s);
+}
+
+/* Each worker takes the next task from the queue; tasks share nothing. */
+static void work(void *arg, int64_t begin, int64_t end) {
+    job *j = arg;
+    for (int64_t w = begin; w < end; w++) {
+        eval_scratch s;
+        const eval_index *x = j->in.index;
+        if (eval_scratch_init(&s, &j->out->params, x->dt_max, x->gt_max) != BL_OK) {
+            atomic_store(&j->failed, 1);
+            return;
+        }
+        int64_t i;
+        while ((i = atomic_fetch_add(&j->next, 1)) < j->n_tasks) {
+            const task *t = &j->queue[i];
+            const eval_plan *plan = &j->plans[t->pass];
+            eval_match_class(&j->in, plan, t->k, &s);
+            eval_curve_class(plan, &s);
+            store(plan, &s, t->k, j->out);
+        }
+        eval_scratch_free(&s);
+    }
+}
+
+static int longest_first(const void *a, const void *b) {
+    const task *x = a, *y = b;
+    if (x->n != y->n) return x->n < y->n ? 1 : -1;
+    if (x->k != y->k) return x->k < y->k ? -1 : 1;
+    return (x->pass > y->pass) - (x->pass < y->pass);
+}
+
+static bl_status make_queue(const eval_index *x, const bl_eval_params *p, task **queue,
+                            eval_plan **plans) {
+    int passes = eval_n_passes(p);
+    *plans = malloc((size_t)passes * sizeof **plans);
+    *queue = malloc(((size_t)x->n_classes * (size_t)passes + 1) * sizeof **queue);
+    if (!*plans || !*queue) return bl_fail(BL_ENOMEM, "no memory for %d categories", x->n_classes);
+    task *v = *queue;
+    for (int pass = 0; pass < passes; pass++) eval_plan_make(p, pass, &(*plans)[pass]);
+    for (int32_t k = 0; k < x->n_classes; k++)
+        for (int pass = 0; pass < passes; pass++)
+            *v++ = (task){x->dt_first[k + 1] - x->dt_first[k], k, pass};
+    qsort(*queue, (size_t)(v - *queue), sizeof *v, longest_first);
+    return BL_OK;
+}
+
+static bl_status allocate(const bl_dataset *gt, const bl_eval_params *p, bl_eval_result *out) {
+    *out = (bl_eval_result){.params = *p,
+                            .T = p->n_ious,
+                            .R = p->n_recalls,
+                            .K = p->class_agnostic ? 1 : gt->n_categories,
+                            .A = p->n_areas,
+                            .M = p->n_limits};
+    size_t classes = (size_t)out->K + 1, per_class = (size_t)(out->A * out->M * out->T);
+    if (classes > SIZE_MAX / sizeof(double) / (size_t)out->R / per_class)
+        return bl_fail(BL_EUNSUPPORTED, "%d classes are too many for this address space", out->K);
+    out->precision = malloc(classes * per_class * (size_t)out->R * sizeof(double));
+    out->scores = malloc(classes * per_class * (size_t)out->R * sizeof(double));
+    out->recall = malloc(classes * per_class * sizeof(double));
+    out->n_gt = malloc(classes * (size_t)out->A * sizeof(int64_t));
+    out->best = malloc(classes * sizeof *out->best);
+    out->frequency = calloc(classes, 1);
+    if (!out->precision || !out->scores || !out->recall || !out->n_gt || !out->best ||
+        !out->frequency) {
+        bl_eval_result_free(out);
+        return bl_fail(BL_ENOMEM, "no memory for the curves of %d categories", gt->n_categories);
+    }
+    for (int32_t k = 0; k < out->K && !p->class_agnostic; k++)
+        out->frequency[k] = gt->categories[k].frequency;
+    return BL_OK;
+}
+
+bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
+                      bl_eval_result *out) {
+    eval_index index = {0};
+    task *queue = NULL;
+    eval_plan *plans = NULL;
+    bl_status status = BL_OK;
+    *out = (bl_eval_result){0};
+    BL_TRY(bl_eval_params_check(p));
+    if (p->kind == BL_IOU_SEGM || p->federated)
+        return bl_fail(BL_EUNSUPPORTED, "evaluation: protocol %s is not built in yet", p->protocol);
+    BL_TRY(check_annotations(gt));
+    BL_TRY(check_detections(gt, dt));
+    BL_TRY(allocate(gt, p, out));
+    BL_TRY_DONE(eval_index_build(gt, dt, p, &index));
+    BL_TRY_DONE(make_queue(&index, &out->params, &queue, &plans));
+    job j = {.in = {gt, dt, &index},
+             .plans = plans,
+             .queue = queue,
+             .n_tasks = (int64_t)index.n_classes * eval_n_passes(p),
+             .out = out};
+    int workers = bl_threads();
+    if (workers > j.n_tasks) workers = (int)j.n_tasks;
+    if (index.dt_first[index.n_classes] < 2000) workers = workers > 0; /* not worth a thread */
+    bl_parallel_for(workers, 1, work, &j);
+    /* A worker without memory leaves its share to the others; the queue tells whether any was left.
+     */
+    if (atomic_load(&j.failed) && atomic_load(&j.next) < j.n_tasks)
+        status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
+done:
+    free(queue), free(plans);
+    eval_index_free(&index);
+    if (status != BL_OK) bl_eval_result_free(out);
+    return status;
+}
+
+void bl_eval_result_free(bl_eval_result *r) {
+    free(r->precision), free(r->recall), free(r->scores), free(r->n_gt), free(r->best);
+    free(r->frequency);
+    *r = (bl_eval_result){0};
+}
