@@ -229,68 +229,36 @@ bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines) {
 /* ---- state
  * ---------------------------------------------------------------------------------------------- */
 
-static bl_status put(bl_arena *arena, const char *name, const double *v, int64_t n,
-                     bl_state_array *out, int cap, int *count) {
-    if (*count >= cap) return bl_fail(BL_EINVAL, "too many state arrays, no room for %s", name);
-    double *copy = BL_NEW_ARRAY(arena, double, n);
-    if (!copy) return BL_ENOMEM;
-    memcpy(copy, v, sizeof *v * (size_t)n);
-    out[(*count)++] = (bl_state_array){name, copy, n};
-    return BL_OK;
-}
-
 bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n) {
     int64_t len;
     const double *v = bl_gradient_matrix_state(b->matrix, &len);
-    BL_TRY(put(arena, "gradient_matrix", v, len, out, cap, n));
+    BL_TRY(bl_state_put(arena, "gradient_matrix", v, len, out, cap, n));
     v = bl_class_weights_state(b->weights, &len);
-    BL_TRY(put(arena, "class_weights", v, len, out, cap, n));
+    BL_TRY(bl_state_put(arena, "class_weights", v, len, out, cap, n));
     v = bl_thresholds_state(b->thresholds, &len);
-    BL_TRY(put(arena, "thresholds", v, len, out, cap, n));
+    BL_TRY(bl_state_put(arena, "thresholds", v, len, out, cap, n));
     if (!b->pool) return BL_OK;
     len = bl_crs_pack(b->pool, NULL);
     double *packed = BL_NEW_ARRAY(arena, double, len);
     if (!packed) return BL_ENOMEM;
     bl_crs_pack(b->pool, packed);
-    BL_TRY(put(arena, "crs_pool", packed, len, out, cap, n));
+    BL_TRY(bl_state_put(arena, "crs_pool", packed, len, out, cap, n));
     int32_t copies = b->unlabelled_copies ? b->n_unlabelled : 0;
     double *list = BL_NEW_ARRAY(arena, double, copies + 2);
     if (!list) return BL_ENOMEM;
     list[0] = b->rebuilt, list[1] = (double)b->rebuilt_at;
     for (int32_t i = 0; i < copies; i++) list[i + 2] = b->unlabelled_copies[i];
-    return put(arena, "crs_copies", list, copies + 2, out, cap, n);
-}
-
-bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v,
-                        int64_t *n) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(in[i].name, name) == 0) {
-            *v = in[i].v, *n = in[i].n;
-            return BL_OK;
-        }
-    return bl_fail(BL_EFORMAT, "lacks state.%s; was it written with other method settings?", name);
-}
-
-static bl_status get(const bl_state_array *in, int count, const char *name, double *to, int64_t n) {
-    const double *v;
-    int64_t got;
-    BL_TRY(bl_state_find(in, count, name, &v, &got));
-    if (got != n)
-        return bl_fail(BL_EFORMAT,
-                       "state.%s has %lld numbers, expected %lld; another number of classes?", name,
-                       (long long)got, (long long)n);
-    memcpy(to, v, sizeof *to * (size_t)n);
-    return BL_OK;
+    return bl_state_put(arena, "crs_copies", list, copies + 2, out, cap, n);
 }
 
 bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n) {
     int64_t len;
     double *to = bl_gradient_matrix_state(b->matrix, &len);
-    BL_TRY(get(in, n, "gradient_matrix", to, len));
+    BL_TRY(bl_state_get(in, n, "gradient_matrix", to, len));
     to = bl_class_weights_state(b->weights, &len);
-    BL_TRY(get(in, n, "class_weights", to, len));
+    BL_TRY(bl_state_get(in, n, "class_weights", to, len));
     to = bl_thresholds_state(b->thresholds, &len);
-    BL_TRY(get(in, n, "thresholds", to, len));
+    BL_TRY(bl_state_get(in, n, "thresholds", to, len));
     if (!b->pool) return BL_OK;
     const double *v;
     BL_TRY(bl_state_find(in, n, "crs_pool", &v, &len));

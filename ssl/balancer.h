@@ -63,8 +63,4 @@ bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines);
 bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n);
 bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n);
 
-/* Finds a named array or fails with its name; *n receives its length. */
-bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v,
-                        int64_t *n);
-
 #endif

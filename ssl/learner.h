@@ -1,8 +1,9 @@
-/* A learner is a training algorithm: supervised, Soft Teacher, (later) FixMatch and its relatives.
+/* A learner is a training algorithm: Soft Teacher for detection, FixMatch for classification, ...
  * It turns a batch of views into named losses and owns whatever state makes it semi-supervised
- * (teacher, thresholds, class weights, pools). The training loop knows only this interface: it asks
+ * (teacher, thresholds, class weights, banks). The training loop knows only this interface: it asks
  * for losses, runs backward and the optimiser, logs, evaluates and checkpoints, whichever algorithm
- * runs. */
+ * and whichever task runs. What a task's learners have in common beyond it stands in
+ * detection_learner.h and class_learner.h. */
 #ifndef BALLAST_SSL_LEARNER_H
 #define BALLAST_SSL_LEARNER_H
 
@@ -31,34 +32,41 @@ typedef struct bl_state_array {
     int64_t n;
 } bl_state_array;
 
-/* A model whose detections can be evaluated. */
+/* A model that can be evaluated. */
 typedef struct bl_learner_model {
     const char *name; /* "student", "teacher" */
     bl_store *store;
-    const void *model; /* bl_detector */
+    const void *model; /* the task's: bl_detector, bl_classifier */
 } bl_learner_model;
+
+typedef struct bl_class_batch bl_class_batch; /* datasets/class_loader.h */
+
+/* What a step learns from: the batch of the run's task; the other member is NULL. */
+typedef struct bl_step_input {
+    const bl_batch *detection;
+    const bl_class_batch *classification;
+} bl_step_input;
 
 typedef struct bl_learner bl_learner;
 typedef struct bl_learner_ops {
     const char *name;
-    /* Called before iteration t's losses: teacher EMA, resampling decisions. */
-    bl_status (*before_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
-    /* Records the student on the tape; teacher passes run without recording. */
-    bl_status (*losses)(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t,
-                        bl_step_losses *out);
-    /* After the optimiser's update. */
-    bl_status (*after_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
-    /* Reports a window that ends at t and clears it: writes whole lines of its own ("class",
-     * "pool") into `lines`. *pseudo_per_image is for the console and the "train" line (negative:
-     * not applicable). */
-    bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
-    /* Before iteration t's batch is fetched: changed[0] labelled, changed[1] unlabelled repeat list
-     * is a new one. */
-    bl_status (*resample)(bl_learner *l, int64_t t, bool changed[2]);
+    /* Between steps, before iteration t's batch is fetched, with no step open on ctx: decisions on
+     * sampling, passes over whole sets, generations. changed[0] labelled, changed[1] unlabelled:
+     * the repeat list is a new one. */
+    bl_status (*prepare)(bl_learner *l, bl_ctx *ctx, int64_t t, bool changed[2]);
     /* Copies of each image of a group in force during iteration t; false = one each. */
     bool (*copies)(bl_learner *l, int64_t t, bool labelled, int32_t *copies);
-    /* Current pseudo-label thresholds [n_classes], for example images. */
-    void (*thresholds)(const bl_learner *l, double *theta);
+    /* Called before iteration t's losses, inside the step: teacher EMA, thresholds. */
+    bl_status (*before_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
+    /* Records the student on the tape; teacher passes run without recording. */
+    bl_status (*losses)(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int64_t t,
+                        bl_step_losses *out);
+    /* After the optimiser's update; the step is closed, its tensors are gone. */
+    bl_status (*after_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
+    /* Reports a window that ends at t and clears it: writes whole lines of its own ("class",
+     * "pool") into `lines`. *pseudo_per_image, pseudo boxes or pseudo-labels used an unlabelled
+     * image, is for the console and the "train" line (negative: not applicable). */
+    bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
     /* State arrays, valid until the next step; and back (missing arrays are errors naming them). */
     bl_status (*save)(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n);
     bl_status (*load)(bl_learner *l, const bl_state_array *in, int n);
@@ -70,9 +78,20 @@ struct bl_learner {
     const bl_learner_ops *ops;
     bl_learner_model
         model[2]; /* [0] the trained one (student), [1] the teacher or .store == NULL */
-    /* Views the loader shall make. */
-    bl_view_kind labelled_views[BL_LOADER_MAX_VIEWS], unlabelled_views[BL_LOADER_MAX_VIEWS];
-    int n_labelled_views, n_unlabelled_views; /* 0 unlabelled views: needs no unlabelled data */
+    int32_t n_classes;
+    bool uses_unlabelled; /* false: needs no unlabelled data */
 };
+
+void bl_add_loss(bl_step_losses *out, const char *name, bl_tensor *value, double weight);
+
+/* Finds a named array or fails with its name; *n receives its length. */
+bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v,
+                        int64_t *n);
+/* The same for an array whose length is known: copies its n numbers to `to`. */
+bl_status bl_state_get(const bl_state_array *in, int count, const char *name, double *to,
+                       int64_t n);
+/* Appends a copy of n numbers, in `arena`; a full list is an error. */
+bl_status bl_state_put(bl_arena *arena, const char *name, const double *v, int64_t n,
+                       bl_state_array *out, int cap, int *count);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ssl/detection_learner.h"
 #include "ssl/pseudo_label.h"
 #include "ssl/student_branch.h"
 #include "ssl/teacher_ema.h"
@@ -18,7 +19,7 @@ typedef struct {
 } window;
 
 typedef struct {
-    bl_learner base;
+    bl_detection_learner base;
     bl_method_config cfg;
     bl_detector_pair pair;
     bl_balancer *balancer;
@@ -159,8 +160,9 @@ static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_batch 
     return BL_OK;
 }
 
-static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int64_t t,
                         bl_step_losses *out) {
+    const bl_batch *batch = in->detection;
     soft_teacher *s = (soft_teacher *)l;
     const bl_teacher_section *tc = &s->cfg.teacher;
     bl_view_batch labelled;
@@ -217,7 +219,8 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     return BL_OK;
 }
 
-static bl_status resample(bl_learner *l, int64_t t, bool changed[2]) {
+static bl_status prepare(bl_learner *l, bl_ctx *ctx, int64_t t, bool changed[2]) {
+    (void)ctx;
     bl_balancer *b = ((soft_teacher *)l)->balancer;
     changed[0] = bl_balancer_labelled_due(b, t);
     return bl_balancer_resample(b, t, &changed[1]);
@@ -268,9 +271,16 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {"soft_teacher", before_step, losses, after_step,
-                                   report,         resample,    copies, thresholds,
-                                   save,           load,        destroy};
+static const bl_learner_ops ops = {.name = "soft_teacher",
+                                   .prepare = prepare,
+                                   .copies = copies,
+                                   .before_step = before_step,
+                                   .losses = losses,
+                                   .after_step = after_step,
+                                   .report = report,
+                                   .save = save,
+                                   .load = load,
+                                   .destroy = destroy};
 
 bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_env *env,
                                  bl_learner **out) {
@@ -279,7 +289,9 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
                        "method.name soft_teacher needs unlabelled images: set data.unlabelled");
     soft_teacher *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    s->base.ops = &ops;
+    bl_learner *l = &s->base.base;
+    l->ops = &ops;
+    s->base.thresholds = thresholds;
     s->cfg = *cfg;
     s->lr_at = env->lr_at, s->lr_arg = env->lr_arg;
     s->hidden_truth = env->unlabelled->n_anns > 0;
@@ -300,13 +312,14 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
                       .truth = a + 4 * k};
     BL_TRY_DONE(bl_balancer_create(cfg, k, env, &s->balancer));
     s->student = (bl_student){s->pair.student, s->balancer, cfg->focal, env->seed};
-    s->base.model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};
-    s->base.model[1] = (bl_learner_model){"teacher", s->pair.teacher_store, s->pair.teacher};
+    l->model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};
+    l->model[1] = (bl_learner_model){"teacher", s->pair.teacher_store, s->pair.teacher};
     s->base.labelled_views[0] = BL_VIEW_LABELLED, s->base.n_labelled_views = 1;
     s->base.unlabelled_views[0] = BL_VIEW_STRONG, s->base.unlabelled_views[1] = BL_VIEW_WEAK;
     s->base.n_unlabelled_views = 2;
-    *out = &s->base;
+    l->n_classes = k, l->uses_unlabelled = true;
+    *out = l;
 done:
-    if (status != BL_OK) destroy(&s->base);
+    if (status != BL_OK) destroy(l);
     return status;
 }

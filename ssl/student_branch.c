@@ -1,9 +1,5 @@
 #include "ssl/student_branch.h"
 
-void bl_add_loss(bl_step_losses *out, const char *name, bl_tensor *value, double weight) {
-    out->loss[out->n++] = (bl_loss){name, value, (float)weight};
-}
-
 bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb,
                              bl_branch_features *out) {
     out->proposals = BL_NEW_ARRAY(ctx->arena, bl_boxes, vb->n);

@@ -45,6 +45,4 @@ bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch
 bl_status bl_labelled_losses(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb, int64_t t,
                              bl_step_losses *out);
 
-void bl_add_loss(bl_step_losses *out, const char *name, bl_tensor *value, double weight);
-
 #endif

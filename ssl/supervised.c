@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 
+#include "ssl/detection_learner.h"
 #include "ssl/student_branch.h"
 #include "ssl/teacher_ema.h"
 
 typedef struct {
-    bl_learner base;
+    bl_detection_learner base;
     bl_method_config cfg;
     bl_detector_pair pair;
     bl_balancer *balancer;
@@ -23,8 +24,9 @@ static bl_status before_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
     return bl_detector_pair_ema(&s->pair, ctx, s->cfg.teacher.ema, t);
 }
 
-static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int64_t t,
                         bl_step_losses *out) {
+    const bl_batch *batch = in->detection;
     supervised *s = (supervised *)l;
     bl_view_batch vb;
     BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0,
@@ -50,7 +52,8 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     return bl_metrics_end(lines);
 }
 
-static bl_status resample(bl_learner *l, int64_t t, bool changed[2]) {
+static bl_status prepare(bl_learner *l, bl_ctx *ctx, int64_t t, bool changed[2]) {
+    (void)ctx;
     changed[0] = bl_balancer_labelled_due(((supervised *)l)->balancer, t);
     changed[1] = false;
     return BL_OK;
@@ -81,14 +84,24 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {"supervised", before_step, losses, after_step, report, resample,
-                                   copies,       thresholds,  save,   load,       destroy};
+static const bl_learner_ops ops = {.name = "supervised",
+                                   .prepare = prepare,
+                                   .copies = copies,
+                                   .before_step = before_step,
+                                   .losses = losses,
+                                   .after_step = after_step,
+                                   .report = report,
+                                   .save = save,
+                                   .load = load,
+                                   .destroy = destroy};
 
 bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env *env,
                                bl_learner **out) {
     supervised *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    s->base.ops = &ops;
+    bl_learner *l = &s->base.base;
+    l->ops = &ops;
+    s->base.thresholds = thresholds;
     s->cfg = *cfg;
     s->lr_at = env->lr_at, s->lr_arg = env->lr_arg;
     bl_status status;
@@ -101,12 +114,13 @@ bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env
     }
     BL_TRY_DONE(bl_balancer_create(cfg, s->classes, env, &s->balancer));
     s->student = (bl_student){s->pair.student, s->balancer, cfg->focal, env->seed};
-    s->base.model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};
-    s->base.model[1] = (bl_learner_model){"teacher", s->pair.teacher_store, s->pair.teacher};
+    l->model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};
+    l->model[1] = (bl_learner_model){"teacher", s->pair.teacher_store, s->pair.teacher};
     s->base.labelled_views[0] = BL_VIEW_LABELLED;
     s->base.n_labelled_views = 1;
-    *out = &s->base;
+    l->n_classes = s->classes;
+    *out = l;
 done:
-    if (status != BL_OK) destroy(&s->base);
+    if (status != BL_OK) destroy(l);
     return status;
 }

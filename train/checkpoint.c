@@ -11,25 +11,20 @@
 #include "core/log.h"
 #include "train/version.h"
 
-enum { MAX_STATE = 64, POS_WORDS = sizeof(bl_loader_pos) / sizeof(int64_t) };
-_Static_assert(sizeof(bl_loader_pos) % sizeof(int64_t) == 0, "bl_loader_pos is plain int64_t");
+enum { MAX_STATE = 128 };
 
 static const char *const LOOP_ARRAY = "loop";
-enum { LOOP_WORDS = 4 + POS_WORDS + BL_MAX_LOSSES + 4 };
+enum { LOOP_WORDS = 4 + BL_POS_WORDS + BL_MAX_LOSSES + 4 };
 
 static void loop_pack(const bl_loop_state *st, double *v) {
-    int64_t pos[POS_WORDS];
-    memcpy(pos, &st->pos, sizeof pos);
-    *v++ = (double)st->iter, *v++ = st->best_ap, *v++ = st->best_iter, *v++ = st->bad_steps;
-    for (int i = 0; i < POS_WORDS; i++) *v++ = (double)pos[i];
+    *v++ = (double)st->iter, *v++ = st->best_score, *v++ = st->best_iter, *v++ = st->bad_steps;
+    for (int i = 0; i < BL_POS_WORDS; i++) *v++ = (double)st->pos[i];
     memcpy(v, st->window, sizeof st->window);
 }
 
 static void loop_unpack(const double *v, bl_loop_state *st) {
-    int64_t pos[POS_WORDS];
-    st->iter = (int64_t)*v++, st->best_ap = *v++, st->best_iter = *v++, st->bad_steps = *v++;
-    for (int i = 0; i < POS_WORDS; i++) pos[i] = (int64_t)*v++;
-    memcpy(&st->pos, pos, sizeof pos);
+    st->iter = (int64_t)*v++, st->best_score = *v++, st->best_iter = *v++, st->bad_steps = *v++;
+    for (int i = 0; i < BL_POS_WORDS; i++) st->pos[i] = (int64_t)*v++;
     memcpy(st->window, v, sizeof st->window);
 }
 
@@ -70,7 +65,7 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     }
     char iter[32], classes[32];
     snprintf(iter, sizeof iter, "%lld", (long long)st->iter);
-    snprintf(classes, sizeof classes, "%d", (int)bl_detector_classes(l->model[0].model));
+    snprintf(classes, sizeof classes, "%d", (int)l->n_classes);
     const char *meta[] = {"format",          "pt",           "iter",    iter,
                           "learner",         l->ops->name,   "classes", classes,
                           "ballast_version", BALLAST_VERSION};

@@ -8,14 +8,14 @@
 #ifndef BALLAST_TRAIN_CHECKPOINT_H
 #define BALLAST_TRAIN_CHECKPOINT_H
 
-#include "detector/faster_rcnn.h"
 #include "ssl/learner.h"
+#include "train/task.h"
 
 /* What the loop itself must remember. */
 typedef struct bl_loop_state {
-    int64_t iter; /* finished iterations */
-    bl_loader_pos pos;
-    double best_ap;                   /* teacher AP of best_checkpoint; < 0 none */
+    int64_t iter;                     /* finished iterations */
+    int64_t pos[BL_POS_WORDS];        /* of the loader */
+    double best_score;                /* the teacher's, of best_checkpoint; < 0 none */
     double best_iter;                 /* 0 none */
     double window[BL_MAX_LOSSES + 4]; /* sums since the last log line */
     double bad_steps;

@@ -15,34 +15,23 @@ static int loss_slot(bl_trainer *t, const char *name) {
     return t->n_names++;
 }
 
-static void describe_batch(const bl_trainer *t, const bl_batch *b, char *out, size_t size) {
-    size_t at = 0;
-    *out = 0;
-    for (int32_t i = 0; i < b->n && at < size; i++) {
-        const bl_dataset *d = b->samples[i].labelled ? t->data.labelled : t->data.unlabelled;
-        int n = snprintf(out + at, size - at, "%s%lld", i ? " " : "",
-                         (long long)d->images[b->samples[i].image].id);
-        at += n > 0 ? (size_t)n : 0;
-    }
-}
-
 /* A step whose loss or gradient is not finite changes no weights. Too many in a row end the run,
  * naming the first culprit: better than hours of training on NaN. */
-static bl_status bad_step(bl_trainer *t, const bl_batch *b, const char *what) {
+static bl_status bad_step(bl_trainer *t, const bl_step_input *in, const char *what) {
     char ids[256];
-    describe_batch(t, b, ids, sizeof ids);
+    t->task->ops->describe_batch(t->task, in, ids, sizeof ids);
     t->st.bad_steps += 1;
     if (t->st.bad_steps > (double)t->cfg->run.max_bad_steps)
         return bl_fail(BL_ENUMERIC,
-                       "%s is not finite, %d steps in a row (image ids %s); lower optim.lr or "
-                       "method.teacher.unsup_weight, or set optim.clip_norm",
+                       "%s is not finite, %d steps in a row (%s); lower optim.lr or the "
+                       "weight of unlabelled losses, or set optim.clip_norm",
                        what, (int)t->st.bad_steps, ids);
-    BL_WARN("iteration %lld: %s is not finite, step skipped (image ids %s)", (long long)t->st.iter,
-            what, ids);
+    BL_WARN("iteration %lld: %s is not finite, step skipped (%s)", (long long)t->st.iter, what,
+            ids);
     return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
 }
 
-static bl_status update(bl_trainer *t, const bl_batch *batch, const bl_step_losses *l) {
+static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step_losses *l) {
     bl_tensor *roots[BL_MAX_LOSSES];
     float seeds[BL_MAX_LOSSES];
     double total = 0, value[BL_MAX_LOSSES];
@@ -57,7 +46,7 @@ static bl_status update(bl_trainer *t, const bl_batch *batch, const bl_step_loss
     BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
     const bl_optim_config *o = &t->cfg->optim;
     bl_store *store = t->learner->model[0].store;
-    double lr = bl_trainer_lr(t->cfg, t->st.iter), norm = 0;
+    double lr = bl_run_lr(t->cfg, t->st.iter), norm = 0;
     bl_sgd sgd = {.lr = (float)lr,
                   .momentum = (float)o->momentum,
                   .decay = (float)o->weight_decay,
@@ -79,25 +68,26 @@ static bl_status update(bl_trainer *t, const bl_batch *batch, const bl_step_loss
 
 static bl_status one_iteration(bl_trainer *t) {
     const bl_learner_ops *ops = t->learner->ops;
+    const bl_task_ops *task = t->task->ops;
     int64_t iter = t->st.iter;
     bool changed[2] = {false, false};
-    BL_TRY(ops->resample(t->learner, iter, changed));
+    BL_TRY(ops->prepare(t->learner, t->ctx, iter, changed));
     for (int group = 0; group < 2; group++)
         if (changed[group] && ops->copies(t->learner, iter, group == 0, t->copies))
-            BL_TRY(bl_loader_set_repeats(t->loader, group == 0, t->copies));
-    bl_batch *batch;
+            BL_TRY(task->set_repeats(t->task, group == 0, t->copies));
+    bl_step_input in;
     double before = bl_now();
-    BL_TRY(bl_loader_next(t->loader, &batch));
+    BL_TRY(task->next(t->task, &in));
     t->data_time += bl_now() - before;
 
     bl_step_losses l = {0};
     bl_step_begin(t->ctx, true);
     bl_status status = ops->before_step(t->learner, t->ctx, iter);
-    if (status == BL_OK) status = ops->losses(t->learner, t->ctx, batch, iter, &l);
-    if (status == BL_OK) status = update(t, batch, &l);
+    if (status == BL_OK) status = ops->losses(t->learner, t->ctx, &in, iter, &l);
+    if (status == BL_OK) status = update(t, &in, &l);
     bl_step_end(t->ctx);
     if (status == BL_OK) status = ops->after_step(t->learner, t->ctx, iter);
-    bl_loader_release(t->loader, batch);
+    task->release(t->task, &in);
     return status == BL_OK ? BL_OK : bl_fail_context(status, "iteration %lld", (long long)iter);
 }
 
@@ -117,7 +107,7 @@ static bl_status log_window(bl_trainer *t) {
     bl_metrics_begin(t->metrics);
     bl_metrics_number(t->metrics, "iter", (double)t->st.iter);
     bl_metrics_string(t->metrics, "kind", "train");
-    double lr = bl_trainer_lr(t->cfg, t->st.iter - 1);
+    double lr = bl_run_lr(t->cfg, t->st.iter - 1);
     bl_metrics_number(t->metrics, "lr", lr);
     bl_metrics_number(t->metrics, "loss", t->st.window[W_TOTAL] / steps);
     for (int i = 0; i < t->n_names; i++) {
@@ -157,7 +147,7 @@ static bl_status run(bl_trainer *t) {
         t->st.iter++;
         bool last = t->st.iter == r->iterations;
         if (last || due(t->st.iter, r->log_every)) BL_TRY(log_window(t));
-        if (t->data.test && (last || due(t->st.iter, r->eval_every))) {
+        if (t->task->ops->has_test(t->task) && (last || due(t->st.iter, r->eval_every))) {
             double before = bl_now();
             BL_TRY(bl_trainer_evaluate(t, last));
             t->window_start += bl_now() - before, t->started += bl_now() - before;
@@ -170,14 +160,14 @@ static bl_status run(bl_trainer *t) {
                            (long long)t->st.iter);
         if (stop) break;
     }
-    return BL_OK;
+    return t->st.iter == r->iterations ? t->task->ops->finish(t->task, t->opt->out_dir) : BL_OK;
 }
 
 bl_status bl_train(const bl_run_config *cfg, const bl_train_options *opt) {
     bl_trainer t;
     BL_TRY(bl_trainer_open(&t, cfg, opt));
     bl_status status = run(&t);
-    int64_t skipped = bl_loader_skipped(t.loader);
+    int64_t skipped = t.task->ops->skipped(t.task);
     if (skipped) BL_WARN("%lld unreadable images were skipped", (long long)skipped);
     if (status == BL_OK) BL_INFO("done: %s", opt->out_dir);
     bl_trainer_close(&t);

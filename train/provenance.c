@@ -32,8 +32,7 @@ static void cpu_model(char *out, size_t size) {
     fclose(f);
 }
 
-/* Checksum of a data set's annotation file; VOC sets have no single file. */
-static void add_data(struct json_object *o, const char *key, const bl_dataset *d) {
+void bl_provenance_add_dataset(struct json_object *o, const char *key, const bl_dataset *d) {
     if (!d) return;
     struct json_object *e = json_object_new_object();
     char hex[65];
@@ -45,9 +44,8 @@ static void add_data(struct json_object *o, const char *key, const bl_dataset *d
     json_object_object_add(o, key, e);
 }
 
-bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg,
-                              const bl_run_data *data, const bl_ctx *ctx,
-                              const char *command_line) {
+bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, const bl_task *task,
+                              const bl_ctx *ctx, const char *command_line) {
     struct json_object *o = json_object_new_object(), *sets = json_object_new_object();
     char text[256];
     time_t now = time(NULL);
@@ -68,9 +66,7 @@ bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg,
     json_object_object_add(o, "threads", json_object_new_int(bl_threads()));
     json_object_object_add(o, "deterministic", json_object_new_boolean(cfg->run.deterministic));
     json_object_object_add(o, "seed", json_object_new_int64(cfg->run.seed));
-    add_data(sets, "labelled", data->labelled);
-    add_data(sets, "unlabelled", data->unlabelled);
-    add_data(sets, "test", data->test);
+    task->ops->provenance(task, sets);
     json_object_object_add(o, "data", sets);
     char *path = bl_path_join(run_dir, "provenance.json");
     bl_status status = path ? bl_json_save(o, path) : bl_fail(BL_ENOMEM, "out of memory");

@@ -5,17 +5,15 @@
 
 #include "core/log.h"
 #include "train/checkpoint.h"
-#include "train/evaluate.h"
 #include "train/progress.h"
+#include "train/task.h"
 
 typedef struct bl_trainer {
     const bl_run_config *cfg;
     const bl_train_options *opt;
-    bl_run_data data;
-    bl_groups groups;
+    bl_task *task;
     bl_ctx *ctx;
     bl_learner *learner;
-    bl_loader *loader;
     bl_metrics *metrics;
     bl_loop_state st;
     int32_t *copies;                  /* scratch, one per image of the larger set */
@@ -27,14 +25,12 @@ typedef struct bl_trainer {
     int64_t window_first;
 } bl_trainer;
 
-/* Opens data, context, learner, loader, run folder; restores the checkpoint when resuming. */
+/* Opens task, context, learner, loader, run folder; restores the checkpoint when resuming. */
 bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt);
 void bl_trainer_close(bl_trainer *t);
-/* The schedule's learning rate; `arg` is the bl_run_config. */
-double bl_trainer_lr(const void *arg, int64_t iteration);
 
 bl_status bl_trainer_checkpoint(bl_trainer *t);
-/* Evaluates both models; at the last iteration on all test images, with example images. */
+/* Evaluates both models; checkpoints a new best one. */
 bl_status bl_trainer_evaluate(bl_trainer *t, bool last);
 
 #endif

@@ -11,11 +11,6 @@
 #include "train/provenance.h"
 #include "train/trainer.h"
 
-double bl_trainer_lr(const void *arg, int64_t iteration) {
-    const bl_run_config *cfg = arg;
-    return cfg->optim.lr * bl_schedule_factor(&cfg->schedule, iteration, cfg->run.iterations);
-}
-
 static char *in_run(const bl_trainer *t, const char *name) {
     char *p = bl_path_join(t->opt->out_dir, name);
     if (!p) bl_fail(BL_ENOMEM, "out of memory");
@@ -107,23 +102,9 @@ done:
     return status;
 }
 
-static void log_line(void *arg, const char *text) {
-    (void)arg;
-    BL_INFO("%s", text);
-}
-
 static bl_status make_learner(bl_trainer *t) {
     const bl_run_config *cfg = t->cfg;
-    bl_learner_env env = {.detector = &cfg->detector,
-                          .labelled = t->data.labelled,
-                          .unlabelled = t->data.unlabelled,
-                          .seed = (uint64_t)cfg->run.seed,
-                          .iterations = cfg->run.iterations,
-                          .lr_at = bl_trainer_lr,
-                          .lr_arg = cfg,
-                          .ctx = t->ctx};
-    BL_TRY(bl_learner_create(&cfg->method, &env, &t->learner));
-    bl_detector_describe(t->learner->model[0].model, log_line, NULL);
+    BL_TRY(t->task->ops->create_learner(t->task, t->ctx, &t->learner));
     if (!*cfg->run.init_from || t->opt->resume) return BL_OK;
     int missing = 0;
     BL_TRY(bl_checkpoint_load_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store,
@@ -131,26 +112,6 @@ static bl_status make_learner(bl_trainer *t) {
     BL_INFO("initialised from %s (%d tensors not in it keep their random initialisation)",
             cfg->run.init_from, missing);
     return BL_OK;
-}
-
-static bl_status make_loader(bl_trainer *t) {
-    const bl_learner *l = t->learner;
-    bl_loader_config lc = t->cfg->loader;
-    bool mixed = l->n_unlabelled_views > 0;
-    if (!mixed)
-        lc.batch = lc.labelled,
-        lc.binomial = false; /* supervised: the same labelled images a step */
-    if (mixed && lc.labelled >= lc.batch)
-        return bl_fail(
-            BL_ECONFIG,
-            "loader.labelled = %lld leaves no place for unlabelled images in loader.batch = %lld, "
-            "which method.name = %s learns from; lower it or raise loader.batch",
-            (long long)lc.labelled, (long long)lc.batch, l->ops->name);
-    lc.skip_bad = t->cfg->data.skip_bad;
-    return bl_loader_create(&lc, &t->cfg->view, t->data.labelled, l->labelled_views,
-                            l->n_labelled_views, mixed ? t->data.unlabelled : NULL,
-                            l->unlabelled_views, l->n_unlabelled_views, (uint64_t)t->cfg->run.seed,
-                            &t->loader);
 }
 
 static bl_status restore(bl_trainer *t) {
@@ -169,60 +130,53 @@ static bl_status restore(bl_trainer *t) {
 
 bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt) {
     *t = (bl_trainer){.cfg = cfg, .opt = opt};
-    t->st.best_ap = -1;
-    char *metrics = NULL, *classes = NULL;
+    t->st.best_score = -1;
+    char *metrics = NULL, data[256];
     bl_status status;
     bl_set_threads((int)cfg->run.threads);
-    BL_TRY_DONE(bl_run_data_open(&cfg->data, true, &t->data));
-    BL_TRY_DONE(bl_groups_make(&cfg->data, t->data.labelled, &t->groups));
+    BL_TRY_DONE(bl_task_open(cfg, &t->task));
     BL_TRY_DONE(prepare_folder(t));
     bl_ctx_options co = {.device = cfg->run.device,
                          .backend = cfg->run.backend,
                          .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
                          .deterministic = cfg->run.deterministic};
     BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
-    BL_INFO("labelled %d images, %lld boxes, %d classes; unlabelled %d; test %d; %s, %d threads, "
-            "kernels %s",
-            (int)t->data.labelled->n_images, (long long)t->data.labelled->n_anns,
-            (int)t->groups.n_classes, t->data.unlabelled ? (int)t->data.unlabelled->n_images : 0,
-            t->data.test ? (int)t->data.test->n_images : 0, t->ctx->dev->name, bl_threads(),
+    t->task->ops->describe(t->task, data, sizeof data);
+    BL_INFO("%s; %s, %d threads, kernels %s", data, t->ctx->dev->name, bl_threads(),
             t->ctx->k->name);
     BL_TRY_DONE(make_learner(t));
-    BL_TRY_DONE(make_loader(t));
+    BL_TRY_DONE(t->task->ops->create_loader(t->task, t->learner));
 
-    int32_t most = t->data.labelled->n_images;
-    if (t->data.unlabelled && t->data.unlabelled->n_images > most)
-        most = t->data.unlabelled->n_images;
+    int32_t most = t->task->ops->images(t->task, true);
+    if (t->task->ops->images(t->task, false) > most) most = t->task->ops->images(t->task, false);
     t->copies = calloc((size_t)most + 1, sizeof *t->copies);
-    metrics = in_run(t, "metrics.jsonl"), classes = in_run(t, "classes.json");
-    if (!t->copies || !metrics || !classes) {
+    metrics = in_run(t, "metrics.jsonl");
+    if (!t->copies || !metrics) {
         status = bl_fail(BL_ENOMEM, "out of memory");
         goto done;
     }
     if (opt->resume) BL_TRY_DONE(restore(t));
     BL_TRY_DONE(bl_metrics_open(metrics, opt->resume ? t->st.iter : -1, &t->metrics));
     if (!opt->resume) {
-        BL_TRY_DONE(bl_groups_write(&t->groups, t->data.labelled, classes));
-        BL_TRY_DONE(bl_provenance_write(opt->out_dir, cfg, &t->data, t->ctx, opt->command_line));
+        BL_TRY_DONE(t->task->ops->record(t->task, opt->out_dir));
+        BL_TRY_DONE(bl_provenance_write(opt->out_dir, cfg, t->task, t->ctx, opt->command_line));
     }
     for (int labelled = 1; labelled >= 0; labelled--)
-        if ((labelled || t->learner->n_unlabelled_views > 0) &&
+        if ((labelled || t->learner->uses_unlabelled) &&
             t->learner->ops->copies(t->learner, t->st.iter - 1, labelled, t->copies))
-            BL_TRY_DONE(bl_loader_set_repeats(t->loader, labelled, t->copies));
-    if (opt->resume) BL_TRY_DONE(bl_loader_seek(t->loader, &t->st.pos));
+            BL_TRY_DONE(t->task->ops->set_repeats(t->task, labelled, t->copies));
+    if (opt->resume) BL_TRY_DONE(t->task->ops->seek(t->task, t->st.pos));
 done:
-    free(metrics), free(classes);
+    free(metrics);
     if (status != BL_OK) bl_trainer_close(t);
     return status;
 }
 
 void bl_trainer_close(bl_trainer *t) {
-    bl_loader_destroy(t->loader);
     if (t->learner) t->learner->ops->destroy(t->learner);
+    if (t->task) t->task->ops->close(t->task);
     bl_ctx_destroy(t->ctx);
     bl_metrics_close(t->metrics);
-    bl_groups_free(&t->groups);
-    bl_run_data_close(&t->data);
     free(t->copies);
     bl_log_set_file(NULL);
     *t = (bl_trainer){0};

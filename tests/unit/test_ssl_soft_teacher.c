@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "ssl/detection_learner.h"
 #include "ssl/soft_teacher.h"
 #include "ssl/teacher_ema.h"
 #include "tests/ssl_fixture.h"
@@ -70,7 +71,7 @@ static result step_of(bl_learner *l, int64_t t) {
     result r = {0};
     bl_step_begin(ctx, true);
     CHECK_OK(l->ops->before_step(l, ctx, t));
-    CHECK_OK(l->ops->losses(l, ctx, &batch, t, &out));
+    CHECK_OK(l->ops->losses(l, ctx, &(bl_step_input){.detection = &batch}, t, &out));
     for (int i = 0; i < out.n; i++) {
         float v;
         CHECK_OK(bl_scalar(ctx, out.loss[i].value, &v));
@@ -195,7 +196,7 @@ static void test_report(void) {
     free(text);
     close(fd), unlink(path);
     double theta[CLASSES];
-    l->ops->thresholds(l, theta);
+    ((bl_detection_learner *)l)->thresholds(l, theta);
     CHECK_NEAR(theta[2], 0.2, 1e-12);
     l->ops->destroy(l);
 }

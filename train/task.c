@@ -1,0 +1,23 @@
+#include "train/task.h"
+
+#include <stdio.h>
+
+#include "core/fs.h"
+
+bl_status bl_task_open(const bl_run_config *cfg, bl_task **out) {
+    return bl_detection_task_open(cfg, out);
+}
+
+double bl_run_lr(const void *arg, int64_t iteration) {
+    const bl_run_config *cfg = arg;
+    return cfg->optim.lr * bl_schedule_factor(&cfg->schedule, iteration, cfg->run.iterations);
+}
+
+char *bl_step_folder(const char *run_dir, const char *what, int64_t iter, const char *leaf) {
+    char name[96];
+    snprintf(name, sizeof name, "%s/iter_%08lld%s%s", what, (long long)iter, leaf ? "/" : "",
+             leaf ? leaf : "");
+    char *p = bl_path_join(run_dir, name);
+    if (!p) bl_fail(BL_ENOMEM, "out of memory");
+    return p;
+}
