@@ -1,0 +1,199 @@
+/* Classification algorithms: what they are made of.
+ *
+ * A method is a list of plug-ins. The first is the base learner (method.name: supervised, fixmatch,
+ * ...), which runs the network and makes the step's main losses; the others (method.plugins: "la",
+ * "abc", "daso", "semi", ...) change or add something: logits, pseudo-labels, masks, losses of
+ * extra heads, sampling. A plug-in is one file: a bl_class_plugin_type, a struct of state, the
+ * hooks it needs. A configuration names the list; its order is the order in which hooks run.
+ * Nothing else knows which plug-ins exist (class_method.c maps names to types).
+ *
+ * Indexing of state: an image is its place in the labelled or the unlabelled list of the run
+ * (bl_class_part.item), 0..n_labelled-1 and 0..n_unlabelled-1. All pseudo-labels, weights, masks
+ * and centres are host numbers: nothing computed from them carries a gradient. Random draws are
+ * keyed by (seed, what for, iteration, image), so that a resumed run repeats them. */
+#ifndef BALLAST_SSL_CLASS_LEARNER_H
+#define BALLAST_SSL_CLASS_LEARNER_H
+
+#include "datasets/class_loader.h"
+#include "nn/classifier.h"
+#include "ssl/learner.h"
+
+enum { BL_CLASS_MAX_HEADS = 8, BL_CLASS_MAX_PLUGINS = 8, BL_CLASS_STRONG = 2 };
+enum { BL_CLASS_LABELLED, BL_CLASS_UNLABELLED }; /* groups of the loader */
+
+typedef struct bl_class_method_config bl_class_method_config; /* class_method.h */
+typedef struct bl_class_plugin bl_class_plugin;
+typedef struct bl_class_world bl_class_world;
+
+/* ---- what a method asks for, before anything is built
+ * ------------------------------------------------ */
+typedef struct bl_class_needs {
+    /* Heads on the feature; head 0 is the standard classifier "f" (its kind may be changed). */
+    bl_head_spec head[BL_CLASS_MAX_HEADS];
+    int n_heads;
+    bool unlabelled;      /* unlabelled images: one weak view (view 0) and ... */
+    int strong;           /* ... so many strong ones (views 1..strong), 0..BL_CLASS_STRONG */
+    bool labelled_strong; /* also a strong view (view 1) of labelled images */
+    bl_class_view_kind labelled_view; /* view 0 of labelled images; WEAK unless changed */
+    bl_class_view_kind
+        unlabelled_view[1 + BL_CLASS_STRONG]; /* WEAK, STRONG, STRONG unless changed */
+    bl_class_order labelled_order;
+    bool labels_unlabelled; /* the unlabelled images join the labelled list with labels of their own
+                               (self-training): see bl_class_env.pseudo */
+} bl_class_needs;
+
+/* Adds a head for `classes` outputs (or a projection) unless one of that name exists. */
+bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec);
+
+/* ---- the run, as plug-ins see it
+ * ------------------------------------------------------------------------ */
+
+/* A list of images: `n` of a set. Labels: NULL = the set's. */
+typedef struct bl_class_items {
+    const bl_class_set *set;
+    int32_t n;
+    const int32_t *image, *label; /* [n] */
+} bl_class_items;
+
+struct bl_class_world {
+    const bl_class_method_config *method;
+    int32_t classes, dim;                /* K, feature size d */
+    bl_class_items labelled, unlabelled; /* unlabelled.label: hidden truth or BL_CLASS_UNKNOWN; for
+                                            diagnosis and selection by the protocol only */
+    const uint8_t
+        *is_labelled; /* [unlabelled.n] this image is in the labelled list too; may be NULL */
+    int64_t *counts;  /* [K] labelled images */
+    double *prior;    /* [K] counts / sum */
+    int32_t batch_labelled, batch_unlabelled;
+    uint64_t seed;
+    int64_t iterations, epoch; /* length of the run; iterations of a nominal epoch (method.epoch) */
+    double (*lr_at)(const void *arg, int64_t t);
+    const void *lr_arg;
+    const bl_class_view_config *views;
+    bl_store *store[2];                            /* student, EMA */
+    bl_classifier *model[2];                       /* the same */
+    bl_class_plugin *plugin[BL_CLASS_MAX_PLUGINS]; /* in the order of the list */
+    int n_plugins;
+    /* How the method predicts, set by plug-ins when they are created (the last wins): a head, and
+     * what is added to its logits (post-hoc adjustment). */
+    int predict_head;
+    double *predict_bias; /* [K] */
+};
+
+/* ---- one step
+ * ---------------------------------------------------------------------------------------- */
+
+/* One view of the step's labelled or unlabelled images. */
+typedef struct bl_class_rows {
+    int32_t n;
+    bl_tensor *z;                          /* (n, d) features */
+    bl_tensor *logits[BL_CLASS_MAX_HEADS]; /* (n, out) filled by bl_class_logits */
+    const float *host[BL_CLASS_MAX_HEADS]; /* filled by bl_class_host_logits */
+    const float *host_z;                   /* filled by bl_class_host_features */
+} bl_class_rows;
+
+/* Pseudo-labels of the unlabelled images of a step, from one head's weak logits. */
+typedef struct bl_class_pseudo {
+    int head;
+    int32_t n, classes;
+    double *raw;        /* [n][K] softmax of the weak logits (+ bias.weak) */
+    double *p;          /* [n][K] starts as raw, changed by `refine`; need not sum to 1 */
+    int32_t *label;     /* [n] argmax of p after refine; `select` may change it */
+    double *confidence; /* [n] max of p after refine */
+    float *weight; /* [n] in the unlabelled loss: 0 = rejected; set to confidence >= tau, changed
+                      by `select` */
+    bool soft;     /* the loss uses p instead of label */
+} bl_class_pseudo;
+
+typedef struct bl_class_step {
+    const bl_class_world *world;
+    bl_ctx *ctx; /* its arena holds everything a hook allocates for the step */
+    const bl_class_batch *batch;
+    const bl_class_part *labelled, *unlabelled; /* NULL when the method uses none */
+    int64_t t, epoch, in_epoch; /* iteration, nominal epoch and place in it, all from 0 */
+    bl_class_rows x, x_strong, weak, strong[BL_CLASS_STRONG];
+    int n_strong;
+    float *label_weight; /* [x.n] factor of each labelled image's loss, 1 unless changed */
+    struct {
+        double *labelled, *weak,
+            *strong; /* [K] added to head 0's logits of that kind; 0 at first */
+    } bias;
+    bl_class_pseudo *pseudo; /* head 0's, once the base learner has made it */
+    bl_step_losses *out;
+} bl_class_step;
+
+/* Logits (n, out) of a head, made once a step; on the host [n][out]; features on the host [n][d].
+ */
+bl_status bl_class_logits(bl_class_step *s, bl_class_rows *r, int head, bl_tensor **logits);
+bl_status bl_class_host_logits(bl_class_step *s, bl_class_rows *r, int head, const float **logits);
+bl_status bl_class_host_features(bl_class_step *s, bl_class_rows *r, const float **z);
+
+/* Pixels of one view (of group BL_CLASS_LABELLED or BL_CLASS_UNLABELLED) as (n,3,H,W), and their
+ * features under a model; wrap in bl_no_grad for passes without a gradient. model 0 student, 1 EMA.
+ * train: batch statistics. */
+bl_status bl_class_images(bl_class_step *s, int group, int view, bl_tensor **x);
+bl_status bl_class_extract(bl_class_step *s, int model, bool train, int group, int view,
+                           bl_tensor **z);
+
+/* Pseudo-labels of `head`: softmax(weak logits + bias), every plug-in's `refine`, argmax, weight =
+ * [confidence >= tau], every plug-in's `select`. bias [K] may be NULL. */
+bl_status bl_class_pseudo_make(bl_class_step *s, int head, const double *bias, double tau,
+                               bl_class_pseudo **out);
+
+/* scale * sum_i weight_i * H(target_i, softmax(logits_i + bias)), as a scalar. label [n] (-1: row
+ * without loss) or soft [n][K] (label NULL); weight NULL = 1; bias [K] NULL = 0. */
+bl_status bl_class_ce(bl_ctx *ctx, bl_tensor *logits, const double *bias, const int32_t *label,
+                      const double *soft, const float *weight, double scale, bl_tensor **loss);
+
+/* ---- plug-ins
+ * ------------------------------------------------------------------------------------------ */
+
+/* Hooks; NULL = nothing to do. p is the plug-in's own struct. */
+typedef struct bl_class_hooks {
+    const char *name;
+    /* Between steps (no step open): passes over whole sets, new generations, sampling. As in
+     * bl_learner_ops; changed[0] labelled, changed[1] unlabelled. */
+    bl_status (*prepare)(bl_class_plugin *p, bl_ctx *ctx, int64_t t, bool changed[2]);
+    bool (*copies)(bl_class_plugin *p, int64_t t, bool labelled, int32_t *copies);
+    bl_status (*before_step)(bl_class_plugin *p, bl_ctx *ctx, int64_t t);
+    /* Base learners only: forward passes (s->x, weak, strong), pseudo-labels, main losses. */
+    bl_status (*learn)(bl_class_plugin *p, bl_class_step *s);
+    /* Adds to s->bias and multiplies s->label_weight; before any loss is made. */
+    bl_status (*adjust)(bl_class_plugin *p, bl_class_step *s);
+    /* Changes q->p: distribution alignment, blending. q->head tells whose it is. */
+    bl_status (*refine)(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q);
+    /* Changes q->weight (and label): thresholds, masks, hardness. */
+    bl_status (*select)(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q);
+    /* After the base learner's: further losses by bl_add_loss(s->out, ...); bank updates. */
+    bl_status (*losses)(bl_class_plugin *p, bl_class_step *s);
+    /* After the optimiser and the EMA; the step's tensors and arena are gone. */
+    bl_status (*after_step)(bl_class_plugin *p, bl_ctx *ctx, int64_t t);
+    /* Keys of its own in the window's "class" line, which is open; clears the window. */
+    bl_status (*report)(bl_class_plugin *p, int64_t t, bl_metrics *line);
+    /* Logits of the method for features z under a model in evaluation; the first plug-in that has
+     * it wins over predict_head. */
+    bl_status (*predict)(bl_class_plugin *p, bl_ctx *ctx, int model, bl_tensor *z,
+                         bl_tensor **logits);
+    /* As in bl_learner_ops; names of arrays start with the plug-in's name: "daso.queue". */
+    bl_status (*save)(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n);
+    bl_status (*load)(bl_class_plugin *p, const bl_state_array *in, int n);
+    void (*destroy)(bl_class_plugin *p);
+} bl_class_hooks;
+
+/* First member of a plug-in's own struct. */
+struct bl_class_plugin {
+    const bl_class_hooks *hooks;
+};
+
+typedef struct bl_class_plugin_type {
+    const char *name; /* in method.name (base) or method.plugins */
+    bool base;
+    /* What it needs; may be NULL. Called in the order of the list, base first. */
+    bl_status (*needs)(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n);
+    /* world is complete but for the plug-ins that come later in the list, and outlives the plug-in.
+     */
+    bl_status (*create)(const bl_class_method_config *cfg, bl_class_world *world,
+                        bl_class_plugin **out);
+} bl_class_plugin_type;
+
+#endif
