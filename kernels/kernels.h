@@ -62,6 +62,11 @@ struct bl_kernels {
     void (*avg_pool_bwd)(const bl_tensor *dy, bl_tensor *dx, float beta);
     void (*upsample_add_fwd)(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y);
     void (*upsample_bwd)(const bl_tensor *dy, bl_tensor *dcoarse, float beta);
+    /* y(n, first+c, i, j) = x(n, c, i*stride, j*stride), 0 in the other channels; and its adjoint.
+     */
+    void (*shortcut_fwd)(const bl_tensor *x, int32_t stride, int64_t first, bl_tensor *y);
+    void (*shortcut_bwd)(const bl_tensor *dy, int32_t stride, int64_t first, bl_tensor *dx,
+                         float beta);
     /* y = a*x + b*y over n floats; b = 0: y is not read. */
     void (*axpby)(float a, const float *x, float b, float *y, int64_t n);
     void (*add)(const float *a, const float *b, float *y, int64_t n);
@@ -75,6 +80,13 @@ struct bl_kernels {
                      int64_t cols); /* in place */
     void (*col_sum)(const float *x, int64_t rows, int64_t cols,
                     float *out); /* out += column sums */
+
+    /* y = x / norm row by row, norm[i] = max(|x_i|, eps), negative where eps was larger; dx (+)=
+     * (dy - y <y,dy>)/norm, dy/norm where eps was larger. */
+    void (*l2_normalize)(const float *x, int64_t rows, int64_t cols, float eps, float *y,
+                         float *norm);
+    void (*l2_normalize_bwd)(const float *y, const float *norm, const float *dy, int64_t rows,
+                             int64_t cols, float *dx, float beta);
 
     void (*gather)(const bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count,
                    int32_t per, float *out);

@@ -203,7 +203,7 @@ bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *p, bl_tensor *sk
     bool wants = bl_tape_wants(ctx, in, 4);
     bool trained = wants && (p->gamma->needs_grad || p->beta->needs_grad);
     bool in_place = p->kind == BL_NORM_BATCH_EVAL && !trained && !x->leaf && x->buf &&
-                    x->buf->refs == 1 && skip != x;
+                    x->buf->refs == 1 && skip != x && !p->keep_input;
     BL_TRY(make_output(ctx, x, in_place, &out));
     if (bl_storage(x) > 0) {
         if (group) {

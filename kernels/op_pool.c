@@ -141,6 +141,42 @@ bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_te
     return BL_OK;
 }
 
+/* ---- parameter-free shortcut ---- */
+
+typedef struct shortcut_node {
+    int32_t stride;
+    int64_t first;
+} shortcut_node;
+
+static bl_status shortcut_backward(bl_ctx *ctx, bl_node *node) {
+    const shortcut_node *a = node->attr;
+    bl_tensor *dx;
+    float beta;
+    BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
+    if (dx) ctx->k->shortcut_bwd(node->out->grad, a->stride, a->first, dx, beta);
+    return BL_OK;
+}
+
+static const bl_op shortcut_op = {"shortcut", shortcut_backward};
+
+bl_status bl_shortcut(bl_ctx *ctx, bl_tensor *x, int32_t stride, int64_t channels, bl_tensor **y) {
+    *y = NULL;
+    if (stride < 1 || channels < x->c || x->h < 1 || x->w < 1) {
+        return bl_fail(BL_EINVAL, "shortcut: stride %d to %lld channels does not fit input %s",
+                       stride, (long long)channels, bl_shape(x).s);
+    }
+    bl_tensor *out;
+    shortcut_node *a = BL_NEW(ctx->arena, shortcut_node);
+    if (!a) return BL_ENOMEM;
+    *a = (shortcut_node){stride, (channels - x->c) / 2};
+    BL_TRY(bl_tensor_new(ctx, x->n, channels, (x->h - 1) / stride + 1, (x->w - 1) / stride + 1,
+                         x->cb, BL_F32, &out));
+    if (bl_storage(out) > 0) ctx->k->shortcut_fwd(x, stride, a->first, out);
+    if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, &shortcut_op, &x, 1, out, NULL, 0, a));
+    *y = out;
+    return BL_OK;
+}
+
 /* ---- layout ---- */
 
 static bl_status reorder_backward(bl_ctx *ctx, bl_node *node) {

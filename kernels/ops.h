@@ -38,11 +38,12 @@ typedef struct bl_norm {
     bl_tensor *running_mean, *running_var; /* (C) buffers; NULL for GROUP */
     int32_t groups;
     float eps, momentum;
+    bool keep_input; /* never in place: x is used again */
 } bl_norm;
 /* y = act(norm(x) + skip); skip (same shape) or NULL. slope: LEAKY only. With BATCH_EVAL and
  * untrained gamma/beta the op works in place on x's storage when nothing else holds it, so *y may
- * share it: the caller must not use x afterwards. Running variance uses the unbiased estimate (as
- * PyTorch). */
+ * share it: the caller must not use x afterwards, or sets keep_input. Running variance uses the
+ * unbiased estimate (as PyTorch). */
 bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *norm, bl_tensor *skip, bl_act act,
                       float slope, bl_tensor **y);
 
@@ -59,12 +60,30 @@ bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y);
 /* y = fine + nearest-upsampled coarse (index floor(i*Hc/Hf)); the FPN top-down step. */
 bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_tensor **y);
 
+/* Parameter-free shortcut of CIFAR ResNets (He et al., CVPR 2016, option A): every stride-th row
+ * and column of x, with zero channels added up to `channels`, half of them (rounded down) in front.
+ */
+bl_status bl_shortcut(bl_ctx *ctx, bl_tensor *x, int32_t stride, int64_t channels, bl_tensor **y);
+
 /* ---- matrices -----------------------------------------------------------------------------------
  */
 /* x (N,C,H,W) flattened to (N, C*H*W) in canonical order, w [M, C*H*W] leaf, b [M] leaf or NULL ->
  * act(x w^T + b), (N,M,1,1) cb 1. */
 bl_status bl_linear(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, bl_act act,
                     bl_tensor **y);
+
+/* y = x / max(|x|, eps) for every row of x (N,C). */
+bl_status bl_l2_normalize(bl_ctx *ctx, bl_tensor *x, float eps, bl_tensor **y);
+/* y = factor * x. */
+bl_status bl_scale(bl_ctx *ctx, bl_tensor *x, float factor, bl_tensor **y);
+/* x's values without its history: no gradient passes. Shares x's storage, so x must not be worked
+ * on in place afterwards. */
+bl_status bl_detach(bl_ctx *ctx, bl_tensor *x, bl_tensor **y);
+/* Images [first, first+count) of x, and several tensors (n <= 8) joined along N. */
+bl_status bl_slice(bl_ctx *ctx, bl_tensor *x, int64_t first, int64_t count, bl_tensor **y);
+bl_status bl_concat(bl_ctx *ctx, bl_tensor *const *x, int n, bl_tensor **y);
+/* Rows index[0..count) of x (N,C), any order, repeats allowed. */
+bl_status bl_rows(bl_ctx *ctx, bl_tensor *x, const int32_t *index, int64_t count, bl_tensor **y);
 
 /* ---- detection: dense maps to lists -------------------------------------------------------------
  */

@@ -61,7 +61,10 @@ static bl_status declare(const builder *b, const char *unit, const char *conv, c
                       .init = BL_INIT_KAIMING_FAN_OUT,
                       .trainable = trainable,
                       .zero_gamma = last,
-                      .decay_norm = true};
+                      .decay_norm = !b->cfg->no_norm_decay,
+                      .norm_eps = b->cfg->bn_eps,
+                      .norm_momentum = b->cfg->bn_momentum,
+                      .keep_statistics = b->cfg->keep_statistics};
     return bl_conv_layer_declare(b->store, &s, l);
 }
 
@@ -104,15 +107,16 @@ static bl_status build(bl_resnet *r, const builder *b) {
     }
     r->block = calloc((size_t)count, sizeof *r->block);
     if (!r->block) return bl_fail(BL_ENOMEM, "backbone: out of memory");
-    r->max_pool = !small;
-    BL_TRY(declare(b, "", "conv1", "bn1", 3, width, small ? 3 : 7, 2, BL_ACT_RELU,
-                   cfg->frozen_stages < 0, false, &r->stem));
+    bool thin = cfg->small_images;
+    r->max_pool = !small && !thin;
+    BL_TRY(declare(b, "", "conv1", "bn1", 3, width, small || thin ? 3 : 7, thin ? 1 : 2,
+                   BL_ACT_RELU, cfg->frozen_stages < 0, false, &r->stem));
     int32_t in = width;
     block *k = r->block;
     for (int i = 0; i < STAGES; i++) {
         int32_t w = width << i;
         for (int32_t j = 0; j < r->blocks[i]; j++) {
-            int32_t stride = j == 0 && (i > 0 || small) ? 2 : 1;
+            int32_t stride = j == 0 && (i > 0 || (small && !thin)) ? 2 : 1;
             BL_TRY(declare_block(b, i, j, bottleneck, in, w, stride, k++));
             in = bottleneck ? 4 * w : w;
         }

@@ -21,6 +21,10 @@ typedef struct bl_resnet_config {
     bool stride_in_1x1;    /* bottleneck stride on the first 1x1 (caffe style) instead of the 3x3 */
     int32_t width;         /* SMALL only: channels of the first stage (doubling each stage) */
     int32_t blocks;        /* SMALL only: basic blocks a stage */
+    bool small_images;     /* 3x3 stride-1 stem without max-pool: strides 1, 2, 4, 8 */
+    bool keep_statistics;  /* frozen BN layers still use and update batch statistics */
+    bool no_norm_decay;    /* no weight decay on gamma and beta */
+    float bn_eps, bn_momentum; /* 0: 1e-5, 0.1 */
 } bl_resnet_config;
 
 typedef struct bl_resnet bl_resnet;
@@ -30,8 +34,8 @@ typedef struct bl_resnet bl_resnet;
 bl_status bl_resnet_create(const bl_resnet_config *cfg, bl_store *s, const char *prefix,
                            bl_resnet **out);
 void bl_resnet_destroy(bl_resnet *r);
-/* x (N,3,H,W) cb 1 -> stage outputs C2..C5 (strides 4, 8, 16, 32). Intermediate tensors are
- * dropped. */
+/* x (N,3,H,W) cb 1 -> stage outputs C2..C5 (strides 4, 8, 16, 32; small_images: 1, 2, 4, 8).
+ * Intermediate tensors are dropped. */
 bl_status bl_resnet_forward(bl_ctx *ctx, const bl_resnet *r, bool train, bl_tensor *x,
                             bl_tensor *c[4]);
 void bl_resnet_channels(const bl_resnet *r, int32_t channels[4]);

@@ -74,8 +74,12 @@ static bl_status check_spec(const bl_param_spec *p, int64_t *count) {
         if (__builtin_mul_overflow(n, p->shape[i], &n) || n > INT64_MAX / 64)
             return bl_fail(BL_EINVAL, "parameter %s: too many elements", p->name);
     }
-    if (p->ndim == 1 && (p->init == BL_INIT_KAIMING_FAN_OUT || p->init == BL_INIT_XAVIER_UNIFORM))
-        return bl_fail(BL_EINVAL, "parameter %s: a vector has no fan; use zero, one or normal",
+    bool fan = p->init == BL_INIT_KAIMING_FAN_OUT || p->init == BL_INIT_KAIMING_FAN_IN ||
+               p->init == BL_INIT_XAVIER_UNIFORM || p->init == BL_INIT_XAVIER_NORMAL ||
+               p->init == BL_INIT_UNIT_ROWS;
+    if (p->ndim == 1 && fan)
+        return bl_fail(BL_EINVAL,
+                       "parameter %s: a vector has no fan; use zero, one, normal or uniform",
                        p->name);
     *count = n;
     return BL_OK;
@@ -153,14 +157,31 @@ typedef struct init_job {
     float *v;
 } init_job;
 
+/* The spread of an initialisation: standard deviation, or bound of a uniform one. */
+static float init_spread(const bl_param_spec *p) {
+    double taps = (double)(p->shape[2] * p->shape[3]);
+    double in = (double)p->shape[1] * taps, out = (double)p->shape[0] * taps;
+    switch (p->init) {
+    case BL_INIT_KAIMING_FAN_OUT:
+        return (float)sqrt(2.0 / out);
+    case BL_INIT_KAIMING_FAN_IN:
+        return (float)sqrt(2.0 / in);
+    case BL_INIT_XAVIER_UNIFORM:
+        return (float)sqrt(6.0 / (in + out));
+    case BL_INIT_XAVIER_NORMAL:
+        return (float)sqrt(2.0 / (in + out));
+    case BL_INIT_UNIT_ROWS:
+        return 1;
+    default:
+        return p->std;
+    }
+}
+
 /* Chunks have streams of their own: the values do not depend on how chunks fall on threads. */
 static void init_chunks(void *arg, int64_t begin, int64_t end) {
     const init_job *j = arg;
     const bl_param_spec *p = &j->it->spec;
-    int64_t taps = p->shape[2] * p->shape[3];
-    double fan_in = (double)(p->shape[1] * taps), fan_out = (double)(p->shape[0] * taps);
-    float std = p->init == BL_INIT_NORMAL ? p->std : (float)sqrt(2.0 / fan_out);
-    float bound = (float)sqrt(6.0 / (fan_in + fan_out));
+    float spread = init_spread(p);
     for (int64_t c = begin; c < end; c++) {
         bl_rng r = bl_rng_make(j->seed, bl_rng_key(j->stream, (uint64_t)c, 0));
         int64_t last = (c + 1) * INIT_CHUNK < j->it->count ? (c + 1) * INIT_CHUNK : j->it->count;
@@ -174,13 +195,26 @@ static void init_chunks(void *arg, int64_t begin, int64_t end) {
                 break;
             case BL_INIT_NORMAL:
             case BL_INIT_KAIMING_FAN_OUT:
-                j->v[i] = std * bl_rng_normal(&r);
+            case BL_INIT_KAIMING_FAN_IN:
+            case BL_INIT_XAVIER_NORMAL:
+                j->v[i] = spread * bl_rng_normal(&r);
                 break;
             case BL_INIT_XAVIER_UNIFORM:
-                j->v[i] = bl_rng_range(&r, -bound, bound);
+            case BL_INIT_UNIFORM:
+            case BL_INIT_UNIT_ROWS:
+                j->v[i] = bl_rng_range(&r, -spread, spread);
                 break;
             }
         }
+    }
+}
+
+static void scale_rows_to_unit(float *v, int64_t rows, int64_t cols) {
+    for (int64_t i = 0; i < rows; i++, v += cols) {
+        double square = 0;
+        for (int64_t c = 0; c < cols; c++) square += (double)v[c] * v[c];
+        double scale = square > 0 ? 1 / sqrt(square) : 0;
+        for (int64_t c = 0; c < cols; c++) v[c] = (float)(v[c] * scale);
     }
 }
 
@@ -195,6 +229,8 @@ static bl_status initialise(bl_store *s, uint64_t seed) {
         item *it = &s->item[i];
         init_job j = {it, seed, hash_name(it->spec.name), v};
         bl_parallel_for((it->count + INIT_CHUNK - 1) / INIT_CHUNK, 1, init_chunks, &j);
+        if (it->spec.init == BL_INIT_UNIT_ROWS)
+            scale_rows_to_unit(v, it->spec.shape[0], it->count / it->spec.shape[0]);
         status = s->dev->to_device(s->dev, it->t->data, v, (size_t)it->count * sizeof *v);
     }
     free(v);
@@ -344,10 +380,17 @@ bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bo
     return BL_OK;
 }
 
-static const bl_st_tensor *find_prefixed(const bl_st_file *f, const char *prefix, const char *name,
-                                         char *full, size_t size) {
-    int len = snprintf(full, size, "%s%s", prefix, name);
-    return len < 0 || (size_t)len >= size ? NULL : bl_st_find(f, full);
+/* The file's name for a tensor; false when it is too long for any file of ours. */
+static bool file_name(const bl_rename *rules, int n, const char *name, char *full, size_t size) {
+    const char *head = "";
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(rules[i].ours);
+        if (strncmp(name, rules[i].ours, len) != 0) continue;
+        head = rules[i].theirs, name += len;
+        break;
+    }
+    int len = snprintf(full, size, "%s%s", head, name);
+    return len >= 0 && (size_t)len < size;
 }
 
 static bl_status check_tensor(const item *it, const bl_st_tensor *t) {
@@ -367,31 +410,44 @@ static bl_status check_tensor(const item *it, const bl_st_tensor *t) {
     return bl_fail(BL_EFORMAT, "tensor %s: shape %s, the model needs %s", t->name, got, want);
 }
 
-bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
-                          bool momentum, bool partial, int *n_missing) {
+static bl_status import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
+                                const bl_rename *rules, int n_rules, bool momentum, bool partial,
+                                int *n_missing) {
     float *v = (float *)values_of(s, momentum);
     if (!v)
         return bl_fail(BL_EINVAL, "parameter store: %s", momentum ? "no momentum" : "unfinished");
     char full[512];
     int missing = 0;
     /* Everything is checked before anything is written: a bad file leaves the model as it was. */
-    for (int64_t i = 0; i < s->n; i++) {
-        const item *it = &s->item[i];
-        if (momentum && it->region >= FROZEN) continue;
-        const bl_st_tensor *t = find_prefixed(f, prefix, it->spec.name, full, sizeof full);
-        if (t)
-            BL_TRY(check_tensor(it, t));
-        else if (partial)
-            missing++;
-        else
-            return bl_fail(BL_EFORMAT, "tensor %s%s is missing", prefix, it->spec.name);
-    }
-    for (int64_t i = 0; i < s->n; i++) {
-        const item *it = &s->item[i];
-        if (momentum && it->region >= FROZEN) continue;
-        const bl_st_tensor *t = find_prefixed(f, prefix, it->spec.name, full, sizeof full);
-        if (t) BL_TRY(ctx->dev->to_device(ctx->dev, v + it->offset, t->data, t->bytes));
+    for (int write = 0; write < 2; write++) {
+        for (int64_t i = 0; i < s->n; i++) {
+            const item *it = &s->item[i];
+            if (momentum && it->region >= FROZEN) continue;
+            bool fits = file_name(rules, n_rules, it->spec.name, full, sizeof full);
+            const bl_st_tensor *t = fits ? bl_st_find(f, full) : NULL;
+            if (write) {
+                if (t) BL_TRY(ctx->dev->to_device(ctx->dev, v + it->offset, t->data, t->bytes));
+            } else if (t) {
+                BL_TRY(check_tensor(it, t));
+            } else if (partial) {
+                missing++;
+            } else {
+                return bl_fail(BL_EFORMAT, "tensor %s is missing", full);
+            }
+        }
     }
     if (n_missing) *n_missing = missing;
     return BL_OK;
+}
+
+bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
+                          bool momentum, bool partial, int *n_missing) {
+    bl_rename all = {"", prefix};
+    return import_renamed(s, ctx, f, &all, 1, momentum, partial, n_missing);
+}
+
+bl_status bl_store_import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
+                                  const bl_rename *rules, int n_rules, bool partial,
+                                  int *n_missing) {
+    return import_renamed(s, ctx, f, rules, n_rules, false, partial, n_missing);
 }

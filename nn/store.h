@@ -19,7 +19,11 @@ typedef enum bl_init {
     BL_INIT_ONE,
     BL_INIT_NORMAL,          /* N(0, std) */
     BL_INIT_KAIMING_FAN_OUT, /* N(0, sqrt(2/(O*kh*kw))): ResNet convolutions */
-    BL_INIT_XAVIER_UNIFORM   /* U(+-sqrt(6/(fan_in+fan_out))) */
+    BL_INIT_XAVIER_UNIFORM,  /* U(+-sqrt(6/(fan_in+fan_out))) */
+    BL_INIT_UNIFORM,         /* U(+-std) */
+    BL_INIT_KAIMING_FAN_IN,  /* N(0, sqrt(2/(I*kh*kw))) */
+    BL_INIT_XAVIER_NORMAL,   /* N(0, sqrt(2/(fan_in+fan_out))) */
+    BL_INIT_UNIT_ROWS        /* U(-1,1), each row then scaled to unit length: cosine heads */
 } bl_init;
 
 typedef struct bl_param_spec {
@@ -90,5 +94,14 @@ bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bo
  * counts them. */
 bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
                           bool momentum, bool partial, int *n_missing);
+
+/* Values from a file that names tensors differently: the first rule whose `ours` begins a tensor's
+ * name replaces that beginning by `theirs`; a tensor that no rule fits keeps its name. */
+typedef struct bl_rename {
+    const char *ours, *theirs;
+} bl_rename;
+bl_status bl_store_import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
+                                  const bl_rename *rules, int n_rules, bool partial,
+                                  int *n_missing);
 
 #endif

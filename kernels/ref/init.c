@@ -9,6 +9,7 @@ void bl_kernels_init_ref(bl_kernels *k) {
     bl_ref_resample(k);
     bl_ref_elementwise(k);
     bl_ref_matmul(k);
+    bl_ref_rows(k);
     bl_ref_gather(k);
     bl_ref_roi_align(k);
     bl_ref_losses(k);

@@ -12,6 +12,7 @@ void bl_ref_pool(bl_kernels *k);
 void bl_ref_resample(bl_kernels *k);
 void bl_ref_elementwise(bl_kernels *k);
 void bl_ref_matmul(bl_kernels *k);
+void bl_ref_rows(bl_kernels *k);
 void bl_ref_gather(bl_kernels *k);
 void bl_ref_roi_align(bl_kernels *k);
 void bl_ref_losses(bl_kernels *k);

@@ -118,7 +118,7 @@ static void norm(world *t) {
     const float *r = reals(t, "real");
     bl_tensor *x = map(t, "x", t->cb), *skip = a[3] ? map(t, "skip", t->cb) : NULL, *y;
     bl_tensor *mean = leaf(t, "mean"), *var = leaf(t, "var");
-    bl_norm p = {a[0], leaf(t, "gamma"), leaf(t, "beta"), mean, var, a[1], r[0], r[1]};
+    bl_norm p = {a[0], leaf(t, "gamma"), leaf(t, "beta"), mean, var, a[1], r[0], r[1], false};
     CHECK_OK(bl_norm_act(t->ctx, x, &p, skip, a[2], r[2], &y));
     backward(t, y);
     same(t, "dx", x->grad);

@@ -119,7 +119,7 @@ static void test_life(bl_ctx *ctx) {
     bl_tensor w = dw, one = {.data = ones, .n = 4, .c = 1, .h = 1, .w = 1, .cb = 1}, zero = one;
     w.data = weights, w.leaf = true, w.needs_grad = true, w.grad = &dw;
     one.leaf = zero.leaf = true, zero.data = zeros;
-    bl_norm norm = {BL_NORM_BATCH_EVAL, &one, &zero, &zero, &one, 0, 1e-5f, 0.1f};
+    bl_norm norm = {BL_NORM_BATCH_EVAL, &one, &zero, &zero, &one, 0, 1e-5f, 0.1f, false};
     bl_conv_attr attr = {1, 1, 1, BL_ACT_NONE};
     size_t unit = 0;
     for (int mode = 0; mode < 2; mode++) {

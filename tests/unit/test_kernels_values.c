@@ -189,7 +189,7 @@ static void run_network(bl_ctx *ctx, float *out, size_t floats) {
     b = a, b.data = beta, b.grad = &d1;
     bl_tensor tm = d0, tv = d0;
     tm.data = mean, tv.data = var;
-    bl_norm norm = {BL_NORM_BATCH, &a, &b, &tm, &tv, 0, 1e-5f, 0.1f};
+    bl_norm norm = {BL_NORM_BATCH, &a, &b, &tm, &tv, 0, 1e-5f, 0.1f, false};
     bl_tensor *in, *y, *loss;
     const bl_conv_attr attr = {2, 1, 1, BL_ACT_NONE};
     const int32_t label[] = {3, 8}, zero[] = {0, 1}, level[] = {0, 0};
@@ -244,7 +244,7 @@ static void test_refusals(bl_ctx *ctx) {
     CHECK_FAILS(bl_conv2d(ctx, x, &w, NULL, &attr, &y), BL_EINVAL, "ReLU");
     w.c = 5;
     CHECK_FAILS(bl_conv2d(ctx, x, &w, NULL, &attr, &y), BL_EINVAL, "");
-    bl_norm norm = {BL_NORM_GROUP, &p, &p, NULL, NULL, 3, 1e-5f, 0.1f};
+    bl_norm norm = {BL_NORM_GROUP, &p, &p, NULL, NULL, 3, 1e-5f, 0.1f, false};
     CHECK_FAILS(bl_norm_act(ctx, x, &norm, NULL, BL_ACT_NONE, 0, &y), BL_EINVAL, "3 groups");
     norm.kind = BL_NORM_BATCH;
     CHECK_FAILS(bl_norm_act(ctx, x, &norm, NULL, BL_ACT_NONE, 0, &y), BL_EINVAL, "running");
