@@ -8,6 +8,8 @@ find_package(EXPAT REQUIRED)
 find_package(JPEG REQUIRED)
 pkg_check_modules(JSONC REQUIRED IMPORTED_TARGET json-c)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
+pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
+pkg_check_modules(MATIO REQUIRED IMPORTED_TARGET matio)
 
 find_path(LIBMD_INCLUDE_DIR sha2.h REQUIRED)
 find_library(LIBMD_LIBRARY md REQUIRED)

@@ -1,0 +1,177 @@
+/* CIFAR-10 and CIFAR-100, binary versions (Krizhevsky, 2009). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "datasets/class_readers.h"
+#include "datasets/packed_file.h"
+
+enum { SIDE = 32, PLANE = SIDE * SIDE, MAX_BYTES = 1 << 30, NAMES_BYTES = 1 << 16 };
+
+static const float mean10[3] = {0.4914f, 0.4822f, 0.4465f}, std10[3] = {0.2471f, 0.2435f, 0.2616f};
+static const float mean100[3] = {0.5071f, 0.4867f, 0.4408f},
+                   std100[3] = {0.2675f, 0.2565f, 0.2761f};
+
+static const char *const names10[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                        "dog",      "frog",       "horse", "ship", "truck"};
+
+/* How a record starts. */
+typedef struct layout {
+    int label_bytes, use;
+    int32_t n_classes;
+} layout;
+
+static size_t record_bytes(layout l) {
+    return (size_t)l.label_bytes + 3 * PLANE;
+}
+
+static bl_status check_size(size_t size, const char *name, layout l) {
+    size_t record = record_bytes(l);
+    if (size == 0 || size % record != 0)
+        return bl_fail(
+            BL_EFORMAT,
+            "%s: %zu bytes are not a whole number of %zu-byte records (%zu are left over "
+            "at byte %zu); is it the binary version, and complete?",
+            name, size, record, size % record, size - size % record);
+    return BL_OK;
+}
+
+/* Records from `data` into images first, first + 1, ... */
+static bl_status unpack(const uint8_t *data, size_t size, const char *name, layout l,
+                        bl_class_set *s, int32_t first) {
+    size_t record = record_bytes(l), n = size / record;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *r = data + i * record, *plane = r + l.label_bytes;
+        if (r[l.use] >= l.n_classes)
+            return bl_fail(BL_EFORMAT, "%s: label %d at byte %zu (record %zu) is not below %d",
+                           name, r[l.use], i * record + (size_t)l.use, i, l.n_classes);
+        s->labels[first + (int32_t)i] = r[l.use];
+        uint8_t *p = bl_class_image(s, first + (int64_t)i);
+        for (int k = 0; k < PLANE; k++, p += 3)
+            p[0] = plane[k], p[1] = plane[PLANE + k], p[2] = plane[2 * PLANE + k];
+    }
+    return BL_OK;
+}
+
+bl_status bl_cifar_parse(const uint8_t *data, size_t size, const char *name, int label_bytes,
+                         int use, int32_t n_classes, bl_class_set **out) {
+    layout l = {label_bytes, use, n_classes};
+    if (use < 0 || use >= label_bytes)
+        return bl_fail(BL_EINVAL, "%s: a record has no label number %d", name, use);
+    BL_TRY(check_size(size, name, l));
+    BL_TRY(
+        bl_class_set_create(name, (int64_t)(size / record_bytes(l)), SIDE, SIDE, n_classes, out));
+    bl_status status = unpack(data, size, name, l, *out, 0);
+    if (status != BL_OK) bl_class_set_free(*out);
+    return status;
+}
+
+/* Replaces the names by the lines of `dir`/`file` when it is there: one a class, blank lines pass.
+ */
+static bl_status read_names(const char *dir, const char *file, bl_class_set *s) {
+    char *path = bl_path_join(dir, file), *text = NULL;
+    size_t size;
+    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    bl_status status = BL_OK;
+    char **names = NULL;
+    if (!bl_exists(path)) goto done;
+    BL_TRY_DONE(bl_read_file(path, NAMES_BYTES, &text, &size));
+    names = calloc((size_t)s->n_classes, sizeof *names);
+    if (!names) {
+        status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        goto done;
+    }
+    int32_t n = 0;
+    char *rest = text;
+    for (char *line; (line = strtok_r(rest, "\r\n", &rest));) {
+        if (n < s->n_classes) names[n] = line;
+        n++;
+    }
+    if (n != s->n_classes)
+        status = bl_fail(BL_EFORMAT, "%s: %d class names, expected %d", path, n, s->n_classes);
+    else
+        status = bl_class_set_names(s, (const char *const *)names);
+done:
+    free(names), free(text), free(path);
+    return status;
+}
+
+typedef struct part {
+    char *path;
+    uint8_t *data;
+    size_t size;
+} part;
+
+static bl_status join_parts(part *parts, int n, const char *dir, layout l, bl_class_set **out) {
+    int64_t images = 0;
+    for (int k = 0; k < n; k++) {
+        BL_TRY(check_size(parts[k].size, parts[k].path, l));
+        images += (int64_t)(parts[k].size / record_bytes(l));
+    }
+    BL_TRY(bl_class_set_create(dir, images, SIDE, SIDE, l.n_classes, out));
+    int32_t first = 0;
+    for (int k = 0; k < n; k++) {
+        bl_status status = unpack(parts[k].data, parts[k].size, parts[k].path, l, *out, first);
+        if (status != BL_OK) {
+            bl_class_set_free(*out);
+            return status;
+        }
+        first += (int32_t)(parts[k].size / record_bytes(l));
+    }
+    return BL_OK;
+}
+
+static bl_status read_files(const char *dir, const char *const *files, int n, layout l,
+                            const char *names_file, bl_class_set **out) {
+    part parts[5] = {{0}};
+    bl_class_set *s = NULL;
+    bl_status status = BL_OK;
+    for (int k = 0; k < n; k++) {
+        parts[k].path = bl_path_join(dir, files[k]);
+        if (!parts[k].path) {
+            status = bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+            goto done;
+        }
+        BL_TRY_DONE(bl_packed_read(parts[k].path, MAX_BYTES, &parts[k].data, &parts[k].size));
+    }
+    BL_TRY_DONE(join_parts(parts, n, dir, l, &s));
+    status = read_names(dir, names_file, s);
+    if (status != BL_OK) bl_class_set_free(s);
+done:
+    for (int k = 0; k < n; k++) free(parts[k].path), free(parts[k].data);
+    if (status == BL_OK) *out = s;
+    return status;
+}
+
+static void set_statistics(bl_class_set *s, const float mean[3], const float std[3]) {
+    memcpy(s->mean, mean, sizeof s->mean), memcpy(s->std, std, sizeof s->std);
+}
+
+bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {
+    static const char *const train_files[] = {"data_batch_1.bin", "data_batch_2.bin",
+                                              "data_batch_3.bin", "data_batch_4.bin",
+                                              "data_batch_5.bin"};
+    static const char *const test_files[] = {"test_batch.bin"};
+    bl_class_set *s;
+    BL_TRY(read_files(dir, test ? test_files : train_files, test ? 1 : 5, (layout){1, 0, 10},
+                      "batches.meta.txt", &s));
+    bl_status status = BL_OK;
+    if (strcmp(s->class_names[0], "0") == 0) status = bl_class_set_names(s, names10);
+    if (status != BL_OK) {
+        bl_class_set_free(s);
+        return status;
+    }
+    set_statistics(s, mean10, std10);
+    *out = s;
+    return BL_OK;
+}
+
+bl_status bl_cifar100_read(const char *dir, bool test, bool coarse, bl_class_set **out) {
+    const char *file = test ? "test.bin" : "train.bin";
+    layout l = coarse ? (layout){2, 0, 20} : (layout){2, 1, 100};
+    BL_TRY(read_files(dir, &file, 1, l, coarse ? "coarse_label_names.txt" : "fine_label_names.txt",
+                      out));
+    set_statistics(*out, mean100, std100);
+    return BL_OK;
+}

@@ -1,0 +1,466 @@
+#include "datasets/class_loader.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datasets/class_sampler.h"
+
+#define INT(name) #name, BL_T_INT, offsetof(bl_class_loader_config, name)
+static const bl_field fields[] = {
+    {INT(workers), "1", 0, 256, NULL, "threads",
+     "Threads that make views; 0 = the training thread does.", NULL},
+    {INT(prefetch), "4", 1, 1024, NULL, "batches", "Batches made ahead.", NULL},
+    {0}};
+
+const bl_schema bl_class_loader_schema = {"loader", "Batches of small images.",
+                                          sizeof(bl_class_loader_config), fields};
+
+enum { CHUNK = 8 /* items a worker takes at a time */ };
+
+/* A group with its own copies of what the caller gave. */
+typedef struct items {
+    bl_class_group g;
+    int32_t *images, *labels, *copies;
+    uint8_t *is_labelled;
+    bl_class_sampler sampler;
+} items;
+
+typedef enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_HELD } slot_state;
+
+/* A place for one batch. Everything but the rows is guarded by the loader's lock. */
+typedef struct slot {
+    bl_class_batch batch;
+    int32_t *numbers; /* item, image, label of every part */
+    uint8_t *flags;   /* is_labelled, turns of every part */
+    slot_state state;
+    int32_t taken, made; /* items of all groups, one after the other */
+    bl_class_pos after;
+} slot;
+
+struct bl_class_loader {
+    bl_class_loader_config cfg;
+    int n_groups;
+    items groups[BL_CLASS_MAX_GROUPS];
+    float mean[3], std[3];
+    uint64_t view_seed;
+    int32_t items;          /* a batch, all groups */
+    bl_class_views **views; /* [workers + 1][groups]: scratch of each thread */
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, ready;
+    bl_class_pos next, plan; /* before the batch to return next; to plan next */
+    slot *slots;             /* a ring: batches [head, tail) are being made or ready */
+    int64_t n_slots, head, tail;
+    bl_status failed; /* planning failed; the message is kept for the caller's thread */
+    char message[256];
+    int active;
+    bool paused, stop;
+    pthread_t *threads;
+    int n_threads, started; /* started: threads that have found their scratch */
+};
+
+static slot *slot_at(bl_class_loader *l, int64_t i) {
+    return &l->slots[i % l->n_slots];
+}
+
+/* ---- making rows (any thread, without the lock) ---- */
+
+static void make_item(bl_class_loader *l, bl_class_views **views, slot *s, int32_t index) {
+    bl_class_batch *b = &s->batch;
+    int g = 0;
+    for (; index >= b->part[g].n; g++) index -= b->part[g].n;
+    const bl_class_part *p = &b->part[g];
+    const bl_class_group *cfg = &l->groups[g].g;
+    const uint8_t *image = bl_class_image(cfg->set, p->image[index]);
+    size_t row = 3 * (size_t)b->height * (size_t)b->width;
+    for (int v = 0; v < p->n_views; v++) {
+        uint64_t slot_key = ((uint64_t)g << 32) | (uint32_t)index;
+        bl_rng rng =
+            bl_rng_make(l->view_seed, bl_rng_key((uint64_t)b->step, slot_key, (uint64_t)v));
+        bl_class_view_info info;
+        bl_class_view_make(views[g], cfg->views[v], image, l->mean, l->std, &rng,
+                           bl_class_rows(b, g, v) + (size_t)index * row, &info);
+        p->turn[v * p->n + index] = (uint8_t)info.turn;
+    }
+}
+
+/* ---- the ring (with the lock held) ---- */
+
+static bl_status plan_group(bl_class_loader *l, slot *s, int g, bl_class_pos *pos) {
+    items *own = &l->groups[g];
+    const bl_class_part *p = &s->batch.part[g];
+    BL_TRY(bl_class_sampler_draw(&own->sampler, pos->cursor[g], p->n, p->item));
+    for (int32_t k = 0; k < p->n; k++) {
+        int32_t i = p->item[k];
+        p->image[k] = own->images[i], p->label[k] = own->labels[i];
+        p->is_labelled[k] = own->is_labelled[i];
+    }
+    pos->cursor[g] += p->n;
+    return BL_OK;
+}
+
+static void plan_next(bl_class_loader *l) {
+    slot *s = slot_at(l, l->tail);
+    bl_class_pos pos = l->plan;
+    s->batch.step = pos.step++;
+    for (int g = 0; g < l->n_groups && l->failed == BL_OK; g++) {
+        l->failed = plan_group(l, s, g, &pos);
+        if (l->failed != BL_OK) snprintf(l->message, sizeof l->message, "%s", bl_error());
+    }
+    if (l->failed != BL_OK) return;
+    s->taken = s->made = 0;
+    s->state = SLOT_FILLING;
+    s->after = l->plan = pos;
+    l->tail++;
+}
+
+/* The oldest batch with items that nobody has taken; plans batches while there is room. NULL:
+ * nothing to do. */
+static slot *find_work(bl_class_loader *l) {
+    for (;;) {
+        for (int64_t i = l->head; i < l->tail; i++) {
+            slot *s = slot_at(l, i);
+            if (s->state == SLOT_FILLING && s->taken < l->items) return s;
+        }
+        if (l->tail - l->head >= l->n_slots || slot_at(l, l->tail)->state != SLOT_FREE) return NULL;
+        plan_next(l);
+        if (l->failed != BL_OK) {
+            pthread_cond_broadcast(&l->ready);
+            return NULL;
+        }
+    }
+}
+
+/* Makes some items of `s`, releasing the lock meanwhile. */
+static void work_on(bl_class_loader *l, bl_class_views **views, slot *s) {
+    int32_t from = s->taken, to = from + CHUNK < l->items ? from + CHUNK : l->items;
+    s->taken = to;
+    l->active++;
+    pthread_mutex_unlock(&l->lock);
+    for (int32_t i = from; i < to; i++) make_item(l, views, s, i);
+    pthread_mutex_lock(&l->lock);
+    l->active--;
+    s->made += to - from;
+    if (s->made == l->items) s->state = SLOT_READY;
+    if (s->state == SLOT_READY || l->active == 0) pthread_cond_broadcast(&l->ready);
+}
+
+static void *worker(void *arg) {
+    bl_class_loader *l = arg;
+    pthread_mutex_lock(&l->lock);
+    bl_class_views **views = l->views + (size_t)++l->started * (size_t)l->n_groups;
+    while (!l->stop) {
+        slot *s = l->paused || l->failed != BL_OK ? NULL : find_work(l);
+        if (s)
+            work_on(l, views, s);
+        else
+            pthread_cond_wait(&l->work, &l->lock);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+/* Stops the workers between two chunks; the lock is held before and after. */
+static void pause_workers(bl_class_loader *l) {
+    l->paused = true;
+    while (l->active > 0) pthread_cond_wait(&l->ready, &l->lock);
+}
+
+/* Drops what was made ahead and lets the workers go on from `pos`. */
+static void restart_at(bl_class_loader *l, bl_class_pos pos) {
+    for (int64_t i = l->head; i < l->tail; i++) slot_at(l, i)->state = SLOT_FREE;
+    l->tail = l->head;
+    l->next = l->plan = pos;
+    l->failed = BL_OK;
+    l->paused = false;
+    pthread_cond_broadcast(&l->work);
+}
+
+static bl_status start_threads(bl_class_loader *l) {
+    if (l->n_threads > 0 || l->cfg.workers == 0) return BL_OK;
+    sigset_t all, before;
+    sigfillset(&all); /* signals are for the main thread */
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    while (l->n_threads < l->cfg.workers &&
+           pthread_create(&l->threads[l->n_threads], NULL, worker, l) == 0)
+        l->n_threads++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (l->n_threads == 0)
+        return bl_fail(BL_ENOMEM, "class loader: cannot start a thread; set loader.workers = 0");
+    return BL_OK;
+}
+
+/* ---- setting up ---- */
+
+static bl_status copy_group(const bl_class_group *from, int index, items *to) {
+    if (from->batch < 1 || from->n_views < 1 || from->n_views > BL_CLASS_MAX_VIEWS || from->n < 1)
+        return bl_fail(
+            BL_EINVAL,
+            "class loader: group %d of %s has %d items, %d a batch, %d views; it needs at "
+            "least 1 of each and at most %d views",
+            index, from->set->name, from->n, from->batch, from->n_views, BL_CLASS_MAX_VIEWS);
+    if (!from->images && from->n != from->set->n)
+        return bl_fail(BL_EINVAL,
+                       "class loader: group %d lists no images, and %d is not the %d of %s", index,
+                       from->n, from->set->n, from->set->name);
+    size_t n = (size_t)from->n;
+    to->g = *from;
+    to->images = malloc(n * sizeof *to->images);
+    to->labels = malloc(n * sizeof *to->labels);
+    to->copies = malloc(n * sizeof *to->copies);
+    to->is_labelled = malloc(n);
+    if (!to->images || !to->labels || !to->copies || !to->is_labelled)
+        return bl_fail(BL_ENOMEM, "class loader: no memory for a list of %d items", from->n);
+    for (int32_t i = 0; i < from->n; i++) {
+        int32_t image = from->images ? from->images[i] : i;
+        if (image < 0 || image >= from->set->n)
+            return bl_fail(BL_EINVAL,
+                           "class loader: item %d of group %d is image %d, but %s has %d", i, index,
+                           image, from->set->name, from->set->n);
+        to->images[i] = image;
+        to->labels[i] = from->labels ? from->labels[i] : from->set->labels[image];
+        to->is_labelled[i] = from->is_labelled ? from->is_labelled[i] != 0 : from->labelled;
+        to->copies[i] = 1;
+    }
+    to->g.images = to->images, to->g.labels = to->labels, to->g.is_labelled = to->is_labelled;
+    return BL_OK;
+}
+
+static bl_status make_slots(bl_class_loader *l) {
+    l->n_slots = (l->cfg.prefetch > 0 ? l->cfg.prefetch : 1) + 1;
+    l->slots = calloc((size_t)l->n_slots, sizeof *l->slots);
+    l->threads = calloc((size_t)l->cfg.workers + 1, sizeof *l->threads);
+    if (!l->slots || !l->threads) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    const bl_class_views *v = l->views[0];
+    int32_t height = bl_class_views_height(v), width = bl_class_views_width(v);
+    int64_t rows = 0, flags = 0;
+    for (int g = 0; g < l->n_groups; g++) {
+        int64_t batch = l->groups[g].g.batch, views = l->groups[g].g.n_views;
+        l->items += (int32_t)batch;
+        rows += batch * views;
+        flags += batch * (1 + views);
+    }
+    for (int64_t i = 0; i < l->n_slots; i++) {
+        slot *s = &l->slots[i];
+        bl_class_batch *b = &s->batch;
+        size_t bytes = (size_t)rows * 3 * (size_t)height * (size_t)width * sizeof(float);
+        s->numbers = calloc((size_t)l->items * 3, sizeof *s->numbers);
+        s->flags = calloc((size_t)flags, 1);
+        b->pixels = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        if (!s->numbers || !s->flags || !b->pixels)
+            return bl_fail(BL_ENOMEM,
+                           "class loader: no memory for %lld batches of %lld views (%.0f MB each)",
+                           (long long)l->n_slots, (long long)rows, (double)bytes / 1e6);
+        b->rows = rows, b->height = height, b->width = width, b->n_groups = l->n_groups;
+        int32_t *numbers = s->numbers, row = 0;
+        uint8_t *flag = s->flags;
+        for (int g = 0; g < l->n_groups; g++) {
+            bl_class_part *p = &b->part[g];
+            p->n = l->groups[g].g.batch, p->n_views = l->groups[g].g.n_views;
+            p->item = numbers, p->image = numbers + p->n, p->label = numbers + 2 * (size_t)p->n;
+            p->is_labelled = flag, p->turn = flag + p->n;
+            numbers += 3 * (size_t)p->n, flag += (size_t)p->n * (size_t)(1 + p->n_views);
+            for (int k = 0; k < p->n_views; k++, row += p->n) p->first_row[k] = row;
+        }
+    }
+    return BL_OK;
+}
+
+static bl_status make_views(bl_class_loader *l, const bl_class_view_config *cfg) {
+    size_t threads = (size_t)l->cfg.workers + 1, n = threads * (size_t)l->n_groups;
+    l->views = calloc(n, sizeof(bl_class_views *));
+    if (!l->views) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    for (size_t i = 0; i < n; i++)
+        BL_TRY(bl_class_views_create(cfg, l->groups[i % (size_t)l->n_groups].g.set, &l->views[i]));
+    for (int g = 1; g < l->n_groups; g++)
+        if (bl_class_views_width(l->views[g]) != bl_class_views_width(l->views[0]) ||
+            bl_class_views_height(l->views[g]) != bl_class_views_height(l->views[0]))
+            return bl_fail(BL_EINVAL,
+                           "class loader: %s and %s give views of different sizes; set views.size",
+                           l->groups[0].g.set->name, l->groups[g].g.set->name);
+    return BL_OK;
+}
+
+static bl_status set_up(bl_class_loader *l, const bl_class_view_config *views,
+                        const bl_class_group *groups, int n_groups, uint64_t seed) {
+    if (n_groups < 1 || n_groups > BL_CLASS_MAX_GROUPS)
+        return bl_fail(BL_EINVAL, "class loader: %d groups are not in 1..%d", n_groups,
+                       BL_CLASS_MAX_GROUPS);
+    l->n_groups = n_groups;
+    for (int g = 0; g < n_groups; g++) {
+        items *own = &l->groups[g];
+        BL_TRY(copy_group(&groups[g], g, own));
+        BL_TRY(bl_class_sampler_init(&own->sampler, seed, (uint64_t)g, own->g.order, own->g.n,
+                                     own->g.set->n_classes, own->labels));
+    }
+    BL_TRY(make_views(l, views));
+    return make_slots(l);
+}
+
+bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
+                                 const bl_class_view_config *views, const bl_class_group *groups,
+                                 int n_groups, const float *mean, const float *std, uint64_t seed,
+                                 bl_class_loader **out) {
+    bl_class_loader *l = calloc(1, sizeof *l);
+    if (!l) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    l->cfg = *cfg;
+    l->view_seed = bl_mix64(seed ^ 0x636c617373766965ull);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    bl_status status = set_up(l, views, groups, n_groups, seed);
+    if (status != BL_OK) {
+        bl_class_loader_destroy(l);
+        return status;
+    }
+    memcpy(l->mean, mean ? mean : groups[0].set->mean, sizeof l->mean);
+    memcpy(l->std, std ? std : groups[0].set->std, sizeof l->std);
+    *out = l;
+    return BL_OK;
+}
+
+void bl_class_loader_destroy(bl_class_loader *l) {
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->n_threads; i++) pthread_join(l->threads[i], NULL);
+    for (int64_t i = 0; l->slots && i < l->n_slots; i++) {
+        slot *s = &l->slots[i];
+        free(s->numbers), free(s->flags), free(s->batch.pixels);
+    }
+    for (size_t i = 0; l->views && i < ((size_t)l->cfg.workers + 1) * (size_t)l->n_groups; i++)
+        bl_class_views_destroy(l->views[i]);
+    for (int g = 0; g < BL_CLASS_MAX_GROUPS; g++) {
+        items *own = &l->groups[g];
+        free(own->images), free(own->labels), free(own->copies), free(own->is_labelled);
+        bl_class_sampler_free(&own->sampler);
+    }
+    free(l->slots), free(l->threads), free(l->views);
+    pthread_cond_destroy(&l->work);
+    pthread_cond_destroy(&l->ready);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+/* ---- interface ---- */
+
+bl_status bl_class_loader_next(bl_class_loader *l, bl_class_batch **out) {
+    pthread_mutex_lock(&l->lock);
+    bl_status status = start_threads(l);
+    slot *s = slot_at(l, l->head);
+    if (status == BL_OK && s->state == SLOT_HELD)
+        status =
+            bl_fail(BL_EINVAL, "class loader: all %lld batches are held; release one of them first",
+                    (long long)l->n_slots);
+    while (status == BL_OK && s->state != SLOT_READY) {
+        if (l->failed != BL_OK) {
+            status = bl_fail(l->failed, "%s", l->message);
+        } else if (l->n_threads > 0) {
+            pthread_cond_wait(&l->ready, &l->lock);
+        } else if (s->state == SLOT_FREE) {
+            plan_next(l);
+        } else {
+            work_on(l, l->views, s);
+        }
+    }
+    if (status == BL_OK) {
+        s->state = SLOT_HELD;
+        l->next = s->after;
+        l->head++;
+        *out = &s->batch;
+        pthread_cond_broadcast(&l->work);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return status;
+}
+
+void bl_class_loader_release(bl_class_loader *l, bl_class_batch *b) {
+    pthread_mutex_lock(&l->lock);
+    for (int64_t i = 0; i < l->n_slots; i++)
+        if (&l->slots[i].batch == b && l->slots[i].state == SLOT_HELD)
+            l->slots[i].state = SLOT_FREE;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+}
+
+bl_class_pos bl_class_loader_tell(const bl_class_loader *l) {
+    return l->next; /* written only by the thread that calls bl_class_loader_next */
+}
+
+bl_status bl_class_loader_seek(bl_class_loader *l, const bl_class_pos *pos) {
+    bool bad = pos->step < 0;
+    for (int g = 0; g < l->n_groups; g++) bad |= pos->cursor[g] < 0;
+    if (bad)
+        return bl_fail(BL_EINVAL, "class loader: a negative position (step %lld)",
+                       (long long)pos->step);
+    pthread_mutex_lock(&l->lock);
+    pause_workers(l);
+    restart_at(l, *pos);
+    pthread_mutex_unlock(&l->lock);
+    return BL_OK;
+}
+
+/* A change of a group, made while the workers pause; the batches ahead are planned again. */
+typedef struct change {
+    const int32_t *copies, *labels;
+    const double *weights;
+    bool set_weights;
+    const bl_class_order *order;
+} change;
+
+static bl_status apply(bl_class_loader *l, int g, const change *c, bl_class_pos *pos) {
+    items *own = &l->groups[g];
+    bl_class_sampler *s = &own->sampler;
+    size_t bytes = (size_t)own->g.n * sizeof(int32_t);
+    if (c->copies) {
+        int32_t before = s->n;
+        BL_TRY(bl_class_sampler_set(s, c->copies, own->labels));
+        memcpy(own->copies, c->copies, bytes);
+        pos->cursor[g] = bl_class_sampler_next_pass(s, pos->cursor[g], before);
+    }
+    if (c->labels) {
+        BL_TRY(bl_class_sampler_set(s, own->copies, c->labels));
+        memcpy(own->labels, c->labels, bytes);
+    }
+    if (c->set_weights) BL_TRY(bl_class_sampler_weights(s, c->weights));
+    if (c->order) s->order = *c->order;
+    return BL_OK;
+}
+
+static bl_status change_group(bl_class_loader *l, int g, const change *c) {
+    if (g < 0 || g >= l->n_groups)
+        return bl_fail(BL_EINVAL, "class loader: there is no group %d (0..%d)", g, l->n_groups - 1);
+    pthread_mutex_lock(&l->lock);
+    pause_workers(l);
+    bl_class_pos pos = l->next;
+    bl_status status = apply(l, g, c, &pos);
+    restart_at(l, status == BL_OK ? pos : l->next);
+    pthread_mutex_unlock(&l->lock);
+    return status;
+}
+
+bl_status bl_class_loader_set_copies(bl_class_loader *l, int group, const int32_t *copies) {
+    return change_group(l, group, &(change){.copies = copies});
+}
+
+bl_status bl_class_loader_set_labels(bl_class_loader *l, int group, const int32_t *labels) {
+    return change_group(l, group, &(change){.labels = labels});
+}
+
+bl_status bl_class_loader_set_weights(bl_class_loader *l, int group, const double *weights) {
+    return change_group(l, group, &(change){.weights = weights, .set_weights = true});
+}
+
+bl_status bl_class_loader_set_order(bl_class_loader *l, int group, bl_class_order order) {
+    return change_group(l, group, &(change){.order = &order});
+}
+
+int64_t bl_class_loader_pass(const bl_class_loader *l, int group) {
+    int64_t n = l->groups[group].sampler.n, batch = l->groups[group].g.batch;
+    return (n + batch - 1) / batch;
+}

@@ -1,0 +1,273 @@
+#include "datasets/class_views.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/parallel.h"
+#include "datasets/class_contrast.h"
+#include "datasets/pil_affine.h"
+#include "datasets/pil_resize.h"
+#include "datasets/rand_augment.h"
+#include "datasets/view.h"
+
+static const char *const pad_modes[] = {"reflect", "zero", NULL};
+static const char *const recipes[] = {"ra_mc", "ra_usb", "ra_large", NULL};
+
+#define INT(name) #name, BL_T_INT, offsetof(bl_class_view_config, name)
+#define REAL(name) #name, BL_T_REAL, offsetof(bl_class_view_config, name)
+#define ENUM(name) #name, BL_T_ENUM, offsetof(bl_class_view_config, name)
+static const bl_field fields[] = {
+    {INT(size), "0", 0, 1024, NULL, "px",
+     "Sides of the views; 0 = those of the data. Resized after augmenting.", NULL},
+    {REAL(flip), "0.5", 0, 1, NULL, NULL, "Probability of a left-right flip.", NULL},
+    {INT(pad), "-1", -1, 256, NULL, "px", "Padding before the random crop; -1 = side / 8.", NULL},
+    {ENUM(pad_mode), "\"reflect\"", 0, 0, pad_modes, NULL,
+     "What is padded: the image mirrored (edge not repeated), or black.", NULL},
+    {ENUM(strong), "\"ra_mc\"", 0, 0, recipes, NULL, "RandAugment variant of the strong views.",
+     NULL},
+    {INT(strong_ops), "0", 0, 16, NULL, NULL,
+     "Operations drawn for a strong view; 0 = the variant's number (2, or 3 for ra_usb).", NULL},
+    {INT(cutout), "-1", -1, 1024, NULL, "px",
+     "Side of Cutout's square in strong views; -1 = the variant's (16, or up to half the side for "
+     "ra_usb); 0 = no Cutout.",
+     NULL},
+    {REAL(crop_min), "0.2", 0.01, 1, NULL, "of the area",
+     "Contrast views: least area of the resized crop.", NULL},
+    {REAL(jitter), "0.5", 0, 1.25, NULL, NULL,
+     "Contrast views: strength s of the colour jitter (0.8 s, hue 0.2 s).", NULL},
+    {REAL(jitter_p), "0.8", 0, 1, NULL, NULL, "Contrast views: probability of colour jitter.",
+     NULL},
+    {REAL(grey_p), "0.2", 0, 1, NULL, NULL, "Contrast views: probability of grey.", NULL},
+    {REAL(blur_p), "0", 0, 1, NULL, NULL,
+     "Contrast views: probability of a blur of 0.1 to 2 px (usual: 0 for 32 px, 0.5 for larger).",
+     NULL},
+    {0}};
+
+const bl_schema bl_class_view_schema = {"views", "Views of the images of a classification set.",
+                                        sizeof(bl_class_view_config), fields};
+
+struct bl_class_views {
+    bl_class_view_config cfg;
+    int width, height;         /* of the set's images */
+    int out_width, out_height; /* of the views */
+    int pad;
+    int *columns, *rows; /* source coordinate of each column and row of the crop, -1: black */
+    bl_canvas canvas;
+    bl_contrast contrast;
+    bl_pil_resizer resizer;
+    uint8_t *out; /* a resized view */
+};
+
+static bl_status check(bl_class_views *v, const bl_class_set *set) {
+    if (v->cfg.pad_mode == BL_CLASS_PAD_REFLECT && (v->pad >= v->width || v->pad >= v->height))
+        return bl_fail(BL_ECONFIG,
+                       "views.pad: %d px cannot be mirrored from images of %dx%d px (%s); the "
+                       "padding must be smaller than the image",
+                       v->pad, v->width, v->height, set->name);
+    return BL_OK;
+}
+
+bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_set *set,
+                                bl_class_views **out) {
+    bl_class_views *v = calloc(1, sizeof *v);
+    if (!v) return bl_fail(BL_ENOMEM, "views: out of memory");
+    v->cfg = *cfg;
+    v->width = set->width, v->height = set->height;
+    v->out_width = cfg->size > 0 ? (int)cfg->size : v->width;
+    v->out_height = cfg->size > 0 ? (int)cfg->size : v->height;
+    int side = v->width < v->height ? v->width : v->height;
+    v->pad = cfg->pad >= 0 ? (int)cfg->pad : side / 8;
+    bl_status status = check(v, set);
+    if (status == BL_OK) {
+        v->columns = malloc((size_t)v->width * sizeof *v->columns);
+        v->rows = malloc((size_t)v->height * sizeof *v->rows);
+        v->out = calloc(1, 3 * (size_t)v->out_width * (size_t)v->out_height + BL_PIXEL_SLACK);
+        if (!v->columns || !v->rows || !v->out) status = bl_fail(BL_ENOMEM, "views: out of memory");
+    }
+    if (status == BL_OK) status = bl_canvas_create(v->width, v->height, &v->canvas);
+    if (status == BL_OK)
+        status =
+            bl_contrast_create(cfg, v->width, v->height, v->out_width, v->out_height, &v->contrast);
+    if (status == BL_OK)
+        status = bl_pil_resizer_reserve(&v->resizer, v->width, v->height, BL_PIL_BILINEAR,
+                                        v->out_width, v->out_height);
+    if (status != BL_OK) {
+        bl_class_views_destroy(v);
+        return status;
+    }
+    *out = v;
+    return BL_OK;
+}
+
+void bl_class_views_destroy(bl_class_views *v) {
+    if (!v) return;
+    free(v->columns), free(v->rows), free(v->out);
+    bl_canvas_free(&v->canvas);
+    bl_contrast_free(&v->contrast);
+    bl_pil_resizer_free(&v->resizer);
+    free(v);
+}
+
+int32_t bl_class_views_width(const bl_class_views *v) {
+    return v->out_width;
+}
+
+int32_t bl_class_views_height(const bl_class_views *v) {
+    return v->out_height;
+}
+
+/* ---- the weak view ---- */
+
+/* Where coordinate i of a crop that starts `shift` px before the image comes from. */
+static int source(int i, int shift, int n, bool reflect) {
+    int s = i - shift;
+    if (s >= 0 && s < n) return s;
+    if (!reflect) return -1;
+    return s < 0 ? -s : 2 * (n - 1) - s;
+}
+
+/* Flip, pad and crop in one copy. */
+static void weak(bl_class_views *v, const uint8_t *image, bl_rng *rng) {
+    bool flip = bl_rng_uniform(rng) < (float)v->cfg.flip;
+    bool reflect = v->cfg.pad_mode == BL_CLASS_PAD_REFLECT;
+    int dx = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
+    int dy = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
+    int w = v->width, h = v->height;
+    for (int x = 0; x < w; x++) {
+        int s = source(x, dx, w, reflect);
+        v->columns[x] = s < 0 ? -1 : 3 * (flip ? w - 1 - s : s);
+    }
+    for (int y = 0; y < h; y++) v->rows[y] = source(y, dy, h, reflect);
+    uint8_t *p = v->canvas.image;
+    for (int y = 0; y < h; y++) {
+        if (v->rows[y] < 0) {
+            memset(p, 0, 3 * (size_t)w);
+            p += 3 * (size_t)w;
+            continue;
+        }
+        const uint8_t *row = image + 3 * (size_t)v->rows[y] * (size_t)w;
+        for (int x = 0; x < w; x++, p += 3) {
+            int s = v->columns[x];
+            if (s < 0)
+                memset(p, 0, 3);
+            else
+                memcpy(p, row + s, 3);
+        }
+    }
+}
+
+/* ---- the strong view ---- */
+
+static void strengthen(bl_class_views *v, bl_rng *rng) {
+    bl_ra_recipe recipe = (bl_ra_recipe)v->cfg.strong;
+    bool usb = recipe == BL_RA_USB;
+    int n = v->cfg.strong_ops > 0 ? (int)v->cfg.strong_ops : usb ? 3 : 2;
+    bl_ra_random(&v->canvas, recipe, n, rng);
+    double side = (double)v->cfg.cutout;
+    if (side < 0) side = usb ? 0.5 * (double)bl_rng_uniform(rng) * v->width : 16;
+    if (side > 0) bl_cutout_random(&v->canvas, recipe, side, rng);
+}
+
+static int32_t turn(bl_class_views *v, bl_rng *rng) {
+    int turns = (int)bl_rng_below(rng, 4);
+    bl_canvas *c = &v->canvas;
+    if (v->width != v->height) turns &= 2; /* quarter turns keep the shape of squares only */
+    if (turns == 0) return 0;
+    bl_pil_quarter_turns(c->image, c->width, c->height, turns, c->spare);
+    uint8_t *t = c->image;
+    c->image = c->spare, c->spare = t;
+    return turns;
+}
+
+/* ---- interface ---- */
+
+/* Cannot fail: the resizer has room for every image of the set. */
+static const uint8_t *resized(bl_class_views *v, const uint8_t *image) {
+    if (v->width == v->out_width && v->height == v->out_height) return image;
+    (void)bl_pil_resize(&v->resizer, image, 3 * (size_t)v->width, v->width, v->height,
+                        BL_PIL_BILINEAR, v->out, v->out_width, v->out_height);
+    return v->out;
+}
+
+const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
+                                    const uint8_t *image, bl_rng *rng, bl_class_view_info *info) {
+    bl_class_view_info none;
+    if (!info) info = &none;
+    *info = (bl_class_view_info){0};
+    switch (kind) {
+    case BL_CLASS_PLAIN:
+        return resized(v, image);
+    case BL_CLASS_CONTRAST:
+        return bl_contrast_make(&v->contrast, image, rng);
+    case BL_CLASS_STRONG:
+        weak(v, image, rng);
+        strengthen(v, rng);
+        break;
+    case BL_CLASS_ROTATION:
+        weak(v, image, rng);
+        info->turn = turn(v, rng);
+        break;
+    default:
+        weak(v, image, rng);
+        break;
+    }
+    return resized(v, v->canvas.image);
+}
+
+/* Plain arithmetic as in training, so that a view and an evaluation of the same pixels agree. */
+static void normalise(const bl_class_views *v, const uint8_t *pixels, const float mean[3],
+                      const float std[3], float *dst) {
+    bl_image img = {v->out_width, v->out_height, (uint8_t *)(uintptr_t)pixels};
+    float m[3], s[3];
+    for (int c = 0; c < 3; c++) m[c] = 255 * mean[c], s[c] = 255 * std[c];
+    bl_view_normalise(&img, m, s, false, 1, v->out_width, v->out_height, dst);
+}
+
+void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_t *image,
+                        const float mean[3], const float std[3], bl_rng *rng, float *dst,
+                        bl_class_view_info *info) {
+    normalise(v, bl_class_view_pixels(v, kind, image, rng, info), mean, std, dst);
+}
+
+/* ---- plain views of many images ---- */
+
+typedef struct plain_job {
+    const bl_class_set *set;
+    const int32_t *images;
+    int64_t first, n, chunks;
+    bl_class_views **views; /* one a chunk */
+    float *dst;
+} plain_job;
+
+static void plain_chunks(void *arg, int64_t begin, int64_t end) {
+    const plain_job *j = arg;
+    for (int64_t k = begin; k < end; k++) {
+        bl_class_views *v = j->views[k];
+        size_t row = 3 * (size_t)v->out_width * (size_t)v->out_height;
+        for (int64_t i = j->n * k / j->chunks; i < j->n * (k + 1) / j->chunks; i++) {
+            int64_t image = j->images ? j->images[i] : j->first + i;
+            bl_class_view_make(v, BL_CLASS_PLAIN, bl_class_image(j->set, image), j->set->mean,
+                               j->set->std, NULL, j->dst + (size_t)i * row, NULL);
+        }
+    }
+}
+
+bl_status bl_class_plain(const bl_class_view_config *cfg, const bl_class_set *set,
+                         const int32_t *images, int64_t first, int64_t n, float *dst) {
+    enum { CHUNKS = 8 };
+    bl_class_views *views[CHUNKS] = {NULL};
+    plain_job j = {set, images, first, n, n < CHUNKS ? 1 : CHUNKS, views, dst};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t image = images ? images[i] : first + i;
+        if (image < 0 || image >= set->n)
+            return bl_fail(BL_EINVAL, "%s: there is no image %lld (0..%d)", set->name,
+                           (long long)image, set->n - 1);
+    }
+    bl_status status = BL_OK;
+    for (int64_t k = 0; k < j.chunks && status == BL_OK; k++)
+        status = bl_class_views_create(cfg, set, &views[k]);
+    if (status == BL_OK) bl_parallel_for(j.chunks, 1, plain_chunks, &j);
+    for (int64_t k = 0; k < j.chunks; k++) bl_class_views_destroy(views[k]);
+    return status;
+}

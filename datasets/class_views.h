@@ -1,0 +1,72 @@
+/* Views of a small image: what augmentation makes of it, as normalised float planes.
+ *
+ * Operations on pixels are Pillow's to the bit (pil_color.h, pil_affine.h, pil_resize.h); recipes
+ * are those of the semi-supervised literature, see docs/classification-data.md. */
+#ifndef BALLAST_DATASETS_CLASS_VIEWS_H
+#define BALLAST_DATASETS_CLASS_VIEWS_H
+
+#include "core/rng.h"
+#include "core/schema.h"
+#include "datasets/class_set.h"
+
+typedef enum bl_class_view_kind {
+    BL_CLASS_PLAIN,    /* no augmentation (tests, pseudo-labelling) */
+    BL_CLASS_WEAK,     /* flip, pad and crop */
+    BL_CLASS_STRONG,   /* weak, then RandAugment and Cutout */
+    BL_CLASS_ROTATION, /* weak, then a quarter turn drawn from {0, 1, 2, 3} */
+    BL_CLASS_CONTRAST  /* SimCLR / MoCo: resized crop, flip, colour jitter, grey, blur */
+} bl_class_view_kind;
+
+typedef enum bl_class_pad { BL_CLASS_PAD_REFLECT, BL_CLASS_PAD_ZERO } bl_class_pad;
+typedef enum bl_class_strong {
+    BL_STRONG_RA_MC,   /* 2 of 14 operations, levels 1..9, each with probability 1/2, Cutout 16 */
+    BL_STRONG_RA_USB,  /* 3 of 14, always, continuous magnitudes, Cutout up to half the side */
+    BL_STRONG_RA_LARGE /* 2 of the 16 of the larger pool (CoSSL on Food-101), Cutout 16 */
+} bl_class_strong;
+
+/* Settings (section "views"). */
+typedef struct bl_class_view_config {
+    int64_t size;       /* px of a view's sides; 0 = the data set's. Resized after augmenting, by
+                           Pillow's bilinear filter; to resize first, resize the set */
+    double flip;        /* probability of a left-right flip */
+    int64_t pad;        /* px added on every side before the crop; -1 = side / 8 */
+    int32_t pad_mode;   /* bl_class_pad */
+    int32_t strong;     /* bl_class_strong */
+    int64_t strong_ops; /* operations a strong view; 0 = the recipe's number */
+    int64_t cutout;     /* side of the square erased, px; -1 = the recipe's; 0 = none */
+    double crop_min;    /* contrast views: least area of the resized crop */
+    double jitter;      /* strength: brightness, contrast, saturation 0.8 s, hue 0.2 s */
+    double jitter_p, grey_p, blur_p; /* probabilities */
+} bl_class_view_config;
+extern const bl_schema bl_class_view_schema;
+
+/* What a view was made of, beside its pixels. */
+typedef struct bl_class_view_info {
+    int32_t turn; /* rotation views: quarter turns, counter-clockwise, 0..3; else 0 */
+} bl_class_view_info;
+
+/* Scratch memory of one thread. */
+typedef struct bl_class_views bl_class_views;
+/* For images of `set`'s size. BL_ECONFIG for settings that cannot work on it. */
+bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_set *set,
+                                bl_class_views **out);
+void bl_class_views_destroy(bl_class_views *v);
+/* Sides of the views in px. */
+int32_t bl_class_views_width(const bl_class_views *v);
+int32_t bl_class_views_height(const bl_class_views *v);
+
+/* The view as 8-bit RGB, interleaved; valid until the next call. */
+const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
+                                    const uint8_t *image, bl_rng *rng, bl_class_view_info *info);
+/* The view as (pixel - 255 mean[c]) / (255 std[c]), planar [3][height][width]. `info` may be NULL.
+ */
+void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_t *image,
+                        const float mean[3], const float std[3], bl_rng *rng, float *dst,
+                        bl_class_view_info *info);
+
+/* Plain views of n images (indices into the set; NULL = first..first+n-1), planar, one after the
+ * other: for evaluation. Uses all threads. */
+bl_status bl_class_plain(const bl_class_view_config *cfg, const bl_class_set *set,
+                         const int32_t *images, int64_t first, int64_t n, float *dst);
+
+#endif

@@ -1,0 +1,229 @@
+#include "datasets/rand_augment.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datasets/pil_affine.h"
+#include "datasets/pil_color.h"
+
+static const char *const names[BL_RA_OPS] = {
+    "autocontrast", "brightness",  "color",     "contrast",     "equalize", "identity",
+    "posterize",    "rotate",      "sharpness", "shear_x",      "shear_y",  "solarize",
+    "translate_x",  "translate_y", "invert",    "solarize_add", "cutout"};
+
+/* The larger pool has no identity. */
+static const bl_ra_op large_pool[] = {
+    BL_RA_AUTOCONTRAST, BL_RA_BRIGHTNESS,   BL_RA_COLOR,       BL_RA_CONTRAST,
+    BL_RA_CUTOUT,       BL_RA_EQUALIZE,     BL_RA_INVERT,      BL_RA_POSTERIZE,
+    BL_RA_ROTATE,       BL_RA_SHARPNESS,    BL_RA_SHEAR_X,     BL_RA_SHEAR_Y,
+    BL_RA_SOLARIZE,     BL_RA_SOLARIZE_ADD, BL_RA_TRANSLATE_X, BL_RA_TRANSLATE_Y};
+enum { LARGE_POOL = sizeof large_pool / sizeof *large_pool };
+
+static const uint8_t grey_mc[3] = {127, 127, 127}, grey_usb[3] = {125, 123, 114};
+
+const char *bl_ra_name(bl_ra_op op) {
+    return names[op];
+}
+
+bl_status bl_canvas_create(int width, int height, bl_canvas *c) {
+    size_t image = 3 * (size_t)width * (size_t)height + BL_PIXEL_SLACK;
+    *c = (bl_canvas){.ops = bl_pixel_ops_best(), .width = width, .height = height};
+    c->memory = calloc(1, 2 * image + 9 * (size_t)width);
+    if (!c->memory)
+        return bl_fail(BL_ENOMEM, "augmentation: no memory for images of %dx%d pixels", width,
+                       height);
+    c->image = c->memory, c->spare = c->image + image, c->rows = c->spare + image;
+    return BL_OK;
+}
+
+void bl_canvas_free(bl_canvas *c) {
+    free(c->memory);
+    *c = (bl_canvas){0};
+}
+
+static void map(bl_canvas *c, const double a[6]) {
+    bl_pil_affine(c->ops, c->image, c->width, c->height, a, c->spare);
+    uint8_t *t = c->image;
+    c->image = c->spare, c->spare = t;
+}
+
+static void rotate(bl_canvas *c, double degrees) {
+    double a[6];
+    bl_pil_rotation(degrees, c->width, c->height, a);
+    map(c, a);
+}
+
+void bl_ra_apply(bl_canvas *c, bl_ra_op op, double amount, bl_rng *rng) {
+    size_t n = (size_t)c->width * (size_t)c->height;
+    const bl_pixel_ops *ops = c->ops;
+    switch (op) {
+    case BL_RA_AUTOCONTRAST:
+        bl_pil_autocontrast(c->image, n);
+        break;
+    case BL_RA_BRIGHTNESS:
+        bl_pil_brightness(c->image, n, (float)amount);
+        break;
+    case BL_RA_COLOR:
+        bl_pil_color(ops, c->image, n, (float)amount);
+        break;
+    case BL_RA_CONTRAST:
+        bl_pil_contrast(ops, c->image, n, (float)amount);
+        break;
+    case BL_RA_EQUALIZE:
+        bl_pil_equalize(c->image, n);
+        break;
+    case BL_RA_POSTERIZE:
+        bl_pil_posterize(ops, c->image, n, (int)amount);
+        break;
+    case BL_RA_ROTATE:
+        rotate(c, amount);
+        break;
+    case BL_RA_SHARPNESS:
+        bl_pil_sharpness(ops, c->image, c->width, c->height, (float)amount, c->rows);
+        break;
+    case BL_RA_SHEAR_X:
+        map(c, (const double[]){1, amount, 0, 0, 1, 0});
+        break;
+    case BL_RA_SHEAR_Y:
+        map(c, (const double[]){1, 0, 0, amount, 1, 0});
+        break;
+    case BL_RA_SOLARIZE:
+        bl_pil_solarize(ops, c->image, n, amount);
+        break;
+    case BL_RA_TRANSLATE_X:
+        map(c, (const double[]){1, 0, amount, 0, 1, 0});
+        break;
+    case BL_RA_TRANSLATE_Y:
+        map(c, (const double[]){1, 0, 0, 0, 1, amount});
+        break;
+    case BL_RA_INVERT:
+        bl_pil_invert(c->image, n);
+        break;
+    case BL_RA_SOLARIZE_ADD:
+        bl_pil_solarize_add(ops, c->image, n, (int)amount);
+        break;
+    case BL_RA_CUTOUT:
+        bl_cutout_random(c, BL_RA_MC, amount, rng);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Divisions by 10 come last, as in the reference: 3 * 0.3 / 10 is not 3 * 0.03. */
+double bl_ra_amount(bl_ra_recipe recipe, bl_ra_op op, int level, int side, int *is_signed) {
+    bool large = recipe == BL_RA_LARGE;
+    *is_signed = 0;
+    switch (op) {
+    case BL_RA_BRIGHTNESS:
+    case BL_RA_COLOR:
+    case BL_RA_CONTRAST:
+    case BL_RA_SHARPNESS:
+        return large ? level * 1.8 / 10 + 0.1 : level * 0.9 / 10 + 0.05;
+    case BL_RA_POSTERIZE:
+        return level * 4 / 10 + 4;
+    case BL_RA_ROTATE:
+        *is_signed = 1;
+        return level * 30 / 10;
+    case BL_RA_SHEAR_X:
+    case BL_RA_SHEAR_Y:
+        *is_signed = 1;
+        return level * 0.3 / 10;
+    case BL_RA_SOLARIZE:
+        return 256 - level * 256 / 10;
+    case BL_RA_TRANSLATE_X:
+    case BL_RA_TRANSLATE_Y:
+        *is_signed = 1;
+        return (int)(level * (large ? 0.45 : 0.3) / 10 * side);
+    case BL_RA_SOLARIZE_ADD:
+        *is_signed = 1;
+        return level * 110 / 10;
+    case BL_RA_CUTOUT:
+        return (int)(level * 0.2 / 10 * side);
+    default:
+        return 0;
+    }
+}
+
+void bl_ra_range(bl_ra_op op, double *lo, double *hi) {
+    double from = 0, to = 0;
+    switch (op) {
+    case BL_RA_BRIGHTNESS:
+    case BL_RA_COLOR:
+    case BL_RA_CONTRAST:
+    case BL_RA_SHARPNESS:
+        from = 0.05, to = 0.95;
+        break;
+    case BL_RA_POSTERIZE:
+        from = 4, to = 8;
+        break;
+    case BL_RA_ROTATE:
+        from = -30, to = 30;
+        break;
+    case BL_RA_SHEAR_X:
+    case BL_RA_SHEAR_Y:
+    case BL_RA_TRANSLATE_X:
+    case BL_RA_TRANSLATE_Y:
+        from = -0.3, to = 0.3;
+        break;
+    case BL_RA_SOLARIZE:
+        to = 256;
+        break;
+    default:
+        break;
+    }
+    *lo = from, *hi = to;
+}
+
+static int side_of(const bl_canvas *c, bl_ra_op op) {
+    if (op == BL_RA_TRANSLATE_X) return c->width;
+    if (op == BL_RA_TRANSLATE_Y) return c->height;
+    return c->width < c->height ? c->width : c->height;
+}
+
+static void random_level(bl_canvas *c, bl_ra_recipe recipe, bl_rng *rng) {
+    bl_ra_op op = recipe == BL_RA_LARGE ? large_pool[bl_rng_below(rng, LARGE_POOL)]
+                                        : (bl_ra_op)bl_rng_below(rng, BL_RA_SMALL_POOL);
+    int level = 1 + (int)bl_rng_below(rng, 9), is_signed;
+    uint32_t coins = bl_rng_u32(rng); /* applied at all; sign */
+    if (!(coins & 1)) return;
+    double amount = bl_ra_amount(recipe, op, level, side_of(c, op), &is_signed);
+    bl_ra_apply(c, op, is_signed && (coins & 2) ? -amount : amount, rng);
+}
+
+static void random_amount(bl_canvas *c, bl_rng *rng) {
+    bl_ra_op op = (bl_ra_op)bl_rng_below(rng, BL_RA_SMALL_POOL);
+    double lo, hi;
+    bl_ra_range(op, &lo, &hi);
+    double amount = lo + (hi - lo) * (double)bl_rng_uniform(rng);
+    if (op == BL_RA_TRANSLATE_X || op == BL_RA_TRANSLATE_Y) amount *= side_of(c, op);
+    bl_ra_apply(c, op, amount, rng);
+}
+
+void bl_ra_random(bl_canvas *c, bl_ra_recipe recipe, int n, bl_rng *rng) {
+    for (int k = 0; k < n; k++) {
+        if (recipe == BL_RA_USB)
+            random_amount(c, rng);
+        else
+            random_level(c, recipe, rng);
+    }
+}
+
+void bl_cutout(bl_canvas *c, double cx, double cy, double side, const uint8_t fill[3]) {
+    double left = cx - side / 2, top = cy - side / 2;
+    int x0 = left > 0 ? (int)left : 0, y0 = top > 0 ? (int)top : 0;
+    double right = x0 + side, bottom = y0 + side;
+    int x1 = right < c->width ? (int)right : c->width - 1;
+    int y1 = bottom < c->height ? (int)bottom : c->height - 1;
+    for (int y = y0; y <= y1; y++) {
+        uint8_t *p = c->image + 3 * ((size_t)y * (size_t)c->width + (size_t)x0);
+        for (int x = x0; x <= x1; x++, p += 3) memcpy(p, fill, 3);
+    }
+}
+
+void bl_cutout_random(bl_canvas *c, bl_ra_recipe recipe, double side, bl_rng *rng) {
+    double cx = (double)bl_rng_uniform(rng) * c->width,
+           cy = (double)bl_rng_uniform(rng) * c->height;
+    bl_cutout(c, cx, cy, side, recipe == BL_RA_USB ? grey_usb : grey_mc);
+}
