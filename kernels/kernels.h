@@ -13,14 +13,6 @@ typedef struct bl_conv_shape {
     int32_t n, ic, ih, iw, icb, oc, oh, ow, ocb, kh, kw, stride, pad, dilation;
 } bl_conv_shape;
 
-/* bl_contrast's lists on the device; weight holds everything but l_i: 0 for rows left out. */
-typedef struct bl_contrast_rows {
-    int64_t n, d, k;
-    const int32_t *label;
-    const float *weight, *negative, *centre, *temperature; /* [n], [k][n] 0 or 1, [k][d], [k] */
-    float negative_temperature, negative_factor;
-} bl_contrast_rows;
-
 struct bl_kernels {
     const char *name; /* "ref", "avx2", "avx512+onednn" */
 
@@ -116,8 +108,6 @@ struct bl_kernels {
     double (*smooth_l1)(const float *x, int64_t n, int64_t k, const int32_t *first,
                         const float *target, const float *weight, int32_t per, float beta,
                         float scale, float *d);
-    /* unit: scratch of n * (d + 1). */
-    double (*contrast)(const float *e, const bl_contrast_rows *rows, float *unit, float *de);
     void (*softmax)(const float *logits, int64_t n, int64_t k, float *out);
 
     /* As bl_nms; returns the number kept, -1 when out of memory. */

@@ -125,27 +125,6 @@ bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, con
                             const float *weight, int32_t per, float beta, float scale,
                             bl_tensor **loss);
 
-/* Contrast of rows with class centres against reliable negatives (Feng et al., "BaCon", AAAI 2024,
- * eq. 8-10). Row i of class c = label[i], with cosines of rows e and centres C:
- *     pos_i = exp(cos(e_i, C_c) / temperature[c])
- *     neg_c = mean over all pairs (m, j), label[m] = c, negative[c][j], of exp(cos(e_m, e_j) / T)
- *     l_i = -ln(pos_i / (pos_i + negative_factor neg_c + 1e-8))
- *     loss = scale * sum_i weight[i] l_i / (sum_i weight[i] + 1e-8),
- * rows without a centre (present[c] == 0) or without any negative left out of both sums. Gradients
- * flow through the rows, also as negatives; centres are constants. */
-typedef struct bl_contrast {
-    int32_t n_classes;
-    const int32_t *label;     /* [N] in [0, n_classes) */
-    const float *weight;      /* [N] */
-    const uint8_t *negative;  /* [n_classes][N] */
-    const float *centre;      /* [n_classes][D] */
-    const uint8_t *present;   /* [n_classes] */
-    const float *temperature; /* [n_classes], > 0 */
-    float negative_temperature, negative_factor;
-} bl_contrast;
-bl_status bl_contrast_loss(bl_ctx *ctx, bl_tensor *e, const bl_contrast *a, float scale,
-                           bl_tensor **loss);
-
 /* The value of a scalar on the host (synchronises). */
 bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 
