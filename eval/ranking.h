@@ -1,0 +1,28 @@
+/* Detections by class and falling score. Internal to eval/. */
+#ifndef BALLAST_EVAL_RANKING_H
+#define BALLAST_EVAL_RANKING_H
+
+#include "eval/detections.h"
+
+typedef struct eval_ranking {
+    int64_t *first; /* [n_keys + 1] */
+    int32_t *order; /* [first[n_keys]] indices of detections */
+} eval_ranking;
+
+/* Detections with key[i] = k >= 0 form list k, ordered as the evaluator does it: by falling score,
+ * then by ascending image id, then as in the result file. */
+bl_status eval_rank(const bl_dataset *gt, const bl_detections *dt, const int32_t *key,
+                    int32_t n_keys, eval_ranking *out);
+void eval_ranking_free(eval_ranking *r);
+
+/* rank[i] of an image among ascending ids (malloc'd). */
+bl_status eval_rank_images(const bl_dataset *gt, int32_t **rank);
+
+typedef struct eval_ranked {
+    double score;
+    int32_t rank;  /* what decides between equal scores, smaller first */
+    int32_t index; /* what decides last, smaller first */
+} eval_ranked;
+void eval_ranked_sort(eval_ranked *v, size_t n);
+
+#endif
