@@ -25,7 +25,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     const bl_eval_params protocol = bl_eval_params_coco();
     bl_eval_result r = {0};
     bl_dataset *part = NULL;
-    char *results = NULL;
+    char *detections = NULL;
     bl_status status;
     char what[64];
     snprintf(what, sizeof what, "evaluating the %s:", model);
@@ -35,18 +35,17 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     }
     BL_TRY_DONE(bl_infer_dataset(in, d, 0, what, &dt));
     BL_TRY_DONE(bl_eval_run(d, &dt, &protocol, &r));
+    const bl_results results = {
+        .gt = d, .dt = &dt, .eval = &r, .info = g ? &g->info : NULL, .model = model, .iter = iter};
     if (dir) {
-        BL_TRY_DONE(bl_results_write(dir, model, iter, d, &dt, &r, g ? &g->info : NULL));
-        results = bl_path_join(dir, "results.json");
-        BL_TRY_DONE(results ? bl_detections_write(&dt, d, results)
-                            : bl_fail(BL_ENOMEM, "out of memory"));
+        BL_TRY_DONE(bl_results_write(dir, &results));
+        detections = bl_path_join(dir, "results.json");
+        BL_TRY_DONE(detections ? bl_detections_write(&dt, d, detections)
+                               : bl_fail(BL_ENOMEM, "out of memory"));
     }
     if (f) {
-        fprintf(f,
-                "%s, iteration %lld, %d images, COCO bbox protocol (IoU .50:.95, 100 detections "
-                "per image)\n",
-                model, (long long)iter, (int)d->n_images);
-        bl_results_print(f, &r, d, g ? &g->info : NULL);
+        fprintf(f, "%s, iteration %lld, %d images\n", model, (long long)iter, (int)d->n_images);
+        bl_results_print(f, &results);
     }
     out->all = bl_eval_summarise(&r, NULL);
     if (g) {
@@ -56,7 +55,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
 done:
     bl_eval_result_free(&r);
     bl_detections_free(&dt);
-    free(results);
+    free(detections);
     bl_dataset_free(part);
     return status;
 }

@@ -24,7 +24,11 @@ static bl_status allocate(bl_groups *g, int32_t n) {
 /* Fills mask and info once the groups are known. */
 static void finish(bl_groups *g) {
     for (int32_t c = 0; c < g->n_classes; c++) g->mask[g->group[c] * g->n_classes + c] = 1;
-    g->info = (bl_class_info){g->images, g->boxes, g->group, names, 2};
+    g->info = (bl_class_info){.train_images = g->images,
+                              .train_boxes = g->boxes,
+                              .group = g->group,
+                              .group_names = names,
+                              .n_groups = 2};
 }
 
 static bl_status listed(const bl_strings *list, const bl_dataset *d, int32_t *index) {

@@ -100,7 +100,9 @@ static inline void fake_eval(const char *dir, const char *model, int iter, int g
     const bl_eval_params protocol = bl_eval_params_coco();
     bl_eval_result r;
     CHECK_OK(bl_eval_run(gt, &dt, &protocol, &r));
-    CHECK_OK(bl_results_write(path, model, iter, gt, &dt, &r, &info));
+    const bl_results results = {
+        .gt = gt, .dt = &dt, .eval = &r, .info = &info, .model = model, .iter = iter};
+    CHECK_OK(bl_results_write(path, &results));
     bl_eval_result_free(&r);
     bl_detections_free(&dt);
     bl_dataset_free(gt);
