@@ -34,48 +34,62 @@ static void head(FILE *f, const rep_report *r) {
             hash);
     fputs("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", f);
     html_text(f, r->title);
-    fprintf(f, "</title>\n<style>%s</style>\n</head>\n<body>\n<header>\n<h1>", rep_css);
+    fprintf(f,
+            "</title>\n<style>%s</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip "
+            "to the results</a>\n<header>\n<h1>",
+            rep_css);
     html_text(f, r->title);
     fputs("</h1>\n", f);
 }
 
-/* One paragraph that says what the reader looks at. */
 static void introduction(FILE *f, const rep_report *r) {
-    fputs("<p>Object detection report of ", f);
+    bool scored = true, teachers = false;
+    for (int i = 0; i < r->n_runs; i++) {
+        const rep_model *m = rep_main_model(&r->runs[i]);
+        scored = scored && r->runs[i].scored;
+        teachers = teachers || (m && strcmp(m->name, "teacher") == 0);
+    }
+    const char *what = scored ? "result" : "training run";
+    fputs("<p>", f);
     if (r->n_runs == 1) {
-        fputs("the training run <strong>", f);
+        fprintf(f, "Report of the %s <strong>", what);
         html_text(f, r->runs[0].label);
-        fputs("</strong>", f);
+        fputs("</strong>.", f);
+    } else if (r->n_methods == 1) {
+        fprintf(f, "Report of %d runs of one method, which differ in their seed.", r->n_runs);
     } else {
-        fprintf(f, "%d training runs side by side; differences refer to the first, <strong>",
-                r->n_runs);
-        html_text(f, r->runs[0].label);
-        fputs("</strong>", f);
+        fprintf(f, "Report of %d %ss", r->n_runs, what);
+        if (r->seeds) fprintf(f, " of %d methods", r->n_methods);
+        fputs(" side by side; differences refer to <strong>", f);
+        html_text(f, r->methods[r->baseline].label);
+        fputs("</strong>.", f);
     }
-    fputs(
-        ". AP is COCO average precision on the test set (IoU 0.50:0.95, 101 recall points, at most "
-        "100 detections per image and class), in percent. Where a run has a teacher (the moving "
-        "average of the student), plots and comparisons show the teacher.</p>\n",
-        f);
-    if (r->n_groups > 0 && r->n_classes > 0) {
-        fprintf(f, "<p class=\"about\">%d classes", r->n_classes);
-        for (int g = 0; g < r->n_groups; g++) {
-            int members = 0;
-            for (int k = 0; k < r->n_classes; k++) members += r->classes[k].group == g;
-            fprintf(f, "%s %d ", g ? "," : ":", members);
-            html_text(f, r->groups[g]);
-        }
-        if (r->by_frequency) {
-            double most = r->classes[0].train_boxes, least = most;
-            for (int k = 0; k < r->n_classes; k++)
-                if (r->classes[k].train_boxes < least) least = r->classes[k].train_boxes;
-            fputs("; labelled boxes per class from ", f);
-            html_count(f, most);
-            fputs(" down to ", f);
-            html_count(f, least);
-        }
-        fputs(".</p>\n", f);
+    if (teachers)
+        fputs(" Where a run has a teacher (the moving average of the student), plots and "
+              "comparisons show the teacher.",
+              f);
+    fputs("</p>\n", f);
+}
+
+static void classes_paragraph(FILE *f, const rep_report *r) {
+    if (!r->n_classes) return;
+    fprintf(f, "<p class=\"about\">%d classes", r->n_classes);
+    for (int g = 0; g < r->n_groups; g++) {
+        int members = 0;
+        for (int k = 0; k < r->n_classes; k++) members += r->classes[k].group == g;
+        fprintf(f, "%s %d ", g ? "," : ":", members);
+        html_text(f, r->groups[g]);
     }
+    if (r->by_frequency) {
+        double most = rep_train_count(r, 0), least = most;
+        for (int k = 0; k < r->n_classes; k++)
+            if (rep_train_count(r, k) < least) least = rep_train_count(r, k);
+        fprintf(f, "; labelled %s per class from ", rep_count_unit(r));
+        html_count(f, most);
+        fputs(" down to ", f);
+        html_count(f, least);
+    }
+    fputs(".</p>\n", f);
 }
 
 static const struct {
@@ -83,19 +97,47 @@ static const struct {
     void (*write)(FILE *f, const rep_report *r);
 } sections[] = {
     {"results", "Results", rep_summary_table},
-    {"training", "AP over training", rep_ap_over_training},
-    {"classes", "AP by class", rep_class_bars},
-    {"differences", "Gains", rep_class_table},
+    {"groups", "Groups", rep_group_bars},
+    {"training", "Over training", rep_over_training},
+    {"classes", "By class", rep_class_bars},
+    {"frequency", "By frequency", rep_frequency},
+    {"gains", "Gains and losses", rep_gains},
+    {"differences", "Class table", rep_class_table},
     {"pr", "Precision and recall", rep_pr_curves},
+    {"confusion", "Confusion", rep_confusion},
+    {"errors", "Error kinds", rep_error_kinds},
+    {"calibration", "Calibration", rep_calibration},
+    {"costly", "Costly images", rep_costly_images},
     {"state", "Weights and thresholds", rep_class_state},
     {"pseudo", "Pseudo labels", rep_pseudo_quality},
     {"losses", "Losses", rep_losses},
+    {"features", "Features", rep_features},
     {"examples", "Examples", rep_examples},
     {"details", "All metrics", rep_class_details},
     {"settings", "Settings", rep_differences},
     {"provenance", "Provenance", rep_provenance},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
+
+static void tools(FILE *f, const rep_report *r) {
+    if (!r->n_classes) return;
+    fputs("<div class=\"tools\" role=\"search\"><label for=\"filter\">Show classes that "
+          "contain</label><input id=\"filter\" type=\"search\" autocomplete=\"off\">",
+          f);
+    if (r->n_groups > 1) {
+        fputs("<label for=\"filter-group\">of</label><select id=\"filter-group\"><option "
+              "value=\"\">all groups</option>",
+              f);
+        for (int g = 0; g < r->n_groups; g++) {
+            fprintf(f, "<option value=\"%d\">", g);
+            html_text(f, r->groups[g]);
+            fputs("</option>", f);
+        }
+        fputs("</select>", f);
+    }
+    fputs("<output id=\"shown\" aria-live=\"polite\"></output></div>\n", f);
+    rep_class_list(f, r);
+}
 
 static bl_status body(FILE *f, const rep_report *r) {
     /* Sections leave themselves out when they have nothing to show; the menu names those that came.
@@ -112,10 +154,9 @@ static bl_status body(FILE *f, const rep_report *r) {
         fputs("<nav aria-label=\"Sections\">", f);
         for (int i = 0; i < SECTIONS; i++)
             if (size[i]) fprintf(f, "<a href=\"#%s\">%s</a>", sections[i].id, sections[i].name);
-        fputs("</nav>\n<p class=\"tools\"><label for=\"filter\">Show classes that contain "
-              "</label><input id=\"filter\" type=\"search\" autocomplete=\"off\"></p>\n"
-              "</header>\n<main>\n",
-              f);
+        fputs("</nav>\n</header>\n", f);
+        tools(f, r);
+        fputs("<main id=\"main\">\n", f);
         for (int i = 0; i < SECTIONS; i++) fwrite(text[i], 1, size[i], f);
         fputs("</main>\n", f);
     }
@@ -128,9 +169,11 @@ static bl_status write_page(const rep_report *r, const char *path) {
     BL_TRY(bl_outfile_open(path, &o));
     head(o.f, r);
     introduction(o.f, r);
+    classes_paragraph(o.f, r);
     bl_status status = body(o.f, r);
     fprintf(o.f,
-            "<footer>Written by Ballast. This file is complete in itself and loads nothing from a "
+            "<p id=\"said\" class=\"sr\" role=\"status\"></p>\n<footer>Written by "
+            "Ballast " BALLAST_VERSION ". This file is complete in itself and loads nothing from a "
             "network.</footer>\n<script>%s</script>\n</body>\n</html>\n",
             rep_script);
     if (status != BL_OK) {
@@ -140,20 +183,67 @@ static bl_status write_page(const rep_report *r, const char *path) {
     return bl_outfile_commit(&o);
 }
 
-bl_status bl_report_write(const char *const *run_dirs, int n_runs, const char *title,
-                          const char *out_html) {
-    if (n_runs < 1) return bl_fail(BL_EINVAL, "a report needs at least one run folder");
-    rep_report r = {.arena = bl_arena_create(0)};
-    if (!r.arena) return bl_fail(BL_ENOMEM, "no memory for the report");
-    /* Numbers in SVG and CSS have a point, whatever the host's locale says. */
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    locale_t old = c ? uselocale(c) : (locale_t)0;
-    bl_status status = rep_load(&r, run_dirs, n_runs, title ? title : "Ballast report");
-    if (status == BL_OK) status = write_page(&r, out_html);
-    if (c) {
-        uselocale(old);
-        freelocale(c);
+/* Numbers in SVG and CSS have a point, whatever the host's locale says. */
+typedef struct numbers {
+    locale_t c, old;
+} numbers;
+
+static numbers point_begin(void) {
+    numbers n = {newlocale(LC_ALL_MASK, "C", (locale_t)0), (locale_t)0};
+    if (n.c) n.old = uselocale(n.c);
+    return n;
+}
+
+static void point_end(numbers n) {
+    if (!n.c) return;
+    uselocale(n.old);
+    freelocale(n.c);
+}
+
+bl_status bl_report_open(const bl_report_source *sources, int n, const bl_report_options *options,
+                         bl_report **out) {
+    static const bl_report_options plain = {0};
+    *out = NULL;
+    if (n < 1) return bl_fail(BL_EINVAL, "a report needs at least one folder of results");
+    bl_arena *arena = bl_arena_create(0);
+    rep_report *r = arena ? BL_NEW(arena, rep_report) : NULL;
+    if (!r) {
+        bl_arena_destroy(arena);
+        return bl_fail(BL_ENOMEM, "no memory for the report");
     }
-    bl_arena_destroy(r.arena);
+    r->arena = arena;
+    numbers format = point_begin();
+    bl_status status = rep_load(r, sources, n, options ? options : &plain);
+    point_end(format);
+    if (status == BL_OK)
+        *out = r;
+    else
+        bl_report_close(r);
+    return status;
+}
+
+void bl_report_close(bl_report *r) {
+    if (r) bl_arena_destroy(r->arena);
+}
+
+bl_status bl_report_write_html(bl_report *r, const char *path) {
+    numbers format = point_begin();
+    bl_status status = write_page(r, path);
+    point_end(format);
+    return status;
+}
+
+bl_status bl_report_write(const char *const *dirs, int n_dirs, const char *title,
+                          const char *out_html) {
+    if (n_dirs < 1) return bl_fail(BL_EINVAL, "a report needs at least one folder of results");
+    bl_report_source *sources = calloc((size_t)n_dirs, sizeof *sources);
+    if (!sources) return bl_fail(BL_ENOMEM, "no memory for the report");
+    for (int i = 0; i < n_dirs; i++) sources[i].path = dirs[i];
+    bl_report_options options = {.title = title};
+    bl_report *r;
+    bl_status status = bl_report_open(sources, n_dirs, &options, &r);
+    if (status == BL_OK) status = bl_report_write_html(r, out_html);
+    bl_report_close(r);
+    free(sources);
     return status;
 }

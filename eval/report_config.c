@@ -1,106 +1,69 @@
 /* Configuration and provenance: what differs between the runs, and everything in full. */
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
 #include "eval/report_html.h"
 #include "eval/report_sections.h"
 
-/* Settings of one run as pairs of dotted key and JSON text. */
-typedef struct setting {
-    const char *key, *value;
-} setting;
-typedef struct settings {
-    setting *v;
-    int n, cap;
-} settings;
+/* Runs without a configuration (score folders) have no column. */
+typedef struct compared {
+    rep_settings s;
+    int run;
+} compared;
 
-static bool add_setting(bl_arena *a, settings *s, const char *key, const char *value) {
-    if (s->n == s->cap) {
-        int cap = s->cap ? 2 * s->cap : 128;
-        setting *v = BL_NEW_ARRAY(a, setting, cap);
-        if (!v) return false;
-        if (s->n) memcpy(v, s->v, (size_t)s->n * sizeof *v);
-        s->v = v, s->cap = cap;
-    }
-    s->v[s->n] = (setting){bl_arena_strdup(a, key), bl_arena_strdup(a, value)};
-    return s->v[s->n].key && s->v[s->n++].value;
-}
-
-static void flatten(bl_arena *a, struct json_object *o, const char *prefix, settings *s) {
-    if (!json_object_is_type(o, json_type_object)) {
-        add_setting(a, s, prefix, json_object_to_json_string_ext(o, JSON_C_TO_STRING_SPACED));
-        return;
-    }
-    json_object_object_foreach(o, key, value) {
-        char *path = bl_arena_printf(a, "%s%s%s", prefix, *prefix ? "." : "", key);
-        if (path) flatten(a, value, path, s);
-    }
-}
-
-static const char *find_setting(const settings *s, const char *key) {
-    for (int i = 0; i < s->n; i++)
-        if (strcmp(s->v[i].key, key) == 0) return s->v[i].value;
-    return NULL;
-}
-
-static void difference_row(FILE *f, const settings *s, int n_runs, const char *key) {
+static void difference_row(FILE *f, const compared *c, int n, const char *key) {
     fputs("<tr><th scope=\"row\"><code>", f);
     html_text(f, key);
     fputs("</code></th>", f);
-    for (int i = 0; i < n_runs; i++) {
-        const char *value = find_setting(&s[i], key);
-        fputs("<td>", f);
+    for (int i = 0; i < n; i++) {
+        const char *value = rep_setting_find(&c[i].s, key);
+        fputs("<td class=\"t\">", f);
         html_text(f, value ? value : "\xe2\x80\x93");
         fputs("</td>", f);
     }
     fputs("</tr>\n", f);
 }
 
-static bool differs(const settings *s, int n_runs, const char *key) {
-    const char *first = find_setting(&s[0], key);
-    for (int i = 1; i < n_runs; i++) {
-        const char *other = find_setting(&s[i], key);
+static bool differs(const compared *c, int n, const char *key) {
+    const char *first = rep_setting_find(&c[0].s, key);
+    for (int i = 1; i < n; i++) {
+        const char *other = rep_setting_find(&c[i].s, key);
         if (!first != !other || (first && strcmp(first, other) != 0)) return true;
     }
     return false;
 }
 
 void rep_differences(FILE *f, const rep_report *r) {
-    if (r->n_runs < 2) return;
-    settings *s = BL_NEW_ARRAY(r->arena, settings, r->n_runs);
-    if (!s) return;
-    for (int i = 0; i < r->n_runs; i++) {
-        bl_json doc = {0};
-        const char *text = r->runs[i].config;
-        if (!text) return; /* named as missing; a comparison would mislead */
-        if (bl_json_parse(text, strlen(text), "config.json", &doc) != BL_OK) return;
-        flatten(r->arena, doc.root, "", &s[i]);
-        bl_json_free(&doc);
+    compared *c = BL_NEW_ARRAY(r->arena, compared, r->n_runs);
+    int n = 0, rows = 0;
+    for (int i = 0; c && i < r->n_runs; i++) {
+        rep_settings s = rep_settings_of(r->arena, r->runs[i].config);
+        if (s.n) c[n++] = (compared){s, i};
     }
+    if (n < 2) return;
     rep_section_begin(f, "settings", "Settings that differ", NULL);
-    fputs(
-        "<div class=\"scroll\"><table><caption>Every configuration key whose value is not the same "
-        "in all runs.</caption>\n<thead><tr><th scope=\"col\">Key</th>",
-        f);
-    for (int i = 0; i < r->n_runs; i++) {
+    rep_scroll_begin(f, "", "Settings that differ");
+    fputs("<table class=\"facts\"><caption>Every configuration key whose value is not the same in "
+          "all runs that have a configuration.</caption>\n<thead><tr><th scope=\"col\">Key</th>",
+          f);
+    for (int i = 0; i < n; i++) {
         fputs("<th scope=\"col\">", f);
-        rep_run_name(f, r, i);
+        rep_run_name(f, r, c[i].run);
         fputs("</th>", f);
     }
     fputs("</tr></thead>\n<tbody>\n", f);
-    int rows = 0;
-    for (int i = 0; i < r->n_runs; i++)
-        for (int k = 0; k < s[i].n; k++) {
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < c[i].s.n; k++) {
+            const char *key = c[i].s.v[k].key;
             bool seen = false;
-            for (int j = 0; j < i; j++) seen = seen || find_setting(&s[j], s[i].v[k].key);
-            if (seen || !differs(s, r->n_runs, s[i].v[k].key)) continue;
-            difference_row(f, s, r->n_runs, s[i].v[k].key);
+            for (int j = 0; j < i; j++) seen = seen || rep_setting_find(&c[j].s, key);
+            if (seen || !differs(c, n, key)) continue;
+            difference_row(f, c, n, key);
             rows++;
         }
-    if (!rows) fprintf(f, "<tr><td colspan=\"%d\">none</td></tr>\n", r->n_runs + 1);
-    fputs("</tbody></table></div>\n", f);
+    if (!rows) fprintf(f, "<tr><td class=\"t\" colspan=\"%d\">none</td></tr>\n", n + 1);
+    fputs("</tbody></table>", f);
+    rep_scroll_end(f);
     rep_section_end(f);
 }
 
@@ -117,8 +80,11 @@ void rep_provenance(FILE *f, const rep_report *r) {
         const rep_run *run = &r->runs[i];
         fputs("<details><summary>", f);
         rep_run_name(f, r, i);
-        fputs("</summary>\n<p class=\"about\">Run folder: <code>", f);
-        html_text(f, run->dir);
+        fprintf(f, "</summary>\n<p class=\"about\">%s: <code>",
+                run->origin   ? "Result"
+                : run->scored ? "Score folder"
+                              : "Run folder");
+        html_text(f, run->origin ? run->origin : run->dir);
         fputs("</code></p>\n", f);
         block(f, "Provenance", run->provenance);
         block(f, "Configuration", run->config);

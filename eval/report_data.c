@@ -9,13 +9,8 @@
 
 #include "core/fs.h"
 #include "core/json.h"
+#include "eval/report_html.h"
 
-const char *const rep_summary_keys[REP_SUMMARY] = {"AP",  "AP50", "AP75",  "APs", "APm", "APl",
-                                                   "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"};
-const char *const rep_metric_keys[REP_METRICS] = {
-    "train_images",  "train_boxes", "test_boxes", "detections", "AP",    "AP50",
-    "AP75",          "APs",         "APm",        "APl",        "AR100", "best_f1",
-    "best_f1_score", "precision",   "recall",     "tp",         "fp",    "fn"};
 const char *const rep_state_keys[REP_STATES] = {"weight", "threshold", "pseudo",
                                                 "kept",   "precision", "recall"};
 
@@ -29,6 +24,12 @@ bl_status rep_push(bl_arena *a, rep_vec *v, double x) {
     }
     v->v[v->n++] = x;
     return BL_OK;
+}
+
+const rep_series *rep_series_find(const rep_series_list *list, const char *key) {
+    for (int i = 0; i < list->n; i++)
+        if (strcmp(list->v[i].key, key) == 0) return &list->v[i];
+    return NULL;
 }
 
 /* ---- JSON ---- */
@@ -96,6 +97,31 @@ char *rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter
     return best;
 }
 
+static const char *image_type(const char *data, size_t size) {
+    if (size > 3 && memcmp(data, "\xff\xd8\xff", 3) == 0) return "image/jpeg";
+    if (size > 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0) return "image/png";
+    return NULL;
+}
+
+bl_status rep_image(bl_arena *a, const char *dir, const char *file, size_t limit, const char **uri,
+                    char sha256[65]) {
+    *uri = NULL;
+    if (!*file || *file == '/' || strstr(file, "..")) return BL_OK;
+    const char *const parts[] = {file, NULL};
+    char *path = rep_path(a, dir, parts), *data;
+    size_t size;
+    if (!path) return BL_ENOMEM;
+    if (!bl_exists(path) || bl_is_dir(path)) return BL_OK;
+    bl_status status = bl_read_file(path, limit, &data, &size);
+    if (status == BL_ENOMEM) return status;
+    if (status != BL_OK) return BL_OK; /* a picture less is no reason to have no report */
+    const char *type = image_type(data, size);
+    bl_sha256(data, size, sha256);
+    if (type) *uri = html_data_uri(a, type, data, size);
+    free(data);
+    return type && !*uri ? BL_ENOMEM : BL_OK;
+}
+
 void rep_missing(rep_report *r, rep_run *run, const char *what) {
     if (run->n_missing < (int)(sizeof run->missing / sizeof *run->missing))
         run->missing[run->n_missing++] = what;
@@ -110,6 +136,31 @@ int rep_group(rep_report *r, const char *name) {
     if (!copy) return -1;
     r->groups[r->n_groups] = copy;
     return r->n_groups++;
+}
+
+int rep_class_named(const rep_class *v, int n, const char *name) {
+    for (int k = 0; k < n; k++)
+        if (strcmp(v[k].name, name) == 0) return k;
+    return -1;
+}
+
+/* Models by preference: the first that a run has stands for it. "" is a result without a model. */
+static const char *const model_names[REP_MODELS] = {"teacher", "ema", "student", "model", ""};
+
+rep_model *rep_model_named(rep_run *run, const char *name) {
+    for (int m = 0; m < REP_MODELS; m++) {
+        if (strcmp(name, model_names[m]) != 0) continue;
+        rep_model *model = &run->model[m];
+        if (model->name) return model;
+        *model = (rep_model){.name = model_names[m], .iter = NAN, .protocol = ""};
+        model->images = model->detections = NAN;
+        for (int c = 0; c < REP_COLUMNS; c++) {
+            model->summary[c] = NAN;
+            for (int g = 0; g < REP_MAX_GROUPS; g++) model->group[g][c] = NAN;
+        }
+        return model;
+    }
+    return NULL;
 }
 
 /* ---- one run ---- */
@@ -155,7 +206,7 @@ static bl_status load_text(rep_report *r, rep_run *run, const char *file, const 
     size_t size;
     if (!path) return BL_ENOMEM;
     if (!bl_exists(path)) {
-        rep_missing(r, run, missing);
+        if (missing) rep_missing(r, run, missing);
         return BL_OK;
     }
     BL_TRY(bl_read_file(path, MAX_TEXT, &data, &size));
@@ -164,10 +215,24 @@ static bl_status load_text(rep_report *r, rep_run *run, const char *file, const 
     return *out ? BL_OK : BL_ENOMEM;
 }
 
+static bool has_file(bl_arena *a, const char *dir, const char *file) {
+    const char *const parts[] = {file, NULL};
+    char *path = rep_path(a, dir, parts);
+    return path && bl_exists(path);
+}
+
 static bl_status load_run(rep_report *r, rep_run *run) {
     if (!bl_is_dir(run->dir))
-        return bl_fail(BL_EIO, "%s: is no folder; name run folders as written by training",
+        return bl_fail(BL_EIO,
+                       "%s: is no folder; name run folders as written by training, or folders "
+                       "written by \"ballast score\"",
                        run->dir);
+    run->scored = has_file(r->arena, run->dir, "metrics.json") &&
+                  !has_file(r->arena, run->dir, "metrics.jsonl");
+    if (run->scored) {
+        BL_TRY(rep_load_score(r, run));
+        return load_text(r, run, "provenance.json", NULL, &run->provenance);
+    }
     BL_TRY(load_classes(r, run));
     BL_TRY(rep_load_eval(r, run));
     BL_TRY(rep_load_metrics(r, run));
@@ -179,33 +244,62 @@ static bl_status load_run(rep_report *r, rep_run *run) {
 
 /* ---- all runs ---- */
 
-/* Last part of the folder's path; the whole path where that is not unique. */
-static bl_status label_runs(rep_report *r) {
+/* Length of what all paths begin with, up to and with a slash. */
+static size_t common_folder(const rep_report *r) {
+    size_t n = strlen(r->runs[0].dir);
+    for (int i = 1; i < r->n_runs; i++) {
+        size_t same = 0;
+        while (same < n && r->runs[i].dir[same] == r->runs[0].dir[same]) same++;
+        n = same;
+    }
+    while (n > 0 && r->runs[0].dir[n - 1] != '/') n--;
+    return n;
+}
+
+static int label_count(const rep_report *r, const char *label) {
+    int n = 0;
+    for (int i = 0; i < r->n_runs; i++) n += strcmp(r->runs[i].label, label) == 0;
+    return n;
+}
+
+/* Last part of the path; where that is not unique, what comes after the common part of all paths.
+ */
+static bl_status label_runs(rep_report *r, const bl_report_source *sources) {
     for (int i = 0; i < r->n_runs; i++) {
         char *path = bl_arena_strdup(r->arena, r->runs[i].dir);
         if (!path) return BL_ENOMEM;
         size_t n = strlen(path);
         while (n > 1 && path[n - 1] == '/') path[--n] = 0;
-        char *slash = strrchr(path, '/');
         r->runs[i].dir = path;
-        r->runs[i].label = slash && slash[1] ? slash + 1 : path;
     }
+    size_t common = common_folder(r);
+    for (int i = 0; i < r->n_runs; i++) {
+        const char *path = r->runs[i].dir, *slash = strrchr(path, '/');
+        r->runs[i].label = sources[i].label    ? bl_arena_strdup(r->arena, sources[i].label)
+                           : slash && slash[1] ? slash + 1
+                                               : path;
+        if (!r->runs[i].label) return BL_ENOMEM;
+    }
+    bool *twice = BL_NEW_ARRAY(r->arena, bool, r->n_runs);
+    if (!twice) return BL_ENOMEM;
+    for (int i = 0; i < r->n_runs; i++) twice[i] = label_count(r, r->runs[i].label) > 1;
     for (int i = 0; i < r->n_runs; i++)
-        for (int j = 0; j < r->n_runs; j++)
-            if (i != j && strcmp(r->runs[i].label, r->runs[j].label) == 0)
-                r->runs[i].label = r->runs[i].dir;
+        if (twice[i] && !sources[i].label) r->runs[i].label = r->runs[i].dir + common;
+    for (int i = 0; i < r->n_runs; i++) /* the same folder twice */
+        if (!*r->runs[i].label || label_count(r, r->runs[i].label) > 1)
+            r->runs[i].label = bl_arena_printf(r->arena, "%s (%d)", r->runs[i].label, i + 1);
+    for (int i = 0; i < r->n_runs; i++)
+        if (!r->runs[i].label) return BL_ENOMEM;
     return BL_OK;
 }
 
-static int find_class(const rep_class *v, int n, const char *name) {
-    for (int k = 0; k < n; k++)
-        if (strcmp(v[k].name, name) == 0) return k;
-    return -1;
+static double train_count(const rep_class *c) {
+    return isnan(c->train_boxes) ? c->train_images : c->train_boxes;
 }
 
-static int by_boxes(const void *a, const void *b) {
+static int by_count(const void *a, const void *b) {
     const rep_class *const *x = a, *const *y = b;
-    double p = (*x)->train_boxes, q = (*y)->train_boxes;
+    double p = train_count(*x), q = train_count(*y);
     if (p != q && !(isnan(p) && isnan(q))) {
         if (isnan(p) || isnan(q)) return isnan(p) ? 1 : -1;
         return p < q ? 1 : -1;
@@ -224,44 +318,63 @@ static bl_status merge_classes(rep_report *r) {
     for (int i = 0; i < r->n_runs; i++)
         for (int k = 0; k < r->runs[i].n_classes; k++) {
             const rep_class *c = &r->runs[i].classes[k];
-            int at = find_class(all, n, c->name);
+            /* Runs mostly agree on the order: look there first. */
+            int at =
+                k < n && strcmp(all[k].name, c->name) == 0 ? k : rep_class_named(all, n, c->name);
             if (at < 0)
                 all[n++] = *c;
-            else if (isnan(all[at].train_boxes))
+            else if (isnan(train_count(&all[at])))
                 all[at] = *c;
         }
     for (int k = 0; k < n; k++) order[k] = &all[k];
-    qsort(order, (size_t)n, sizeof *order, by_boxes);
+    qsort(order, (size_t)n, sizeof *order, by_count);
     for (int k = 0; k < n; k++) r->classes[k] = *order[k];
     r->n_classes = n;
-    r->by_frequency = n > 0 && !isnan(r->classes[0].train_boxes);
+    r->by_frequency = n > 0 && !isnan(train_count(&r->classes[0]));
+    r->count_images = r->by_frequency && isnan(r->classes[0].train_boxes);
     for (int i = 0; i < r->n_runs; i++) {
         rep_run *run = &r->runs[i];
         run->of_class = BL_NEW_ARRAY(r->arena, int, n + 1);
         if (!run->of_class) return BL_ENOMEM;
         for (int k = 0; k < n; k++)
-            run->of_class[k] = find_class(run->classes, run->n_classes, r->classes[k].name);
+            run->of_class[k] = rep_class_named(run->classes, run->n_classes, r->classes[k].name);
     }
     return BL_OK;
 }
 
-bl_status rep_load(rep_report *r, const char *const *dirs, int n_runs, const char *title) {
-    r->title = title;
-    r->runs = BL_NEW_ARRAY(r->arena, rep_run, n_runs);
-    if (!r->runs) return BL_ENOMEM;
-    r->n_runs = n_runs;
-    for (int i = 0; i < n_runs; i++) r->runs[i].dir = dirs[i];
-    BL_TRY(label_runs(r));
-    for (int i = 0; i < n_runs; i++) BL_TRY(load_run(r, &r->runs[i]));
-    return merge_classes(r);
+bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
+                   const bl_report_options *options) {
+    r->title = options->title && *options->title ? bl_arena_strdup(r->arena, options->title)
+                                                 : "Ballast report";
+    r->summary.primary = r->per_class.primary = -1;
+    r->runs = BL_NEW_ARRAY(r->arena, rep_run, n);
+    if (!r->runs || !r->title) return BL_ENOMEM;
+    r->n_runs = n;
+    for (int i = 0; i < n; i++) {
+        r->runs[i].dir = sources[i].path;
+        if (!sources[i].origin) continue;
+        r->runs[i].origin = bl_arena_strdup(r->arena, sources[i].origin);
+        if (!r->runs[i].origin) return BL_ENOMEM;
+    }
+    BL_TRY(label_runs(r, sources));
+    for (int i = 0; i < n; i++) BL_TRY(load_run(r, &r->runs[i]));
+    rep_column_choose(&r->summary);
+    rep_column_choose(&r->per_class);
+    BL_TRY(merge_classes(r));
+    return rep_make_methods(r, options);
 }
 
 /* ---- questions ---- */
 
 const rep_model *rep_main_model(const rep_run *run) {
-    for (int m = 0; m < 2; m++)
+    for (int m = 0; m < REP_MODELS; m++)
         if (run->model[m].name) return &run->model[m];
     return NULL;
+}
+
+double rep_summary_value(const rep_model *m, int group, int i) {
+    if (!m || i < 0) return NAN;
+    return group < 0 ? m->summary[i] : m->group[group][i];
 }
 
 const rep_class_result *rep_class_of(const rep_run *run, const rep_model *m, int k) {
@@ -269,15 +382,13 @@ const rep_class_result *rep_class_of(const rep_run *run, const rep_model *m, int
     return m && m->has_classes && own >= 0 ? &m->classes[own] : NULL;
 }
 
-double rep_class_metric(const rep_report *r, const rep_run *run, int k, rep_metric m) {
+double rep_class_metric(const rep_run *run, int k, int column) {
     const rep_class_result *c = rep_class_of(run, rep_main_model(run), k);
-    return c ? c->m[m] : NAN;
+    return c && column >= 0 ? c->m[column] : NAN;
 }
 
-const rep_series *rep_find(const rep_run *run, const char *key) {
-    for (int i = 0; i < run->n_train; i++)
-        if (strcmp(run->train[i].key, key) == 0) return &run->train[i];
-    return NULL;
+double rep_train_count(const rep_report *r, int k) {
+    return train_count(&r->classes[k]);
 }
 
 double rep_state_at(const rep_run *run, rep_state s, int line, int k) {

@@ -1,4 +1,5 @@
-/* Run folders in memory, as the report needs them. Internal to eval/ (report.h is the interface).
+/* Result folders in memory, as the report needs them. Internal to eval/ (report.h is the
+ * interface).
  *
  * Everything lives in the report's arena. Numbers that a folder does not have, or that are
  * undefined there (null or negative), are NAN. Classes of different runs are matched by name. */
@@ -10,33 +11,40 @@
 
 #include "core/arena.h"
 #include "core/status.h"
+#include "eval/report.h"
 
-enum { REP_SUMMARY = 12, REP_MAX_GROUPS = 8, REP_CURVE = 101 };
-extern const char *const rep_summary_keys[REP_SUMMARY]; /* "AP", "AP50", ... "ARl" */
+enum { REP_COLUMNS = 64, REP_MAX_GROUPS = 8, REP_CURVE = 101, REP_MODELS = 5 };
 
-/* Columns of per_class.json. */
-typedef enum rep_metric {
-    REP_TRAIN_IMAGES,
-    REP_TRAIN_BOXES,
-    REP_TEST_BOXES,
-    REP_DETECTIONS,
-    REP_AP,
-    REP_AP50,
-    REP_AP75,
-    REP_APS,
-    REP_APM,
-    REP_APL,
-    REP_AR,
-    REP_F1,
-    REP_F1_SCORE,
-    REP_PRECISION,
-    REP_RECALL,
-    REP_TP,
-    REP_FP,
-    REP_FN,
-    REP_METRICS
-} rep_metric;
-extern const char *const rep_metric_keys[REP_METRICS];
+/* ---- metrics: their names and units ---- */
+
+typedef enum rep_format { REP_PERCENT, REP_COUNT, REP_NUMBER } rep_format;
+
+typedef struct rep_column {
+    const char *key;   /* in the files */
+    const char *name;  /* as a heading */
+    const char *title; /* what it is; NULL if the name says it */
+    rep_format format;
+    bool lower; /* lower is better */
+} rep_column;
+
+typedef struct rep_columns { /* in order of appearance */
+    rep_column v[REP_COLUMNS];
+    int n;
+    int primary; /* the one to compare by; -1 without columns */
+} rep_columns;
+
+struct json_object;
+int rep_column_find(const rep_columns *c, const char *key); /* -1 if absent */
+/* Index of `key`, added if new; -1 when there is no room. `value` lets an unknown metric be taken
+ * for a fraction or a number. */
+int rep_column_add(bl_arena *a, rep_columns *c, const char *key, double value);
+/* Takes "columns": [{"key", "name", "title", "unit", "lower_is_better"}] and "primary" of a
+ * document. */
+bl_status rep_column_describe(bl_arena *a, rep_columns *c, struct json_object *document);
+/* Settles c->primary: what a folder said, or the best known of the columns. */
+void rep_column_choose(rep_columns *c);
+
+/* ---- what a run holds ---- */
 
 typedef struct rep_vec {
     double *v;
@@ -48,11 +56,12 @@ typedef struct rep_series { /* of metrics.jsonl */
     const char *key;
     rep_vec x, y; /* iteration, value */
 } rep_series;
-
-/* One evaluation: a line of metrics.jsonl. */
-typedef struct rep_eval {
-    double iter, summary[REP_SUMMARY], group[REP_MAX_GROUPS]; /* group: AP */
-} rep_eval;
+typedef struct rep_series_list {
+    rep_series *v;
+    int n, cap;
+} rep_series_list;
+/* NULL if there is no such series. */
+const rep_series *rep_series_find(const rep_series_list *list, const char *key);
 
 /* Per-class state over training: arrays over the run's classes, one per "class" line. */
 typedef enum rep_state {
@@ -67,26 +76,33 @@ typedef enum rep_state {
 extern const char *const rep_state_keys[REP_STATES];
 
 typedef struct rep_class_result {
-    double m[REP_METRICS];
-    double *p50, *p75; /* [REP_CURVE] or NULL */
+    double m[REP_COLUMNS]; /* by the report's class columns */
+    double *p50, *p75;     /* [REP_CURVE] or NULL */
 } rep_class_result;
 
-/* One model of a run (teacher or student): all its evaluations, and the last in detail. */
+struct rep_analysis; /* report_analysis.h */
+
+/* One model of a run (teacher, student, ...): all its evaluations, and the last in detail. */
 typedef struct rep_model {
-    const char *name; /* NULL: the run has no such model */
-    rep_eval *evals;
-    int n_evals, cap_evals;
-    double iter;                               /* of the last evaluation */
-    double summary[REP_SUMMARY];               /* of the last evaluation */
-    double group[REP_MAX_GROUPS][REP_SUMMARY]; /* the same by group */
+    const char *name; /* NULL: the run has no such model; "": a result without one */
+    const char *dir;  /* of the last evaluation, NULL if only metrics.jsonl tells of it */
+    rep_series_list evals;
+    double iter;               /* of the last evaluation, NAN if unknown */
+    double images, detections; /* evaluated */
+    const char *protocol;      /* "" if not stated */
+    const char **warnings;     /* that the evaluator gave */
+    int n_warnings;
+    double summary[REP_COLUMNS];               /* by the report's summary columns */
+    double group[REP_MAX_GROUPS][REP_COLUMNS]; /* the same by group */
     bool has_classes, has_curves;
     rep_class_result *classes; /* over the run's classes */
+    struct rep_analysis *analysis;
 } rep_model;
 
 typedef struct rep_class {
     const char *name;
-    double train_images, train_boxes;
-    int group; /* index into the report's groups, -1 unknown */
+    double train_images, train_boxes; /* classification: boxes unknown */
+    int group;                        /* index into the report's groups, -1 unknown */
 } rep_class;
 
 typedef struct rep_box {
@@ -103,15 +119,15 @@ typedef struct rep_sample {
 } rep_sample;
 
 typedef struct rep_run {
-    const char *dir, *label;
+    const char *dir, *label, *origin;
+    bool scored; /* a result without training */
+    int method;
     rep_class *classes;
     int n_classes;
-    rep_model model[2]; /* [0] teacher, [1] student */
-    rep_series *train;  /* loss, lr, ... of "train" lines, in order of appearance */
-    int n_train, cap_train;
-    rep_vec state_iter;        /* "class" lines */
-    rep_vec state[REP_STATES]; /* line-major: n_classes numbers a line */
-    double *background_weight; /* last one, NULL if none */
+    rep_model model[REP_MODELS]; /* by preference */
+    rep_series_list train;       /* loss, lr, ... of "train" lines, in order of appearance */
+    rep_vec state_iter;          /* "class" lines */
+    rep_vec state[REP_STATES];   /* line-major: n_classes numbers a line */
     rep_sample *samples;
     int n_samples;
     double samples_iter;
@@ -121,40 +137,101 @@ typedef struct rep_run {
     int *of_class; /* report class -> class of this run, -1 */
 } rep_run;
 
-typedef struct rep_report {
+/* Runs that are compared as one: a single run, or the seeds of a method. */
+typedef struct rep_method {
+    const char *label;
+    int *runs;
+    int n;
+} rep_method;
+
+struct bl_report {
     bl_arena *arena;
     const char *title;
     rep_run *runs;
     int n_runs;
-    rep_class *classes; /* of all runs, by descending training boxes */
+    rep_method *methods;
+    int n_methods, baseline; /* baseline: a method */
+    bool seeds;              /* some method has several runs */
+    rep_columns summary, per_class;
+    rep_class *classes; /* of all runs, by descending training count */
     int n_classes;
     bool by_frequency; /* false: counts unknown, file order */
+    bool count_images; /* the training count is images, not boxes */
     const char *groups[REP_MAX_GROUPS];
     int n_groups;
-} rep_report;
+};
+typedef struct bl_report rep_report;
 
-bl_status rep_load(rep_report *r, const char *const *dirs, int n_runs, const char *title);
+bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
+                   const bl_report_options *options);
+
+/* ---- questions ---- */
+
 /* The run's main model: the teacher if it has one. NULL if nothing was evaluated. */
 const rep_model *rep_main_model(const rep_run *run);
+/* "teacher", ... or "" */
+const char *rep_model_name(const rep_model *m);
+/* Metric i of all classes (group -1) or of a group; NAN if unknown. */
+double rep_summary_value(const rep_model *m, int group, int i);
 /* A metric of report class k in a run's main model; NAN if unknown. */
-double rep_class_metric(const rep_report *r, const rep_run *run, int k, rep_metric m);
+double rep_class_metric(const rep_run *run, int k, int column);
 const rep_class_result *rep_class_of(const rep_run *run, const rep_model *m, int k);
-/* NULL if the run has no such series. */
-const rep_series *rep_find(const rep_run *run, const char *key);
+/* Boxes (or images) of report class k in the training set. */
+double rep_train_count(const rep_report *r, int k);
 /* State of report class k at line i; NAN if unknown. */
 double rep_state_at(const rep_run *run, rep_state s, int line, int k);
 bool rep_has_state(const rep_run *run, rep_state s);
 
-/* Parts of loading, one file each. */
-bl_status rep_load_metrics(rep_report *r, rep_run *run); /* metrics.jsonl */
-bl_status rep_load_eval(rep_report *r, rep_run *run);    /* eval/ */
-bl_status rep_load_samples(rep_report *r, rep_run *run); /* samples/ */
+/* Mean, spread and range over a method's runs; std NAN below two runs. */
+typedef struct rep_stat {
+    double mean, std, lo, hi;
+    int n;
+} rep_stat;
+void rep_stat_add(rep_stat *s, double *sum_of_squares, double x); /* Welford; NAN is skipped */
+rep_stat rep_method_summary(const rep_report *r, int method, int group, int column);
+rep_stat rep_method_class(const rep_report *r, int method, int k, int column);
+/* Difference to the baseline, and its standard error where both have seeds (else NAN). */
+typedef struct rep_gain {
+    double value, error;
+} rep_gain;
+rep_gain rep_difference(rep_stat a, rep_stat base);
+/* The first run of a method: it stands for it where means make no sense. */
+const rep_run *rep_first(const rep_report *r, int method);
+
+/* ---- parts of loading, one file each ---- */
+
+bl_status rep_load_metrics(rep_report *r, rep_run *run);                /* metrics.jsonl */
+bl_status rep_load_eval(rep_report *r, rep_run *run);                   /* eval/ of a run */
+bl_status rep_load_score(rep_report *r, rep_run *run);                  /* a score folder */
+bl_status rep_load_samples(rep_report *r, rep_run *run);                /* samples/ */
+bl_status rep_load_analysis(rep_report *r, rep_run *run, rep_model *m); /* analysis.json */
+bl_status rep_make_methods(rep_report *r, const bl_report_options *options);
+/* The slot of a model, marked as present; NULL for an unknown name. */
+rep_model *rep_model_named(rep_run *run, const char *name);
 void rep_missing(rep_report *r, rep_run *run, const char *what);
 /* Index of a group name, added if new; -1 for "" or when there are too many. */
 int rep_group(rep_report *r, const char *name);
+int rep_class_named(const rep_class *v, int n, const char *name); /* -1 if absent */
+/* The JPEG or PNG `file` of a folder as a data: address; NULL (and BL_OK) if it is absent, lies
+ * outside of the folder, or is larger than `limit` bytes. */
+bl_status rep_image(bl_arena *a, const char *dir, const char *file, size_t limit, const char **uri,
+                    char sha256[65]);
+
+/* ---- configurations ---- */
+
+typedef struct rep_setting { /* dotted key and JSON text */
+    const char *key, *value;
+} rep_setting;
+typedef struct rep_settings {
+    rep_setting *v;
+    int n, cap;
+} rep_settings;
+/* Of a JSON document; empty for NULL or a broken one. */
+rep_settings rep_settings_of(bl_arena *a, const char *text);
+const char *rep_setting_find(const rep_settings *s, const char *key); /* NULL if absent */
 
 /* ---- reading JSON documents ---- */
-struct json_object;
+
 struct json_object *rep_get(struct json_object *o, const char *key); /* NULL if absent or null */
 double rep_number(struct json_object *o, const char *key);           /* NAN if absent */
 double rep_score(struct json_object *o, const char *key);            /* NAN if negative, too */

@@ -104,23 +104,12 @@ void html_count(FILE *f, double v) {
     }
 }
 
-static void cell_begin(FILE *f, double v, const char *css_class) {
-    fprintf(f, "<td class=\"n%s%s\" data-v=\"", css_class && *css_class ? " " : "",
-            css_class ? css_class : "");
-    if (!isnan(v)) fprintf(f, "%.17g", v);
+void html_cell_begin(FILE *f, double v, const char *css_class) {
+    fputs("<td", f);
+    if (css_class && *css_class) fprintf(f, " class=\"%s\"", css_class);
+    fputs(" data-v=\"", f);
+    if (!isnan(v)) fprintf(f, "%.7g", v);
     fputs("\">", f);
-}
-
-void html_cell_percent(FILE *f, double v, const char *css_class) {
-    cell_begin(f, v, css_class);
-    html_percent(f, v);
-    fputs("</td>", f);
-}
-
-void html_cell_count(FILE *f, double v) {
-    cell_begin(f, v, NULL);
-    html_count(f, v);
-    fputs("</td>", f);
 }
 
 void html_base64(const uint8_t *data, size_t size, char *out) {

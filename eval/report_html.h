@@ -27,9 +27,8 @@ void html_points(FILE *f, double v);
 void html_number(FILE *f, double v, int digits);
 /* 1234567 as "1 234 567" with narrow spaces. */
 void html_count(FILE *f, double v);
-/* A numeric table cell whose data-v attribute carries the sort key. */
-void html_cell_percent(FILE *f, double v, const char *css_class);
-void html_cell_count(FILE *f, double v);
+/* Opens a numeric table cell whose data-v attribute carries the sort key. */
+void html_cell_begin(FILE *f, double v, const char *css_class);
 
 /* "data:<type>;base64,..." in the arena; NULL without memory. */
 char *html_data_uri(bl_arena *a, const char *type, const void *data, size_t size);

@@ -152,17 +152,93 @@ void svg_line(const svg_plot *p, const double *x, const double *y, int n, int ma
     fputs("</path>\n", p->f);
 }
 
-svg_colour svg_rank_colour(int i, int n) {
-    static const unsigned char stops[][3] = {{13, 8, 135},   {92, 1, 166},   {156, 23, 158},
-                                             {203, 70, 121}, {237, 121, 83}, {246, 150, 50}};
-    enum { LAST = sizeof stops / sizeof *stops - 1 };
-    double at = n > 1 ? (double)i / (n - 1) * LAST : 0;
-    int s = at >= LAST ? LAST - 1 : (int)at;
-    double t = at - s;
-    svg_colour c;
-    int v[3];
+static void mix(const unsigned char stops[6][3], double at, char out[8]) {
+    int s = at >= 5 ? 4 : (int)at, v[3];
     for (int k = 0; k < 3; k++)
-        v[k] = (int)(stops[s][k] + t * (stops[s + 1][k] - stops[s][k]) + 0.5);
-    snprintf(c.hex, sizeof c.hex, "#%02x%02x%02x", v[0] & 255, v[1] & 255, v[2] & 255);
+        v[k] = (int)(stops[s][k] + (at - s) * (stops[s + 1][k] - stops[s][k]) + 0.5);
+    snprintf(out, 8, "#%02x%02x%02x", v[0] & 255, v[1] & 255, v[2] & 255);
+}
+
+svg_colour svg_rank_colour(int i, int n) {
+    static const unsigned char light[6][3] = {{13, 8, 135},   {92, 1, 166},   {156, 23, 158},
+                                              {203, 70, 121}, {237, 121, 83}, {246, 150, 50}};
+    static const unsigned char dark[6][3] = {{96, 165, 250},  {139, 148, 250}, {186, 137, 240},
+                                             {232, 130, 190}, {250, 145, 120}, {253, 190, 90}};
+    double at = n > 1 ? (double)i / (n - 1) * 5 : 0;
+    svg_colour c;
+    mix(light, at, c.light);
+    mix(dark, at, c.dark);
     return c;
+}
+
+void svg_rank_style(FILE *f, int i, int n) {
+    svg_colour c = svg_rank_colour(i, n);
+    fprintf(f, " style=\"--l:%s;--d:%s\"", c.light, c.dark);
+}
+
+const char *svg_marker(FILE *f, int method, double x, double y, double radius) {
+    int colour = method % SVG_COLOURS;
+    double a = radius * 1.15, b = radius * .92, t = radius * 1.3;
+    switch ((method + method / SVG_COLOURS) % SVG_SHAPES) {
+    case 0:
+        fprintf(f, "<circle class=\"b%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.3g\"", colour, x, y,
+                radius);
+        return "circle";
+    case 1:
+        fprintf(f, "<path class=\"b%d\" d=\"M%.1f %.1fh%.3gv%.3gh-%.3gz\"", colour, x - b, y - b,
+                2 * b, 2 * b, 2 * b);
+        break;
+    case 2:
+        fprintf(f, "<path class=\"b%d\" d=\"M%.1f %.1fl%.3g %.3gh-%.3gz\"", colour, x, y - t, t,
+                1.75 * t, 2 * t);
+        break;
+    case 3:
+        fprintf(f, "<path class=\"b%d\" d=\"M%.1f %.1fl%.3g %.3gl-%.3g %.3gl-%.3g -%.3gz\"", colour,
+                x, y - t, t, t, t, t, t, t);
+        break;
+    case 4:
+        fprintf(f, "<path class=\"b%d\" d=\"M%.1f %.1fl%.3g -%.3gh-%.3gz\"", colour, x, y + t, t,
+                1.75 * t, 2 * t);
+        break;
+    default: { /* plus */
+        double w = a * .4, l = a - w;
+        fprintf(f,
+                "<path class=\"b%d\" d=\"M%.1f %.1fh%.3gv%.3gh%.3gv%.3gh-%.3gv%.3gh-%.3gv-%.3gh-"
+                "%.3gv-%.3gh%.3gz\"",
+                colour, x - w, y - a, 2 * w, l, l, 2 * w, l, l, 2 * w, l, l, 2 * w, l);
+    }
+    }
+    return "path";
+}
+
+void svg_whisker(const svg_plot *p, double x, double lo, double hi) {
+    if (!isfinite(lo) || !isfinite(hi)) return;
+    double top = svg_py(p, fmin(hi, p->y.hi)), bottom = svg_py(p, fmax(lo, p->y.lo));
+    fprintf(p->f, "<path class=\"whisker\" d=\"M%.1f %.1fV%.1fm-3 0h6M%.1f %.1fh6\"/>", x, top,
+            bottom, x - 3, top);
+}
+
+void svg_band(const svg_plot *p, const double *x, const double *lo, const double *hi, int n,
+              const char *style) {
+    int drawn = 0;
+    for (int i = 0; i < n; i++) {
+        if (!drawable(p, x[i], lo[i]) || !drawable(p, x[i], hi[i])) continue;
+        if (!drawn) fprintf(p->f, "<path %s d=\"", style);
+        fprintf(p->f, "%c%.1f %.1f", drawn++ ? 'L' : 'M', svg_px(p, x[i]), svg_py(p, hi[i]));
+    }
+    if (!drawn) return;
+    for (int i = n - 1; i >= 0; i--)
+        if (drawable(p, x[i], lo[i]) && drawable(p, x[i], hi[i]))
+            fprintf(p->f, "L%.1f %.1f", svg_px(p, x[i]), svg_py(p, lo[i]));
+    fputs("z\"/>\n", p->f);
+}
+
+svg_plot svg_panel(FILE *f, double height) {
+    return (svg_plot){.f = f,
+                      .width = 360,
+                      .height = height,
+                      .left = 46,
+                      .top = 8,
+                      .right = 352,
+                      .bottom = height - 38};
 }

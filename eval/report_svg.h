@@ -30,6 +30,10 @@ void svg_end(const svg_plot *p);
 double svg_px(const svg_plot *p, double x);
 double svg_py(const svg_plot *p, double y);
 
+/* Standard frames: of a grid with two or three columns (360 x 230), and of the width of the page.
+ */
+svg_plot svg_panel(FILE *f, double height);
+
 /* A range that holds lo..hi and is never empty. Linear axes begin at 0 when that is near. */
 svg_axis svg_range(double lo, double hi, bool log, svg_format format, const char *label);
 /* Tick positions inside the axis; returns their number, at most `cap`. */
@@ -41,15 +45,24 @@ int svg_ticks(const svg_axis *a, int wanted, double *out, int cap);
 void svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
               const char *style, const char *title);
 
-/* Colour of rank i of n on a scale that stays legible on white and for colour-blind readers (plasma
- * without its light end): 0 dark blue, n-1 orange. */
+/* Colour of rank i of n on a scale from blue to orange that colour-blind readers can follow, for
+ * light (plasma without its light end) and dark pages: 0 the most frequent, n-1 the rarest. */
 typedef struct svg_colour {
-    char hex[8];
+    char light[8], dark[8];
 } svg_colour;
 svg_colour svg_rank_colour(int i, int n);
+/* ` style="--l:#0d0887;--d:#6ea8ff"`, which the style sheet resolves. */
+void svg_rank_style(FILE *f, int i, int n);
 
-/* Runs: Okabe and Ito's palette ("Color universal design", 2008), as CSS classes r0..r7 (stroke)
- * and b0..b7 (fill); more runs repeat the colours. */
-enum { SVG_RUN_COLOURS = 8 };
+/* Methods: Okabe and Ito's palette ("Color universal design", 2008), as CSS classes r0..r7 (stroke)
+ * and b0..b7 (fill), and a shape each; more methods repeat the colours with other shapes. */
+enum { SVG_COLOURS = 8, SVG_SHAPES = 6 };
+/* An unclosed filled element at pixel x, y ("/>" or "><title>..." closes it). Returns its name. */
+const char *svg_marker(FILE *f, int method, double x, double y, double radius);
+/* A vertical whisker from y = lo to hi at pixel x. Nothing if undefined. */
+void svg_whisker(const svg_plot *p, double x, double lo, double hi);
+/* A filled band between two curves; undefined points are left out. */
+void svg_band(const svg_plot *p, const double *x, const double *lo, const double *hi, int n,
+              const char *style);
 
 #endif

@@ -1,5 +1,6 @@
 /* The report's plots of training: losses, class weights and thresholds, pseudo-label quality. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "eval/report_html.h"
@@ -8,14 +9,12 @@
 
 enum { LINE_POINTS = 240 };
 
-static const svg_plot panel = {
-    .width = 360, .height = 215, .left = 46, .top = 8, .right = 352, .bottom = 178};
-
 /* ---- losses and the like ---- */
 
 typedef struct extent {
     double x, lo, hi, positive; /* positive: smallest value above 0 */
 } extent;
+static const extent nothing = {0, INFINITY, -INFINITY, INFINITY};
 
 static void widen(extent *e, double x, double y) {
     if (isnan(y) || isnan(x)) return;
@@ -34,39 +33,50 @@ static void smooth(const rep_series *s, double *out) {
     }
 }
 
+/* "supervised 1.21, ..." */
+static const char *ends(const rep_report *r, const char *key) {
+    const char *text = "";
+    for (int i = 0; i < r->n_runs; i++) {
+        const rep_series *s = rep_series_find(&r->runs[i].train, key);
+        if (s && s->y.n)
+            text = rep_text(r, "%s%s%s %.3g", text, *text ? ", " : "", r->runs[i].label,
+                            s->y.v[s->y.n - 1]);
+    }
+    return text;
+}
+
 static void series_plot(FILE *f, const rep_report *r, const char *key, extent e, bool log,
                         const char *css_class) {
-    svg_plot p = panel;
-    p.f = f;
+    svg_plot p = svg_panel(f, 215);
     p.x = svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
     p.y = svg_range(log ? e.positive : e.lo, e.hi, log, SVG_PLAIN, NULL);
     fprintf(f, "<div class=\"%s\">", css_class);
-    svg_begin(&p, log ? "Value against training iteration, logarithmic, a line per run"
-                      : "Value against training iteration, a line per run");
+    svg_begin(&p, rep_text(r, "Line chart: %s against training iteration%s. Last values: %s.", key,
+                           log ? ", logarithmic" : "", ends(r, key)));
     svg_axes(&p, 5, 4);
     for (int i = r->n_runs - 1; i >= 0; i--) {
-        const rep_series *s = rep_find(&r->runs[i], key);
-        char style[64], title[256];
+        const rep_series *s = rep_series_find(&r->runs[i].train, key);
+        char style[64];
         double *mean = s && s->y.n ? BL_NEW_ARRAY(r->arena, double, s->y.n) : NULL;
         if (!mean) continue;
-        int colour = i % SVG_RUN_COLOURS;
-        snprintf(style, sizeof style, "class=\"ln raw r%d\"", colour);
+        int colour = r->runs[i].method % SVG_COLOURS;
         bool exact = strcmp(key, "lr") == 0; /* a schedule is not noise */
-        if (s->y.n > 80 && !exact)
+        snprintf(style, sizeof style, "class=\"ln raw r%d\"", colour);
+        if (s->y.n > 80 && !exact && !r->seeds)
             svg_line(&p, s->x.v, s->y.v, s->y.n, 2 * LINE_POINTS, style, NULL);
         smooth(s, mean);
-        snprintf(style, sizeof style, "class=\"ln r%d\"", colour);
-        snprintf(title, sizeof title, "%s: %.4g at the end", r->runs[i].label, mean[s->y.n - 1]);
-        svg_line(&p, s->x.v, exact ? s->y.v : mean, s->y.n, LINE_POINTS, style, title);
+        snprintf(style, sizeof style, "class=\"ln r%d%s\"", colour, r->seeds ? " thin" : "");
+        svg_line(&p, s->x.v, exact ? s->y.v : mean, s->y.n, LINE_POINTS, style,
+                 rep_text(r, "%s: %.4g at the end", r->runs[i].label, mean[s->y.n - 1]));
     }
     svg_end(&p);
     fputs("</div>", f);
 }
 
 static void series_panel(FILE *f, const rep_report *r, const char *key) {
-    extent e = {0, INFINITY, -INFINITY, INFINITY};
+    extent e = nothing;
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_series *s = rep_find(&r->runs[i], key);
+        const rep_series *s = rep_series_find(&r->runs[i].train, key);
         for (int j = 0; s && j < s->y.n; j++) widen(&e, s->x.v[j], s->y.v[j]);
     }
     if (e.lo > e.hi) return;
@@ -87,22 +97,23 @@ static bool is_loss(const char *key) {
 /* All keys of that kind, in order of first appearance over the runs. */
 static void series_panels(FILE *f, const rep_report *r, bool losses) {
     for (int i = 0; i < r->n_runs; i++)
-        for (int s = 0; s < r->runs[i].n_train; s++) {
-            const char *key = r->runs[i].train[s].key;
+        for (int s = 0; s < r->runs[i].train.n; s++) {
+            const char *key = r->runs[i].train.v[s].key;
             bool seen = false;
-            for (int j = 0; j < i; j++) seen = seen || rep_find(&r->runs[j], key) != NULL;
+            for (int j = 0; j < i; j++) seen = seen || rep_series_find(&r->runs[j].train, key);
             if (!seen && is_loss(key) == losses) series_panel(f, r, key);
         }
 }
 
 void rep_losses(FILE *f, const rep_report *r) {
     int n = 0;
-    for (int i = 0; i < r->n_runs; i++) n += r->runs[i].n_train;
+    for (int i = 0; i < r->n_runs; i++) n += r->runs[i].train.n;
     if (!n) return;
     rep_section_begin(f, "losses", "Losses",
-                      "Exponential averages over a fortieth of the run, the logged values faint "
-                      "behind them.");
-    rep_run_legend(f, r);
+                      r->seeds ? "Exponential averages over a fortieth of the run, a line per run."
+                               : "Exponential averages over a fortieth of the run, the logged "
+                                 "values faint behind them.");
+    rep_method_legend(f, r);
     fputs("<input type=\"checkbox\" id=\"log-scale\" class=\"switch\"><label for=\"log-scale\">"
           "logarithmic axis</label>\n<div class=\"grid g2\">\n",
           f);
@@ -133,7 +144,7 @@ static const struct {
 
 /* Common to all runs, so that panels can be compared. */
 static extent state_extent(const rep_report *r, rep_state s) {
-    extent e = {0, INFINITY, -INFINITY, INFINITY};
+    extent e = nothing;
     for (int i = 0; i < r->n_runs; i++)
         for (int line = 0; line < r->runs[i].state_iter.n; line++)
             for (int k = 0; k < r->n_classes; k++)
@@ -160,56 +171,128 @@ static svg_axis state_axis(rep_state s, extent e) {
     return svg_range(fmin(e.lo, 0), e.hi, false, states[s].format, NULL);
 }
 
-static void class_line(const svg_plot *p, const rep_report *r, const rep_run *run, rep_state s,
-                       int k, double *y, double *smoothed) {
+/* Weights and thresholds as logged; counts and rates of short windows are averaged. */
+static void class_values(const rep_run *run, rep_state s, int k, double *y, double *work) {
     int n = run->state_iter.n;
-    char style[96], title[256];
+    for (int i = 0; i < n; i++) y[i] = rep_state_at(run, s, i, k);
+    if (s == REP_WEIGHT || s == REP_THRESHOLD) return;
+    average(y, n, work);
+    memcpy(y, work, (size_t)n * sizeof *y);
+}
+
+static void class_line(const svg_plot *p, const rep_report *r, const rep_run *run, rep_state s,
+                       int k, double *y, double *work) {
+    int n = run->state_iter.n;
+    char style[96];
     double last = NAN;
     for (int i = 0; i < n; i++) {
-        y[i] = rep_state_at(run, s, i, k);
-        if (!isnan(y[i])) last = y[i];
+        double v = rep_state_at(run, s, i, k);
+        if (!isnan(v)) last = v;
     }
     if (isnan(last)) return;
-    average(y, n, smoothed);
-    snprintf(style, sizeof style, "class=\"ln thin\" stroke=\"%s\"",
-             svg_rank_colour(k, r->n_classes).hex);
-    snprintf(title, sizeof title, "%s: %.3g at the end", r->classes[k].name, last);
+    class_values(run, s, k, y, work);
+    svg_colour colour = svg_rank_colour(k, r->n_classes);
+    snprintf(style, sizeof style, "class=\"ln thin rank\" style=\"--l:%s;--d:%s\"", colour.light,
+             colour.dark);
     fputs("<g class=\"hit\"", p->f);
-    html_attr(p->f, "data-class", r->classes[k].name);
+    rep_class_mark(p->f, k);
     fputc('>', p->f);
-    /* Weights and thresholds as logged; counts and rates of short windows are averaged. */
-    bool raw = s == REP_WEIGHT || s == REP_THRESHOLD;
-    svg_line(p, run->state_iter.v, raw ? y : smoothed, n, LINE_POINTS / 2, style, title);
+    svg_line(p, run->state_iter.v, y, n, LINE_POINTS / 2, style,
+             rep_text(r, "%s: %.3g at the end", r->classes[k].name, last));
     fputs("</g>", p->f);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* With very many classes: a group's (or all classes') median in a band from the first to the last
+ * tenth. */
+static void group_line(const svg_plot *p, const rep_report *r, const rep_run *run, rep_state s,
+                       int group, const double *values) {
+    int n = run->state_iter.n;
+    double *q = BL_NEW_ARRAY(r->arena, double, 3 * n + 1);
+    double *v = BL_NEW_ARRAY(r->arena, double, r->n_classes + 1);
+    if (!q || !v) return;
+    for (int i = 0; i < n; i++) {
+        int m = 0;
+        for (int k = 0; k < r->n_classes; k++) {
+            double x = values[(int64_t)k * n + i];
+            if ((group < 0 || r->classes[k].group == group) && !isnan(x)) v[m++] = x;
+        }
+        qsort(v, (size_t)m, sizeof *v, ascending);
+        q[i] = m ? v[m / 2] : NAN;
+        q[n + i] = m ? v[m / 10] : NAN, q[2 * n + i] = m ? v[m - 1 - m / 10] : NAN;
+    }
+    int i = group < 0 ? 0 : group, all = r->n_groups ? r->n_groups : 1;
+    svg_colour c = svg_rank_colour(i, all);
+    char style[96];
+    snprintf(style, sizeof style, "class=\"band rankfill\" style=\"--l:%s;--d:%s\"", c.light,
+             c.dark);
+    svg_band(p, run->state_iter.v, q + n, q + 2 * n, n, style);
+    snprintf(style, sizeof style, "class=\"ln rank\" style=\"--l:%s;--d:%s\"", c.light, c.dark);
+    svg_line(p, run->state_iter.v, q, n, LINE_POINTS, style,
+             rep_text(r, "median of %s", group < 0 ? "all classes" : r->groups[group]));
+}
+
+static void group_lines(const svg_plot *p, const rep_report *r, const rep_run *run, rep_state s) {
+    int n = run->state_iter.n;
+    double *values = BL_NEW_ARRAY(r->arena, double, (int64_t)n * r->n_classes + 1);
+    double *work = BL_NEW_ARRAY(r->arena, double, n + 1);
+    if (!values || !work) return;
+    for (int k = 0; k < r->n_classes; k++) class_values(run, s, k, values + (int64_t)k * n, work);
+    for (int g = r->n_groups ? 0 : -1; g < r->n_groups; g++) group_line(p, r, run, s, g, values);
 }
 
 static void state_panel(FILE *f, const rep_report *r, int run, rep_state s, extent e) {
     const rep_run *one = &r->runs[run];
     double *y = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
-    double *smoothed = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
-    if (!y || !smoothed || !rep_has_state(one, s)) return;
-    svg_plot p = panel;
-    p.f = f;
+    double *work = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
+    if (!y || !work || !rep_has_state(one, s)) return;
+    svg_plot p = svg_panel(f, 215);
     p.x = svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
     p.y = state_axis(s, e);
     fputs("<figure><figcaption>", f);
     rep_run_name(f, r, run);
     fputs("</figcaption>", f);
-    svg_begin(&p, "State of every class against training iteration, a line per class");
+    bool each = r->n_classes <= REP_CLASS_LINES;
+    svg_begin(&p, rep_text(r, "Line chart: %s against training iteration, %s, %s.", states[s].name,
+                           one->label,
+                           each ? "a line per class"
+                                : "median and central four fifths of each group of classes"));
     svg_axes(&p, 5, 4);
-    for (int k = r->n_classes - 1; k >= 0; k--) class_line(&p, r, one, s, k, y, smoothed);
+    for (int k = r->n_classes - 1; each && k >= 0; k--) class_line(&p, r, one, s, k, y, work);
+    if (!each) group_lines(&p, r, one, s);
     svg_end(&p);
     fputs("</figure>\n", f);
 }
 
-/* A heading and a panel per run. */
+/* A heading and a panel per method, of its first run. */
 static void state_row(FILE *f, const rep_report *r, rep_state s) {
     extent e = state_extent(r, s);
     if (e.lo > e.hi) return;
     fprintf(f, "<h3>%s<small> %s%s</small></h3>\n<div class=\"grid g2\">\n", states[s].name,
             states[s].about, states[s].format == SVG_PERCENT ? ", percent" : "");
-    for (int i = 0; i < r->n_runs; i++) state_panel(f, r, i, s, e);
+    for (int m = 0; m < r->n_methods; m++) state_panel(f, r, r->methods[m].runs[0], s, e);
     fputs("</div>\n", f);
+}
+
+/* What the colours of class lines mean. */
+static void line_legend(FILE *f, const rep_report *r) {
+    if (r->n_classes <= REP_CLASS_LINES) {
+        rep_class_legend(f, r);
+        return;
+    }
+    fputs("<ul class=\"legend ranks\">", f);
+    for (int g = 0; g < r->n_groups; g++) {
+        fputs("<li><span class=\"sw\"", f);
+        svg_rank_style(f, g, r->n_groups);
+        fputs("></span>", f);
+        html_text(f, r->groups[g]);
+        fputs("</li>", f);
+    }
+    fputs("</ul>\n", f);
 }
 
 static bool any_state(const rep_report *r, const rep_state *list, int n) {
@@ -223,9 +306,12 @@ void rep_class_state(FILE *f, const rep_report *r) {
     static const rep_state list[] = {REP_WEIGHT, REP_THRESHOLD};
     if (!any_state(r, list, 2)) return;
     rep_section_begin(f, "state", "Class weights and thresholds",
-                      "One line per class, coloured from the most frequent class (dark) to the "
-                      "rarest (orange). Axes agree between runs.");
-    rep_class_legend(f, r);
+                      r->n_classes <= REP_CLASS_LINES
+                          ? "One line per class, coloured from the most frequent class (blue) to "
+                            "the rarest (orange). Axes agree between runs."
+                          : "Median of each group of classes, in a band that holds four fifths of "
+                            "them. Axes agree between runs.");
+    line_legend(f, r);
     for (int s = 0; s < 2; s++) state_row(f, r, list[s]);
     rep_section_end(f);
 }
@@ -243,9 +329,46 @@ static double late_mean(const rep_run *run, rep_state s, int k) {
     return n ? sum / n : NAN;
 }
 
+/* Over a method's runs. */
+static rep_stat late_stat(const rep_report *r, int method, rep_state s, int k) {
+    rep_stat stat = {NAN, NAN, NAN, NAN, 0};
+    double squares = 0;
+    for (int i = 0; i < r->methods[method].n; i++)
+        rep_stat_add(&stat, &squares, late_mean(&r->runs[r->methods[method].runs[i]], s, k));
+    return stat;
+}
+
+static void quality_slot(const svg_plot *p, const rep_report *r, rep_state s, int k, double slot,
+                         double bar) {
+    FILE *f = p->f;
+    double x = p->left + k * slot;
+    fputs("<g", f);
+    rep_class_mark(f, k);
+    fputc('>', f);
+    for (int m = 0; m < r->n_methods; m++) {
+        rep_stat v = late_stat(r, m, s, k);
+        if (isnan(v.mean)) continue;
+        double height = fmax(p->bottom - svg_py(p, fmin(v.mean, 1)), .75);
+        double bx = x + (slot - bar * r->n_methods) / 2 + m * bar;
+        fprintf(f,
+                "<rect class=\"bar b%d\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
+                "height=\"%.2f\"><title>",
+                m % SVG_COLOURS, bx, p->bottom - height, fmax(bar - .8, .6), height);
+        html_text(f, r->classes[k].name);
+        fputs(", ", f);
+        html_text(f, r->methods[m].label);
+        fprintf(f, ": %.1f</title></rect>", 100 * v.mean);
+        if (v.n > 1) svg_whisker(p, bx + bar / 2, v.mean - v.std, v.mean + v.std);
+    }
+    fprintf(f, "<text class=\"c e\" transform=\"translate(%.1f %.1f) rotate(-45)\">",
+            x + slot / 2 + 4, p->bottom + 12);
+    html_short_text(f, r->classes[k].name, REP_LABEL);
+    fputs("</text></g>\n", f);
+}
+
 static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
     double names = rep_longest_name(r),
-           width = fmax(360, 40 + r->n_classes * fmax(14, 6.0 * r->n_runs + 4));
+           width = fmax(360, 40 + r->n_classes * fmax(14, 6.0 * r->n_methods + 4));
     svg_plot p = {.f = f,
                   .width = width,
                   .height = 166 + 4.1 * names,
@@ -256,37 +379,52 @@ static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
     p.x = (svg_axis){0, r->n_classes, false, SVG_PLAIN, NULL};
     p.y = (svg_axis){0, 1, false, SVG_PERCENT, NULL};
     double slot = (p.right - p.left) / r->n_classes;
-    double bar = fmin(slot * .8 / r->n_runs, 26);
-    fprintf(f, "<figure class=\"scroll%s\"><figcaption>%s<small>%s, percent</small></figcaption>",
-            width > 360 ? " wide" : "", states[s].name, states[s].about);
-    svg_begin(&p, "Pseudo-label quality of every class at the end of training, a bar per run");
+    fprintf(f, "<figure><figcaption>%s<small>%s, percent</small></figcaption>", states[s].name,
+            states[s].about);
+    rep_scroll_begin(f, width > 360 ? "wide" : "", rep_text(r, "Chart: %s", states[s].name));
+    svg_begin(&p, rep_text(r,
+                           "Bar chart: pseudo-label %s of every class at the end of training, a "
+                           "bar per run; the table below has the numbers.",
+                           states[s].name));
     svg_axes(&p, 0, 4);
-    for (int k = 0; k < r->n_classes; k++) {
-        double x = p.left + k * slot;
-        fputs("<g", f);
-        html_attr(f, "data-class", r->classes[k].name);
-        fputc('>', f);
-        for (int i = 0; i < r->n_runs; i++) {
-            double v = late_mean(&r->runs[i], s, k);
-            if (isnan(v)) continue;
-            double height = fmax(p.bottom - svg_py(&p, fmin(v, 1)), .75);
-            fprintf(f,
-                    "<rect class=\"bar b%d\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
-                    "height=\"%.2f\"><title>",
-                    i % SVG_RUN_COLOURS, x + (slot - bar * r->n_runs) / 2 + i * bar,
-                    p.bottom - height, fmax(bar - .8, .6), height);
-            html_text(f, r->classes[k].name);
-            fputs(", ", f);
-            html_text(f, r->runs[i].label);
-            fprintf(f, ": %.1f</title></rect>", 100 * v);
-        }
-        fprintf(f, "<text class=\"c e\" transform=\"translate(%.1f %.1f) rotate(-45)\">",
-                x + slot / 2 + 4, p.bottom + 12);
-        html_short_text(f, r->classes[k].name, REP_LABEL);
-        fputs("</text></g>\n", f);
-    }
+    for (int k = 0; k < r->n_classes; k++)
+        quality_slot(&p, r, s, k, slot, fmin(slot * .8 / r->n_methods, 26));
     svg_end(&p);
+    rep_scroll_end(f);
     fputs("</figure>\n", f);
+}
+
+/* The numbers of the bars, for readers who cannot see them. */
+static void quality_table(FILE *f, const rep_report *r) {
+    static const rep_state list[] = {REP_PSEUDO_PRECISION, REP_PSEUDO_RECALL, REP_KEPT};
+    fputs("<details><summary>Pseudo-label quality as a table</summary>\n", f);
+    rep_scroll_begin(f, r->n_classes > 30 ? "tall" : "", "Table of pseudo-label quality");
+    fputs("<table class=\"sortable\"><caption>Mean over the last quarter of training, "
+          "percent.</caption>\n<thead><tr>",
+          f);
+    rep_heading(f, false, NULL, "Class");
+    for (int s = 0; s < 3; s++)
+        for (int m = 0; m < r->n_methods && any_state(r, &list[s], 1); m++) {
+            rep_heading_begin(f, true, states[list[s]].about);
+            fprintf(f, "%s ", states[list[s]].name);
+            rep_method_name(f, r, m);
+            rep_heading_end(f);
+        }
+    fputs("</tr></thead>\n<tbody>\n", f);
+    for (int k = 0; k < r->n_classes; k++) {
+        fputs("<tr", f);
+        rep_class_mark(f, k);
+        fputs("><th scope=\"row\">", f);
+        html_text(f, r->classes[k].name);
+        fputs("</th>", f);
+        for (int s = 0; s < 3; s++)
+            for (int m = 0; m < r->n_methods && any_state(r, &list[s], 1); m++)
+                rep_cell(f, REP_PERCENT, late_stat(r, m, list[s], k).mean, NULL);
+        fputs("</tr>\n", f);
+    }
+    fputs("</tbody></table>", f);
+    rep_scroll_end(f);
+    fputs("</details>\n", f);
 }
 
 void rep_pseudo_quality(FILE *f, const rep_report *r) {
@@ -296,15 +434,17 @@ void rep_pseudo_quality(FILE *f, const rep_report *r) {
                       "Bars: mean over the last quarter of training. Precision and recall exist "
                       "where the unlabelled set has hidden labels; an absent bar means that no "
                       "pseudo box (precision) or no object (recall) was seen.");
-    rep_run_legend(f, r);
+    rep_method_legend(f, r);
     enum { SIDE_BY_SIDE = 24 };
     fprintf(f, "<div class=\"grid%s\">\n", r->n_classes <= SIDE_BY_SIDE ? " g2" : "");
-    for (int s = 0; s < 3; s++)
+    for (int s = 0; s < 3 && r->n_classes <= REP_EACH_CLASS; s++)
         if (any_state(r, &list[s], 1)) quality_bars(f, r, list[s]);
-    fputs("</div>\n<p class=\"about\">Over training, averaged over a fifteenth of the run; colours "
+    fputs("</div>\n", f);
+    quality_table(f, r);
+    fputs("<p class=\"about\">Over training, averaged over a fifteenth of the run; colours "
           "from the most frequent class to the rarest:</p>\n",
           f);
-    rep_class_legend(f, r);
+    line_legend(f, r);
     for (int s = 0; s < 4; s++) state_row(f, r, list[s]);
     rep_section_end(f);
 }

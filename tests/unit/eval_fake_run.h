@@ -160,7 +160,8 @@ static inline void fake_samples(const char *dir) {
     free(sub);
 }
 
-/* `good`: quality of the detections; `seed` stands in the configuration. */
+/* `good`: quality of the detections; it and `seed` stand in the configuration, so that runs of the
+ * same quality are seeds of one method. */
 static inline void fake_run(const char *dir, int good, int seed) {
     char text[512];
     CHECK_OK(bl_mkdirs(dir));
@@ -177,7 +178,9 @@ static inline void fake_run(const char *dir, int good, int seed) {
         "\"train_boxes\": 90, \"group\": \"majority\"}], \"groups\": [\"majority\", "
         "\"minority\"]}");
     snprintf(text, sizeof text,
-             "{\"run\": {\"seed\": %d, \"note\": \"</pre><script>x()</script>\"}}", seed);
+             "{\"run\": {\"seed\": %d, \"note\": \"</pre><script>x()</script>\"}, "
+             "\"learner\": {\"quality\": %d}}",
+             seed, good);
     fake_write(dir, "config.json", text);
     fake_write(dir, "provenance.json", "{\"commit\": \"0123abc\"}");
     fake_eval(dir, "teacher", 500, good - 1);

@@ -67,6 +67,13 @@ static const char exercise[] =
     "box.dispatchEvent(new Event('input'));"
     "log.push(Array.from(t.tBodies[0].rows).filter(function(r){return !r.hidden;}).length);"
     "log.push(document.querySelectorAll('#classes g.off').length);"
+    "log.push(document.getElementById('shown').textContent);"
+    "box.value='';box.dispatchEvent(new Event('input'));"
+    "var g=document.getElementById('filter-group');g.value='1';"
+    "g.dispatchEvent(new Event('change'));"
+    "log.push(Array.from(t.tBodies[0].rows).filter(function(r){return !r.hidden;}).map("
+    "function(r){return r.cells[1].textContent;}).join('+'));"
+    "log.push(document.getElementById('said').textContent);"
     "log.push(typeof window.alerted);"
     "document.title='RESULT '+log.join(' ');})();</script>";
 
@@ -107,7 +114,8 @@ int main(void) {
     const char *title = strstr(dom, "<title>RESULT ");
     CHECK(title != NULL && console == NULL);
     static const char wanted[] = "<title>RESULT 300,90,40,7 300,90,40,7 7,40,90,300 300,7,90,40 "
-                                 "ascending 1 3 undefined</title>";
+                                 "ascending 1 3 1 of 4 classes minority+minority Sorted by Class, "
+                                 "ascending undefined</title>";
     if (strncmp(title, wanted, strlen(wanted)) != 0) fprintf(stderr, "got %.200s\n", title);
     CHECK(strncmp(title, wanted, strlen(wanted)) == 0);
     free(dom);
