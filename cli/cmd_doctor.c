@@ -86,7 +86,7 @@ static void print_machine(const bl_ctx *ctx) {
            spin ? ", GOMP_SPINCOUNT=" : "", spin ? spin : "");
     if (wait && strcasecmp(wait, "active") == 0)
         printf("            hint: active waiting takes cores from the loader's threads;\n"
-               "            unset it and ballast chooses passive waiting\n");
+               "            unset it and ballast chooses brief spinning\n");
 }
 
 /* One convolution of a detector, forward and backward. */

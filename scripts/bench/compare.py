@@ -47,7 +47,7 @@ def compare(key, a):
         for round_ in range(a.rounds):  # in turn, so that both meet the same weather
             ours = better(ours, run([os.path.join(a.build, "tests/bench/bench_detector"), resolved,
                                      *numbers, f"run.threads={a.threads}"], a.threads,
-                                    OMP_WAIT_POLICY="passive"))  # as ballast sets it for itself
+                                    GOMP_SPINCOUNT="20000"))  # as ballast sets it for itself
             for layout in ["contiguous", "channels_last"]:
                 result = run([sys.executable, os.path.join(HERE, "torchvision_step.py"), resolved,
                               *numbers, str(a.threads), layout], a.threads)
