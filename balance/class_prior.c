@@ -23,7 +23,7 @@ void bl_prior_power(const double *pi, int n_classes, double exponent, double *ou
     bl_normalize(out, n_classes);
 }
 
-void bl_class_order(const int64_t *counts, int n_classes, int32_t *order) {
+void bl_classes_by_count(const int64_t *counts, int n_classes, int32_t *order) {
     for (int k = 0; k < n_classes; k++) { /* insertion sort: stable, a few hundred classes */
         int at = k;
         for (; at > 0 && counts[order[at - 1]] < counts[k]; at--) order[at] = order[at - 1];

@@ -18,7 +18,7 @@ bl_status bl_class_prior(const int64_t *counts, int n_classes, double *pi);
 void bl_prior_power(const double *pi, int n_classes, double exponent, double *out);
 
 /* Classes by descending count, ties by index: order[0] is the head. */
-void bl_class_order(const int64_t *counts, int n_classes, int32_t *order);
+void bl_classes_by_count(const int64_t *counts, int n_classes, int32_t *order);
 
 /* E_k = (1 - beta^n_k) / (1 - beta), beta in [0, 1); 0 for an empty class. */
 double bl_effective_number(int64_t count, double beta);

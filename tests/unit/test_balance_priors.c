@@ -85,7 +85,7 @@ static void test_prior(void) {
     CHECK_FAILS(bl_class_prior((int64_t[]){1, -2}, 2, pi), BL_EINVAL, "negative");
     CHECK_FAILS(bl_class_prior((int64_t[]){0, 0}, 2, pi), BL_EINVAL, "no class");
     int32_t order[5];
-    bl_class_order((int64_t[]){3, 9, 3, 0, 9}, 5, order);
+    bl_classes_by_count((int64_t[]){3, 9, 3, 0, 9}, 5, order);
     static const int32_t want[5] = {1, 4, 0, 2, 3};
     for (int k = 0; k < 5; k++) CHECK_EQ(order[k], want[k]);
 }
