@@ -32,49 +32,64 @@ typedef struct items {
     const int32_t *image_rank;
     int64_t n;
     uint8_t *drop;   /* [n] not evaluated */
-    uint32_t *spare; /* [n] */
-    int64_t *first;  /* [max(categories, images) + 1] starts of groups */
+    eval_item *part; /* [n] sorted by one key */
+    int64_t *first;  /* [max(categories, images) + 1] starts of its groups */
 } items;
 
 typedef enum key { BY_CLASS, BY_IMAGE } key;
-
-static inline int32_t key_of(const items *it, key by, int64_t i) {
-    if (by == BY_CLASS) return it->dt ? it->dt->v[i].category : it->gt->anns[i].category;
-    return it->image_rank[it->dt ? it->dt->v[i].image : it->gt->anns[i].image];
-}
 
 static int32_t n_keys(const items *it, key by) {
     return by == BY_CLASS ? it->gt->n_categories : it->gt->n_images;
 }
 
-/* Stable counting sort of `in` (n indices; NULL: all items that are not dropped). it->first gets
- * the starts of the groups. Returns how many came out. */
-static int64_t sort_by(items *it, key by, const uint32_t *in, int64_t n, uint32_t *out) {
+static inline int32_t class_of(const items *it, int64_t i) {
+    return it->dt ? it->dt->v[i].category : it->gt->anns[i].category;
+}
+
+static inline int32_t rank_of(const items *it, int64_t i) {
+    return it->image_rank[it->dt ? it->dt->v[i].image : it->gt->anns[i].image];
+}
+
+static inline int32_t key_of(const items *it, key by, eval_item item) {
+    return by == BY_CLASS ? class_of(it, item.index) : item.rank;
+}
+
+/* Item number i of the input: `in`, or all items in file order without those that are dropped. */
+static inline bool take(const items *it, const eval_item *in, int64_t i, eval_item *out) {
+    if (in)
+        *out = in[i];
+    else if (it->drop[i])
+        return false;
+    else
+        *out = (eval_item){(uint32_t)i, rank_of(it, i)};
+    return true;
+}
+
+/* Stable counting sort of `in` (n items; NULL: all that are not dropped). it->first gets the starts
+ * of the groups. Returns how many came out. */
+static int64_t sort_by(items *it, key by, const eval_item *in, int64_t n, eval_item *out) {
     int32_t keys = n_keys(it, by);
-    int64_t *first = it->first;
+    int64_t *first = it->first, total = 0;
+    eval_item item;
     memset(first, 0, ((size_t)keys + 1) * sizeof *first);
     if (!in) n = it->n;
     for (int64_t i = 0; i < n; i++)
-        if (in || !it->drop[i]) first[key_of(it, by, in ? in[i] : i)]++;
-    int64_t total = 0;
+        if (take(it, in, i, &item)) first[key_of(it, by, item)]++;
     for (int32_t k = 0; k < keys; k++) {
         int64_t count = first[k];
         first[k] = total;
         total += count;
     }
     for (int64_t i = 0; i < n; i++)
-        if (in || !it->drop[i]) {
-            int64_t j = in ? in[i] : i;
-            out[first[key_of(it, by, j)]++] = (uint32_t)j;
-        }
-    for (int32_t k = keys; k > 0; k--) first[k] = first[k - 1]; /* ends back to starts */
+        if (take(it, in, i, &item)) out[first[key_of(it, by, item)]++] = item;
+    memmove(first + 1, first, (size_t)keys * sizeof *first); /* ends back to starts */
     first[0] = 0;
     return total;
 }
 
 /* Drops all but the `limit` best detections of each group; of equal scores the earlier stay. */
 static bl_status limit_groups(items *it, key by, int64_t limit) {
-    sort_by(it, by, NULL, 0, it->spare);
+    sort_by(it, by, NULL, 0, it->part);
     int64_t longest = 0;
     int32_t n = n_keys(it, by);
     for (int32_t g = 0; g < n; g++)
@@ -83,11 +98,11 @@ static bl_status limit_groups(items *it, key by, int64_t limit) {
     eval_scored *v = malloc(2 * (size_t)longest * sizeof *v);
     if (!v) return bl_fail(BL_ENOMEM, "no memory to limit %lld detections", (long long)longest);
     for (int32_t g = 0; g < n; g++) {
-        const uint32_t *group = it->spare + it->first[g];
+        const eval_item *group = it->part + it->first[g];
         int64_t size = it->first[g + 1] - it->first[g];
         if (size <= limit) continue;
         for (int64_t i = 0; i < size; i++)
-            v[i] = (eval_scored){.score = it->dt->v[group[i]].score, .pair = group[i]};
+            v[i] = (eval_scored){.score = it->dt->v[group[i].index].score, .pair = group[i].index};
         eval_sort_scores(v, size, v + size);
         for (int64_t i = limit; i < size; i++) it->drop[v[i].pair] = 1;
     }
@@ -104,11 +119,11 @@ static void drop_without_area(items *it) {
 }
 
 /* Class by class in image order; class-agnostic, image by image in class order, all in one. */
-static void arrange(items *it, bool class_agnostic, eval_index *x, int64_t *first, uint32_t *order,
+static void arrange(items *it, bool class_agnostic, eval_index *x, int64_t *first, eval_item *out,
                     int64_t *longest) {
     key minor = class_agnostic ? BY_CLASS : BY_IMAGE, major = class_agnostic ? BY_IMAGE : BY_CLASS;
-    int64_t n = sort_by(it, minor, NULL, 0, it->spare);
-    sort_by(it, major, it->spare, n, order);
+    int64_t n = sort_by(it, minor, NULL, 0, it->part);
+    sort_by(it, major, it->part, n, out);
     if (class_agnostic)
         first[0] = 0, first[1] = n;
     else
@@ -123,9 +138,9 @@ static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) 
         (size_t)(it->gt->n_categories > it->gt->n_images ? it->gt->n_categories : it->gt->n_images);
     bl_status status = BL_OK;
     it->drop = calloc((size_t)it->n + 1, 1);
-    it->spare = malloc(((size_t)it->n + 1) * sizeof *it->spare);
+    it->part = malloc(((size_t)it->n + 1) * sizeof *it->part);
     it->first = malloc((groups + 1) * sizeof *it->first);
-    if (!it->drop || !it->spare || !it->first) {
+    if (!it->drop || !it->part || !it->first) {
         status = bl_fail(BL_ENOMEM, "no memory to order %lld objects", (long long)it->n);
         goto done;
     }
@@ -135,11 +150,11 @@ static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) 
         BL_TRY_DONE(limit_groups(it, BY_IMAGE, p->max_dets_per_image));
     if (p->federated) drop_without_area(it);
     if (it->dt)
-        arrange(it, p->class_agnostic, x, x->dt_first, x->dt_order, &x->dt_max);
+        arrange(it, p->class_agnostic, x, x->dt_first, x->dt, &x->dt_max);
     else
-        arrange(it, p->class_agnostic, x, x->gt_first, x->gt_order, &x->gt_max);
+        arrange(it, p->class_agnostic, x, x->gt_first, x->gt, &x->gt_max);
 done:
-    free(it->drop), free(it->spare), free(it->first);
+    free(it->drop), free(it->part), free(it->first);
     return status;
 }
 
@@ -151,23 +166,23 @@ bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const 
     size_t k_n = (size_t)x->n_classes, i_n = (size_t)gt->n_images;
     x->dt_first = calloc(k_n + 2, sizeof(int64_t));
     x->gt_first = calloc(k_n + 2, sizeof(int64_t));
-    x->dt_order = malloc(((size_t)dt->n + 1) * sizeof(uint32_t));
-    x->gt_order = malloc(((size_t)gt->n_anns + 1) * sizeof(uint32_t));
-    x->image_rank = malloc((i_n + 1) * sizeof(int32_t));
+    x->dt = malloc(((size_t)dt->n + 1) * sizeof *x->dt);
+    x->gt = malloc(((size_t)gt->n_anns + 1) * sizeof *x->gt);
+    int32_t *image_rank = malloc((i_n + 1) * sizeof *image_rank);
     bl_status status = BL_OK;
-    if (!x->dt_first || !x->gt_first || !x->dt_order || !x->gt_order || !x->image_rank)
+    if (!x->dt_first || !x->gt_first || !x->dt || !x->gt || !image_rank)
         status = bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)dt->n);
-    if (status == BL_OK) status = rank_images(gt, x->image_rank);
-    items anns = {.gt = gt, .image_rank = x->image_rank, .n = gt->n_anns};
-    items dets = {.gt = gt, .dt = dt, .image_rank = x->image_rank, .n = dt->n};
+    if (status == BL_OK) status = rank_images(gt, image_rank);
+    items anns = {.gt = gt, .image_rank = image_rank, .n = gt->n_anns};
+    items dets = {.gt = gt, .dt = dt, .image_rank = image_rank, .n = dt->n};
     if (status == BL_OK) status = order_items(&anns, p, x);
     if (status == BL_OK) status = order_items(&dets, p, x);
+    free(image_rank);
     if (status != BL_OK) eval_index_free(x);
     return status;
 }
 
 void eval_index_free(eval_index *x) {
-    free(x->dt_first), free(x->gt_first), free(x->dt_order), free(x->gt_order);
-    free(x->image_rank);
+    free(x->dt_first), free(x->gt_first), free(x->dt), free(x->gt);
     *x = (eval_index){0};
 }

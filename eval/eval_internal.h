@@ -38,12 +38,17 @@ int eval_area_class(const eval_plan *plan, double area);
 
 /* ---- index ---- */
 
+/* A detection or an annotation, with the position of its image among ascending ids. */
+typedef struct eval_item {
+    uint32_t index;
+    int32_t rank;
+} eval_item;
+
 typedef struct eval_index {
-    int64_t *dt_first, *gt_first;  /* [K + 1] where a class begins in the order arrays */
-    uint32_t *dt_order, *gt_order; /* indices by class, ascending image id, file order */
-    int32_t *image_rank;           /* [images] position of an image among ascending ids */
-    int64_t dt_max, gt_max;        /* longest class */
-    int32_t n_classes;             /* K */
+    int64_t *dt_first, *gt_first; /* [K + 1] where a class begins in the arrays below */
+    eval_item *dt, *gt;           /* by class, ascending image id, file order */
+    int64_t dt_max, gt_max;       /* longest class */
+    int32_t n_classes;            /* K */
 } eval_index;
 bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
                            eval_index *out);

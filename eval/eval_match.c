@@ -50,12 +50,12 @@ void eval_scratch_free(eval_scratch *s) {
 
 /* Loads one image's ground truth; the order stays, "ignored last" is done by two passes when
  * matching. */
-static void load_gt(const eval_input *in, const eval_plan *plan, const uint32_t *order, int64_t n,
+static void load_gt(const eval_input *in, const eval_plan *plan, const eval_item *item, int64_t n,
                     eval_scratch *s) {
     const bl_eval_params *p = plan->p;
     uint16_t all = (uint16_t)((1u << p->n_areas) - 1);
     for (int64_t i = 0; i < n; i++) {
-        const bl_ann *g = &in->gt->anns[order[i]];
+        const bl_ann *g = &in->gt->anns[item[i].index];
         bool crowd = p->crowd && g->iscrowd, ignore = crowd || (p->honour_ignore && g->ignore);
         s->x1[i] = g->x, s->y1[i] = g->y;
         s->x2[i] = g->w + g->x, s->y2[i] = g->h + g->y;
@@ -139,19 +139,19 @@ static eval_pair match_one(const eval_plan *plan, eval_scratch *s, int n_cand, d
     return p;
 }
 
-/* One image: detections order[0..n_dt), ground truth already loaded. Appends to the list.
+/* One image: detections item[0..n_dt), ground truth already loaded. Appends to the list.
  * `exhaustive`: an unmatched detection is an error; otherwise (LVIS) it is ignored. */
-static void match_image(const eval_input *in, const eval_plan *plan, const uint32_t *order,
+static void match_image(const eval_input *in, const eval_plan *plan, const eval_item *item,
                         int64_t n_dt, int64_t n_gt, bool exhaustive, eval_scratch *s) {
     const int32_t *limits = plan->p->max_dets;
     int last = plan->p->n_limits - 1, rank = 0;
     eval_scored *run = s->list + s->n;
     for (int64_t i = 0; i < n_dt; i++)
-        run[i] = (eval_scored){.score = in->dt->v[order[i]].score, .pair = (uint32_t)i};
+        run[i] = (eval_scored){.score = in->dt->v[item[i].index].score, .pair = (uint32_t)i};
     eval_sort_scores(run, n_dt, s->spare);
     int64_t kept = n_dt < limits[last] ? n_dt : limits[last];
     for (int64_t i = 0; i < kept; i++) {
-        const bl_detection *d = &in->dt->v[order[run[i].pair]];
+        const bl_detection *d = &in->dt->v[item[run[i].pair].index];
         while (i >= limits[rank]) rank++;
         run[i].rank = (uint8_t)rank;
         run[i].area_class = exhaustive ? (uint8_t)eval_area_class(plan, d->w * d->h) : 0;
@@ -166,23 +166,34 @@ static void match_image(const eval_input *in, const eval_plan *plan, const uint3
     s->n += kept;
 }
 
+/* Items from `i` on that lie in the same image as the first. */
+static int64_t same_image(const eval_item *v, int64_t i, int64_t end) {
+    int64_t j = i;
+    while (j < end && v[j].rank == v[i].rank) j++;
+    return j - i;
+}
+
+/* Detections lie all over memory: asks for those that are soon to be looked at. */
+static void prefetch(const eval_input *in, int64_t d, int64_t n, int64_t end) {
+    enum { AHEAD = 16 };
+    for (int64_t i = d + AHEAD; i < d + AHEAD + n && i < end; i++)
+        __builtin_prefetch(&in->dt->v[in->index->dt[i].index]);
+}
+
 void eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, eval_scratch *s) {
     const eval_index *x = in->index;
-    const bl_detection *dt = in->dt->v;
-    const bl_ann *gt = in->gt->anns;
     int64_t d = x->dt_first[k], d_end = x->dt_first[k + 1];
     int64_t g = x->gt_first[k], g_end = x->gt_first[k + 1];
     s->n = s->n_pairs = 0;
     memset(s->n_gt, 0, sizeof s->n_gt);
     while (d < d_end || g < g_end) { /* both run by image rank: a merge join */
-        int32_t d_rank = d < d_end ? x->image_rank[dt[x->dt_order[d]].image] : INT32_MAX;
-        int32_t g_rank = g < g_end ? x->image_rank[gt[x->gt_order[g]].image] : INT32_MAX;
-        int32_t rank = d_rank < g_rank ? d_rank : g_rank;
-        int64_t nd = 0, ng = 0;
-        while (d + nd < d_end && x->image_rank[dt[x->dt_order[d + nd]].image] == rank) nd++;
-        while (g + ng < g_end && x->image_rank[gt[x->gt_order[g + ng]].image] == rank) ng++;
-        load_gt(in, plan, x->gt_order + g, ng, s);
-        match_image(in, plan, x->dt_order + d, nd, ng, true, s);
+        int32_t d_rank = d < d_end ? x->dt[d].rank : INT32_MAX;
+        int32_t g_rank = g < g_end ? x->gt[g].rank : INT32_MAX;
+        int64_t nd = d_rank <= g_rank ? same_image(x->dt, d, d_end) : 0;
+        int64_t ng = g_rank <= d_rank ? same_image(x->gt, g, g_end) : 0;
+        prefetch(in, d, nd, d_end);
+        load_gt(in, plan, x->gt + g, ng, s);
+        match_image(in, plan, x->dt + d, nd, ng, true, s);
         d += nd, g += ng;
     }
     eval_sort_scores(s->list, s->n, s->spare);

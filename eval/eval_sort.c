@@ -2,6 +2,8 @@
 
 #include "eval/eval_internal.h"
 
+/* ---- a few: insertion sort of short runs, then merges ---- */
+
 static void insertion_sort(eval_scored *v, int64_t n) {
     for (int64_t i = 1; i < n; i++) {
         eval_scored one = v[i];
@@ -23,18 +25,59 @@ static void merge(const eval_scored *a, int64_t na, const eval_scored *b, int64_
     memcpy(out + (na - i), b + j, (size_t)(nb - j) * sizeof *b);
 }
 
-void eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare) {
+/* Returns where the result lies: v or spare. */
+static eval_scored *merge_sort(eval_scored *v, int64_t n, eval_scored *spare) {
     enum { RUN = 16 };
     for (int64_t i = 0; i < n; i += RUN) insertion_sort(v + i, n - i < RUN ? n - i : RUN);
-    eval_scored *from = v, *to = spare;
     for (int64_t run = RUN; run < n; run *= 2) {
         for (int64_t i = 0; i < n; i += 2 * run) {
             int64_t na = n - i < run ? n - i : run;
             int64_t nb = n - i - na < run ? n - i - na : run;
-            merge(from + i, na, from + i + na, nb, to + i);
+            merge(v + i, na, v + i + na, nb, spare + i);
         }
-        eval_scored *t = from;
-        from = to, to = t;
+        eval_scored *t = v;
+        v = spare, spare = t;
     }
-    if (from != v) memcpy(v, from, (size_t)n * sizeof *v);
+    return v;
+}
+
+/* ---- many: radix sort, least significant digit first ---- */
+
+enum { DIGIT = 11, DIGITS = 6, BUCKETS = 1 << DIGIT };
+
+/* Ascending as an unsigned number where the score descends; -0 and 0 are one. */
+static inline uint64_t radix_key(double score) {
+    uint64_t u;
+    score += 0.0;
+    memcpy(&u, &score, sizeof u);
+    return u >> 63 ? u : ~(u | 1ull << 63);
+}
+
+static inline uint32_t digit_of(double score, int d) {
+    return (uint32_t)(radix_key(score) >> (d * DIGIT)) & (BUCKETS - 1);
+}
+
+static eval_scored *radix_sort(eval_scored *v, int64_t n, eval_scored *spare) {
+    uint32_t at[DIGITS][BUCKETS] = {0};
+    for (int64_t i = 0; i < n; i++)
+        for (int d = 0; d < DIGITS; d++) at[d][digit_of(v[i].score, d)]++;
+    for (int d = 0; d < DIGITS; d++) {
+        if (at[d][digit_of(v[0].score, d)] == (uint32_t)n) continue; /* all alike */
+        uint32_t total = 0;
+        for (int b = 0; b < BUCKETS; b++) {
+            uint32_t count = at[d][b];
+            at[d][b] = total;
+            total += count;
+        }
+        for (int64_t i = 0; i < n; i++) spare[at[d][digit_of(v[i].score, d)]++] = v[i];
+        eval_scored *t = v;
+        v = spare, spare = t;
+    }
+    return v;
+}
+
+void eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare) {
+    enum { MANY = 2048 };
+    eval_scored *sorted = n < MANY ? merge_sort(v, n, spare) : radix_sort(v, n, spare);
+    if (sorted != v) memcpy(v, sorted, (size_t)n * sizeof *v);
 }
