@@ -1,6 +1,6 @@
 /* Times the evaluator's stages: bench_eval GT [DT [PROTOCOL]]. Reads the ground truth, and the
- * detections if given, evaluates, and prints one line of JSON: seconds of each stage, peak memory, the
- * summary. scripts/bench-eval runs it. */
+ * detections if given, evaluates, and prints one line of JSON: seconds of each stage, peak memory,
+ * the summary. scripts/bench-eval runs it. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>

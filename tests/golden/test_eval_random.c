@@ -1,7 +1,7 @@
 /* Random ground truth and detections (crowds, ties, area edges, ids out of order, empty classes,
  * annotation id 0, more detections than the limits; custom thresholds, points, areas and limits;
- * class-agnostic; masks; LVIS with its lists and caps) against pycocotools and lvis-api: every value
- * of the precision, recall and score arrays and the summary numbers must agree in all bits.
+ * class-agnostic; masks; LVIS with its lists and caps) against pycocotools and lvis-api: every
+ * value of the precision, recall and score arrays and the summary numbers must agree in all bits.
  * scripts/golden/eval_pycocotools.py wrote the file and says what is in it.
  *
  *     test_eval_random [FILE]     checks another file of the same format */
