@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/lists.h"
 #include "core/fs.h"
 
 typedef struct options {
@@ -58,18 +59,6 @@ static const bl_option table[] = {
      .doc = "List the settings and stop."},
     {0}};
 
-/* "A,B,C" into the arena. */
-static bl_status split_names(const char *text, bl_arena *arena, const char ***names, int *n) {
-    *names = NULL, *n = 0;
-    if (!text) return BL_OK;
-    char *copy = bl_arena_strdup(arena, text), *save = NULL;
-    *names = BL_NEW_ARRAY(arena, const char *, strlen(text) + 1);
-    if (!copy || !*names) return BL_ENOMEM;
-    for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save))
-        (*names)[(*n)++] = p;
-    return *n ? BL_OK : bl_fail(BL_ECONFIG, "--classes: no name in \"%s\"", text);
-}
-
 static bl_status read_source(const options *o, const char *source, bl_arena *arena,
                              bl_dataset **out) {
     bl_read_options opt = {.skip_bad = o->skip_bad};
@@ -80,7 +69,7 @@ static bl_status read_source(const options *o, const char *source, bl_arena *are
             return bl_fail(BL_ECONFIG,
                            "%s is a folder (Pascal VOC): say which image list with --list NAME",
                            source);
-        BL_TRY(split_names(o->classes, arena, &names, &n));
+        BL_TRY(bl_cli_names("classes", o->classes, arena, &names, &n));
         BL_TRY(bl_voc_read(source, o->list, names, n, !o->zero_based, &opt, out));
     } else {
         if (o->list || o->classes || o->test)

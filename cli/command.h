@@ -35,8 +35,9 @@ typedef struct bl_command {
     bl_status (*run)(const bl_invocation *in);
 } bl_command;
 
-extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, bl_report_command,
-    bl_split_command, bl_synth_command, bl_validate_command, bl_config_command, bl_doctor_command;
+extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, bl_score_command,
+    bl_report_command, bl_split_command, bl_synth_command, bl_validate_command, bl_config_command,
+    bl_doctor_command;
 
 /* Loads a configuration file, or config.json of a run folder, and applies settings on top.
  * *run_dir (may be NULL) becomes `path` when that is a run folder, else NULL. */

@@ -34,6 +34,7 @@ static const char *const keys[] = {"image_id", "category_id", "bbox", "score"};
 typedef struct reader {
     bl_pull *j;
     const bl_dataset *gt;
+    bl_detections_options *o;
     bl_idmap images, categories;
 } reader;
 
@@ -51,12 +52,16 @@ static bl_status read_id(reader *r, const bl_idmap *ids, const char *key, const 
     int64_t id;
     BL_TRY(bl_pull_int(r->j, &id));
     int64_t found = bl_idmap_get(ids, id);
-    if (found < 0)
+    *index = (int32_t)found;
+    if (found >= 0) return BL_OK;
+    if (!r->o->skip_unknown)
         return bl_pull_fail(r->j,
                             "\"%s\" %lld is no %s of the ground truth (%s); evaluate against the "
-                            "annotations the detections were made for",
+                            "annotations the detections were made for, or skip unknown ids",
                             key, (long long)id, what, r->gt->name ? r->gt->name : "?");
-    *index = (int32_t)found;
+    bool image = ids == &r->images;
+    int64_t *n = image ? &r->o->n_unknown_images : &r->o->n_unknown_categories;
+    if ((*n)++ == 0) *(image ? &r->o->unknown_image : &r->o->unknown_category) = id;
     return BL_OK;
 }
 
@@ -124,7 +129,7 @@ static bl_status read_all(reader *r, bl_detections *out) {
         BL_TRY(bl_pull_more(r->j, &more));
         if (!more) break;
         BL_TRY(read_entry(r, &d));
-        BL_TRY(bl_detections_add(out, &d));
+        if (d.image >= 0 && d.category >= 0) BL_TRY(bl_detections_add(out, &d));
     }
     bl_pull_context(r->j, NULL, 0);
     return bl_pull_end(r->j);
@@ -141,7 +146,12 @@ static bl_status finish_reading(reader *r, bl_detections *out) {
 }
 
 bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out) {
-    reader r = {.gt = gt};
+    return bl_detections_read_with(path, gt, &(bl_detections_options){0}, out);
+}
+
+bl_status bl_detections_read_with(const char *path, const bl_dataset *gt, bl_detections_options *o,
+                                  bl_detections *out) {
+    reader r = {.gt = gt, .o = o};
     *out = (bl_detections){0};
     BL_TRY(bl_pull_open(path, &r.j));
     return finish_reading(&r, out);
@@ -149,7 +159,7 @@ bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detectio
 
 bl_status bl_detections_read_memory(const void *data, size_t size, const char *name,
                                     const bl_dataset *gt, bl_detections *out) {
-    reader r = {.gt = gt};
+    reader r = {.gt = gt, .o = &(bl_detections_options){0}};
     *out = (bl_detections){0};
     BL_TRY(bl_pull_open_memory(data, size, name, &r.j));
     return finish_reading(&r, out);

@@ -26,6 +26,14 @@ void bl_detections_free(bl_detections *d);
  * through `gt`; unknown ids are errors naming the entry) and atomic writing (17 significant digits
  * for scores and coordinates that need them). */
 bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out);
+/* With another treatment of ids that `gt` has not. */
+typedef struct bl_detections_options {
+    bool skip_unknown;                              /* leave such entries out and count them */
+    int64_t n_unknown_images, n_unknown_categories; /* out: entries */
+    int64_t unknown_image, unknown_category;        /* out: the first such id */
+} bl_detections_options;
+bl_status bl_detections_read_with(const char *path, const bl_dataset *gt, bl_detections_options *o,
+                                  bl_detections *out);
 /* The same over memory; `name` stands for the file in messages. */
 bl_status bl_detections_read_memory(const void *data, size_t size, const char *name,
                                     const bl_dataset *gt, bl_detections *out);

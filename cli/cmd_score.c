@@ -1,0 +1,346 @@
+#include <ctype.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/lists.h"
+#include "core/fs.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "eval/analysis.h"
+#include "eval/class_groups.h"
+
+typedef struct options {
+    const char *gt, *dt, *out, *protocol, *ious, *areas, *max_dets;
+    const char *groups, *train_gt, *images, *split, *classes;
+    double score;
+    int64_t costly, threads;
+    bool class_agnostic, skip_unknown, no_analysis;
+} options;
+
+static const char *const protocols[] = {"coco",       "coco-segm",       "lvis", "lvis-segm",
+                                        "lvis-fixed", "lvis-fixed-segm", NULL};
+
+#define AT(field) offsetof(options, field)
+static const bl_option table[] = {
+    {.name = "gt",
+     .letter = 'g',
+     .type = BL_OPTION_STRING,
+     .offset = AT(gt),
+     .value = "FILE|DIR",
+     .required = true,
+     .doc = "Ground truth: COCO or LVIS JSON, or a Pascal VOC folder."},
+    {.name = "dt",
+     .letter = 'd',
+     .type = BL_OPTION_STRING,
+     .offset = AT(dt),
+     .value = "FILE",
+     .required = true,
+     .doc = "Detections: a COCO result file."},
+    {.name = "out",
+     .letter = 'o',
+     .type = BL_OPTION_STRING,
+     .offset = AT(out),
+     .value = "DIR",
+     .required = true,
+     .doc = "Folder to write."},
+    {.name = "protocol",
+     .letter = 'p',
+     .type = BL_OPTION_CHOICE,
+     .offset = AT(protocol),
+     .value = "NAME",
+     .choices = protocols,
+     .doc = "Default: coco."},
+    {.name = "iou",
+     .type = BL_OPTION_STRING,
+     .offset = AT(ious),
+     .value = "LIST",
+     .doc = "IoU thresholds, 0.5,0.75 or START:STEP:END; default 0.5:0.05:0.95."},
+    {.name = "areas",
+     .type = BL_OPTION_STRING,
+     .offset = AT(areas),
+     .value = "LIST",
+     .doc = "Area ranges in square pixels, NAME:MIN:MAX,...; MAX may be inf."},
+    {.name = "max-dets",
+     .type = BL_OPTION_STRING,
+     .offset = AT(max_dets),
+     .value = "LIST",
+     .doc = "COCO: limits per image and class, ascending (1,10,100); LVIS: one, per image (300); "
+            "Fixed AP: one, per class (10000)."},
+    {.name = "class-agnostic",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(class_agnostic),
+     .doc = "Treat all classes as one."},
+    {.name = "groups",
+     .type = BL_OPTION_STRING,
+     .offset = AT(groups),
+     .value = "FILE",
+     .doc = "Groups of classes: JSON {\"group\": [\"class name\" or id, ...], ...}."},
+    {.name = "train-gt",
+     .type = BL_OPTION_STRING,
+     .offset = AT(train_gt),
+     .value = "FILE",
+     .doc = "Training annotations: counts per class, majority and minority groups."},
+    {.name = "images",
+     .type = BL_OPTION_STRING,
+     .offset = AT(images),
+     .value = "DIR",
+     .doc = "Folder of the images: thumbnails of the costly ones."},
+    {.name = "split",
+     .type = BL_OPTION_STRING,
+     .offset = AT(split),
+     .value = "NAME",
+     .doc = "VOC: the ImageSets/Main list to evaluate; default test."},
+    {.name = "classes",
+     .type = BL_OPTION_STRING,
+     .offset = AT(classes),
+     .value = "A,B,...",
+     .doc = "VOC: class names in the order of their ids from 1; default: sorted."},
+    {.name = "score",
+     .type = BL_OPTION_REAL,
+     .offset = AT(score),
+     .value = "X",
+     .doc = "Least score in the confusion matrix (default 0.3)."},
+    {.name = "costly",
+     .type = BL_OPTION_INT,
+     .offset = AT(costly),
+     .value = "N",
+     .min = 0,
+     .max = 1000,
+     .doc = "Images named per class as the most costly (default 5)."},
+    {.name = "skip-unknown",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(skip_unknown),
+     .doc = "Leave out detections of images and categories that the ground truth has not."},
+    {.name = "no-analysis",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(no_analysis),
+     .doc = "Metrics only: no error analysis."},
+    {.name = "threads",
+     .letter = 'j',
+     .type = BL_OPTION_INT,
+     .offset = AT(threads),
+     .value = "N",
+     .min = 0,
+     .max = 1024,
+     .doc = "Threads; default: all cores."},
+    {0}};
+
+static const options defaults = {.protocol = "coco", .split = "test", .score = 0.3, .costly = 5};
+
+typedef struct inputs {
+    bl_eval_params params;
+    bl_dataset *gt, *train;
+    bl_detections dt;
+    bl_class_groups groups;
+    bl_findings warnings;
+    bl_eval_result eval;
+} inputs;
+
+/* ---- the protocol ---- */
+
+static bl_eval_params preset(const char *name) {
+    bl_iou_kind kind = strstr(name, "segm") ? BL_IOU_SEGM : BL_IOU_BBOX;
+    if (strncmp(name, "lvis-fixed", 10) == 0) return bl_eval_params_lvis_fixed(kind);
+    if (strncmp(name, "lvis", 4) == 0) return bl_eval_params_lvis(kind);
+    return kind == BL_IOU_SEGM ? bl_eval_params_coco_segm() : bl_eval_params_coco();
+}
+
+static bl_status set_limits(const options *o, bl_eval_params *p) {
+    int32_t v[BL_EVAL_MAX_LIMITS];
+    int n;
+    BL_TRY(bl_cli_limits("max-dets", o->max_dets, BL_EVAL_MAX_LIMITS, v, &n));
+    if (!p->max_dets_per_image && !p->max_dets_per_class) {
+        memcpy(p->max_dets, v, sizeof v);
+        p->n_limits = n;
+        return BL_OK;
+    }
+    if (n > 1 || v[0] == BL_EVAL_UNLIMITED)
+        return bl_fail(BL_ECONFIG, "--max-dets: %s has one limit, a number; got \"%s\"",
+                       o->protocol, o->max_dets);
+    bl_eval_set_max_dets(p, v[0]);
+    return BL_OK;
+}
+
+static bl_status make_params(const options *o, bl_eval_params *p) {
+    *p = preset(o->protocol);
+    if (o->ious) BL_TRY(bl_cli_reals("iou", o->ious, BL_EVAL_MAX_IOUS, p->ious, &p->n_ious));
+    if (o->areas) BL_TRY(bl_cli_areas("areas", o->areas, p->areas, &p->n_areas));
+    if (o->max_dets) BL_TRY(set_limits(o, p));
+    p->class_agnostic = o->class_agnostic;
+    if (o->class_agnostic && o->groups)
+        return bl_fail(BL_ECONFIG, "--class-agnostic knows no classes: leave out --groups");
+    return bl_eval_params_check(p) == BL_OK ? BL_OK : bl_fail(BL_ECONFIG, "%s", bl_error());
+}
+
+/* ---- ground truth ---- */
+
+/* The digits of a file's name, as tools number VOC images ("2008_000002.jpg" is 2008000002); -1
+ * without digits or with too many. */
+static int64_t number_of(const char *file) {
+    const char *base = strrchr(file, '/'), *end;
+    base = base ? base + 1 : file;
+    end = strrchr(base, '.');
+    int64_t v = -1;
+    for (const char *p = base; *p && p != end; p++) {
+        if (!isdigit((unsigned char)*p)) continue;
+        if (v > INT64_MAX / 100) return -1;
+        v = (v < 0 ? 0 : v * 10) + (*p - '0');
+    }
+    return v;
+}
+
+static int by_value(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* VOC has no image ids: the numbers in the file names, or positions in the list where those are not
+ * unique. */
+static bl_status number_images(bl_dataset *d) {
+    size_t n = (size_t)d->n_images;
+    int64_t *v = malloc((n + 1) * sizeof *v);
+    if (!v) return bl_fail(BL_ENOMEM, "no memory for %zu images", n);
+    bool usable = true;
+    for (size_t i = 0; i < n; i++) usable &= (v[i] = number_of(d->images[i].file)) >= 0;
+    qsort(v, n, sizeof *v, by_value);
+    for (size_t i = 1; i < n; i++) usable &= v[i] != v[i - 1];
+    for (size_t i = 0; i < n; i++)
+        d->images[i].id = usable ? number_of(d->images[i].file) : (int64_t)i + 1;
+    free(v);
+    BL_INFO("%s: image ids are %s", d->name,
+            usable ? "the numbers in the file names" : "positions in the list, from 1");
+    return BL_OK;
+}
+
+static bl_status read_truth(const options *o, bl_dataset **out) {
+    if (!bl_is_dir(o->gt)) {
+        if (o->classes) return bl_fail(BL_ECONFIG, "--classes is for Pascal VOC folders");
+        return bl_coco_read(o->gt, o->images ? o->images : "", NULL, out);
+    }
+    const char **names;
+    int n;
+    bl_arena *arena = bl_arena_create(0);
+    if (!arena) return BL_ENOMEM;
+    bl_status status = bl_cli_names("classes", o->classes, arena, &names, &n);
+    if (status == BL_OK) status = bl_voc_read(o->gt, o->split, names, n, true, NULL, out);
+    bl_arena_destroy(arena);
+    return status == BL_OK ? number_images(*out) : status;
+}
+
+/* ---- all inputs ---- */
+
+static void note_unknown(const options *o, const bl_detections_options *r, bl_findings *w) {
+    if (r->n_unknown_images)
+        bl_finding_add(w, "unknown-images", r->n_unknown_images,
+                       "%s: left out %" PRId64 " detections of images that %s has not (first: "
+                       "image_id %" PRId64 ")",
+                       o->dt, r->n_unknown_images, o->gt, r->unknown_image);
+    if (r->n_unknown_categories)
+        bl_finding_add(w, "unknown-categories", r->n_unknown_categories,
+                       "%s: left out %" PRId64 " detections of categories that %s has not (first: "
+                       "category_id %" PRId64 ")",
+                       o->dt, r->n_unknown_categories, o->gt, r->unknown_category);
+}
+
+static bl_status read_inputs(const options *o, inputs *in) {
+    bl_detections_options reading = {.skip_unknown = o->skip_unknown};
+    BL_TRY(make_params(o, &in->params));
+    BL_TRY(read_truth(o, &in->gt));
+    BL_TRY(bl_detections_read_with(o->dt, in->gt, &reading, &in->dt));
+    if (o->train_gt) BL_TRY(bl_coco_read(o->train_gt, "", NULL, &in->train));
+    if (!o->class_agnostic)
+        BL_TRY(bl_class_groups_make(
+            in->gt,
+            &(bl_class_groups_source){.train = in->train, .file = o->groups, .minority_ratio = 0.2},
+            &in->groups));
+    note_unknown(o, &reading, &in->warnings);
+    return bl_input_check(in->gt, &in->dt, &in->params, in->train, o->dt, &in->warnings);
+}
+
+static void free_inputs(inputs *in) {
+    bl_eval_result_free(&in->eval);
+    bl_findings_free(&in->warnings);
+    bl_class_groups_free(&in->groups);
+    bl_detections_free(&in->dt);
+    bl_dataset_free(in->train);
+    bl_dataset_free(in->gt);
+}
+
+/* ---- what is written ---- */
+
+static bl_status analyse(const options *o, const bl_results *r) {
+    bl_analysis_options how = bl_analysis_defaults();
+    bl_analysis a;
+    int64_t unreadable = 0;
+    how.fates.score_threshold = o->score;
+    how.costly = (int32_t)o->costly;
+    how.image_dir = o->images;
+    BL_TRY(bl_analysis_run(r, &how, &a));
+    bl_status status = bl_analysis_write(o->out, r, &a, &unreadable);
+    if (status == BL_OK) bl_analysis_print(stdout, &a);
+    if (unreadable)
+        BL_WARN("%s: %" PRId64 " images cannot be read and have no thumbnail", o->images,
+                unreadable);
+    bl_analysis_free(&a);
+    return status;
+}
+
+static bl_status score(const options *o, inputs *in) {
+    BL_TRY(read_inputs(o, in));
+    for (int i = 0; i < in->warnings.n; i++) BL_WARN("%s", in->warnings.v[i].message);
+    BL_TRY(bl_eval_run(in->gt, &in->dt, &in->params, &in->eval));
+    const bl_results r = {.gt = in->gt,
+                          .dt = &in->dt,
+                          .eval = &in->eval,
+                          .info = o->class_agnostic ? NULL : &in->groups.info,
+                          .iter = -1,
+                          .source = o->dt,
+                          .warnings = &in->warnings};
+    printf("%s: %d images, %" PRId64 " objects, %" PRId64 " detections (%s)\n", o->gt,
+           in->gt->n_images, in->gt->n_anns, in->dt.n, o->dt);
+    bl_results_print(stdout, &r);
+    BL_TRY(bl_results_write(o->out, &r));
+    if (!o->no_analysis) BL_TRY(analyse(o, &r));
+    printf("results: %s\n", o->out);
+    return BL_OK;
+}
+
+static bl_status run(const bl_invocation *invocation) {
+    const options *o = invocation->options;
+    inputs in = {0};
+    bl_set_threads((int)o->threads);
+    bl_status status = score(o, &in);
+    free_inputs(&in);
+    return status;
+}
+
+const bl_command bl_score_command = {
+    .name = "score",
+    .summary = "Evaluate a result file of any tool: AP, per class, error analysis.",
+    .synopsis = "--gt FILE|DIR --dt FILE --out DIR [OPTIONS]",
+    .details =
+        "Computes what pycocotools and lvis-api compute, to the last bit, and says under which\n"
+        "protocol. Writes metrics.json, per_class.csv, per_class.json, pr.json and analysis.json\n"
+        "(confusion matrix, error breakdown, calibration, costly images) below DIR. What commonly\n"
+        "ruins numbers without an error is looked for and warned about.\n"
+        "\n"
+        "Groups of classes: those of --groups; else LVIS frequencies; else, with --train-gt,\n"
+        "majority and minority (fewer than a fifth of the largest class's boxes).\n"
+        "\n"
+        "Detections of a VOC folder name images by the number in the file name (2008_000002 is\n"
+        "image_id 2008000002) and classes by position, from 1.\n",
+    .examples =
+        "  ballast score --gt instances_val2017.json --dt results.json --out score\n"
+        "  ballast score --gt lvis_v1_val.json --dt results.json --protocol lvis --out score\n"
+        "  ballast score --gt val.json --dt results.json --train-gt train.json --images val2017 "
+        "\\\n"
+        "      --out score\n"
+        "  ballast score --gt val.json --dt results.json --iou 0.5 --max-dets 300 --out score\n",
+    .options = table,
+    .options_size = sizeof(options),
+    .defaults = &defaults,
+    .run = run,
+};
