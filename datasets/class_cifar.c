@@ -97,22 +97,17 @@ done:
     return status;
 }
 
-typedef struct part {
-    char *path;
-    uint8_t *data;
-    size_t size;
-} part;
-
-static bl_status join_parts(part *parts, int n, const char *dir, layout l, bl_class_set **out) {
+static bl_status join_parts(const bl_packed *parts, int n, const char *dir, layout l,
+                            bl_class_set **out) {
     int64_t images = 0;
     for (int k = 0; k < n; k++) {
-        BL_TRY(check_size(parts[k].size, parts[k].path, l));
+        BL_TRY(check_size(parts[k].size, parts[k].name, l));
         images += (int64_t)(parts[k].size / record_bytes(l));
     }
     BL_TRY(bl_class_set_create(dir, images, SIDE, SIDE, l.n_classes, out));
     int32_t first = 0;
     for (int k = 0; k < n; k++) {
-        bl_status status = unpack(parts[k].data, parts[k].size, parts[k].path, l, *out, first);
+        bl_status status = unpack(parts[k].data, parts[k].size, parts[k].name, l, *out, first);
         if (status != BL_OK) {
             bl_class_set_free(*out);
             return status;
@@ -124,23 +119,23 @@ static bl_status join_parts(part *parts, int n, const char *dir, layout l, bl_cl
 
 static bl_status read_files(const char *dir, const char *const *files, int n, layout l,
                             const char *names_file, bl_class_set **out) {
-    part parts[5] = {{0}};
+    bl_packed parts[5] = {{0}};
     bl_class_set *s = NULL;
     bl_status status = BL_OK;
-    for (int k = 0; k < n; k++) {
-        parts[k].path = bl_path_join(dir, files[k]);
-        if (!parts[k].path) {
-            status = bl_fail(BL_ENOMEM, "%s: out of memory", dir);
-            goto done;
-        }
-        BL_TRY_DONE(bl_packed_read(parts[k].path, MAX_BYTES, &parts[k].data, &parts[k].size));
+    for (int k = 0; k < n && status == BL_OK; k++) {
+        char *path = bl_path_join(dir, files[k]);
+        status = path ? bl_packed_open(path, MAX_BYTES, &parts[k])
+                      : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+        free(path);
     }
-    BL_TRY_DONE(join_parts(parts, n, dir, l, &s));
+    if (status == BL_OK) status = join_parts(parts, n, dir, l, &s);
+    for (int k = 0; k < n; k++) bl_packed_close(&parts[k]);
+    BL_TRY(status);
     status = read_names(dir, names_file, s);
-    if (status != BL_OK) bl_class_set_free(s);
-done:
-    for (int k = 0; k < n; k++) free(parts[k].path), free(parts[k].data);
-    if (status == BL_OK) *out = s;
+    if (status != BL_OK)
+        bl_class_set_free(s);
+    else
+        *out = s;
     return status;
 }
 

@@ -20,13 +20,13 @@ typedef enum bl_class_source {
 typedef struct bl_class_data_config {
     int32_t source; /* bl_class_source */
     const char *path;
-    int64_t folder_size;    /* px that images of a folder are resized to */
+    int64_t size;           /* px that all images are resized to when read; 0 = as they are */
     bool coarse;            /* CIFAR-100: the 20 super-classes */
     bool svhn_from_one;     /* SVHN: class order 1,2,...,9,0 */
     bool svhn_extra;        /* SVHN: the extra split is the unlabelled set */
     bool sort_classes;      /* renumber classes by falling count (ImageNet-127) */
-    const char *irrelevant; /* folder of a CIFAR-100 binary set whose images belong to no class
-                               (longtail.relevance < 1); "" = none */
+    const char *irrelevant; /* folder of a CIFAR-100 binary set; its training images join those that
+                               unlabelled ones are picked from, without a label */
     bl_reals mean, std;     /* 3 numbers each, instead of the reader's; empty = the reader's */
     bl_class_synth_config synthetic;
 } bl_class_data_config;
@@ -34,12 +34,13 @@ extern const bl_schema bl_class_data_schema;
 
 typedef struct bl_class_data {
     bl_class_set *train, *test;
-    bl_class_set *unlabelled; /* a split of its own (STL-10, SVHN extra, ...), or NULL: unlabelled
-                                 images are then picked from `train` */
-    bl_class_set *irrelevant; /* or NULL */
+    bl_class_set
+        *unlabelled; /* a split of its own (STL-10, SVHN extra, ...), or NULL: unlabelled
+                        images are then picked from `train`. The pool of bl_longtail_make. */
 } bl_class_data;
 
-/* Reads (or draws) what the settings name. BL_ECONFIG for settings that do not fit. */
+/* Reads (or draws) what the settings name; all sets get the training set's mean and std. BL_ECONFIG
+ * for settings that do not fit. On failure *out is empty. */
 bl_status bl_class_data_load(const bl_class_data_config *cfg, bl_class_data *out);
 void bl_class_data_free(bl_class_data *d);
 

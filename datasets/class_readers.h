@@ -25,12 +25,13 @@ bl_status bl_cifar_parse(const uint8_t *data, size_t size, const char *name, int
                          int use, int32_t n_classes, bl_class_set **out);
 
 /* STL-10, binary version: train_X.bin + train_y.bin, test_X.bin + test_y.bin, or unlabeled_X.bin
- * (labels unknown); 96x96, planes column-major, labels 1..10. */
+ * (labels unknown); 96x96, planes column-major, labels 1..10. Resized to size x size while reading
+ * (Pillow's bilinear filter, the usual 32) when size > 0: the unlabelled part is 2.8 GB at 96. */
 typedef enum bl_stl_part { BL_STL_TRAIN, BL_STL_TEST, BL_STL_UNLABELLED } bl_stl_part;
-bl_status bl_stl10_read(const char *dir, bl_stl_part part, bl_class_set **out);
-/* X and y of one part in memory; `labels` may be NULL. */
-bl_status bl_stl_parse(const uint8_t *x, size_t x_size, const uint8_t *labels, size_t y_size,
-                       const char *name, bl_class_set **out);
+bl_status bl_stl10_read(const char *dir, bl_stl_part part, int32_t size, bl_class_set **out);
+/* X and y of one part in memory; `y` may be NULL. */
+bl_status bl_stl_parse(const uint8_t *x, size_t x_size, const uint8_t *y, size_t y_size,
+                       const char *name, int32_t size, bl_class_set **out);
 
 /* SVHN, cropped digits: train_32x32.mat, test_32x32.mat, extra_32x32.mat in `dir`. Label 10 of the
  * files is the digit 0. digits_from_one: class 0..9 = digits 1,2,...,9,0, the usual order of its
@@ -44,11 +45,15 @@ bl_status bl_svhn_read(const char *dir, bl_svhn_part part, bool digits_from_one,
  * `labels` may be NULL: unknown. Labels run from 0; n_classes 0 = the largest label + 1. */
 bl_status bl_class_npy_read(const char *images, const char *labels, int32_t n_classes,
                             bl_class_set **out);
+/* The same from memory; `labels` may be NULL. */
+bl_status bl_class_npy_parse(const uint8_t *images, size_t images_size, const char *images_name,
+                             const uint8_t *labels, size_t labels_size, const char *labels_name,
+                             int32_t n_classes, bl_class_set **out);
 
 /* A folder with one sub-folder a class, in byte order of their names, JPEG or PNG files in each, in
- * byte order too; resized to size x size by Pillow's bilinear filter (pil_resize.h) of the whole
- * image. A folder without sub-folders is a set with unknown labels. Hidden files are passed over,
- * files of other types are an error. */
+ * byte order too; each whole image is resized to size x size by Pillow's bilinear filter. A folder
+ * without sub-folders is a set with unknown labels and one class. Hidden files are passed over; any
+ * other file that is no image is an error. */
 bl_status bl_class_folder_read(const char *dir, int32_t size, bl_class_set **out);
 
 #endif

@@ -59,11 +59,25 @@ bl_status bl_class_set_create(const char *name, int64_t n, int64_t height, int64
     return BL_OK;
 }
 
+static void free_names(bl_class_set *s) {
+    for (int32_t c = 0; s->class_names && c < s->n_classes; c++) free(s->class_names[c]);
+    free(s->class_names);
+    s->class_names = NULL;
+}
+
 void bl_class_set_free(bl_class_set *s) {
     if (!s) return;
-    for (int32_t c = 0; s->class_names && c < s->n_classes; c++) free(s->class_names[c]);
-    free(s->class_names), free(s->name), free(s->pixels), free(s->labels);
+    free_names(s);
+    free(s->name), free(s->pixels), free(s->labels);
     free(s);
+}
+
+bl_status bl_class_set_hide_labels(bl_class_set *s, const bl_class_set *like) {
+    free_names(s);
+    s->n_classes = like->n_classes;
+    for (int32_t i = 0; i < s->n; i++) s->labels[i] = BL_CLASS_UNKNOWN;
+    BL_TRY(number_classes(s));
+    return bl_class_set_names(s, (const char *const *)like->class_names);
 }
 
 bl_status bl_class_set_names(bl_class_set *s, const char *const *names) {

@@ -39,6 +39,9 @@ static inline uint8_t *bl_class_image(const bl_class_set *s, int64_t i) {
     return s->pixels + (size_t)i * bl_class_image_bytes(s);
 }
 
+/* Forgets the labels of `s`; its classes become those of `like`. */
+bl_status bl_class_set_hide_labels(bl_class_set *s, const bl_class_set *like);
+
 /* Replaces the class names; `names` holds n_classes strings. */
 bl_status bl_class_set_names(bl_class_set *s, const char *const *names);
 

@@ -26,9 +26,12 @@ typedef enum bl_longtail_order {
     BL_LONGTAIL_RANDOM      /* a permutation drawn from the seed */
 } bl_longtail_order;
 
+/* Which images of a class are picked, and in which order. */
 typedef enum bl_longtail_pick {
-    BL_LONGTAIL_SHUFFLED,  /* a permutation of each class's images, from the seed */
-    BL_LONGTAIL_FILE_ORDER /* as they stand in the data set; the seed does not matter */
+    BL_LONGTAIL_SHUFFLED,   /* a permutation of the class's images from (seed, class) */
+    BL_LONGTAIL_FILE_ORDER, /* as they stand in the data set; the seed does not matter */
+    BL_LONGTAIL_NUMPY /* numpy.random.seed(seed) and shuffle, class after class with one generator:
+                         the images of the LDAM-DRW and imbalanced-semi-self code (seed 0) */
 } bl_longtail_pick;
 
 /* counts[n_classes]: floor(head * ratio^(-k/(K-1))) in double precision, the last class directly as
@@ -47,15 +50,15 @@ bl_status bl_longtail_multiple(double multiple, double ratio, int32_t n_classes,
 /* Settings (section "longtail"). */
 typedef struct bl_longtail_config {
     int32_t profile;            /* bl_longtail_profile, of the labelled counts */
-    int64_t labelled_head;      /* N_1; 0 = every image of the training set is labelled */
+    int64_t labelled_head;      /* N_1; 0 = every image is labelled, with the set's own imbalance */
     double labelled_ratio;      /* gamma_l or rho, >= 1 */
-    int64_t unlabelled_head;    /* M_1; 0 = no unlabelled images from the training set */
+    double labelled_fraction;   /* > 0: round(fraction * n_k) images of each class instead of N_k */
+    int64_t unlabelled_head;    /* M_1; 0 = no unlabelled images (unless one of the next two) */
     double unlabelled_ratio;    /* gamma_u or rho_U, >= 1; 0 = as the labelled ratio */
     int32_t unlabelled_order;   /* bl_longtail_order */
     double unlabelled_multiple; /* > 0: D_U of so many times the labelled size instead of M_1 */
     double relevance;           /* share of D_U that belongs to the classes, 0..1 */
-    double labelled_fraction;   /* > 0: label round(fraction * n_k) of each class instead, and
-                                   leave the natural imbalance; unlabelled is the whole set */
+    bool unlabelled_rest;       /* every image that is not labelled instead of M_1 */
     bool unlabelled_includes_labelled;
     int32_t pick; /* bl_longtail_pick */
     int64_t seed;
@@ -65,31 +68,32 @@ extern const bl_schema bl_longtail_schema;
 /* Which images of a training set are labelled and which are unlabelled. */
 typedef struct bl_longtail {
     int32_t n_classes;
-    int64_t *labelled_counts, *unlabelled_counts; /* [n_classes]; unlabelled: by true label, with
-                                                     the labelled images if they are included */
+    int64_t *labelled_counts;   /* [n_classes] */
+    int64_t *unlabelled_counts; /* [n_classes], by true label; images without one count nowhere */
     int32_t n_labelled, n_unlabelled;
-    int32_t *labelled,
-        *unlabelled;      /* image indices, class by class in the order they were picked */
-    uint8_t *is_labelled; /* [n_unlabelled] 1: this unlabelled image is labelled too */
-    int32_t n_irrelevant; /* of n_unlabelled, at the end: indices into the other set, plus
-                             the size of the first (as bl_class_set_join numbers them) */
+    int32_t *labelled;   /* indices into the training set, class by class in the order of picking */
+    int32_t *unlabelled; /* into the pool, the same; images of no class come last */
+    uint8_t *is_labelled; /* [n_unlabelled] 1: this image is in `labelled` too */
 } bl_longtail;
 
-/* Picks per class, in class order: the first N_k of the class's (shuffled) images are labelled, the
- * next M_k unlabelled; with unlabelled_includes_labelled the unlabelled list of a class starts with
- * its labelled images. Images without a label are never picked. `irrelevant`: images of none of the
- * classes, for relevance < 1; else NULL. BL_ECONFIG when a class has too few images, naming it,
- * what it has and what is asked. */
+/* Picks per class, in class order. `pool`: where unlabelled images come from; NULL = the training
+ * set itself: the first N_k of a class's (shuffled) images are labelled, the next M_k unlabelled,
+ * and with unlabelled_includes_labelled the class's unlabelled list starts with its labelled
+ * images. A pool without any label (STL-10) is taken whole. Images without a label are never
+ * labelled ones; they are the irrelevant part of D_U when relevance < 1 (join them to the pool with
+ * bl_class_set_join). BL_ECONFIG when a class has too few images, naming it, what it has and what
+ * is asked. */
 bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *train,
-                           const bl_class_set *irrelevant, bl_longtail **out);
+                           const bl_class_set *pool, bl_longtail **out);
 void bl_longtail_free(bl_longtail *l);
 
-/* The chosen indices as JSON ("ballast-longtail-1"), atomic: settings, the set's name, size and a
- * checksum of its labels, counts, indices. */
+/* The picked indices as JSON ("ballast-longtail-1"), atomic: settings, both sets' names, sizes and
+ * checksums of labels, counts, indices. */
 bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
-                            const bl_class_set *train, const char *path);
-/* Reads them back for the same training set: BL_EFORMAT when the file is damaged, when an index is
- * out of range or listed twice, or when the set has other labels now. */
-bl_status bl_longtail_read(const char *path, const bl_class_set *train, bl_longtail **out);
+                            const bl_class_set *train, const bl_class_set *pool, const char *path);
+/* Reads them back for the same sets: BL_EFORMAT when the file is damaged, when an index is out of
+ * range or listed twice, or when a set has another size or other labels now. */
+bl_status bl_longtail_read(const char *path, const bl_class_set *train, const bl_class_set *pool,
+                           bl_longtail **out);
 
 #endif

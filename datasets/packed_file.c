@@ -3,8 +3,7 @@
 #include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "core/fs.h"
+#include <string.h>
 
 enum { DECODER_MEMORY = 256 << 20 };
 
@@ -79,21 +78,32 @@ bool bl_packed_exists(const char *path) {
     return there;
 }
 
-bl_status bl_packed_read(const char *path, size_t max_bytes, uint8_t **data, size_t *size) {
-    char *plain, *packed = packed_name(path);
-    if (!packed) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
-    bl_status status;
-    if (bl_exists(path) || !bl_exists(packed)) {
-        status = bl_read_file(path, max_bytes, &plain, size);
-        if (status == BL_OK) *data = (uint8_t *)plain;
-    } else {
-        bl_map m;
-        status = bl_map_open(packed, &m);
-        if (status == BL_OK) {
-            status = bl_xz_unpack(m.data, m.size, packed, max_bytes, data, size);
-            bl_map_close(&m);
-        }
-    }
+void bl_packed_close(bl_packed *p) {
+    if (p->map.data) bl_map_close(&p->map);
+    free(p->heap), free(p->name);
+    *p = (bl_packed){0};
+}
+
+static bl_status open_named(const char *path, char *packed, size_t max_bytes, bl_packed *p) {
+    bool plain = bl_exists(path) || !bl_exists(packed);
+    p->name = strdup(plain ? path : packed);
+    if (!p->name) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    BL_TRY(bl_map_open(p->name, &p->map));
+    p->data = p->map.data, p->size = p->map.size;
+    if (plain) return BL_OK;
+    BL_TRY(bl_xz_unpack(p->map.data, p->map.size, p->name, max_bytes, &p->heap, &p->size));
+    bl_map_close(&p->map);
+    p->map = (bl_map){0};
+    p->data = p->heap;
+    return BL_OK;
+}
+
+bl_status bl_packed_open(const char *path, size_t max_bytes, bl_packed *p) {
+    *p = (bl_packed){0};
+    char *packed = packed_name(path);
+    bl_status status = packed ? open_named(path, packed, max_bytes, p)
+                              : bl_fail(BL_ENOMEM, "%s: out of memory", path);
     free(packed);
+    if (status != BL_OK) bl_packed_close(p);
     return status;
 }

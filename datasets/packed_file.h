@@ -6,12 +6,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/status.h"
+#include "core/fs.h"
 
-/* Reads `path`, or, when it does not exist, `path`.xz unpacked. At most max_bytes of content;
- * decompression is bounded in memory too (256 MiB). The caller frees *data. BL_EIO when neither is
- * there, BL_EFORMAT when the compressed data is damaged or ends early. */
-bl_status bl_packed_read(const char *path, size_t max_bytes, uint8_t **data, size_t *size);
+/* A file's content, read-only: the mapped file, or what was unpacked from it. */
+typedef struct bl_packed {
+    const uint8_t *data;
+    size_t size;
+    char *name; /* of the file that was found, for messages */
+    bl_map map;
+    uint8_t *heap;
+} bl_packed;
+
+/* Opens `path`, or, when it does not exist, `path`.xz, unpacked (at most max_bytes; the decoder may
+ * use 256 MiB). BL_EIO when neither is there, BL_EFORMAT when compressed data is damaged or ends
+ * early. *p is empty on failure. */
+bl_status bl_packed_open(const char *path, size_t max_bytes, bl_packed *p);
+void bl_packed_close(bl_packed *p); /* safe on an empty one */
 
 /* One of the two is there. */
 bool bl_packed_exists(const char *path);

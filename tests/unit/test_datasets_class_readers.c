@@ -1,0 +1,416 @@
+/* Readers of classification sets on small files made here: contents, and what damage is reported.
+ */
+#include "datasets/class_readers.h"
+
+#include <lzma.h>
+#include <matio.h>
+#include <unistd.h>
+
+#include "core/fs.h"
+#include "datasets/class_data.h"
+#include "datasets/image.h"
+#include "datasets/npy.h"
+#include "datasets/packed_file.h"
+#include "datasets/pil_resize.h"
+#include "tests/check.h"
+
+static char root[] = "class_readers_XXXXXX";
+
+static char *in(const char *name) {
+    static char path[64][256]; /* of the last calls */
+    static int at;
+    snprintf(path[at = (at + 1) % 64], sizeof path[0], "%s/%s", root, name);
+    return path[at];
+}
+
+static void write_bytes(const char *name, const void *data, size_t size) {
+    CHECK_OK(bl_write_file(in(name), data, size));
+}
+
+static void write_xz(const char *name, const uint8_t *data, size_t size, size_t cut) {
+    size_t room = lzma_stream_buffer_bound(size), used = 0;
+    uint8_t *packed = malloc(room);
+    CHECK(packed && lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, data, size, packed, &used,
+                                            room) == LZMA_OK);
+    write_bytes(name, packed, used - cut);
+    free(packed);
+}
+
+/* Value of channel c at (y, x) of image i in every fixture. */
+static uint8_t pixel(int i, int y, int x, int c) {
+    return (uint8_t)(31 * i + 7 * y + 3 * x + 101 * c + (y * x) % 5);
+}
+
+static void check_pixels(const bl_class_set *s, int first, int n) {
+    for (int i = 0; i < n; i++)
+        for (int y = 0; y < s->height; y++)
+            for (int x = 0; x < s->width; x++)
+                for (int c = 0; c < 3; c++)
+                    CHECK_EQ(bl_class_image(s, first + i)[3 * (y * s->width + x) + c],
+                             pixel(i, y, x, c));
+}
+
+/* ---- CIFAR ---- */
+
+static size_t cifar_records(uint8_t *buf, int n, int label_bytes) {
+    uint8_t *p = buf;
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < label_bytes; k++) *p++ = (uint8_t)((i + 3 * k) % 10);
+        for (int c = 0; c < 3; c++)
+            for (int y = 0; y < 32; y++)
+                for (int x = 0; x < 32; x++) *p++ = pixel(i, y, x, c);
+    }
+    return (size_t)(p - buf);
+}
+
+static void test_cifar(void) {
+    static uint8_t buf[4 * 3074];
+    bl_class_set *s;
+    size_t size = cifar_records(buf, 4, 1);
+    CHECK_OK(bl_cifar_parse(buf, size, "b", 1, 0, 10, &s));
+    CHECK_EQ(s->n, 4);
+    check_pixels(s, 0, 4);
+    for (int i = 0; i < 4; i++) CHECK_EQ(s->labels[i], i);
+    bl_class_set_free(s);
+    CHECK_FAILS(bl_cifar_parse(buf, size - 1, "b", 1, 0, 10, &s), BL_EFORMAT, "3072 are left over");
+    CHECK_FAILS(bl_cifar_parse(buf, 0, "b", 1, 0, 10, &s), BL_EFORMAT, "0 bytes");
+    buf[2 * 3073] = 10;
+    CHECK_FAILS(bl_cifar_parse(buf, size, "b", 1, 0, 10, &s), BL_EFORMAT,
+                "label 10 at byte 6146 (record 2)");
+    buf[2 * 3073] = 2;
+
+    /* Five files, one of them packed. */
+    CHECK_OK(bl_mkdirs(in("c10")));
+    write_bytes("c10/data_batch_1.bin", buf, size);
+    write_xz("c10/data_batch_2.bin.xz", buf, size, 0);
+    write_bytes("c10/data_batch_3.bin", buf, 3073);
+    write_bytes("c10/data_batch_4.bin", buf, size);
+    CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EIO, "data_batch_5.bin");
+    write_bytes("c10/data_batch_5.bin", buf, size);
+    CHECK_OK(bl_cifar10_read(in("c10"), false, &s));
+    CHECK_EQ(s->n, 17);
+    check_pixels(s, 4, 4);
+    check_pixels(s, 13, 4);
+    CHECK_STR(s->class_names[3], "cat");
+    CHECK_NEAR(s->mean[0], 0.4914, 1e-6);
+    bl_class_set_free(s);
+    write_bytes("c10/batches.meta.txt", "a\nb\nc\n", 6);
+    CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "3 class names, expected 10");
+    write_bytes("c10/batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n", 21);
+    CHECK_OK(bl_cifar10_read(in("c10"), false, &s));
+    CHECK_STR(s->class_names[9], "j");
+    bl_class_set_free(s);
+    write_xz("c10/data_batch_2.bin.xz", buf, size, 30);
+    CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "it ends early");
+    write_bytes("c10/data_batch_2.bin.xz", "no xz file at all", 17);
+    CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "it is no xz file");
+
+    size = cifar_records(buf, 3, 2);
+    CHECK_OK(bl_mkdirs(in("c100")));
+    write_bytes("c100/train.bin", buf, size);
+    CHECK_OK(bl_cifar100_read(in("c100"), false, false, &s));
+    CHECK_EQ(s->n_classes, 100);
+    CHECK_EQ(s->labels[1], 4);
+    check_pixels(s, 0, 3);
+    bl_class_set_free(s);
+    CHECK_OK(bl_cifar100_read(in("c100"), false, true, &s));
+    CHECK_EQ(s->n_classes, 20);
+    CHECK_EQ(s->labels[1], 1);
+    bl_class_set_free(s);
+}
+
+static void test_packed_limits(void) {
+    static uint8_t zeros[1 << 20], *data;
+    size_t size;
+    write_xz("zeros.xz", zeros, sizeof zeros, 0);
+    bl_packed p;
+    CHECK_FAILS(bl_packed_open(in("zeros"), 1000, &p), BL_EFORMAT, "unpacks to more than the 1000");
+    CHECK_OK(bl_packed_open(in("zeros"), 1 << 20, &p));
+    CHECK_EQ(p.size, 1 << 20);
+    bl_packed_close(&p);
+    CHECK(bl_packed_exists(in("zeros")) && !bl_packed_exists(in("ones")));
+    CHECK_FAILS(bl_packed_open(in("ones"), 1000, &p), BL_EIO, "ones");
+    CHECK_FAILS(bl_xz_unpack((const uint8_t *)"", 0, "empty", 10, &data, &size), BL_EFORMAT,
+                "empty");
+}
+
+/* ---- STL-10 ---- */
+
+static void test_stl(void) {
+    enum { N = 2, IMAGE = 3 * 96 * 96 };
+    uint8_t *x = malloc(N * IMAGE), *p = x;
+    CHECK(x);
+    for (int i = 0; i < N; i++)
+        for (int c = 0; c < 3; c++)
+            for (int col = 0; col < 96; col++)
+                for (int row = 0; row < 96; row++) *p++ = pixel(i, row, col, c);
+    const uint8_t y[3] = {10, 1, 1};
+    bl_class_set *s, *small;
+    CHECK_OK(bl_stl_parse(x, N * IMAGE, y, 2, "stl", 0, &s));
+    check_pixels(s, 0, N);
+    CHECK_EQ(s->labels[0], 9);
+    CHECK_EQ(s->labels[1], 0);
+    CHECK_STR(s->class_names[7], "monkey");
+    /* Resized while reading = resized afterwards. */
+    CHECK_OK(bl_stl_parse(x, N * IMAGE, NULL, 0, "stl", 32, &small));
+    CHECK_OK(bl_class_set_resize(s, 32, 32));
+    CHECK(!memcmp(s->pixels, small->pixels, N * bl_class_image_bytes(s)));
+    CHECK_EQ(small->labels[0], BL_CLASS_UNKNOWN);
+    bl_class_set_free(s), bl_class_set_free(small);
+    CHECK_FAILS(bl_stl_parse(x, IMAGE + 5, y, 1, "stl", 0, &s), BL_EFORMAT, "5 are left over");
+    CHECK_FAILS(bl_stl_parse(x, N * IMAGE, y, 3, "stl", 0, &s), BL_EFORMAT, "2 images, but 3");
+    const uint8_t wrong[2] = {1, 11};
+    CHECK_FAILS(bl_stl_parse(x, N * IMAGE, wrong, 2, "stl", 0, &s), BL_EFORMAT, "11 at byte 1");
+
+    CHECK_OK(bl_mkdirs(in("stl")));
+    write_bytes("stl/train_X.bin", x, N * IMAGE);
+    write_bytes("stl/train_y.bin", y, 2);
+    write_bytes("stl/test_X.bin", x, IMAGE);
+    write_bytes("stl/test_y.bin", y, 1);
+    write_xz("stl/unlabeled_X.bin.xz", x, N * IMAGE, 0);
+    bl_class_data d;
+    bl_class_data_config cfg = {
+        .source = BL_CLASS_STL10, .path = in("stl"), .size = 32, .irrelevant = ""};
+    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_EQ(d.train->n, 2);
+    CHECK_EQ(d.test->n, 1);
+    CHECK_EQ(d.unlabelled->n, 2);
+    CHECK_EQ(d.unlabelled->width, 32);
+    bl_class_data_free(&d);
+    free(x);
+}
+
+/* ---- SVHN ---- */
+
+static void save_variable(mat_t *f, const char *name, int type, int data_type, int rank,
+                          size_t *dims, void *data) {
+    matvar_t *v = Mat_VarCreate(name, (enum matio_classes)type, (enum matio_types)data_type, rank,
+                                dims, data, 0);
+    CHECK(v);
+    CHECK_EQ(Mat_VarWrite(f, v, MAT_COMPRESSION_ZLIB), 0);
+    Mat_VarFree(v);
+}
+
+static void save_svhn(const char *name, bool doubles, int n_labels, int last) {
+    enum { N = 3 };
+    static uint8_t x[N * 3072], y[4] = {10, 1, 9, 1};
+    double yd[4] = {10, 1, 9, 1};
+    uint8_t *p = x;
+    for (int i = 0; i < N; i++)
+        for (int c = 0; c < 3; c++)
+            for (int col = 0; col < 32; col++)
+                for (int row = 0; row < 32; row++) *p++ = pixel(i, row, col, c);
+    y[2] = (uint8_t)last, yd[2] = last;
+    mat_t *f = Mat_CreateVer(in(name), NULL, MAT_FT_MAT5);
+    CHECK(f);
+    size_t dims[4] = {32, 32, 3, N}, label_dims[2] = {(size_t)n_labels, 1};
+    save_variable(f, "X", MAT_C_UINT8, MAT_T_UINT8, 4, dims, x);
+    if (n_labels > 0)
+        save_variable(f, "y", doubles ? MAT_C_DOUBLE : MAT_C_UINT8,
+                      doubles ? MAT_T_DOUBLE : MAT_T_UINT8, 2, label_dims,
+                      doubles ? (void *)yd : (void *)y);
+    Mat_Close(f);
+}
+
+static void test_svhn(void) {
+    bl_class_set *s;
+    CHECK_OK(bl_mkdirs(in("svhn")));
+    for (int doubles = 0; doubles < 2; doubles++) {
+        save_svhn("svhn/train_32x32.mat", doubles, 3, 9);
+        CHECK_OK(bl_svhn_read(in("svhn"), BL_SVHN_TRAIN, true, &s));
+        CHECK_EQ(s->n, 3);
+        check_pixels(s, 0, 3);
+        CHECK(s->labels[0] == 9 && s->labels[1] == 0 && s->labels[2] == 8);
+        CHECK_STR(s->class_names[9], "0");
+        bl_class_set_free(s);
+    }
+    CHECK_OK(bl_svhn_read(in("svhn"), BL_SVHN_TRAIN, false, &s));
+    CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 9);
+    bl_class_set_free(s);
+    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EIO, "does not exist");
+    save_svhn("svhn/test_32x32.mat", false, 4, 9);
+    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "a list of 3 labels");
+    save_svhn("svhn/test_32x32.mat", true, 3, 11);
+    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "y[2] is 11");
+    save_svhn("svhn/test_32x32.mat", true, 0, 1);
+    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "no variable \"y\"");
+    write_bytes("svhn/test_32x32.mat", "MATLAB 5.0 MAT-file, but not really", 35);
+    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "damaged");
+}
+
+/* ---- .npy ---- */
+
+static size_t make_npy(uint8_t *buf, const char *dict, const void *data, size_t bytes) {
+    size_t n = strlen(dict), header = (10 + n + 1 + 63) / 64 * 64 - 10;
+    memcpy(buf, "\x93NUMPY\x01\x00", 8);
+    buf[8] = (uint8_t)header, buf[9] = (uint8_t)(header >> 8);
+    memset(buf + 10, ' ', header);
+    memcpy(buf + 10, dict, n);
+    buf[10 + header - 1] = '\n';
+    memcpy(buf + 10 + header, data, bytes);
+    return 10 + header + bytes;
+}
+
+static void test_npy_header(void) {
+    static uint8_t buf[4096];
+    static const int32_t values[4] = {1, -2, 300000, 4};
+    bl_npy a;
+    size_t n =
+        make_npy(buf, "{'descr': '<i4', 'fortran_order': False, 'shape': (4,), }", values, 16);
+    CHECK_OK(bl_npy_parse(buf, n, "x", &a));
+    CHECK_EQ(a.count, 4);
+    CHECK_EQ(bl_npy_integer(&a, 1), -2);
+    CHECK_EQ(bl_npy_integer(&a, 2), 300000);
+    CHECK_FAILS(bl_npy_parse(buf, n - 1, "x", &a), BL_EFORMAT, "cut off");
+    CHECK_FAILS(bl_npy_parse(buf, 40, "x", &a), BL_EFORMAT, "does not fit");
+    CHECK_FAILS(bl_npy_parse(buf, 5, "x", &a), BL_EFORMAT, "no .npy file");
+    static const struct {
+        const char *dict, *message;
+        bl_status status;
+    } bad[] = {
+        {"{'descr': '>i4', 'fortran_order': False, 'shape': (4,)}", ">i4", BL_EUNSUPPORTED},
+        {"{'descr': '<i4', 'fortran_order': True, 'shape': (2,2)}", "Fortran", BL_EUNSUPPORTED},
+        {"{'descr': '<c8', 'fortran_order': False, 'shape': (2,)}", "<c8", BL_EUNSUPPORTED},
+        {"{'descr': '<i4', 'fortran_order': False}", "not all of", BL_EFORMAT},
+        {"{'descr': '<i4', 'descr': '<i4', 'shape': (4,)}", "repeated key", BL_EFORMAT},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (4)} x", "after the dict", BL_EFORMAT},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (5,)}", "5 elements", BL_EFORMAT},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (4611686018427387904,4,4)}",
+         "can be counted", BL_EFORMAT},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+         "out of range", BL_EFORMAT},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (-4,)}", "number is missing",
+         BL_EFORMAT},
+        {"{'descr': '<i4", "over-long", BL_EFORMAT},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        n = make_npy(buf, bad[i].dict, values, 16);
+        CHECK_FAILS(bl_npy_parse(buf, n, "x", &a), bad[i].status, bad[i].message);
+    }
+}
+
+static void test_npy_sets(void) {
+    enum { N = 3, H = 4, W = 5 };
+    uint8_t nhwc[N * H * W * 3], nchw[N * H * W * 3], square[2 * 48], buf[2048], lab[512];
+    for (int i = 0; i < N; i++)
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++)
+                for (int c = 0; c < 3; c++) {
+                    nhwc[((i * H + y) * W + x) * 3 + c] = pixel(i, y, x, c);
+                    nchw[((i * 3 + c) * H + y) * W + x] = pixel(i, y, x, c);
+                }
+    for (int i = 0; i < 2; i++)
+        for (int c = 0; c < 3; c++)
+            for (int y = 0; y < 4; y++)
+                for (int x = 0; x < 4; x++) square[i * 48 + c * 16 + y * 4 + x] = pixel(i, y, x, c);
+    const int64_t labels[N] = {2, 0, 6};
+    size_t n, m = make_npy(lab, "{'descr': '<i8', 'fortran_order': False, 'shape': (3,)}", labels,
+                           sizeof labels);
+    bl_class_set *s;
+    n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5, 3), }", nhwc,
+                 sizeof nhwc);
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, &s));
+    check_pixels(s, 0, N);
+    CHECK_EQ(s->n_classes, 7);
+    CHECK_EQ(s->labels[2], 6);
+    bl_class_set_free(s);
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 6, &s), BL_EFORMAT,
+                "label 6 of image 2");
+    n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 3, 4, 5), }", nchw,
+                 sizeof nchw);
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 10, &s));
+    check_pixels(s, 0, N);
+    CHECK_EQ(s->n_classes, 10);
+    CHECK_EQ(s->labels[0], BL_CLASS_UNKNOWN);
+    bl_class_set_free(s);
+    n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 48), }", square, 96);
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, &s));
+    check_pixels(s, 0, 2);
+    bl_class_set_free(s);
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, &s), BL_EFORMAT, "2 integers");
+    n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 47), }", square, 94);
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, &s), BL_EFORMAT, "no square");
+}
+
+/* ---- folders ---- */
+
+static void save_image(const char *name, int i, int w, int h) {
+    bl_image img;
+    CHECK_OK(bl_image_alloc(w, h, &img));
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            for (int c = 0; c < 3; c++) img.rgb[3 * (y * w + x) + c] = pixel(i, y, x, c);
+    CHECK_OK(bl_png_write(in(name), &img));
+    bl_image_free(&img);
+}
+
+static void test_folder(void) {
+    bl_class_set *s;
+    CHECK_OK(bl_mkdirs(in("f/train/dog")));
+    CHECK_OK(bl_mkdirs(in("f/train/cat")));
+    CHECK_OK(bl_mkdirs(in("f/test/dog")));
+    CHECK_OK(bl_mkdirs(in("f/test/cat")));
+    CHECK_OK(bl_mkdirs(in("f/unlabelled")));
+    save_image("f/train/dog/b.png", 0, 16, 16);
+    save_image("f/train/dog/a.png", 1, 16, 16);
+    save_image("f/train/cat/z.png", 2, 40, 20);
+    save_image("f/test/dog/1.png", 3, 16, 16);
+    save_image("f/unlabelled/u.png", 4, 16, 16);
+    write_bytes("f/train/dog/.hidden", "x", 1);
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, &s));
+    CHECK_EQ(s->n, 3);
+    CHECK_STR(s->class_names[0], "cat");
+    CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
+    CHECK_EQ(bl_class_image(s, 1)[0], pixel(1, 0, 0, 0)); /* a before b */
+    bl_image big, small;
+    CHECK_OK(bl_image_load(in("f/train/cat/z.png"), &big));
+    CHECK_OK(bl_pil_resize_image(&big, 16, 16, BL_PIL_BILINEAR, &small));
+    CHECK(!memcmp(small.rgb, bl_class_image(s, 0), 16 * 16 * 3));
+    bl_image_free(&big), bl_image_free(&small);
+    bl_class_set_free(s);
+
+    bl_class_data d;
+    bl_class_data_config cfg = {
+        .source = BL_CLASS_FOLDER, .path = in("f"), .size = 16, .irrelevant = ""};
+    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_EQ(d.unlabelled->n, 1);
+    CHECK_EQ(d.unlabelled->labels[0], BL_CLASS_UNKNOWN);
+    CHECK_EQ(d.unlabelled->n_classes, 2);
+    CHECK_NEAR(d.test->mean[1], d.train->mean[1], 0);
+    bl_class_data_free(&d);
+    cfg.sort_classes = true; /* dogs are more common */
+    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_STR(d.train->class_names[0], "dog");
+    CHECK_STR(d.test->class_names[0], "dog");
+    CHECK_EQ(d.test->labels[0], 0);
+    bl_class_data_free(&d);
+
+    write_bytes("f/train/cat/notes.txt", "no image", 8);
+    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, &s), BL_EFORMAT, "notes.txt");
+    CHECK_EQ(unlink(in("f/train/cat/notes.txt")), 0);
+    save_image("f/train/stray.png", 0, 4, 4);
+    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, &s), BL_EFORMAT, "stray.png");
+    CHECK_EQ(unlink(in("f/train/stray.png")), 0);
+    CHECK_OK(bl_mkdirs(in("f/test/fish")));
+    CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_EFORMAT, "different class folders");
+    CHECK_FAILS(bl_class_folder_read(in("none"), 16, &s), BL_EIO, "none");
+    CHECK_OK(bl_mkdirs(in("empty")));
+    CHECK_FAILS(bl_class_folder_read(in("empty"), 16, &s), BL_EFORMAT, "no image");
+    cfg.path = "";
+    CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.path");
+}
+
+int main(void) {
+    CHECK(mkdtemp(root));
+    test_cifar();
+    test_packed_limits();
+    test_stl();
+    test_svhn();
+    test_npy_header();
+    test_npy_sets();
+    test_folder();
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    CHECK_EQ(system(command), 0);
+    return 0;
+}
