@@ -43,6 +43,17 @@ bl_status bl_grad_target_maps(bl_ctx *ctx, bl_tensor *const *maps, int n, bl_ten
 bl_status bl_grad_masked(bl_ctx *ctx, const bl_tensor *y, bl_tensor *dy, float factor,
                          bl_tensor **g);
 
+/* Loss ops: backward of a loss whose saved[0] is its gradient for a seed of 1. */
+bl_status bl_loss_backward(bl_ctx *ctx, bl_node *node);
+/* Makes *x a planar matrix and d a matrix of its shape. */
+bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d, bool *made);
+/* The scalar and its node; drops d, and x when it was made by bl_loss_open. */
+bl_status bl_loss_close(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool made, bl_tensor *d,
+                        double value, bl_tensor **loss);
+/* A device copy of an optional list; *data stays NULL for NULL. */
+bl_status bl_loss_list(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
+                       bl_tensor **t, void **data);
+
 bl_status bl_tape_create(bl_tape **out);
 void bl_tape_clear(bl_ctx *ctx); /* releases everything saved */
 void bl_tape_destroy(bl_tape *t);

@@ -102,7 +102,15 @@ struct bl_kernels {
     /* losses: return the scaled sum; d (same shape as x) receives the gradient of the scaled sum,
      * zero where a row or column is ignored. Matrices are planar. weight may be NULL. */
     double (*softmax_loss)(const float *logits, int64_t n, int64_t k, const int32_t *label,
-                           const float *weight, float focal, float scale, float *d);
+                           const float *weight, const bl_softmax_attr *, float scale, float *d);
+    double (*soft_target_loss)(const float *logits, int64_t n, int64_t k, const float *target,
+                               const float *weight, const bl_softmax_attr *, float scale, float *d);
+    double (*entropy_loss)(const float *logits, int64_t n, int64_t k, const float *weight,
+                           float scale, float *d);
+    /* s (n,nq) holds q.queue; becomes the gradient with respect to it; d (n,c) receives the part of
+     * q's gradient that comes from the keys. */
+    double (*info_nce)(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
+                       float temperature, float scale, float *s, float *d);
     double (*sigmoid_bce)(const float *x, int64_t n, const float *target, const float *weight,
                           float scale, float *d);
     double (*smooth_l1)(const float *x, int64_t n, int64_t k, const int32_t *first,

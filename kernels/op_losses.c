@@ -1,7 +1,8 @@
-/* Losses: the forward kernel computes the gradient too; backward scales it by the seed. */
+/* Losses: the forward kernel computes the gradient too; backward scales it by the seed. Here: what
+ * they share, and the losses of detection; op_class_losses.c has those of classification. */
 #include "kernels/internal.h"
 
-static bl_status loss_backward(bl_ctx *ctx, bl_node *node) {
+bl_status bl_loss_backward(bl_ctx *ctx, bl_node *node) {
     bl_tensor *dx;
     float beta, seed;
     BL_TRY(bl_scalar(ctx, node->out->grad, &seed));
@@ -10,13 +11,10 @@ static bl_status loss_backward(bl_ctx *ctx, bl_node *node) {
     return BL_OK;
 }
 
-static const bl_op softmax_op = {"softmax_loss", loss_backward};
-static const bl_op bce_op = {"sigmoid_bce_loss", loss_backward};
-static const bl_op smooth_l1_op = {"smooth_l1_loss", loss_backward};
+static const bl_op bce_op = {"sigmoid_bce_loss", bl_loss_backward};
+static const bl_op smooth_l1_op = {"smooth_l1_loss", bl_loss_backward};
 
-/* Makes *x a planar matrix and d a matrix of its shape. */
-static bl_status open_loss(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d,
-                           bool *made) {
+bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d, bool *made) {
     if ((*x)->h != 1 || (*x)->w != 1) {
         return bl_fail(BL_EINVAL, "%s: input %s is not a matrix (N,K)", name, bl_shape(*x).s);
     }
@@ -24,9 +22,8 @@ static bl_status open_loss(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tens
     return bl_tensor_like(ctx, *x, d);
 }
 
-/* The scalar and its node; drops d, and x when it was made here. */
-static bl_status close_loss(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool made, bl_tensor *d,
-                            double value, bl_tensor **loss) {
+bl_status bl_loss_close(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool made, bl_tensor *d,
+                        double value, bl_tensor **loss) {
     BL_TRY(bl_scalar_new(ctx, (float)value, loss));
     if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, op, &x, 1, *loss, &d, 1, NULL));
     bl_tensor_drop(ctx, d);
@@ -34,43 +31,13 @@ static bl_status close_loss(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool mad
     return BL_OK;
 }
 
-/* A device copy of an optional list; *data stays NULL for NULL. */
-static bl_status upload_list(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
-                             bl_tensor **t, void **data) {
+bl_status bl_loss_list(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
+                       bl_tensor **t, void **data) {
     *t = NULL, *data = NULL;
     if (!src) return BL_OK;
     BL_TRY(bl_upload(ctx, dtype, n, c, src, t));
     *data = (*t)->data;
     return BL_OK;
-}
-
-bl_status bl_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label, const float *weight,
-                          float focal, float scale, bl_tensor **loss) {
-    *loss = NULL;
-    int64_t n = logits->n, k = logits->c;
-    if (!(focal >= 0)) {
-        return bl_fail(BL_EINVAL, "softmax_loss: the focal exponent %g is negative", (double)focal);
-    }
-    for (int64_t i = 0; i < n; i++) {
-        if (label[i] < -1 || label[i] >= k) {
-            return bl_fail(BL_EINVAL, "softmax_loss: label[%lld] = %d is not in [-1,%lld)",
-                           (long long)i, label[i], (long long)k);
-        }
-    }
-    bl_tensor *d, *list_label, *list_weight;
-    void *labels, *weights;
-    bool made;
-    double value = 0;
-    BL_TRY(open_loss(ctx, "softmax_loss", &logits, &d, &made));
-    BL_TRY(upload_list(ctx, BL_I32, n, 1, label, &list_label, &labels));
-    BL_TRY(upload_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    if (n > 0) {
-        value =
-            ctx->k->softmax_loss(bl_f32(logits), n, k, labels, weights, focal, scale, bl_f32(d));
-    }
-    bl_tensor_drop(ctx, list_label);
-    bl_tensor_drop(ctx, list_weight);
-    return close_loss(ctx, &softmax_op, logits, made, d, value, loss);
 }
 
 bl_status bl_sigmoid_bce_loss(bl_ctx *ctx, bl_tensor *x, const float *target, const float *weight,
@@ -84,13 +51,13 @@ bl_status bl_sigmoid_bce_loss(bl_ctx *ctx, bl_tensor *x, const float *target, co
     void *targets, *weights;
     bool made;
     double value = 0;
-    BL_TRY(open_loss(ctx, "sigmoid_bce_loss", &x, &d, &made));
-    BL_TRY(upload_list(ctx, BL_F32, n, 1, target, &list_target, &targets));
-    BL_TRY(upload_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
+    BL_TRY(bl_loss_open(ctx, "sigmoid_bce_loss", &x, &d, &made));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, target, &list_target, &targets));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
     if (n > 0) value = ctx->k->sigmoid_bce(bl_f32(x), n, targets, weights, scale, bl_f32(d));
     bl_tensor_drop(ctx, list_target);
     bl_tensor_drop(ctx, list_weight);
-    return close_loss(ctx, &bce_op, x, made, d, value, loss);
+    return bl_loss_close(ctx, &bce_op, x, made, d, value, loss);
 }
 
 bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, const float *target,
@@ -112,10 +79,10 @@ bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, con
     void *firsts, *targets, *weights;
     bool made;
     double value = 0;
-    BL_TRY(open_loss(ctx, "smooth_l1_loss", &x, &d, &made));
-    BL_TRY(upload_list(ctx, BL_I32, n, 1, first, &list_first, &firsts));
-    BL_TRY(upload_list(ctx, BL_F32, n, per, target, &list_target, &targets));
-    BL_TRY(upload_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
+    BL_TRY(bl_loss_open(ctx, "smooth_l1_loss", &x, &d, &made));
+    BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, first, &list_first, &firsts));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, per, target, &list_target, &targets));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
     if (n > 0) {
         value = ctx->k->smooth_l1(bl_f32(x), n, k, firsts, targets, weights, per, beta, scale,
                                   bl_f32(d));
@@ -123,5 +90,5 @@ bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, con
     bl_tensor_drop(ctx, list_first);
     bl_tensor_drop(ctx, list_target);
     bl_tensor_drop(ctx, list_weight);
-    return close_loss(ctx, &smooth_l1_op, x, made, d, value, loss);
+    return bl_loss_close(ctx, &smooth_l1_op, x, made, d, value, loss);
 }

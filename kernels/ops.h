@@ -116,6 +116,41 @@ bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl
  * ignored. */
 bl_status bl_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label, const float *weight,
                           float focal, float scale, bl_tensor **loss);
+/* What may happen to logits z before the softmax: z'_k = gain * (z_k - margin_y [k = y]) + bias_k.
+ */
+typedef struct bl_softmax_attr {
+    float gain;        /* LDAM's s, 1/temperature; 0 = 1 */
+    const float *bias; /* [K]: tau * ln(prior) adjusts logits (Menon et al., ICLR 2021); NULL = 0 */
+    const float *margin; /* [K]: LDAM's margins (Cao et al., NeurIPS 2019); NULL = 0. Hard labels */
+    float focal;         /* exponent; hard labels */
+    bool weight_in_focal; /* l = weight * (-ln q): (1 - e^-l)^focal * l, as the published code of
+                             class-balanced focal loss has it */
+} bl_softmax_attr;
+/* The same with adjusted logits. A mean weighted by class divides by the sum of the rows' weights:
+ * put that into `scale`. */
+bl_status bl_adjusted_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label,
+                                   const float *weight, const bl_softmax_attr *attr, float scale,
+                                   bl_tensor **loss);
+/* Cross-entropy with soft targets: scale * sum_i weight[i] * sum_k -target[i*K+k] ln
+ * softmax(z'_i)_k. Targets need not sum to 1. attr (gain and bias only) or NULL. */
+bl_status bl_soft_target_loss(bl_ctx *ctx, bl_tensor *logits, const float *target,
+                              const float *weight, const bl_softmax_attr *attr, float scale,
+                              bl_tensor **loss);
+/* Entropy of the predictions: scale * sum_i weight[i] * sum_k -p_k ln p_k, p = softmax(logits_i).
+ */
+bl_status bl_entropy_loss(bl_ctx *ctx, bl_tensor *logits, const float *weight, float scale,
+                          bl_tensor **loss);
+/* InfoNCE (van den Oord et al., 2018) as in MoCo (He et al., CVPR 2020): row i of q (N,D) should be
+ * closer to its key (keys (N,D)) than to any row of the queue (Q,D): scale * sum_i -ln of
+ * e^{q_i.k_i/T} / (e^{q_i.k_i/T} + sum_j e^{q_i.n_j/T}). Gradient to q only. */
+bl_status bl_info_nce_loss(bl_ctx *ctx, bl_tensor *q, const bl_tensor *keys, const bl_tensor *queue,
+                           float temperature, float scale, bl_tensor **loss);
+/* A loss that the caller computed: its value, and its gradient grad[i] (planar host array, copied)
+ * with respect to each of the n <= 8 matrices x[i] (N,C); grad[i] NULL: none. Algorithms with a
+ * loss of their own (contrastive ones over pairs and banks) use this instead of a chain of small
+ * ops. */
+bl_status bl_given_loss(bl_ctx *ctx, bl_tensor *const *x, const float *const *grad, int n,
+                        double value, bl_tensor **loss);
 /* sum_i weight[i] * BCE(sigmoid(x_i), target_i) * scale; x (N,1), target in [0,1]. */
 bl_status bl_sigmoid_bce_loss(bl_ctx *ctx, bl_tensor *x, const float *target, const float *weight,
                               float scale, bl_tensor **loss);

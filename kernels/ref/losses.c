@@ -16,22 +16,105 @@ static double softmax_row(const float *z, int64_t k, float *p, float *max) {
     return log(sum);
 }
 
+/* Adjusted logits of one row into z: gain * (x - margin at `label`) + bias. */
+static const float *adjust(const float *x, int64_t k, int32_t label, const bl_softmax_attr *a,
+                           float gain, float *z) {
+    for (int64_t q = 0; q < k; q++) {
+        float m = a->margin && q == label ? a->margin[q] : 0;
+        z[q] = gain * (x[q] - m) + (a->bias ? a->bias[q] : 0);
+    }
+    return z;
+}
+
+/* The row's adjusted logits go through its own gradient memory. */
 static double softmax_loss(const float *logits, int64_t n, int64_t k, const int32_t *label,
-                           const float *weight, float focal, float scale, float *d) {
+                           const float *weight, const bl_softmax_attr *a, float scale, float *d) {
     double total = 0;
+    float gain = a->gain != 0 ? a->gain : 1;
+    bool plain = gain == 1 && !a->bias && !a->margin;
     for (int64_t i = 0; i < n; i++, logits += k, d += k) {
         if (label[i] < 0) {
             memset(d, 0, (size_t)k * sizeof *d);
             continue;
         }
-        float max, w = scale * (weight ? weight[i] : 1);
-        double log_sum = softmax_row(logits, k, d, &max), rest = 0;
+        float max, w = weight ? weight[i] : 1, outer = scale * w;
+        const float *z = plain ? logits : adjust(logits, k, label[i], a, gain, d);
+        float true_logit = z[label[i]];
+        double log_sum = softmax_row(z, k, d, &max), rest = 0;
         for (int64_t q = 0; q < k; q++) rest += q == label[i] ? 0 : d[q];
-        float nll = (float)(log_sum + max - logits[label[i]]);
-        bl_loss_at f = bl_focal_at(nll, (float)rest, focal);
-        total += (double)w * f.value;
-        for (int64_t q = 0; q < k; q++) d[q] *= w * f.slope;
-        d[label[i]] = (float)(-(double)w * f.slope * rest); /* p - 1 */
+        float nll = (float)(log_sum + max - true_logit);
+        bl_loss_at f;
+        if (a->weight_in_focal) {
+            float l = w * nll;
+            f = bl_focal_at(l, -expm1f(-l), a->focal);
+            total += (double)scale * f.value;
+        } else {
+            f = bl_focal_at(nll, (float)rest, a->focal);
+            total += (double)outer * f.value;
+        }
+        float slope = outer * f.slope * gain;
+        for (int64_t q = 0; q < k; q++) d[q] *= slope;
+        d[label[i]] = (float)(-(double)slope * rest); /* p - 1 */
+    }
+    return total;
+}
+
+static double soft_target_loss(const float *logits, int64_t n, int64_t k, const float *target,
+                               const float *weight, const bl_softmax_attr *a, float scale,
+                               float *d) {
+    double total = 0;
+    float gain = a->gain != 0 ? a->gain : 1;
+    for (int64_t i = 0; i < n; i++, logits += k, target += k, d += k) {
+        float max, w = scale * (weight ? weight[i] : 1);
+        double cross = 0, mass = 0;
+        adjust(logits, k, -1, a, gain, d);
+        for (int64_t q = 0; q < k; q++) {
+            mass += target[q];
+            if (target[q] != 0) cross += (double)target[q] * d[q];
+        }
+        double log_sum = softmax_row(d, k, d, &max);
+        total += w * (mass * (log_sum + max) - cross);
+        for (int64_t q = 0; q < k; q++) {
+            d[q] = (float)((double)w * gain * (mass * d[q] - target[q]));
+        }
+    }
+    return total;
+}
+
+static double entropy_loss(const float *logits, int64_t n, int64_t k, const float *weight,
+                           float scale, float *d) {
+    double total = 0;
+    for (int64_t i = 0; i < n; i++, logits += k, d += k) {
+        float max, w = scale * (weight ? weight[i] : 1);
+        double log_sum = softmax_row(logits, k, d, &max), entropy = 0;
+        for (int64_t q = 0; q < k; q++) entropy += d[q] * (log_sum + max - logits[q]);
+        total += w * entropy;
+        for (int64_t q = 0; q < k; q++) { /* dH/dz = p (-ln p - H) */
+            d[q] = (float)(w * d[q] * (log_sum + max - logits[q] - entropy));
+        }
+    }
+    return total;
+}
+
+static double info_nce(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
+                       float temperature, float scale, float *s, float *d) {
+    double total = 0;
+    for (int64_t i = 0; i < n; i++, q += c, keys += c, s += nq, d += c) {
+        double pos = 0, sum;
+        for (int64_t e = 0; e < c; e++) pos += (double)q[e] * keys[e];
+        pos /= temperature;
+        double max = pos;
+        for (int64_t j = 0; j < nq; j++) max = s[j] / temperature > max ? s[j] / temperature : max;
+        sum = exp(pos - max);
+        for (int64_t j = 0; j < nq; j++) sum += exp((double)s[j] / temperature - max);
+        total += scale * (log(sum) + max - pos);
+        double slope = (double)scale / temperature, rest = 0;
+        for (int64_t j = 0; j < nq; j++) {
+            double p = exp((double)s[j] / temperature - max) / sum;
+            rest += p;
+            s[j] = (float)(slope * p);
+        }
+        for (int64_t e = 0; e < c; e++) d[e] = (float)(-slope * rest * keys[e]);
     }
     return total;
 }
@@ -73,6 +156,9 @@ static void softmax(const float *logits, int64_t n, int64_t k, float *out) {
 
 void bl_ref_losses(bl_kernels *k) {
     k->softmax_loss = softmax_loss;
+    k->soft_target_loss = soft_target_loss;
+    k->entropy_loss = entropy_loss;
+    k->info_nce = info_nce;
     k->sigmoid_bce = sigmoid_bce;
     k->smooth_l1 = smooth_l1;
     k->softmax = softmax;

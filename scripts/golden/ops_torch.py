@@ -208,6 +208,62 @@ def nms():
         put(f"{name}.keep_grouped", box_ops._batched_nms_vanilla(boxes, score, group, thr), torch.int32)
 
 
+def scalar(name, loss, **leaves):
+    loss.backward()
+    put(f"{name}.y", loss)
+    for key, t in leaves.items():
+        put(f"{name}.d{key}", t.grad)
+
+
+def class_losses():
+    # gain, bias, margin, focal, weight inside the focal factor
+    for i, (gain, has_bias, has_margin, gamma, inside) in enumerate(
+            [(1.0, 1, 0, 0.0, 0), (30.0, 0, 1, 0.0, 0), (2.0, 1, 1, 2.0, 0), (1.0, 0, 0, 1.0, 1)]):
+        name = f"adjusted.{i}"
+        x = leaf(f"{name}.x", rand(6, 9))
+        label, weight = torch.tensor([0, 8, 3, -1, 5, 3]), rand(6, lo=0.1, hi=2)
+        bias, margin = rand(9, lo=-3, hi=0) * has_bias, rand(9, lo=0, hi=0.5) * has_margin
+        hit = F.one_hot(label.clamp(min=0), 9).double()
+        z = gain * (x - margin * hit) + bias
+        nll = F.cross_entropy(z, label, reduction="none", ignore_index=-1)
+        if inside:
+            nll = weight * nll
+            terms = (1 - torch.exp(-nll)) ** gamma * nll
+        else:
+            terms = weight * (1 - torch.exp(-nll)) ** gamma * nll
+        for key, value in (("weight", weight), ("bias", bias), ("margin", margin)):
+            put(f"{name}.{key}", value)
+        put(f"{name}.label", label, torch.int32)
+        put(f"{name}.real", [gain, gamma, inside, 0.2])
+        scalar(name, terms[label >= 0].sum() * 0.2, x=x)
+    name = "soft_target.0"
+    x, weight, bias = leaf(f"{name}.x", rand(6, 9, lo=-3, hi=3)), rand(6, lo=0, hi=2), rand(9)
+    target = rand(6, 9, lo=0)
+    for key, value in (("target", target), ("weight", weight), ("bias", bias)):
+        put(f"{name}.{key}", value)
+    put(f"{name}.real", [2.5, 0.2])
+    scalar(name, -(weight * (target * F.log_softmax(2.5 * x + bias, 1)).sum(1)).sum() * 0.2, x=x)
+    name = "entropy.0"
+    x, weight = leaf(f"{name}.x", rand(6, 9, lo=-3, hi=3)), rand(6, lo=0, hi=2)
+    put(f"{name}.weight", weight)
+    put(f"{name}.real", [0.2])
+    log_p = F.log_softmax(x, 1)
+    scalar(name, -(weight * (log_p.exp() * log_p).sum(1)).sum() * 0.2, x=x)
+    name = "info_nce.0"
+    x, keys, queue = leaf(f"{name}.x", rand(5, 8)), rand(5, 8), rand(12, 8)
+    put(f"{name}.keys", keys)
+    put(f"{name}.queue", queue)
+    put(f"{name}.real", [0.2, 0.25])
+    logits = torch.cat([(x * keys).sum(1, keepdim=True), x @ queue.T], 1) / 0.2
+    scalar(name, F.cross_entropy(logits, torch.zeros(5, dtype=torch.long), reduction="sum") * 0.25, x=x)
+    name = "cosine.0"
+    x, w = leaf(f"{name}.x", rand(5, 8)), leaf(f"{name}.w", rand(3, 8))
+    finish(name, F.normalize(x) @ F.normalize(w).T, {"x": x, "w": w})
+    name = "shortcut.0"
+    x = leaf(f"{name}.x", rand(2, 6, 5, 4))
+    finish(name, F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 3, 3)), {"x": x})
+
+
 conv()
 norm()
 pools()
@@ -215,4 +271,5 @@ linear()
 roi()
 losses()
 nms()
+class_losses()
 write(sys.argv[1])

@@ -340,7 +340,8 @@ static void topk(bench *b, const void *arg) {
     b->k.topk(&map, 1, 2000, (int32_t *)b->buf[3], b->buf[4]);
 }
 static void softmax_loss(bench *b, const void *arg) {
-    b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, 0, 1, b->buf[3]);
+    const bl_softmax_attr plain = {0};
+    b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, &plain, 1, b->buf[3]);
 }
 static void detection(bench *b) {
     boxes *d = calloc(1, sizeof *d);

@@ -209,6 +209,58 @@ static void smooth_l1(world *t) {
     finish_loss(t, x, loss);
 }
 
+static void adjusted(world *t) {
+    const float *r = reals(t, "real");
+    const bl_softmax_attr attr = {.gain = r[0],
+                                  .bias = reals(t, "bias"),
+                                  .margin = reals(t, "margin"),
+                                  .focal = r[1],
+                                  .weight_in_focal = r[2] != 0};
+    bl_tensor *x = map(t, "x", 1), *loss;
+    CHECK_OK(bl_adjusted_softmax_loss(t->ctx, x, ints(t, "label"), reals(t, "weight"), &attr, r[3],
+                                      &loss));
+    finish_loss(t, x, loss);
+}
+
+static void soft_target(world *t) {
+    const float *r = reals(t, "real");
+    const bl_softmax_attr attr = {.gain = r[0], .bias = reals(t, "bias")};
+    bl_tensor *x = map(t, "x", t->cb), *loss;
+    CHECK_OK(
+        bl_soft_target_loss(t->ctx, x, reals(t, "target"), reals(t, "weight"), &attr, r[1], &loss));
+    finish_loss(t, x, loss);
+}
+
+static void entropy(world *t) {
+    bl_tensor *x = map(t, "x", t->cb), *loss;
+    CHECK_OK(bl_entropy_loss(t->ctx, x, reals(t, "weight"), reals(t, "real")[0], &loss));
+    finish_loss(t, x, loss);
+}
+
+static void info_nce(world *t) {
+    const float *r = reals(t, "real");
+    bl_tensor *x = map(t, "x", t->cb), *loss;
+    CHECK_OK(bl_info_nce_loss(t->ctx, x, map(t, "keys", 1), map(t, "queue", 1), r[0], r[1], &loss));
+    finish_loss(t, x, loss);
+}
+
+static void cosine(world *t) {
+    bl_tensor *x = map(t, "x", t->cb), *w = leaf(t, "w"), *xn, *wn, *y;
+    CHECK_OK(bl_l2_normalize(t->ctx, x, 1e-12f, &xn));
+    CHECK_OK(bl_l2_normalize(t->ctx, w, 1e-12f, &wn));
+    CHECK_OK(bl_linear(t->ctx, xn, wn, NULL, BL_ACT_NONE, &y));
+    backward(t, y);
+    same(t, "dx", x->grad);
+    same(t, "dw", w->grad);
+}
+
+static void shortcut(world *t) {
+    bl_tensor *x = map(t, "x", t->cb), *y;
+    CHECK_OK(bl_shortcut(t->ctx, x, 2, 12, &y));
+    backward(t, y);
+    same(t, "dx", x->grad);
+}
+
 static void nms(world *t) {
     int64_t n, count, want_count;
     const float *score = list(t, "score", &n);
@@ -242,7 +294,13 @@ static const struct {
            {"softmax", softmax, 4},
            {"bce", bce, 1},
            {"smooth_l1", smooth_l1, 3},
-           {"nms", nms, 3}};
+           {"nms", nms, 3},
+           {"adjusted", adjusted, 4},
+           {"soft_target", soft_target, 1},
+           {"entropy", entropy, 1},
+           {"info_nce", info_nce, 1},
+           {"cosine", cosine, 1},
+           {"shortcut", shortcut, 1}};
 
 int main(void) {
     const char *backends[] = {"ref", "auto"};

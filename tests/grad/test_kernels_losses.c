@@ -28,6 +28,42 @@ static bl_status smooth_l1(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tens
                              k->scale, out);
 }
 
+static const float prior[] = {-0.1f, -2.5f, -1.2f, -3, -0.7f},
+                   margin[] = {0.1f, 0.2f, 0, 0.5f, 0.3f};
+
+static bl_status adjusted(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor **out) {
+    return bl_adjusted_softmax_loss(ctx, in[0], label, weight, arg, 0.3f, out);
+}
+
+static bl_status soft(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor **out) {
+    static float target[6 * 5]; /* rows that sum to 0.5, 1, 1.5 ... and one of zeros */
+    for (int i = 0; i < 30; i++) target[i] = (float)(i / 5) * 0.1f + (i % 5 == i / 5 ? 0.5f : 0);
+    for (int i = 0; i < 5; i++) target[i] = 0;
+    return bl_soft_target_loss(ctx, in[0], target, arg ? weight : NULL, arg, 0.7f, out);
+}
+
+static bl_status entropy(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor **out) {
+    return bl_entropy_loss(ctx, in[0], arg, 0.7f, out);
+}
+
+static bl_status nce(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor **out) {
+    return bl_info_nce_loss(ctx, in[0], in[1], in[2], 0.5f, 0.25f, out);
+}
+
+/* sum(a^2) + sum(a b) by hand. */
+static bl_status given(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor **out) {
+    float a[12], b[12], da[12];
+    const float *grad[] = {da, a};
+    double value = 0;
+    BL_TRY(bl_tensor_to_host(ctx, in[0], a));
+    BL_TRY(bl_tensor_to_host(ctx, in[1], b));
+    for (int i = 0; i < 12; i++) {
+        value += (double)a[i] * a[i] + (double)a[i] * b[i];
+        da[i] = 2 * a[i] + b[i];
+    }
+    return bl_given_loss(ctx, in, grad, 2, value, out);
+}
+
 /* Two losses of one trunk through bl_backward's seeds, against the weighted sum of separate runs.
  */
 static void roots(bl_ctx *ctx) {
@@ -83,6 +119,22 @@ static void roots(bl_ctx *ctx) {
     bl_step_end(ctx);
 }
 
+static void errors(bl_ctx *ctx) {
+    const bl_softmax_attr bad = {.margin = margin};
+    bl_tensor *x, *m, *loss;
+    bl_step_begin(ctx, false);
+    CHECK_OK(bl_tensor_new(ctx, 6, 5, 1, 1, 1, BL_F32, &x));
+    CHECK_OK(bl_tensor_new(ctx, 6, 5, 2, 1, 1, BL_F32, &m));
+    CHECK_FAILS(bl_soft_target_loss(ctx, x, weight, NULL, &bad, 1, &loss), BL_EINVAL,
+                "hard labels");
+    CHECK_FAILS(bl_info_nce_loss(ctx, x, x, m, 1, 1, &loss), BL_EINVAL, "do not fit");
+    CHECK_FAILS(bl_info_nce_loss(ctx, x, x, x, 0, 1, &loss), BL_EINVAL, "temperature 0");
+    CHECK_FAILS(bl_entropy_loss(ctx, m, NULL, 1, &loss), BL_EINVAL, "not a matrix");
+    CHECK_FAILS(bl_given_loss(ctx, &m, (const float *[]){weight}, 1, 0, &loss), BL_EINVAL,
+                "not a matrix");
+    bl_step_end(ctx);
+}
+
 static void check(bl_ctx *ctx, const char *name, gc_fn fn, const void *arg, gc_input in) {
     gc_case k = {.name = name, .n_in = 1, .fn = fn, .arg = arg};
     k.in[0] = in;
@@ -102,7 +154,40 @@ static void all(bl_ctx *ctx) {
     check(ctx, "softmax loss, empty", softmax, &cases[0], gc_map(0, 5, 1, 1, 1));
     check(ctx, "bce, empty", bce, &cases[0], gc_map(0, 1, 1, 1, 1));
     check(ctx, "smooth l1, empty", smooth_l1, &cases[0], gc_map(0, 9, 1, 1, 1));
+    const bl_softmax_attr attrs[] = {
+        {.bias = prior},
+        {.gain = 3, .margin = margin},
+        {.gain = 0.5f, .bias = prior, .margin = margin, .focal = 2},
+        {.focal = 1, .weight_in_focal = true},
+        {.gain = 2, .bias = prior, .focal = 2, .weight_in_focal = true},
+    };
+    for (int i = 0; i < 5; i++)
+        check(ctx, "adjusted softmax loss", adjusted, &attrs[i],
+              gc_range(gc_map(6, 5, 1, 1, 1), -2, 2));
+    const bl_softmax_attr gain = {.gain = 2.5f, .bias = prior};
+    check(ctx, "soft target loss", soft, NULL, gc_range(gc_map(6, 5, 1, 1, 1), -2, 2));
+    check(ctx, "soft target loss, adjusted", soft, &gain, gc_range(gc_map(6, 5, 1, 1, 8), -2, 2));
+    check(ctx, "soft target loss, empty", soft, NULL, gc_map(0, 5, 1, 1, 1));
+    check(ctx, "entropy", entropy, NULL, gc_range(gc_map(6, 5, 1, 1, 1), -2, 2));
+    check(ctx, "entropy, weighted", entropy, weight, gc_range(gc_map(6, 5, 1, 1, 8), -2, 2));
+    check(ctx, "entropy, empty", entropy, NULL, gc_map(0, 5, 1, 1, 1));
+    const gc_input keys = gc_frozen(gc_map(6, 7, 1, 1, 1), true);
+    const gc_input queue = gc_frozen(gc_map(9, 7, 1, 1, 1), true);
+    const gc_input none = gc_frozen(gc_map(0, 7, 1, 1, 1), true);
+    gc_check(ctx, &(gc_case){.name = "info_nce",
+                             .in = {gc_map(6, 7, 1, 1, 1), keys, queue},
+                             .n_in = 3,
+                             .fn = nce});
+    gc_check(ctx, &(gc_case){.name = "info_nce, empty",
+                             .in = {gc_map(0, 7, 1, 1, 1), none, queue},
+                             .n_in = 3,
+                             .fn = nce});
+    gc_check(ctx, &(gc_case){.name = "given loss",
+                             .in = {gc_map(4, 3, 1, 1, 1), gc_map(3, 4, 1, 1, 8)},
+                             .n_in = 2,
+                             .fn = given});
     roots(ctx);
+    errors(ctx);
 }
 
 int main(void) {

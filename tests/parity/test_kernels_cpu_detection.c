@@ -148,10 +148,10 @@ static void losses(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     int32_t *label = guarded_new(n), *first = guarded_new(n);
     for (int64_t i = 0; i < n; i++) label[i] = (int32_t)pick(r, -1, k - 1);
     for (int focal = 0; focal < 2; focal++) {
-        double a =
-            ref->softmax_loss(x, n, k, label, focal ? weight : NULL, 1.5f * (float)focal, 0.5f, d0);
-        double b =
-            got->softmax_loss(x, n, k, label, focal ? weight : NULL, 1.5f * (float)focal, 0.5f, d1);
+        const bl_softmax_attr attr = {.focal = 1.5f * (float)focal};
+        const float *w = focal ? weight : NULL;
+        double a = ref->softmax_loss(x, n, k, label, w, &attr, 0.5f, d0);
+        double b = got->softmax_loss(x, n, k, label, w, &attr, 0.5f, d1);
         CHECK_NEAR(b, a, 1e-5 * (fabs(a) + 1e-6));
         compare("softmax_loss", d0, d1, n * k, TOL);
     }
