@@ -127,6 +127,7 @@ static void end(progress *g, int cell, int m) {
 }
 
 void eval_curve_class(const eval_plan *plan, eval_scratch *s) {
+    if (!eval_any_gt(plan, s)) return;
     progress g = {.plan = plan, .s = s, .n_r = plan->p->n_recalls, .n_m = plan->p->n_limits};
     start(&g);
     for (int64_t i = 0; i < s->n; i++) {

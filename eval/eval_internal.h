@@ -105,6 +105,14 @@ void eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare);
 
 /* ---- curves ---- */
 
+/* Some range has ground truth; without, all of the class is undefined and the scratch stays as it
+ * is.
+ */
+static inline bool eval_any_gt(const eval_plan *plan, const eval_scratch *s) {
+    for (int a = 0; a < plan->p->n_areas; a++)
+        if (s->n_gt[a]) return true;
+    return false;
+}
 /* From the matched list to precision, scores and recall of the scratch. */
 void eval_curve_class(const eval_plan *plan, eval_scratch *s);
 /* The score threshold with the best F1 in a cell of area 0, last limit. */

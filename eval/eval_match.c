@@ -173,6 +173,34 @@ static int64_t same_image(const eval_item *v, int64_t i, int64_t end) {
     return j - i;
 }
 
+static bool listed(const int32_t *v, int32_t n, int32_t category) {
+    int32_t lo = 0, hi = n; /* ascending */
+    while (lo < hi) {
+        int32_t mid = lo + (hi - lo) / 2;
+        if (v[mid] < category)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < n && v[lo] == category;
+}
+
+/* How an image judges a class. */
+typedef struct judgement {
+    bool judged;     /* detections count at all */
+    bool exhaustive; /* an unmatched detection is an error */
+} judgement;
+
+static judgement judge(const eval_input *in, const eval_plan *plan, int32_t category, int32_t image,
+                       bool annotated) {
+    if (!plan->p->federated) return (judgement){true, true};
+    const bl_federated *f = &in->gt->federated[image];
+    return (judgement){
+        .judged = annotated || listed(f->negative, f->n_negative, category),
+        .exhaustive = !listed(f->not_exhaustive, f->n_not_exhaustive, category),
+    };
+}
+
 /* Detections lie all over memory: asks for those that are soon to be looked at. */
 static void prefetch(const eval_input *in, int64_t d, int64_t n, int64_t end) {
     enum { AHEAD = 16 };
@@ -193,7 +221,11 @@ void eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, ev
         int64_t ng = g_rank <= d_rank ? same_image(x->gt, g, g_end) : 0;
         prefetch(in, d, nd, d_end);
         load_gt(in, plan, x->gt + g, ng, s);
-        match_image(in, plan, x->dt + d, nd, ng, true, s);
+        if (nd > 0) {
+            int32_t image = in->dt->v[x->dt[d].index].image;
+            judgement j = judge(in, plan, k, image, ng > 0);
+            if (j.judged) match_image(in, plan, x->dt + d, nd, ng, j.exhaustive, s);
+        }
         d += nd, g += ng;
     }
     eval_sort_scores(s->list, s->n, s->spare);

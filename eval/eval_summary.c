@@ -5,26 +5,30 @@
 
 #include "eval/evaluator.h"
 
-/* Walks the defined values (> -1) of a block of precision or recall in memory order. */
+/* A class has values in an area range, at every threshold and point, or none at all. */
+static bool defined(const bl_eval_result *r, const bl_eval_cells *c, int32_t k) {
+    return r->n_gt[(int64_t)k * r->A + c->area] > 0 && (!c->class_mask || c->class_mask[k]) &&
+           (!c->frequency || r->frequency[k] == c->frequency);
+}
+
+/* Walks the defined values of a block of precision or recall in memory order. */
 typedef struct cursor {
     const bl_eval_result *r;
     const double *v;
     const bl_eval_cells *c;
-    int64_t row, row_end; /* t * R + r; for recall, t */
+    int64_t row; /* t * R + r; for recall, t */
     int32_t k;
 } cursor;
 
-static bool cursor_next(cursor *c, double *value) {
-    for (; c->row < c->row_end; c->row++, c->k = c->c->k0) {
+/* The caller counts: there is a next one. */
+static double cursor_next(cursor *c) {
+    for (;; c->row++, c->k = c->c->k0)
         while (c->k < c->c->k1) {
             int32_t k = c->k++;
-            if (c->c->class_mask && !c->c->class_mask[k]) continue;
-            if (c->c->frequency && c->r->frequency[k] != c->c->frequency) continue;
-            *value = c->v[((c->row * c->r->K + k) * c->r->A + c->c->area) * c->r->M + c->c->limit];
-            if (*value > -1) return true;
+            if (defined(c->r, c->c, k))
+                return c
+                    ->v[((c->row * c->r->K + k) * c->r->A + c->c->area) * c->r->M + c->c->limit];
         }
-    }
-    return false;
 }
 
 /* numpy's pairwise summation, so that means agree with the reference to the last bit: blocks of at
@@ -32,19 +36,18 @@ static bool cursor_next(cursor *c, double *value) {
  * left to right, so a cursor can feed it. (Higham, "The accuracy of floating point summation", SISC
  * 1993.) */
 static double pairwise_sum(cursor *c, int64_t n) {
-    double value = 0;
     if (n < 8) {
         double sum = 0;
-        for (int64_t i = 0; i < n; i++) cursor_next(c, &value), sum += value;
+        for (int64_t i = 0; i < n; i++) sum += cursor_next(c);
         return sum;
     }
     if (n <= 128) {
         double s[8], sum;
-        for (int j = 0; j < 8; j++) cursor_next(c, &s[j]);
+        for (int j = 0; j < 8; j++) s[j] = cursor_next(c);
         int64_t i = 8;
-        for (; i < n - n % 8; i++) cursor_next(c, &value), s[i % 8] += value;
+        for (; i < n - n % 8; i++) s[i % 8] += cursor_next(c);
         sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-        for (; i < n; i++) cursor_next(c, &value), sum += value;
+        for (; i < n; i++) sum += cursor_next(c);
         return sum;
     }
     int64_t half = n / 2;
@@ -55,17 +58,11 @@ static double pairwise_sum(cursor *c, int64_t n) {
 
 /* rows: values of one threshold along the recall axis. */
 static double mean(const bl_eval_result *r, const double *v, int rows, const bl_eval_cells *cells) {
-    cursor c = {.r = r,
-                .v = v,
-                .c = cells,
-                .row = (int64_t)cells->t0 * rows,
-                .row_end = (int64_t)cells->t1 * rows,
-                .k = cells->k0};
-    cursor count = c;
-    double value;
     int64_t n = 0;
-    while (cursor_next(&count, &value)) n++;
-    return n ? pairwise_sum(&c, n) / (double)n : -1;
+    for (int32_t k = cells->k0; k < cells->k1; k++) n += defined(r, cells, k);
+    n *= (int64_t)(cells->t1 - cells->t0) * rows;
+    cursor c = {r, v, cells, (int64_t)cells->t0 * rows, cells->k0};
+    return n > 0 ? pairwise_sum(&c, n) / (double)n : -1;
 }
 
 double bl_eval_mean_precision(const bl_eval_result *r, const bl_eval_cells *c) {

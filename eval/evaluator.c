@@ -38,6 +38,19 @@ static bl_status check_annotations(const bl_dataset *gt) {
     return BL_OK;
 }
 
+/* Without its lists an image would judge nothing but its own classes, and nobody would notice. */
+static bl_status check_lists(const bl_dataset *gt) {
+    for (int32_t i = 0; i < gt->n_images; i++)
+        if (!gt->federated || !gt->federated[i].stated)
+            return bl_fail(
+                BL_EINVAL,
+                "%s: image id %lld has no \"neg_category_ids\" and "
+                "\"not_exhaustive_category_ids\": the LVIS protocol needs both (an empty "
+                "list is allowed); use the COCO protocol for other data",
+                gt->name, (long long)gt->images[i].id);
+    return BL_OK;
+}
+
 /* ---- the work ---- */
 
 /* One class, one pass over some of the cells. */
@@ -56,19 +69,28 @@ typedef struct job {
     atomic_int failed;
 } job;
 
-/* The result's layout is the reference's: [T][R][K][A][M]. */
-static void store(const eval_plan *plan, const eval_scratch *s, int32_t k, bl_eval_result *out) {
-    for (int t = 0; t < plan->n_t; t++)
+/* Copies a class's curves to their places, [T][R][K][A][M]. Undefined ones are there already. */
+static void store_curves(const eval_plan *plan, const eval_scratch *s, int32_t k,
+                         bl_eval_result *out) {
+    for (int t = 0; t < plan->n_t; t++) {
+        int64_t recall = bl_eval_recall_at(out, plan->t0 + t, k, 0, 0);
         for (int a = 0; a < out->A; a++)
-            for (int m = 0; m < out->M; m++) {
-                int64_t from = ((int64_t)a * plan->n_t + t) * out->M + m;
-                out->recall[bl_eval_recall_at(out, plan->t0 + t, k, a, m)] = s->recall[from];
-                for (int r = 0; r < out->R; r++) {
-                    int64_t to = bl_eval_curve_at(out, plan->t0 + t, r, k, a, m);
-                    out->precision[to] = s->precision[from * out->R + r];
-                    out->scores[to] = s->scores[from * out->R + r];
+            for (int m = 0; m < out->M; m++)
+                out->recall[recall++] = s->recall[((int64_t)a * plan->n_t + t) * out->M + m];
+        for (int r = 0; r < out->R; r++) { /* the last two axes lie together */
+            int64_t to = bl_eval_curve_at(out, plan->t0 + t, r, k, 0, 0);
+            for (int a = 0; a < out->A; a++)
+                for (int m = 0; m < out->M; m++, to++) {
+                    int64_t from = (((int64_t)a * plan->n_t + t) * out->M + m) * out->R + r;
+                    out->precision[to] = s->precision[from];
+                    out->scores[to] = s->scores[from];
                 }
-            }
+        }
+    }
+}
+
+static void store(const eval_plan *plan, const eval_scratch *s, int32_t k, bl_eval_result *out) {
+    if (eval_any_gt(plan, s)) store_curves(plan, s, k, out);
     int iou50 = bl_eval_find_iou(plan->p, 0.5), at = (iou50 < 0 ? 0 : iou50) - plan->t0;
     if (at < 0 || at >= plan->n_t) return;
     for (int a = 0; a < out->A; a++) out->n_gt[(int64_t)k * out->A + a] = s->n_gt[a];
@@ -119,6 +141,10 @@ static bl_status make_queue(const eval_index *x, const bl_eval_params *p, task *
     return BL_OK;
 }
 
+static void fill_undefined(double *v, int64_t n) {
+    for (int64_t i = 0; i < n; i++) v[i] = -1;
+}
+
 static bl_status allocate(const bl_dataset *gt, const bl_eval_params *p, bl_eval_result *out) {
     *out = (bl_eval_result){.params = *p,
                             .T = p->n_ious,
@@ -140,6 +166,9 @@ static bl_status allocate(const bl_dataset *gt, const bl_eval_params *p, bl_eval
         bl_eval_result_free(out);
         return bl_fail(BL_ENOMEM, "no memory for the curves of %d categories", gt->n_categories);
     }
+    fill_undefined(out->precision, (int64_t)(classes - 1) * (int64_t)per_class * out->R);
+    fill_undefined(out->scores, (int64_t)(classes - 1) * (int64_t)per_class * out->R);
+    fill_undefined(out->recall, (int64_t)(classes - 1) * (int64_t)per_class);
     for (int32_t k = 0; k < out->K && !p->class_agnostic; k++)
         out->frequency[k] = gt->categories[k].frequency;
     return BL_OK;
@@ -153,10 +182,11 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     bl_status status = BL_OK;
     *out = (bl_eval_result){0};
     BL_TRY(bl_eval_params_check(p));
-    if (p->kind == BL_IOU_SEGM || p->federated)
+    if (p->kind == BL_IOU_SEGM)
         return bl_fail(BL_EUNSUPPORTED, "evaluation: protocol %s is not built in yet", p->protocol);
     BL_TRY(check_annotations(gt));
     BL_TRY(check_detections(gt, dt));
+    if (p->federated) BL_TRY(check_lists(gt));
     BL_TRY(allocate(gt, p, out));
     BL_TRY_DONE(eval_index_build(gt, dt, p, &index));
     BL_TRY_DONE(make_queue(&index, &out->params, &queue, &plans));

@@ -126,6 +126,8 @@ static void read_images(FILE *f, bl_dataset *p) {
         im->height = (int32_t)read_int(f), im->width = (int32_t)read_int(f);
         im->file = "f";
     }
+    p->federated = calloc((size_t)p->n_images + 1, sizeof *p->federated);
+    for (int32_t i = 0; i < p->n_images; i++) p->federated[i].stated = true;
 }
 
 static void read_annotations(FILE *f, bl_dataset *p) {
@@ -143,10 +145,20 @@ static void read_annotations(FILE *f, bl_dataset *p) {
     }
 }
 
+static int ascending(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
 static void read_list(FILE *f, bl_dataset *p, bool negative) {
-    (void)p, (void)negative;
-    read_int(f);
-    for (int64_t n = read_int(f); n > 0; n--) read_int(f);
+    bl_federated *l = &p->federated[find_image(p, read_int(f))];
+    int32_t n = (int32_t)read_int(f), *v = malloc(((size_t)n + 1) * sizeof *v);
+    for (int32_t i = 0; i < n; i++) v[i] = find_category(p, read_int(f));
+    qsort(v, (size_t)n, sizeof *v, ascending);
+    if (negative)
+        l->negative = v, l->n_negative = n;
+    else
+        l->not_exhaustive = v, l->n_not_exhaustive = n;
 }
 
 static void read_detections(FILE *f, const bl_dataset *p, bl_detections *dt) {
@@ -207,6 +219,11 @@ static bool read_case(FILE *f, test_case *c) {
 }
 
 static void free_case(test_case *c) {
+    for (int32_t i = 0; i < c->parts.n_images; i++) {
+        free((void *)c->parts.federated[i].negative);
+        free((void *)c->parts.federated[i].not_exhaustive);
+    }
+    free(c->parts.federated);
     free(c->parts.categories), free(c->parts.images), free(c->parts.anns);
     bl_dataset_free(c->gt);
     bl_detections_free(&c->dt);
