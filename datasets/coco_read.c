@@ -26,6 +26,7 @@ typedef struct refs {
 
 typedef struct reader {
     coco_parser p;
+    bl_segmentation segmentation; /* p's, when masks are read */
     const char *name;
     bool skip_bad, images_only;
     int64_t skipped, max_ann_id;
@@ -40,6 +41,8 @@ typedef struct reader {
     bl_federated *federated; /* [n_images] once resolved; NULL without any list */
     int32_t *indices;        /* its lists */
     int64_t n_unlisted;
+    bl_mask *masks; /* [n_anns], when masks are read */
+    int64_t cap_masks;
     bl_ann *anns; /* image and category: number of the ref, until resolved */
     int64_t n_categories, n_images, n_anns, cap_categories, cap_images, cap_lists, cap_anns;
     int64_t *renumber; /* indices into anns of those whose id was taken */
@@ -145,11 +148,37 @@ static bl_status add_category(reader *r, int64_t number) {
     return BL_OK;
 }
 
+/* Makes runs of the record's segmentation, and from them the bbox or area that it lacks. A defect
+ * leaves no mask. */
+static bl_status read_mask(reader *r, coco_record *rec, bl_mask *mask) {
+    bl_segmentation *s = r->p.segmentation;
+    *mask = (bl_mask){0};
+    if (!s || s->kind == BL_SEGM_NONE || r->p.why[0]) return BL_OK;
+    int64_t k = bl_idmap_get(&r->image_refs.map, rec->image_id);
+    if (k < 0 || r->image_refs.v[k].index < 0)
+        return BL_OK; /* no such image: fails, or is dropped */
+    const bl_image_info *im = &r->images[r->image_refs.v[k].index];
+    bl_status status = bl_segmentation_runs(s, im->height, im->width);
+    if (status == BL_EFORMAT) {
+        coco_defect(&r->p, "\"segmentation\": %s", bl_error());
+        return BL_OK;
+    }
+    BL_TRY(status);
+    BL_TRY(bl_mask_keep(&r->p.pool, &s->runs, mask));
+    if (!(rec->seen & COCO_BBOX_BIT)) bl_rle_to_box(&s->runs, rec->bbox);
+    if (!(rec->seen & COCO_AREA_BIT)) rec->area = mask->area;
+    rec->seen |= COCO_BBOX_BIT | COCO_AREA_BIT;
+    return BL_OK;
+}
+
 static bl_status add_ann(reader *r, int64_t number) {
     coco_record rec;
+    bl_mask mask;
     bool drop, taken = false;
     int64_t image = 0, category = 0, first;
     BL_TRY(coco_record_read(&r->p, coco_ann_fields, &rec));
+    BL_TRY(read_mask(r, &rec, &mask));
+    if (!(rec.seen & COCO_BBOX_BIT)) coco_defect(&r->p, "\"bbox\" is missing");
     if (!r->p.why[0]) {
         for (int i = 0; i < 4; i++)
             if (fabs(rec.bbox[i]) > BL_MAX_COORDINATE)
@@ -172,6 +201,10 @@ static bl_status add_ann(reader *r, int64_t number) {
     if (r->category_refs.v[category].first_use < 0) r->category_refs.v[category].first_use = number;
     BL_TRY(grow(r, &r->renumber, &r->cap_renumber, r->n_renumber, sizeof *r->renumber));
     if (taken) r->renumber[r->n_renumber++] = r->n_anns;
+    if (r->p.segmentation) {
+        BL_TRY(grow(r, &r->masks, &r->cap_masks, r->n_anns, sizeof *r->masks));
+        r->masks[r->n_anns] = mask;
+    }
     BL_TRY(grow(r, &r->anns, &r->cap_anns, r->n_anns, sizeof *r->anns));
     r->anns[r->n_anns++] =
         (bl_ann){.id = rec.id,
@@ -223,7 +256,8 @@ static bl_status read_document(reader *r) {
     enum { IMAGES, ANNOTATIONS, CATEGORIES, TABLES };
     static const char *const keys[] = {"images", "annotations", "categories"};
     static bl_status (*const adders[])(reader *, int64_t) = {add_image, add_ann, add_category};
-    bool have[TABLES] = {false};
+    bool have[TABLES] = {false}, postponed = false;
+    bl_pull_place place;
     if (bl_pull_peek(r->p.j) == BL_PULL_ARRAY)
         return bl_fail(
             BL_EFORMAT,
@@ -243,9 +277,20 @@ static bl_status read_document(reader *r) {
         }
         if (have[t]) return bl_pull_fail(r->p.j, "\"%s\" is given twice", keys[t]);
         have[t] = true;
-        BL_TRY(read_array(r, keys[t], adders[t]));
+        if (t == ANNOTATIONS && r->p.segmentation &&
+            !have[IMAGES]) { /* polygons need their sizes */
+            bl_pull_save(r->p.j, &place);
+            postponed = true;
+            BL_TRY(bl_pull_skip(r->p.j));
+        } else {
+            BL_TRY(read_array(r, keys[t], adders[t]));
+        }
     }
     BL_TRY(bl_pull_end(r->p.j));
+    if (postponed) {
+        BL_TRY(bl_pull_return(r->p.j, &place));
+        BL_TRY(read_array(r, keys[ANNOTATIONS], add_ann));
+    }
     for (int t = 0; t < TABLES; t++)
         if (!have[t] && !(t == ANNOTATIONS && r->images_only))
             return bl_fail(BL_EFORMAT,
@@ -297,6 +342,7 @@ static bl_status resolve(reader *r) {
         }
         a.image = (int32_t)image->index;
         a.category = (int32_t)category->index;
+        if (r->masks) r->masks[kept] = r->masks[i];
         r->anns[kept++] = a;
     }
     r->n_anns = kept;
@@ -354,6 +400,7 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
                           bl_dataset **out) {
     reader r = {.p.j = j, .name = name, .role = ""};
     bl_status status;
+    if (opt && opt->masks) r.p.segmentation = &r.segmentation;
     if (opt) r.skip_bad = opt->skip_bad, r.images_only = opt->images_only;
     r.arena = r.p.pool.arena = bl_arena_create(0);
     if (!r.arena) {
@@ -369,6 +416,7 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
                               .images = r.images,
                               .anns = r.anns,
                               .federated = r.federated,
+                              .masks = r.masks,
                               .n_categories = (int32_t)r.n_categories,
                               .n_images = (int32_t)r.n_images,
                               .n_anns = r.n_anns,
@@ -388,6 +436,8 @@ done:
     free(r.category_refs.v);
     free(r.categories);
     free(r.images);
+    free(r.masks);
+    bl_segmentation_free(&r.segmentation);
     free(r.lists);
     free(r.federated);
     free(r.indices);

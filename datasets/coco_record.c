@@ -26,11 +26,12 @@ const coco_field coco_category_fields[] = {{"id", INTEGER, true, AT(id)},
 const coco_field coco_ann_fields[] = {{"id", INTEGER, true, AT(id)},
                                       {"image_id", INTEGER, true, AT(image_id)},
                                       {"category_id", INTEGER, true, AT(category_id)},
-                                      {"bbox", BBOX, true, AT(bbox)},
+                                      {"bbox", BBOX, false, AT(bbox)},
                                       {"area", REAL, false, AT(area)},
                                       {"iscrowd", FLAG, false, AT(iscrowd)},
                                       {"ignore", FLAG, false, AT(ignore)},
                                       {"difficult", FLAG, false, AT(difficult)},
+                                      {"segmentation", SEGMENTATION, false, 0},
                                       {0}};
 
 /* Reading goes on to the record's end. */
@@ -125,6 +126,12 @@ static bl_status read_field(coco_parser *p, const coco_field *f, void *dst) {
         return read_bbox(p, dst);
     case ID_LIST:
         return read_ids(p, f->key, dst);
+    case SEGMENTATION: {
+        char why[sizeof p->why];
+        BL_TRY(bl_segmentation_read(p->segmentation, p->j, why, sizeof why));
+        if (why[0]) coco_defect(p, "%s", why);
+        return BL_OK;
+    }
     }
     return BL_OK;
 }
@@ -132,6 +139,7 @@ static bl_status read_field(coco_parser *p, const coco_field *f, void *dst) {
 bl_status coco_record_read(coco_parser *p, const coco_field *fields, coco_record *rec) {
     *rec = (coco_record){.negative.n = -1, .not_exhaustive.n = -1};
     p->why[0] = 0;
+    if (p->segmentation) p->segmentation->kind = BL_SEGM_NONE;
     if (bl_pull_peek(p->j) != BL_PULL_OBJECT) {
         coco_defect(p, "expected an object, found %s", bl_pull_kind_name(bl_pull_peek(p->j)));
         return bl_pull_skip(p->j);
@@ -146,7 +154,8 @@ bl_status coco_record_read(coco_parser *p, const coco_field *fields, coco_record
             k++;
         const coco_field *f = &fields[k];
         /* null in an optional field means absent, as exporters write it */
-        if (!f->key || (!f->required && bl_pull_peek(p->j) == BL_PULL_NULL)) {
+        if (!f->key || (f->type == SEGMENTATION && !p->segmentation) ||
+            (!f->required && bl_pull_peek(p->j) == BL_PULL_NULL)) {
             BL_TRY(bl_pull_skip(p->j));
             continue;
         }

@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 #include "datasets/json_pull.h"
+#include "datasets/segmentation.h"
 #include "datasets/strpool.h"
 
-typedef enum coco_type { INTEGER, REAL, FLAG, STRING, BBOX, ID_LIST } coco_type;
+typedef enum coco_type { INTEGER, REAL, FLAG, STRING, BBOX, ID_LIST, SEGMENTATION } coco_type;
 typedef struct coco_field {
     const char *key; /* NULL ends a table */
     coco_type type;
@@ -33,14 +34,15 @@ typedef struct coco_record {
 
 typedef struct coco_parser {
     bl_pull *j;
-    bl_strpool pool; /* strings of the records */
-    char why[320];   /* defect of the record read last; "" = none */
-    int64_t *ids;    /* all id lists, one behind the other; malloc'd */
+    bl_strpool pool;               /* strings of the records */
+    char why[320];                 /* defect of the record read last; "" = none */
+    bl_segmentation *segmentation; /* of the record read last; NULL: masks are skipped */
+    int64_t *ids;                  /* all id lists, one behind the other; malloc'd */
     int64_t n_ids, cap_ids;
 } coco_parser;
 
 extern const coco_field coco_image_fields[], coco_category_fields[], coco_ann_fields[];
-enum { COCO_AREA_BIT = 1 << 4 }; /* "area" in coco_ann_fields */
+enum { COCO_BBOX_BIT = 1 << 3, COCO_AREA_BIT = 1 << 4 }; /* in coco_ann_fields */
 
 /* Reads the next value as a record. Fails only on broken JSON or for want of memory; whatever else
  * is wrong with the record is noted in p->why. */

@@ -75,6 +75,10 @@ static void put_tables(FILE *f, const bl_dataset *d) {
         fprintf(f, ", \"iscrowd\": %d", a->iscrowd);
         if (a->ignore) fputs(", \"ignore\": 1", f);
         if (a->difficult) fputs(", \"difficult\": 1", f);
+        if (d->masks && d->masks[i].text) {
+            fputs(", \"segmentation\": ", f);
+            bl_mask_put_json(f, &d->masks[i]);
+        }
         fputc('}', f);
     }
     fputs("\n],\n\"categories\": [", f);

@@ -75,7 +75,9 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
     d->categories = BL_NEW_ARRAY(d->arena, bl_category, p->n_categories);
     d->images = BL_NEW_ARRAY(d->arena, bl_image_info, p->n_images);
     d->anns = BL_NEW_ARRAY(d->arena, bl_ann, p->n_anns);
-    if (!d->name || !d->image_dir || !d->role || !d->categories || !d->images || !d->anns)
+    if (p->masks) d->masks = BL_NEW_ARRAY(d->arena, bl_mask, p->n_anns);
+    if ((p->masks && !d->masks) || !d->name || !d->image_dir || !d->role || !d->categories ||
+        !d->images || !d->anns)
         return BL_ENOMEM;
     for (int32_t i = 0; i < p->n_categories; i++) {
         bl_category *c = &d->categories[i];
@@ -95,7 +97,7 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
 }
 
 /* Stable counting sort by image. */
-static void sort_anns(const bl_dataset *p, bl_dataset *d) {
+static bl_status sort_anns(const bl_dataset *p, bl_dataset *d) {
     for (int64_t i = 0; i < p->n_anns; i++) d->images[p->anns[i].image].n_anns++;
     int32_t first = 0;
     for (int32_t i = 0; i < d->n_images; i++) {
@@ -104,13 +106,17 @@ static void sort_anns(const bl_dataset *p, bl_dataset *d) {
         first += im->n_anns;
         im->n_anns = 0; /* counts up again below */
     }
+    bl_strpool pool = {.arena = d->arena};
     for (int64_t i = 0; i < p->n_anns; i++) {
         const bl_ann *a = &p->anns[i];
         bl_image_info *im = &d->images[a->image];
-        d->anns[im->first_ann + im->n_anns++] = *a;
+        int32_t to = im->first_ann + im->n_anns++;
+        d->anns[to] = *a;
         d->n_degenerate += bl_ann_degenerate(a);
         d->n_clipped += bl_ann_outside(a, im);
+        if (p->masks) BL_TRY(bl_mask_copy(&pool, &p->masks[i], &d->masks[to]));
     }
+    return BL_OK;
 }
 
 bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out) {
@@ -126,11 +132,11 @@ bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out) {
     }
     d->arena = arena;
     bl_status status = copy_tables(parts, d);
+    if (status == BL_OK) status = sort_anns(parts, d);
     if (status != BL_OK) {
         bl_dataset_free(d);
         return status;
     }
-    sort_anns(parts, d);
     *out = d;
     return BL_OK;
 }
@@ -151,8 +157,10 @@ bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t 
     parts.images = malloc(sizeof *parts.images * (size_t)(n + 1));
     parts.anns = malloc(sizeof *parts.anns * (size_t)(n_anns + 1));
     if (d->federated) parts.federated = malloc(sizeof *parts.federated * (size_t)(n + 1));
+    if (d->masks) parts.masks = malloc(sizeof *parts.masks * (size_t)(n_anns + 1));
     bl_status status = BL_OK;
-    if (!parts.images || !parts.anns || (d->federated && !parts.federated)) {
+    if (!parts.images || !parts.anns || (d->federated && !parts.federated) ||
+        (d->masks && !parts.masks)) {
         status = bl_fail(BL_ENOMEM, "out of memory for a subset of %d images", n);
         goto done;
     }
@@ -164,6 +172,7 @@ bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t 
         for (int32_t a = 0; a < im->n_anns; a++, k++) {
             parts.anns[k] = d->anns[im->first_ann + a];
             parts.anns[k].image = i;
+            if (d->masks) parts.masks[k] = d->masks[im->first_ann + a];
         }
     }
     status = bl_dataset_build(&parts, out);
@@ -171,6 +180,7 @@ done:
     free(parts.images);
     free(parts.anns);
     free(parts.federated);
+    free(parts.masks);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/geom.h"
 #include "core/status.h"
+#include "datasets/mask_store.h"
 
 typedef struct bl_category {
     int64_t id;
@@ -26,7 +27,7 @@ typedef struct bl_category {
 typedef struct bl_ann {
     int64_t id;
     double x, y, w, h; /* COCO bbox: left, top, width, height in original pixels */
-    double area;       /* the file's area field; w*h when absent */
+    double area;       /* the file's area field; when absent that of the mask, if read, or w*h */
     int32_t image;     /* index into images */
     int32_t category;  /* index into categories */
     uint8_t iscrowd, ignore, difficult;
@@ -57,6 +58,7 @@ typedef struct bl_dataset {
     bl_image_info *images;
     bl_ann *anns;
     bl_federated *federated; /* [n_images]; NULL when no image states any */
+    bl_mask *masks;          /* [n_anns], as anns; NULL unless asked for */
     int32_t n_categories, n_images;
     int64_t n_anns;
     int64_t n_degenerate; /* boxes with w or h <= 0 */
@@ -82,10 +84,13 @@ typedef struct bl_read_options {
     int64_t n_unlisted;   /* out: ids in the images' LVIS lists that no category has, left out */
     bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
                              only */
+    bool masks; /* COCO: keep "segmentation"; a broken one is a defect. A missing bbox is then that
+                   of the mask. */
 } bl_read_options;
 
-/* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation is skipped, not stored), with what
- * LVIS adds to it. Streams: memory is bounded by the result, not by the file. opt may be NULL. */
+/* COCO-format JSON (bbox, area, iscrowd, ignore; segmentation only when asked for), with what LVIS
+ * adds to it. Streams: memory is bounded by the result, not by the file. With masks, annotations
+ * that come before the images are passed over first, so a pipe will not do. opt may be NULL. */
 bl_status bl_coco_read(const char *json_path, const char *image_dir, bl_read_options *opt,
                        bl_dataset **out);
 /* The same over memory; `name` stands for the file in messages. */
@@ -103,9 +108,9 @@ bl_status bl_voc_read(const char *root, const char *split, const char *const *cl
 bl_status bl_coco_write(const bl_dataset *d, const char *path);
 
 /* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories,
- * images, federated and anns, the anns in any order, with `image` and `category` as indices into
- * parts->images and parts->categories (which keep their order). Fills first_ann, n_anns,
- * n_degenerate and n_clipped. BL_EINVAL on an index out of range. */
+ * images, federated, anns and masks, the anns (and masks with them) in any order, with `image` and
+ * `category` as indices into parts->images and parts->categories (which keep their order). Fills
+ * first_ann, n_anns, n_degenerate and n_clipped. BL_EINVAL on an index out of range. */
 bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out);
 
 /* A view of some images (indices ascending or not; the order is kept), sharing nothing with `d`. */

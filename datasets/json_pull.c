@@ -232,6 +232,35 @@ void bl_pull_context(bl_pull *j, const char *what, int64_t number) {
     j->number = number;
 }
 
+/* ---- places ---- */
+
+void bl_pull_save(const bl_pull *j, bl_pull_place *place) {
+    place->offset = position(j);
+    place->lines = j->lines + count_lines(j->start, j->p);
+    place->depth = j->depth;
+    memcpy(place->stack, j->stack, sizeof place->stack);
+}
+
+bl_status bl_pull_return(bl_pull *j, const bl_pull_place *place) {
+    if (j->status != BL_OK) return j->status;
+    if (j->fd < 0) {
+        j->p = j->start + place->offset;
+    } else {
+        if (lseek(j->fd, (off_t)place->offset, SEEK_SET) < 0)
+            return j->status =
+                       bl_fail(BL_EIO, "%s: cannot be read twice: %s", j->name, strerror(errno));
+        j->start = j->p = j->end = j->window;
+        j->offset = place->offset;
+        j->lines = place->lines;
+        j->eof = false;
+    }
+    j->depth = place->depth;
+    memcpy(j->stack, place->stack, sizeof j->stack);
+    memset(j->first, 0, sizeof j->first); /* a value is due everywhere, so none is empty */
+    mark(j);
+    return BL_OK;
+}
+
 /* ---- structure ---- */
 
 bl_pull_kind bl_pull_peek(bl_pull *j) {
@@ -446,6 +475,10 @@ static inline bool plain(uint8_t c) {
 }
 
 bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len) {
+    return bl_pull_long_string(j, BL_PULL_MAX_STRING, s, len);
+}
+
+bl_status bl_pull_long_string(bl_pull *j, size_t max, const char **s, size_t *len) {
     if (j->status != BL_OK) return j->status;
     if (next(j) != '"') return unexpected(j, "a string");
     mark(j);
@@ -453,7 +486,7 @@ bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len) {
     size_t n = 0;
     for (;;) {
         if (!available(j)) return truncated(j, "a string");
-        if (n > BL_PULL_MAX_STRING) return fail(j, "string with more than 65536 bytes");
+        if (n > max) return bl_pull_fail(j, "string with more than %zu bytes", max);
         BL_TRY(str_reserve(j, n + 8));
         uint8_t c = *j->p;
         if (c == '"') break;

@@ -64,6 +64,19 @@ bl_status bl_pull_bool(bl_pull *j, bool *v);
  */
 bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len);
 
+/* The same with another limit, for encoded data. */
+bl_status bl_pull_long_string(bl_pull *j, size_t max, const char **s, size_t *len);
+
+/* A place to return to: that of the value after the last key. The document may be read to its end
+ * in between; BL_EIO when the file cannot be rewound (a pipe). */
+typedef struct bl_pull_place {
+    int64_t offset, lines;
+    int depth;
+    uint8_t stack[BL_PULL_MAX_DEPTH];
+} bl_pull_place;
+void bl_pull_save(const bl_pull *j, bl_pull_place *place);
+bl_status bl_pull_return(bl_pull *j, const bl_pull_place *place);
+
 bl_status bl_pull_skip(bl_pull *j); /* any value */
 bl_status bl_pull_end(bl_pull *j);  /* nothing but white space may follow the document */
 

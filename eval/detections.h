@@ -18,17 +18,32 @@ typedef struct bl_detection {
 typedef struct bl_detections {
     int64_t n, cap;
     bl_detection *v; /* malloc'd; order of insertion matters for ties (as in a result file) */
+    /* Masks, in step with v; NULL for detections of boxes only. box_area: the area of a detection
+     * is that of its box although it has a mask. */
+    bl_mask *masks;
+    int64_t cap_masks;
+    bool box_area;
+    bl_arena *arena; /* of the masks */
+    bl_strpool pool;
 } bl_detections;
 
 bl_status bl_detections_add(bl_detections *d, const bl_detection *one);
+/* With a mask, which is copied. Either all detections of `d` are added with a mask, or none. */
+bl_status bl_detections_add_mask(bl_detections *d, const bl_detection *one, const bl_rle *mask);
+/* What decides between small, medium and large: pixels of the mask, or width times height. */
+double bl_detection_area(const bl_detections *d, int64_t i);
 void bl_detections_free(bl_detections *d);
 /* COCO result file [{"image_id","category_id","bbox","score"}]: streamed reading (ids mapped
  * through `gt`; unknown ids are errors naming the entry) and atomic writing (17 significant digits
  * for scores and coordinates that need them). */
 bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out);
-/* With another treatment of ids that `gt` has not. */
+/* With another treatment of ids that `gt` has not, or with masks ("segmentation"). As pycocotools'
+ * loadRes has it, the first entry decides: when it has a box, all have one, the areas are those of
+ * the boxes, and an entry without a mask gets the rectangle; when not, all have a mask, the areas
+ * are those of the masks, and an entry without a box gets that around its mask. */
 typedef struct bl_detections_options {
     bool skip_unknown;                              /* leave such entries out and count them */
+    bool masks;                                     /* give each detection a mask */
     int64_t n_unknown_images, n_unknown_categories; /* out: entries */
     int64_t unknown_image, unknown_category;        /* out: the first such id */
 } bl_detections_options;
@@ -37,6 +52,9 @@ bl_status bl_detections_read_with(const char *path, const bl_dataset *gt, bl_det
 /* The same over memory; `name` stands for the file in messages. */
 bl_status bl_detections_read_memory(const void *data, size_t size, const char *name,
                                     const bl_dataset *gt, bl_detections *out);
+bl_status bl_detections_read_memory_with(const void *data, size_t size, const char *name,
+                                         const bl_dataset *gt, bl_detections_options *o,
+                                         bl_detections *out);
 bl_status bl_detections_write(const bl_detections *d, const bl_dataset *gt, const char *path);
 
 #endif

@@ -56,7 +56,7 @@ static void evaluate(const scene *s, bool honour_ignore, bl_eval_result *r, bl_c
                         .n_categories = s->n_categories,
                         .n_images = s->n_images,
                         .n_anns = s->n_anns};
-    bl_detections dt = {s->n_dets, MAX, copy.dets};
+    bl_detections dt = {.n = s->n_dets, .cap = MAX, .v = copy.dets};
     bl_eval_params p = bl_eval_params_coco();
     p.honour_ignore = honour_ignore;
     bl_dataset *gt;
@@ -275,7 +275,7 @@ static void refuses_bad_detections(void) {
     const bl_eval_params protocol = bl_eval_params_coco();
     bl_eval_result r;
     bl_detection d[2] = {{B, .5, 0, 0}, {B, .5, 0, 1}};
-    bl_detections dt = {2, 2, d};
+    bl_detections dt = {.n = 2, .cap = 2, .v = d};
     CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1: category index 1");
     d[1].category = 0, d[1].image = -1;
     CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1: image index -1");

@@ -1,0 +1,199 @@
+/* Reading result files. */
+#include <string.h>
+
+#include "datasets/idmap.h"
+#include "datasets/json_pull.h"
+#include "datasets/segmentation.h"
+#include "eval/detections.h"
+
+enum { IMAGE_ID, CATEGORY_ID, SCORE, BBOX, SEGMENTATION, KEYS };
+static const char *const keys[KEYS] = {"image_id", "category_id", "score", "bbox", "segmentation"};
+
+typedef struct reader {
+    bl_pull *j;
+    const bl_dataset *gt;
+    bl_detections_options *o;
+    bl_idmap images, categories;
+    bl_segmentation segmentation; /* of the present entry, when masks are read */
+} reader;
+
+static bl_status map_ids(reader *r) {
+    int64_t stored;
+    for (int32_t i = 0; i < r->gt->n_images; i++)
+        BL_TRY(bl_idmap_add(&r->images, r->gt->images[i].id, i, &stored));
+    for (int32_t k = 0; k < r->gt->n_categories; k++)
+        BL_TRY(bl_idmap_add(&r->categories, r->gt->categories[k].id, k, &stored));
+    return BL_OK;
+}
+
+static bl_status read_id(reader *r, const bl_idmap *ids, const char *key, const char *what,
+                         int32_t *index) {
+    int64_t id;
+    BL_TRY(bl_pull_int(r->j, &id));
+    int64_t found = bl_idmap_get(ids, id);
+    *index = (int32_t)found;
+    if (found >= 0) return BL_OK;
+    if (!r->o->skip_unknown)
+        return bl_pull_fail(r->j,
+                            "\"%s\" %lld is no %s of the ground truth (%s); evaluate against the "
+                            "annotations the detections were made for, or skip unknown ids",
+                            key, (long long)id, what, r->gt->name ? r->gt->name : "?");
+    bool image = ids == &r->images;
+    int64_t *n = image ? &r->o->n_unknown_images : &r->o->n_unknown_categories;
+    if ((*n)++ == 0) *(image ? &r->o->unknown_image : &r->o->unknown_category) = id;
+    return BL_OK;
+}
+
+/* *given = false for [], which stands for no box. */
+static bl_status read_bbox(reader *r, bl_detection *d, bool *given) {
+    double *const to[4] = {&d->x, &d->y, &d->w, &d->h};
+    int n = 0;
+    BL_TRY(bl_pull_array(r->j));
+    for (;; n++) {
+        bool more;
+        BL_TRY(bl_pull_more(r->j, &more));
+        if (!more) break;
+        if (n == 4) return bl_pull_fail(r->j, "\"bbox\" has more than four numbers");
+        BL_TRY(bl_pull_number(r->j, to[n]));
+    }
+    *given = n > 0;
+    if (n > 0 && n < 4)
+        return bl_pull_fail(r->j, "\"bbox\" has %d numbers, expected four: x, y, width, height", n);
+    return BL_OK;
+}
+
+static bl_status read_segmentation(reader *r, bool *given) {
+    char why[320];
+    BL_TRY(bl_segmentation_read(&r->segmentation, r->j, why, sizeof why));
+    *given = r->segmentation.kind != BL_SEGM_NONE;
+    return why[0] ? bl_pull_fail(r->j, "%s", why) : BL_OK;
+}
+
+static bl_status read_value(reader *r, int which, bl_detection *d, bool *given) {
+    *given = true;
+    switch (which) {
+    case IMAGE_ID:
+        return read_id(r, &r->images, "image_id", "image", &d->image);
+    case CATEGORY_ID:
+        return read_id(r, &r->categories, "category_id", "category", &d->category);
+    case SCORE:
+        return bl_pull_number(r->j, &d->score);
+    case BBOX:
+        return read_bbox(r, d, given);
+    default:
+        return read_segmentation(r, given);
+    }
+}
+
+/* given[]: which keys have a value. */
+static bl_status read_entry(reader *r, bl_detection *d, bool given[KEYS]) {
+    bool seen[KEYS] = {false};
+    BL_TRY(bl_pull_object(r->j));
+    for (;;) {
+        const char *key;
+        BL_TRY(bl_pull_key(r->j, &key));
+        if (!key) break;
+        int which = 0, n = r->o->masks ? KEYS : SEGMENTATION;
+        while (which < n && strcmp(key, keys[which]) != 0) which++;
+        if (which == n) { /* area, ... */
+            BL_TRY(bl_pull_skip(r->j));
+            continue;
+        }
+        if (seen[which]) return bl_pull_fail(r->j, "\"%s\" is given twice", keys[which]);
+        seen[which] = true;
+        BL_TRY(read_value(r, which, d, &given[which]));
+    }
+    for (int which = 0; which <= SCORE; which++)
+        if (!given[which]) return bl_pull_fail(r->j, "\"%s\" is missing", keys[which]);
+    return BL_OK;
+}
+
+/* Adds a detection that has a mask, a box, or both; what is missing is made of the other. */
+static bl_status add_with_mask(reader *r, bl_detection *d, const bool given[KEYS],
+                               bl_detections *out) {
+    bl_segmentation *s = &r->segmentation;
+    const bl_image_info *im = &r->gt->images[d->image];
+    bl_status status;
+    if (out->box_area && !given[BBOX])
+        return bl_pull_fail(r->j, "\"bbox\" is missing; the first detection has one, so that areas "
+                                  "are those of boxes: give all, or none");
+    if (given[SEGMENTATION]) {
+        status = bl_segmentation_runs(s, im->height, im->width);
+    } else if (out->box_area) {
+        const double box[4] = {d->x, d->y, d->w, d->h};
+        status = bl_rle_from_box(box, im->height, im->width, &s->runs);
+    } else {
+        return bl_pull_fail(r->j, "\"segmentation\" is missing");
+    }
+    if (status == BL_EFORMAT) return bl_pull_fail(r->j, "\"segmentation\": %s", bl_error());
+    BL_TRY(status);
+    if (!given[BBOX]) {
+        double box[4];
+        bl_rle_to_box(&s->runs, box);
+        d->x = box[0], d->y = box[1], d->w = box[2], d->h = box[3];
+    }
+    return bl_detections_add_mask(out, d, &s->runs);
+}
+
+static bl_status read_all(reader *r, bl_detections *out) {
+    if (bl_pull_peek(r->j) == BL_PULL_OBJECT)
+        return bl_pull_fail(r->j, "is a JSON object, perhaps an annotation file; a result file is "
+                                  "an array of {\"image_id\", \"category_id\", \"bbox\", "
+                                  "\"score\"}");
+    BL_TRY(map_ids(r));
+    BL_TRY(bl_pull_array(r->j));
+    for (int64_t i = 0;; i++) {
+        bool more;
+        bl_detection d = {0};
+        bool given[KEYS] = {false};
+        bl_pull_context(r->j, "detection", i);
+        BL_TRY(bl_pull_more(r->j, &more));
+        if (!more) break;
+        BL_TRY(read_entry(r, &d, given));
+        if (i == 0) out->box_area = given[BBOX];
+        if (!r->o->masks && !given[BBOX])
+            return bl_pull_fail(r->j, "\"bbox\" is missing; a file of masks needs a protocol for "
+                                      "masks");
+        if (d.image < 0 || d.category < 0) continue;
+        BL_TRY(r->o->masks ? add_with_mask(r, &d, given, out) : bl_detections_add(out, &d));
+    }
+    bl_pull_context(r->j, NULL, 0);
+    return bl_pull_end(r->j);
+}
+
+static bl_status finish_reading(reader *r, bl_detections *out) {
+    *out = (bl_detections){0};
+    bl_status status = read_all(r, out);
+    bl_idmap_free(&r->images);
+    bl_idmap_free(&r->categories);
+    bl_segmentation_free(&r->segmentation);
+    bl_pull_close(r->j);
+    if (status != BL_OK) bl_detections_free(out);
+    return status;
+}
+
+bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out) {
+    return bl_detections_read_with(path, gt, &(bl_detections_options){0}, out);
+}
+
+bl_status bl_detections_read_with(const char *path, const bl_dataset *gt, bl_detections_options *o,
+                                  bl_detections *out) {
+    reader r = {.gt = gt, .o = o};
+    *out = (bl_detections){0};
+    BL_TRY(bl_pull_open(path, &r.j));
+    return finish_reading(&r, out);
+}
+
+bl_status bl_detections_read_memory(const void *data, size_t size, const char *name,
+                                    const bl_dataset *gt, bl_detections *out) {
+    return bl_detections_read_memory_with(data, size, name, gt, &(bl_detections_options){0}, out);
+}
+
+bl_status bl_detections_read_memory_with(const void *data, size_t size, const char *name,
+                                         const bl_dataset *gt, bl_detections_options *o,
+                                         bl_detections *out) {
+    reader r = {.gt = gt, .o = o};
+    *out = (bl_detections){0};
+    BL_TRY(bl_pull_open_memory(data, size, name, &r.j));
+    return finish_reading(&r, out);
+}
