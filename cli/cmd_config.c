@@ -23,11 +23,16 @@ static const bl_option table[] = {
      .doc = "Print the reference of all settings (Markdown) instead."},
     {0}};
 
+static bl_status print_both(FILE *f) {
+    BL_TRY(bl_config_doc(&bl_run_schema, f));
+    return bl_config_doc(&bl_class_run_schema, f);
+}
+
 static bl_status print_doc(const options *o) {
-    if (!o->out) return bl_config_doc(&bl_run_schema, stdout);
+    if (!o->out) return print_both(stdout);
     bl_outfile f = {0};
     BL_TRY(bl_outfile_open(o->out, &f));
-    bl_status status = bl_config_doc(&bl_run_schema, f.f);
+    bl_status status = print_both(f.f);
     if (status == BL_OK) return bl_outfile_commit(&f);
     bl_outfile_abort(&f);
     return status;
@@ -49,9 +54,9 @@ static bl_status run(const bl_invocation *in) {
         BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
                                        in->words.n_settings, arena, &cfg, NULL));
     else
-        BL_TRY_DONE(bl_config_load(&bl_run_schema, NULL, in->words.settings, in->words.n_settings,
-                                   arena, &cfg));
-    dump = bl_config_dump(&bl_run_schema, &cfg);
+        BL_TRY_DONE(
+            bl_run_config_load(NULL, in->words.settings, in->words.n_settings, arena, &cfg));
+    dump = bl_config_dump(bl_run_schema_of(cfg.task), &cfg);
     if (!dump) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the resolved configuration"));
     if (o->out)
         BL_TRY_DONE(bl_json_save(dump, o->out));

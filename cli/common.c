@@ -17,7 +17,7 @@ bl_status bl_cli_load_config(const char *path, const char *const *settings, int 
                            path);
         if (run_dir) *run_dir = path;
     }
-    return bl_config_load(&bl_run_schema, file, settings, n_settings, arena, cfg);
+    return bl_run_config_load(file, settings, n_settings, arena, cfg);
 }
 
 /* Set by the handler; the only process-wide state of the program's own, because signals have no

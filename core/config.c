@@ -13,6 +13,7 @@ typedef struct loader {
     const bl_schema *schema;
     bl_arena *arena;          /* of the result */
     struct json_object *tree; /* everything merged so far; no nulls, no unknown keys */
+    bool lenient;             /* unknown keys are passed over */
     char *complaints[MAX_COMPLAINTS];
     int n_complaints, n_more;
     const char *chain[MAX_EXTENDS + 1]; /* files being loaded, outermost first */
@@ -125,6 +126,7 @@ static bl_status merge(loader *l, const origin *at, const bl_schema *schema, con
         char here[256], why[256];
         join(here, sizeof here, path, key);
         const bl_field *f = bl_schema_find(schema, key);
+        if (!f && l->lenient) continue;
         if (!f) {
             complain_unknown(l, at, schema, here, key);
         } else if (!value) {
@@ -263,9 +265,14 @@ static bl_status apply_override(loader *l, const char *text) {
     }
     char *path = strndup(text, (size_t)(equals - text));
     char *copy = path ? strdup(path) : NULL;
+    const bl_field *field = copy ? find_dotted(l->schema, copy) : NULL;
+    if (copy && l->lenient && !field) {
+        free(copy), free(path);
+        return BL_OK;
+    }
     struct json_object *value = NULL;
-    bl_status status = copy ? override_value(equals + 1, find_dotted(l->schema, copy), &value)
-                            : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status =
+        copy ? override_value(equals + 1, field, &value) : bl_fail(BL_ENOMEM, "out of memory");
     origin at = {NULL, text};
     if (status == BL_EFORMAT) {
         complain(l, &at, path, "the value is not valid JSON");
@@ -317,9 +324,10 @@ static bl_status fill(loader *l, const bl_schema *schema, const char *path,
     return BL_OK;
 }
 
-bl_status bl_config_load(const bl_schema *schema, const char *path, const char *const *overrides,
-                         int n_overrides, bl_arena *arena, void *out) {
-    loader l = {.schema = schema, .arena = arena, .tree = json_object_new_object()};
+static bl_status load(const bl_schema *schema, bool lenient, const char *path,
+                      const char *const *overrides, int n_overrides, bl_arena *arena, void *out) {
+    loader l = {
+        .schema = schema, .lenient = lenient, .arena = arena, .tree = json_object_new_object()};
     bl_status status = l.tree ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
     if (status == BL_OK && path) status = load_file(&l, path);
     for (int i = 0; status == BL_OK && i < n_overrides; i++) {
@@ -330,4 +338,14 @@ bl_status bl_config_load(const bl_schema *schema, const char *path, const char *
     for (int i = 0; i < l.n_complaints; i++) free(l.complaints[i]);
     json_object_put(l.tree);
     return status;
+}
+
+bl_status bl_config_load(const bl_schema *schema, const char *path, const char *const *overrides,
+                         int n_overrides, bl_arena *arena, void *out) {
+    return load(schema, false, path, overrides, n_overrides, arena, out);
+}
+
+bl_status bl_config_peek(const bl_schema *schema, const char *path, const char *const *overrides,
+                         int n_overrides, bl_arena *arena, void *out) {
+    return load(schema, true, path, overrides, n_overrides, arena, out);
 }

@@ -70,6 +70,11 @@ typedef struct bl_schema {
 bl_status bl_config_load(const bl_schema *schema, const char *path, const char *const *overrides,
                          int n_overrides, bl_arena *arena, void *out);
 
+/* The same for keys of `schema` only: those it lacks are passed over. Which schema a file is meant
+ * for may stand in the file itself. */
+bl_status bl_config_peek(const bl_schema *schema, const char *path, const char *const *overrides,
+                         int n_overrides, bl_arena *arena, void *out);
+
 /* The whole struct as a JSON object (every key, resolved); the caller json_object_put()s it. */
 struct json_object *bl_config_dump(const bl_schema *schema, const void *value);
 

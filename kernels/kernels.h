@@ -13,6 +13,10 @@ typedef struct bl_conv_shape {
     int32_t n, ic, ih, iw, icb, oc, oh, ow, ocb, kh, kw, stride, pad, dilation;
 } bl_conv_shape;
 
+typedef struct bl_adam_kernel {
+    float lr, beta1, beta2, epsilon, decay, square_fix, gscale;
+} bl_adam_kernel;
+
 struct bl_kernels {
     const char *name; /* "ref", "avx2", "avx512+onednn" */
 
@@ -128,6 +132,9 @@ struct bl_kernels {
      * : m). `decay` is constant over the range. Then the caller zeroes g. */
     void (*sgd)(float *w, float *m, const float *g, int64_t n, float lr, float mu, float decay,
                 float gscale, bool nesterov);
+    /* Adam: g' = g*gscale + decay*w; m = b1*m + (1-b1)*g'; v = b2*v + (1-b2)*g'^2;
+     * w -= lr * m / (sqrt(v * square_fix) + epsilon); lr holds the correction of m. */
+    void (*adam)(float *w, float *m, float *v, const float *g, int64_t n, const bl_adam_kernel *a);
     /* t = keep*t + (1-keep)*s */
     void (*ema)(float *t, const float *s, int64_t n, float keep);
     double (*sum_squares)(const float *x, int64_t n); /* fixed-chunk, double */

@@ -16,6 +16,11 @@ static const bl_field fields[] = {
      "Length of the linear warm-up at the start; 0 = none.", NULL},
     {"warmup_ratio", BL_T_REAL, F(warmup_ratio), "0.001", 0, 1, NULL, "fraction of lr",
      "Where the warm-up starts.", NULL},
+    {"every", BL_T_INT, F(every), "1", 1, 1e9, NULL, "iterations",
+     "The rate changes only at multiples of this: the length of an epoch where a recipe sets it "
+     "once "
+     "an epoch.",
+     NULL},
     {"cycles", BL_T_REAL, F(cycles), "0.4375", 0, 0.5, NULL, "half periods",
      "Part of the cosine that is run through (kind cosine): 7/16 ends at 0.195 lr (FixMatch), 0.5 "
      "at 0.",
@@ -28,6 +33,7 @@ const bl_schema bl_schedule_schema = {"schedule", "Learning rate over the course
 
 double bl_schedule_factor(const bl_schedule_config *c, int64_t t, int64_t total) {
     double f = 1;
+    if (c->every > 1) t -= t % c->every;
     if (c->kind == BL_SCHEDULE_STEP) {
         for (int32_t i = 0; i < c->steps.n; i++) {
             double at = c->steps.v[i];

@@ -16,6 +16,7 @@ typedef struct bl_schedule_config {
     double gamma;
     int64_t warmup;      /* iterations of linear warm-up */
     double warmup_ratio; /* its start, as a fraction of lr */
+    int64_t every;       /* the rate changes at multiples of so many iterations: epochs */
     double cycles;       /* COSINE: max(0, cos(pi * cycles * t / total)); 7/16 is FixMatch's */
 } bl_schedule_config;
 extern const bl_schema bl_schedule_schema;

@@ -30,6 +30,7 @@ struct bl_store {
     int64_t n, cap;
     bl_device *dev; /* set by finish */
     float *w, *g, *m;
+    float *v; /* mean squares; NULL until Adam needs them */
     int64_t end[REGIONS];
     int64_t trainable, elements;
     uint64_t layout; /* hash of names, shapes and offsets */
@@ -55,6 +56,7 @@ void bl_store_destroy(bl_store *s) {
         if (s->w) s->dev->free(s->dev, s->w);
         if (s->g) s->dev->free(s->dev, s->g);
         if (s->m) s->dev->free(s->dev, s->m);
+        if (s->v) s->dev->free(s->dev, s->v);
     }
     free(s->item);
     bl_arena_destroy(s->arena);
@@ -300,25 +302,66 @@ bl_status bl_store_zero_grad(bl_store *s, bl_ctx *ctx) {
     return ctx->dev->zero(ctx->dev, s->g, (size_t)s->end[UNDECAYED] * sizeof(float));
 }
 
+/* The factor on the gradients that clipping asks for, times `scale`; a norm is computed only if
+ * somebody wants it. */
+static bl_status gradient_scale(bl_store *s, bl_ctx *ctx, float clip_norm, double *scale,
+                                double *grad_norm) {
+    if (!grad_norm && !(clip_norm > 0)) return BL_OK;
+    double norm = sqrt(ctx->k->sum_squares(s->g, s->end[UNDECAYED])) * fabs(*scale);
+    if (grad_norm) *grad_norm = norm;
+    if (!isfinite(norm)) {
+        const char *name = bl_store_first_nonfinite(s, ctx, true);
+        return bl_fail(BL_ENUMERIC,
+                       "the gradient of %s is not finite; the parameters were not changed",
+                       name ? name : "the whole model (its norm overflows)");
+    }
+    if (clip_norm > 0 && norm > clip_norm) *scale *= clip_norm / norm;
+    return BL_OK;
+}
+
 bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_norm) {
     BL_TRY(need_grad(s));
     double scale = o->grad_scale != 0 ? o->grad_scale : 1;
-    if (grad_norm || o->clip_norm > 0) {
-        double norm = sqrt(ctx->k->sum_squares(s->g, s->end[UNDECAYED])) * fabs(scale);
-        if (grad_norm) *grad_norm = norm;
-        if (!isfinite(norm)) {
-            const char *name = bl_store_first_nonfinite(s, ctx, true);
-            return bl_fail(BL_ENUMERIC,
-                           "the gradient of %s is not finite; the parameters were not changed",
-                           name ? name : "the whole model (its norm overflows)");
-        }
-        if (o->clip_norm > 0 && norm > o->clip_norm) scale *= o->clip_norm / norm;
-    }
+    BL_TRY(gradient_scale(s, ctx, o->clip_norm, &scale, grad_norm));
     int64_t a = s->end[DECAYED], b = s->end[UNDECAYED];
     ctx->k->sgd(s->w, s->m, s->g, a, o->lr, o->momentum, o->decay, (float)scale, o->nesterov);
     ctx->k->sgd(s->w + a, s->m + a, s->g + a, b - a, o->lr, o->momentum, 0, (float)scale,
                 o->nesterov);
     return bl_store_zero_grad(s, ctx);
+}
+
+static bl_status make_squares(bl_store *s) {
+    return s->v ? BL_OK : alloc_zero(s->dev, s->end[UNDECAYED], &s->v);
+}
+
+bool bl_store_has_squares(const bl_store *s) {
+    return s->v != NULL;
+}
+
+bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad_norm) {
+    BL_TRY(need_grad(s));
+    if (o->step < 1) return bl_fail(BL_EINVAL, "adam: steps count from 1");
+    double scale = 1;
+    BL_TRY(gradient_scale(s, ctx, o->clip_norm, &scale, grad_norm));
+    BL_TRY(make_squares(s));
+    double t = (double)o->step, fix1 = 1 - pow(o->beta1, t), fix2 = 1 - pow(o->beta2, t);
+    bl_adam_kernel k = {.lr = (float)(o->lr / fix1),
+                        .beta1 = o->beta1,
+                        .beta2 = o->beta2,
+                        .epsilon = o->epsilon,
+                        .square_fix = (float)(1 / fix2),
+                        .gscale = (float)scale};
+    int64_t a = s->end[DECAYED], b = s->end[UNDECAYED];
+    k.decay = o->decay;
+    ctx->k->adam(s->w, s->m, s->v, s->g, a, &k);
+    k.decay = 0;
+    ctx->k->adam(s->w + a, s->m + a, s->v + a, s->g + a, b - a, &k);
+    return bl_store_zero_grad(s, ctx);
+}
+
+bl_status bl_store_scale(bl_store *s, bl_ctx *ctx, float factor) {
+    ctx->k->axpby(factor, s->w, 0, s->w, s->end[BUFFER]);
+    return BL_OK;
 }
 
 static bl_status average(bl_ctx *ctx, float *t, const float *s, int64_t n, float keep) {
@@ -353,18 +396,17 @@ const char *bl_store_first_nonfinite(const bl_store *s, bl_ctx *ctx, bool gradie
 /* ---- checkpoints --------------------------------------------------------------------------------
  */
 
-static const float *values_of(const bl_store *s, bool momentum) {
-    return momentum ? s->m : s->w;
+static float *values_of(const bl_store *s, bl_store_part part) {
+    return part == BL_STORE_VALUES ? s->w : part == BL_STORE_MOMENTUM ? s->m : s->v;
 }
 
-bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bool momentum,
+bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bl_store_part part,
                           bl_arena *arena, bl_st_tensor *out, int cap, int *n) {
-    const float *v = values_of(s, momentum);
-    if (!v)
-        return bl_fail(BL_EINVAL, "parameter store: %s", momentum ? "no momentum" : "unfinished");
+    const float *v = values_of(s, part);
+    if (!v) return bl_fail(BL_EINVAL, "parameter store: %s", part ? "no momentum" : "unfinished");
     for (int64_t i = 0; i < s->n; i++) {
         const item *it = &s->item[i];
-        if (momentum && it->region >= FROZEN) continue;
+        if (part && it->region >= FROZEN) continue;
         if (*n >= cap)
             return bl_fail(BL_EINVAL, "checkpoint: room for %d tensors is too little", cap);
         size_t bytes = (size_t)it->count * sizeof(float);
@@ -411,18 +453,18 @@ static bl_status check_tensor(const item *it, const bl_st_tensor *t) {
 }
 
 static bl_status import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
-                                const bl_rename *rules, int n_rules, bool momentum, bool partial,
-                                int *n_missing) {
-    float *v = (float *)values_of(s, momentum);
-    if (!v)
-        return bl_fail(BL_EINVAL, "parameter store: %s", momentum ? "no momentum" : "unfinished");
+                                const bl_rename *rules, int n_rules, bl_store_part part,
+                                bool partial, int *n_missing) {
+    if (part == BL_STORE_SQUARES && s->g) BL_TRY(make_squares(s));
+    float *v = values_of(s, part);
+    if (!v) return bl_fail(BL_EINVAL, "parameter store: %s", part ? "no momentum" : "unfinished");
     char full[512];
     int missing = 0;
     /* Everything is checked before anything is written: a bad file leaves the model as it was. */
     for (int write = 0; write < 2; write++) {
         for (int64_t i = 0; i < s->n; i++) {
             const item *it = &s->item[i];
-            if (momentum && it->region >= FROZEN) continue;
+            if (part && it->region >= FROZEN) continue;
             bool fits = file_name(rules, n_rules, it->spec.name, full, sizeof full);
             const bl_st_tensor *t = fits ? bl_st_find(f, full) : NULL;
             if (write) {
@@ -441,13 +483,13 @@ static bl_status import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
 }
 
 bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
-                          bool momentum, bool partial, int *n_missing) {
+                          bl_store_part part, bool partial, int *n_missing) {
     bl_rename all = {"", prefix};
-    return import_renamed(s, ctx, f, &all, 1, momentum, partial, n_missing);
+    return import_renamed(s, ctx, f, &all, 1, part, partial, n_missing);
 }
 
 bl_status bl_store_import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
                                   const bl_rename *rules, int n_rules, bool partial,
                                   int *n_missing) {
-    return import_renamed(s, ctx, f, rules, n_rules, false, partial, n_missing);
+    return import_renamed(s, ctx, f, rules, n_rules, BL_STORE_VALUES, partial, n_missing);
 }

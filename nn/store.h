@@ -1,7 +1,7 @@
 /* Flat parameter store: every parameter of a model as one named view of four parallel buffers.
  *
- *   w: values   g: gradients   m: momentum   (and, in a second region, buffers such as BN running
- * statistics)
+ *   w: values   g: gradients   m: momentum   (Adam: and v, mean squares; in a second region,
+ * buffers such as BN running statistics)
  *
  * SGD, EMA, gradient norm, zeroing and (later) all-reduce are single kernels over ranges of these
  * buffers. Values are canonical fp32 (OIHW convolutions, [M,K] matrices). A model is built in two
@@ -73,6 +73,17 @@ typedef struct bl_sgd {
  * receives the norm before clipping. When the norm is computed (grad_norm given or clipping) and is
  * not finite: BL_ENUMERIC naming the tensor, and nothing changes. */
 bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_norm);
+
+/* Adam (Kingma and Ba, ICLR 2015) with L2 decay added to the gradient; the first update makes the
+ * buffer of mean squares. Norm, clipping and non-finite gradients as in bl_store_sgd. */
+typedef struct bl_adam {
+    float lr, beta1, beta2, epsilon, decay;
+    float clip_norm;
+    int64_t step; /* of this update, from 1: corrects the bias of the means */
+} bl_adam;
+bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad_norm);
+/* Everything (buffers too) times `factor`: the decoupled decay of some Adam recipes. */
+bl_status bl_store_scale(bl_store *s, bl_ctx *ctx, float factor);
 bl_status bl_store_zero_grad(bl_store *s, bl_ctx *ctx);
 /* teacher <- keep*teacher + (1-keep)*student over parameters (frozen ones too). Buffers (BN
  * statistics): copied when copy_buffers, else averaged likewise. Layouts must be identical
@@ -84,16 +95,20 @@ const char *bl_store_first_nonfinite(const bl_store *s, bl_ctx *ctx, bool gradie
 
 /* ---- checkpoints --------------------------------------------------------------------------------
  */
+/* What of a tensor a file holds; the last two exist for trainable tensors only. */
+typedef enum bl_store_part { BL_STORE_VALUES, BL_STORE_MOMENTUM, BL_STORE_SQUARES } bl_store_part;
+/* true when the store has mean squares: after bl_store_adam or their import. */
+bool bl_store_has_squares(const bl_store *s);
+
 /* Lists the store's tensors for writing, names prefixed ("student." ...), in host memory taken from
- * `arena`; momentum = true lists the momentum buffers instead of the values (trainable tensors
- * only). Appends to out[*n..cap). */
-bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bool momentum,
+ * `arena`. Appends to out[*n..cap). */
+bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bl_store_part part,
                           bl_arena *arena, bl_st_tensor *out, int cap, int *n);
 /* Reads every tensor of the store; missing, extra-shaped or non-f32 tensors are BL_EFORMAT naming
  * the tensor, unless `partial` (weight import): then missing ones keep their values and *n_missing
  * counts them. */
 bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
-                          bool momentum, bool partial, int *n_missing);
+                          bl_store_part part, bool partial, int *n_missing);
 
 /* Values from a file that names tensors differently: the first rule whose `ours` begins a tensor's
  * name replaces that beginning by `theirs`; a tensor that no rule fits keeps its name. */

@@ -18,7 +18,7 @@
 #include "nn/classifier.h"
 #include "ssl/learner.h"
 
-enum { BL_CLASS_MAX_HEADS = 8, BL_CLASS_MAX_PLUGINS = 8, BL_CLASS_STRONG = 2 };
+enum { BL_CLASS_MAX_HEADS = 8, BL_CLASS_MAX_PLUGINS = 8, BL_CLASS_MAX_STRONG = 2 };
 enum { BL_CLASS_LABELLED, BL_CLASS_UNLABELLED }; /* groups of the loader */
 
 typedef struct bl_class_method_config bl_class_method_config; /* class_method.h */
@@ -32,11 +32,11 @@ typedef struct bl_class_needs {
     bl_head_spec head[BL_CLASS_MAX_HEADS];
     int n_heads;
     bool unlabelled;      /* unlabelled images: one weak view (view 0) and ... */
-    int strong;           /* ... so many strong ones (views 1..strong), 0..BL_CLASS_STRONG */
+    int strong;           /* ... so many strong ones (views 1..strong), 0..BL_CLASS_MAX_STRONG */
     bool labelled_strong; /* also a strong view (view 1) of labelled images */
     bl_class_view_kind labelled_view; /* view 0 of labelled images; WEAK unless changed */
     bl_class_view_kind
-        unlabelled_view[1 + BL_CLASS_STRONG]; /* WEAK, STRONG, STRONG unless changed */
+        unlabelled_view[1 + BL_CLASS_MAX_STRONG]; /* WEAK, STRONG, STRONG unless changed */
     bl_class_order labelled_order;
     bool labels_unlabelled; /* the unlabelled images join the labelled list with labels of their own
                                (self-training): see bl_class_env.pseudo */
@@ -84,13 +84,13 @@ struct bl_class_world {
  * ---------------------------------------------------------------------------------------- */
 
 /* One view of the step's labelled or unlabelled images. */
-typedef struct bl_class_rows {
+typedef struct bl_class_branch {
     int32_t n;
     bl_tensor *z;                          /* (n, d) features */
     bl_tensor *logits[BL_CLASS_MAX_HEADS]; /* (n, out) filled by bl_class_logits */
     const float *host[BL_CLASS_MAX_HEADS]; /* filled by bl_class_host_logits */
     const float *host_z;                   /* filled by bl_class_host_features */
-} bl_class_rows;
+} bl_class_branch;
 
 /* Pseudo-labels of the unlabelled images of a step, from one head's weak logits. */
 typedef struct bl_class_pseudo {
@@ -111,12 +111,11 @@ typedef struct bl_class_step {
     const bl_class_batch *batch;
     const bl_class_part *labelled, *unlabelled; /* NULL when the method uses none */
     int64_t t, epoch, in_epoch; /* iteration, nominal epoch and place in it, all from 0 */
-    bl_class_rows x, x_strong, weak, strong[BL_CLASS_STRONG];
+    bl_class_branch x, x_strong, weak, strong[BL_CLASS_MAX_STRONG];
     int n_strong;
     float *label_weight; /* [x.n] factor of each labelled image's loss, 1 unless changed */
     struct {
-        double *labelled, *weak,
-            *strong; /* [K] added to head 0's logits of that kind; 0 at first */
+        float *labelled, *weak, *strong; /* [K] added to head 0's logits of that kind; 0 at first */
     } bias;
     bl_class_pseudo *pseudo; /* head 0's, once the base learner has made it */
     bl_step_losses *out;
@@ -124,9 +123,10 @@ typedef struct bl_class_step {
 
 /* Logits (n, out) of a head, made once a step; on the host [n][out]; features on the host [n][d].
  */
-bl_status bl_class_logits(bl_class_step *s, bl_class_rows *r, int head, bl_tensor **logits);
-bl_status bl_class_host_logits(bl_class_step *s, bl_class_rows *r, int head, const float **logits);
-bl_status bl_class_host_features(bl_class_step *s, bl_class_rows *r, const float **z);
+bl_status bl_class_logits(bl_class_step *s, bl_class_branch *r, int head, bl_tensor **logits);
+bl_status bl_class_host_logits(bl_class_step *s, bl_class_branch *r, int head,
+                               const float **logits);
+bl_status bl_class_host_features(bl_class_step *s, bl_class_branch *r, const float **z);
 
 /* Pixels of one view (of group BL_CLASS_LABELLED or BL_CLASS_UNLABELLED) as (n,3,H,W), and their
  * features under a model; wrap in bl_no_grad for passes without a gradient. model 0 student, 1 EMA.
@@ -137,13 +137,13 @@ bl_status bl_class_extract(bl_class_step *s, int model, bool train, int group, i
 
 /* Pseudo-labels of `head`: softmax(weak logits + bias), every plug-in's `refine`, argmax, weight =
  * [confidence >= tau], every plug-in's `select`. bias [K] may be NULL. */
-bl_status bl_class_pseudo_make(bl_class_step *s, int head, const double *bias, double tau,
+bl_status bl_class_pseudo_make(bl_class_step *s, int head, const float *bias, double tau,
                                bl_class_pseudo **out);
 
-/* scale * sum_i weight_i * H(target_i, softmax(logits_i + bias)), as a scalar. label [n] (-1: row
- * without loss) or soft [n][K] (label NULL); weight NULL = 1; bias [K] NULL = 0. */
-bl_status bl_class_ce(bl_ctx *ctx, bl_tensor *logits, const double *bias, const int32_t *label,
-                      const double *soft, const float *weight, double scale, bl_tensor **loss);
+/* scale * sum_j weight_j H(target_j, softmax(logits_j + bias)) of q's head on a strong view; target
+ * the label, or p when q->soft. bias [K] may be NULL. */
+bl_status bl_class_pseudo_loss(bl_class_step *s, const bl_class_pseudo *q, bl_class_branch *strong,
+                               const float *bias, double scale, bl_tensor **loss);
 
 /* ---- plug-ins
  * ------------------------------------------------------------------------------------------ */
@@ -195,5 +195,8 @@ typedef struct bl_class_plugin_type {
     bl_status (*create)(const bl_class_method_config *cfg, bl_class_world *world,
                         bl_class_plugin **out);
 } bl_class_plugin_type;
+
+/* Creates the list's plug-ins in order; on failure those already made stay in the world. */
+bl_status bl_class_plugins_create(const bl_class_method_config *cfg, bl_class_world *w);
 
 #endif

@@ -56,8 +56,8 @@ static const bl_field gbr_fields[] = {
      "Solve the linear system directly at every step instead of the online Jacobi iteration.",
      NULL},
     {0}};
-static const bl_schema gbr_schema = {"method.gbr", "Gradient-based reweighting (GbR).",
-                                     sizeof(bl_gbr_section), gbr_fields};
+const bl_schema bl_gbr_schema = {"method.gbr", "Gradient-based reweighting (GbR).",
+                                 sizeof(bl_gbr_section), gbr_fields};
 #undef STRUCT
 
 static const char *const gbt_modes[] = {"fixed", "w_only", "code", NULL};
@@ -75,8 +75,8 @@ static const bl_field gbt_fields[] = {{"mode", BL_T_ENUM, AT(mode), "\"fixed\"",
                                       {"upper", BL_T_REAL, AT(upper), "0.9", 0, 1, NULL, NULL,
                                        "Upper bound of a class's threshold.", NULL},
                                       {0}};
-static const bl_schema gbt_schema = {"method.gbt", "Gradient-based thresholds (GbT).",
-                                     sizeof(bl_gbt_section), gbt_fields};
+const bl_schema bl_gbt_schema = {"method.gbt", "Gradient-based thresholds (GbT).",
+                                 sizeof(bl_gbt_section), gbt_fields};
 #undef STRUCT
 
 #define STRUCT bl_crs_section
@@ -112,8 +112,8 @@ static const bl_field method_fields[] = {
      "balance later.",
      NULL},
     {"teacher", BL_T_SECTION, AT(teacher), NULL, 0, 0, NULL, NULL, "", &teacher_schema},
-    {"gbr", BL_T_SECTION, AT(gbr), NULL, 0, 0, NULL, NULL, "", &gbr_schema},
-    {"gbt", BL_T_SECTION, AT(gbt), NULL, 0, 0, NULL, NULL, "", &gbt_schema},
+    {"gbr", BL_T_SECTION, AT(gbr), NULL, 0, 0, NULL, NULL, "", &bl_gbr_schema},
+    {"gbt", BL_T_SECTION, AT(gbt), NULL, 0, 0, NULL, NULL, "", &bl_gbt_schema},
     {"crs", BL_T_SECTION, AT(crs), NULL, 0, 0, NULL, NULL, "", &crs_schema},
     {0}};
 const bl_schema bl_method_schema = {"method", "The learner and the balancing it uses.",

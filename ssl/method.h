@@ -55,7 +55,7 @@ typedef struct bl_method_config {
     bl_gbt_section gbt;
     bl_crs_section crs;
 } bl_method_config;
-extern const bl_schema bl_method_schema;
+extern const bl_schema bl_method_schema, bl_gbr_schema, bl_gbt_schema;
 
 /* What a learner may know of its surroundings. Data sets are for class counts and, where unlabelled
  * images carry hidden boxes, for measuring pseudo-label quality only. */

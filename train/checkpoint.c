@@ -35,7 +35,7 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     bl_status status;
     int cap = MAX_STATE + 1, n = 0, n_state = 0;
     for (int m = 0; m < 2; m++)
-        if (l->model[m].store) cap += 2 * (int)bl_store_count(l->model[m].store);
+        if (l->model[m].store) cap += 3 * (int)bl_store_count(l->model[m].store);
     bl_st_tensor *t = BL_NEW_ARRAY(arena, bl_st_tensor, cap);
     bl_state_array *state = BL_NEW_ARRAY(arena, bl_state_array, MAX_STATE);
     double *loop = BL_NEW_ARRAY(arena, double, LOOP_WORDS);
@@ -43,10 +43,16 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
         status = BL_ENOMEM;
         goto done;
     }
-    BL_TRY_DONE(bl_store_export(l->model[0].store, ctx, "student.", false, arena, t, cap, &n));
-    BL_TRY_DONE(bl_store_export(l->model[0].store, ctx, "momentum.", true, arena, t, cap, &n));
+    BL_TRY_DONE(
+        bl_store_export(l->model[0].store, ctx, "student.", BL_STORE_VALUES, arena, t, cap, &n));
+    BL_TRY_DONE(
+        bl_store_export(l->model[0].store, ctx, "momentum.", BL_STORE_MOMENTUM, arena, t, cap, &n));
+    if (bl_store_has_squares(l->model[0].store))
+        BL_TRY_DONE(bl_store_export(l->model[0].store, ctx, "square.", BL_STORE_SQUARES, arena, t,
+                                    cap, &n));
     if (l->model[1].store)
-        BL_TRY_DONE(bl_store_export(l->model[1].store, ctx, "teacher.", false, arena, t, cap, &n));
+        BL_TRY_DONE(bl_store_export(l->model[1].store, ctx, "teacher.", BL_STORE_VALUES, arena, t,
+                                    cap, &n));
     BL_TRY_DONE(l->ops->save(l, arena, state, MAX_STATE - 1, &n_state));
     loop_pack(st, loop);
     state[n_state++] = (bl_state_array){LOOP_ARRAY, loop, LOOP_WORDS};
@@ -75,6 +81,12 @@ done:
     return status;
 }
 
+static bool has_prefix(const bl_st_file *f, const char *prefix) {
+    for (int i = 0; i < bl_st_count(f); i++)
+        if (strncmp(bl_st_at(f, i)->name, prefix, strlen(prefix)) == 0) return true;
+    return false;
+}
+
 bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_loop_state *st) {
     bl_st_file *f = NULL;
     BL_TRY(bl_st_open(path, &f));
@@ -86,10 +98,16 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
         goto done;
     }
     int missing;
-    BL_TRY_DONE(bl_store_import(l->model[0].store, ctx, f, "student.", false, false, &missing));
-    BL_TRY_DONE(bl_store_import(l->model[0].store, ctx, f, "momentum.", true, false, &missing));
+    BL_TRY_DONE(
+        bl_store_import(l->model[0].store, ctx, f, "student.", BL_STORE_VALUES, false, &missing));
+    BL_TRY_DONE(bl_store_import(l->model[0].store, ctx, f, "momentum.", BL_STORE_MOMENTUM, false,
+                                &missing));
+    if (has_prefix(f, "square."))
+        BL_TRY_DONE(bl_store_import(l->model[0].store, ctx, f, "square.", BL_STORE_SQUARES, false,
+                                    &missing));
     if (l->model[1].store)
-        BL_TRY_DONE(bl_store_import(l->model[1].store, ctx, f, "teacher.", false, false, &missing));
+        BL_TRY_DONE(bl_store_import(l->model[1].store, ctx, f, "teacher.", BL_STORE_VALUES, false,
+                                    &missing));
 
     bl_state_array state[MAX_STATE];
     int n = 0;
@@ -127,17 +145,43 @@ bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *st
     BL_TRY(bl_st_open(path, &f));
     char prefix[32];
     snprintf(prefix, sizeof prefix, "%s.", model);
-    bool prefixed = false;
-    for (int i = 0; i < bl_st_count(f) && !prefixed; i++)
-        prefixed = strncmp(bl_st_at(f, i)->name, prefix, strlen(prefix)) == 0;
+    bool prefixed = has_prefix(f, prefix);
     bl_status status;
     if (!prefixed && !partial)
         status = bl_fail(BL_EFORMAT, "has no %s weights (tensors named %s*)", model, prefix);
     else
-        status = bl_store_import(store, ctx, f, prefixed ? prefix : "", false, partial, &missing);
+        status = bl_store_import(store, ctx, f, prefixed ? prefix : "", BL_STORE_VALUES, partial,
+                                 &missing);
     bl_st_close(f);
     if (n_missing) *n_missing = missing;
     return status == BL_OK ? BL_OK : bl_fail_context(status, "%s", path);
+}
+
+bl_status bl_checkpoint_start_weights(const char *path, bl_ctx *ctx, bl_store *store,
+                                      const char *model, const bl_strings *skip, int *n_missing) {
+    enum { MAX_RULES = 16 };
+    bl_rename rule[MAX_RULES + 1];
+    if (skip->n > MAX_RULES)
+        return bl_fail(BL_ECONFIG, "run.init_skip: %d entries, at most %d", (int)skip->n,
+                       MAX_RULES);
+    char *file = bl_is_dir(path) ? bl_checkpoint_named(path, "last_checkpoint") : strdup(path);
+    if (!file) return bl_fail_context(BL_EIO, "run.init_from: %s has no checkpoint", path);
+    bl_st_file *f = NULL;
+    bl_status status = bl_st_open(file, &f);
+    if (status == BL_OK) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "%s.", model);
+        bool prefixed = has_prefix(f, prefix);
+        int n = 0;
+        /* A skipped tensor is looked for under a name that no file has. */
+        for (; n < skip->n; n++) rule[n] = (bl_rename){skip->v[n], "(skipped)."};
+        rule[n++] = (bl_rename){"", prefixed ? prefix : ""};
+        status = bl_store_import_renamed(store, ctx, f, rule, n, true, n_missing);
+        bl_st_close(f);
+        if (status != BL_OK) bl_fail_context(status, "%s", file);
+    }
+    free(file);
+    return status;
 }
 
 bl_status bl_checkpoint_info(const char *path, int64_t *iter, int64_t *classes, bool *has_teacher) {
@@ -146,9 +190,7 @@ bl_status bl_checkpoint_info(const char *path, int64_t *iter, int64_t *classes, 
     const char *i = bl_st_metadata(f, "iter"), *k = bl_st_metadata(f, "classes");
     *iter = i ? strtoll(i, NULL, 10) : 0;
     *classes = k ? strtoll(k, NULL, 10) : 0;
-    *has_teacher = false;
-    for (int t = 0; t < bl_st_count(f) && !*has_teacher; t++)
-        *has_teacher = strncmp(bl_st_at(f, t)->name, "teacher.", 8) == 0;
+    *has_teacher = has_prefix(f, "teacher.");
     bl_st_close(f);
     return BL_OK;
 }

@@ -1,9 +1,10 @@
 /* Checkpoints: one safetensors file with both models, the momentum and every array of state,
  * written atomically.
  *
- *   student.<name>, teacher.<name>, momentum.<name>   fp32, PyTorch-style names, readable by other
- * tools state.<name>                                      fp64 arrays of the learner, the loader
- * and the loop metadata: iter, learner, classes, ballast_version
+ *   student.<name>, teacher.<name>     fp32, PyTorch-style names, readable by other tools
+ *   momentum.<name>, square.<name>     fp32, of the optimiser; squares with Adam only
+ *   state.<name>                       fp64 arrays of the learner, the loader and the loop
+ *   metadata: iter, learner, classes, ballast_version
  */
 #ifndef BALLAST_TRAIN_CHECKPOINT_H
 #define BALLAST_TRAIN_CHECKPOINT_H
@@ -29,6 +30,10 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
  * imported backbone) is read partially; *n_missing counts tensors it lacks. */
 bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *store,
                                      const char *model, bool partial, int *n_missing);
+/* Weights to start a run from: as above with partial = true, but tensors whose names begin with one
+ * of `skip` keep their values; `path` may also be a run folder (its last checkpoint). */
+bl_status bl_checkpoint_start_weights(const char *path, bl_ctx *ctx, bl_store *store,
+                                      const char *model, const bl_strings *skip, int *n_missing);
 /* Iteration and class count from the metadata; 0 when absent. */
 bl_status bl_checkpoint_info(const char *path, int64_t *iter, int64_t *classes, bool *has_teacher);
 

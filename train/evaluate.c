@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "train/checkpoint.h"
+#include "train/class_evaluate.h"
 
 /* The first n images as a data set of its own, so that the others do not count as missed. */
 static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) {
@@ -99,6 +100,7 @@ done:
 }
 
 bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f) {
+    if (cfg->task == BL_TASK_CLASSIFICATION) return bl_class_evaluate_checkpoint(cfg, opt, f);
     bl_run_data data = {0};
     bl_groups groups = {0};
     bl_ctx *ctx = NULL;

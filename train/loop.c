@@ -31,6 +31,29 @@ static bl_status bad_step(bl_trainer *t, const bl_step_input *in, const char *wh
     return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
 }
 
+static bl_status optimise(bl_trainer *t, bl_store *store, double *norm) {
+    const bl_optim_config *o = &t->cfg->optim;
+    double lr = bl_run_lr(t->cfg, t->st.iter);
+    if (o->kind == BL_OPTIM_SGD) {
+        bl_sgd sgd = {.lr = (float)lr,
+                      .momentum = (float)o->momentum,
+                      .decay = (float)o->weight_decay,
+                      .nesterov = o->nesterov,
+                      .clip_norm = (float)o->clip_norm};
+        BL_TRY(bl_store_sgd(store, t->ctx, &sgd, norm));
+    } else {
+        bl_adam adam = {.lr = (float)lr,
+                        .beta1 = (float)o->beta1,
+                        .beta2 = (float)o->beta2,
+                        .epsilon = (float)o->epsilon,
+                        .decay = (float)o->weight_decay,
+                        .clip_norm = (float)o->clip_norm,
+                        .step = t->st.iter + 1};
+        BL_TRY(bl_store_adam(store, t->ctx, &adam, norm));
+    }
+    return o->shrink > 0 ? bl_store_scale(store, t->ctx, (float)(1 - o->shrink * lr)) : BL_OK;
+}
+
 static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step_losses *l) {
     bl_tensor *roots[BL_MAX_LOSSES];
     float seeds[BL_MAX_LOSSES];
@@ -44,15 +67,9 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
         total += value[i];
     }
     BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
-    const bl_optim_config *o = &t->cfg->optim;
     bl_store *store = t->learner->model[0].store;
-    double lr = bl_run_lr(t->cfg, t->st.iter), norm = 0;
-    bl_sgd sgd = {.lr = (float)lr,
-                  .momentum = (float)o->momentum,
-                  .decay = (float)o->weight_decay,
-                  .nesterov = o->nesterov,
-                  .clip_norm = (float)o->clip_norm};
-    bl_status status = bl_store_sgd(store, t->ctx, &sgd, &norm);
+    double norm = 0;
+    bl_status status = optimise(t, store, &norm);
     if (status == BL_ENUMERIC) {
         const char *name = bl_store_first_nonfinite(store, t->ctx, true);
         char what[256];

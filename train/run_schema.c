@@ -42,15 +42,26 @@ static const bl_schema data_schema = {"data", "Data sets and class groups.", siz
                                       data_fields};
 #undef STRUCT
 
+static const char *const optimisers[] = {"sgd", "adam", NULL};
 #define STRUCT bl_optim_config
 static const bl_field optim_fields[] = {
-    {"lr", BL_T_REAL, AT(lr), "0.01", 0, 100, NULL, NULL, "Base learning rate of SGD.", NULL},
+    {"kind", BL_T_ENUM, AT(kind), "\"sgd\"", 0, 0, optimisers, NULL, "The optimiser.", NULL},
+    {"lr", BL_T_REAL, AT(lr), "0.01", 0, 100, NULL, NULL, "Base learning rate.", NULL},
     {"momentum", BL_T_REAL, AT(momentum), "0.9", 0, 1, NULL, NULL, "Momentum.", NULL},
     {"weight_decay", BL_T_REAL, AT(weight_decay), "0.0001", 0, 1, NULL, NULL,
      "Weight decay of convolution and linear weights.", NULL},
     {"clip_norm", BL_T_REAL, AT(clip_norm), "0", 0, 1e9, NULL, NULL,
      "Scale the gradient to at most this L2 norm; 0 = off.", NULL},
     {"nesterov", BL_T_BOOL, AT(nesterov), "false", 0, 0, NULL, NULL, "Nesterov momentum.", NULL},
+    {"beta1", BL_T_REAL, AT(beta1), "0.9", 0, 1, NULL, NULL, "Keep rate of the mean (adam).", NULL},
+    {"beta2", BL_T_REAL, AT(beta2), "0.999", 0, 1, NULL, NULL,
+     "Keep rate of the mean square (adam).", NULL},
+    {"epsilon", BL_T_REAL, AT(epsilon), "1e-8", 0, 1, NULL, NULL,
+     "Added to the root of the mean square (adam).", NULL},
+    {"shrink", BL_T_REAL, AT(shrink), "0", 0, 1, NULL, NULL,
+     "After each step, multiply all weights and batch-norm statistics by 1 - shrink * lr (0.02 in "
+     "the Adam recipes of imbalanced semi-supervised learning).",
+     NULL},
     {0}};
 static const bl_schema optim_schema = {"optim", "The optimiser.", sizeof(bl_optim_config),
                                        optim_fields};
@@ -96,6 +107,14 @@ static const bl_field run_fields[] = {
      "Weights (safetensors) to start from; tensors it lacks keep their initialisation. Empty = "
      "none.",
      NULL},
+    {"init_model", BL_T_STRING, AT(init_model), "\"student\"", 0, 0, NULL, NULL,
+     "Whose weights of a checkpoint init_from reads: student or teacher.", NULL},
+    {"init_skip", BL_T_STRINGS, AT(init_skip), "[]", 0, 0, NULL, NULL,
+     "Beginnings of tensor names that init_from leaves at their initialisation, e.g. head. for "
+     "classifier re-training.",
+     NULL},
+    {"features", BL_T_BOOL, AT(features), "false", 0, 0, NULL, NULL,
+     "Classification: write the features of the test images at the last evaluation.", NULL},
     {"max_bad_steps", BL_T_INT, AT(max_bad_steps), "10", 0, 1e6, NULL, "iterations",
      "Consecutive steps with a non-finite loss or gradient that are skipped before training stops.",
      NULL},
@@ -105,16 +124,65 @@ static const bl_schema run_section_schema = {
     run_fields};
 #undef STRUCT
 
+#define STRUCT bl_class_batch_config
+static const bl_field batch_fields[] = {
+    {"labelled", BL_T_INT, AT(labelled), "64", 1, 65536, NULL, "images", "Labelled images a step.",
+     NULL},
+    {"unlabelled", BL_T_INT, AT(unlabelled), "128", 1, 65536, NULL, "images",
+     "Unlabelled images a step, for learners that use them.", NULL},
+    {0}};
+static const bl_schema batch_schema = {"batch", "How many images make a step.",
+                                       sizeof(bl_class_batch_config), batch_fields};
+#undef STRUCT
+
+static const char *const tasks[] = {"detection", "classification", NULL};
+static const char TASK_DOC[] = "What is learnt; decides which sections exist.";
+
 #define STRUCT bl_run_config
+#define COMMON                                                                                     \
+    {"run", BL_T_SECTION, AT(run), NULL, 0, 0, NULL, NULL, "", &run_section_schema},               \
+        {"optim", BL_T_SECTION, AT(optim), NULL, 0, 0, NULL, NULL, "", &optim_schema}, {           \
+        "schedule", BL_T_SECTION, AT(schedule), NULL, 0, 0, NULL, NULL, "", &bl_schedule_schema    \
+    }
 static const bl_field fields[] = {
-    {"run", BL_T_SECTION, AT(run), NULL, 0, 0, NULL, NULL, "", &run_section_schema},
+    {"task", BL_T_ENUM, AT(task), "\"detection\"", 0, 0, tasks, NULL, TASK_DOC, NULL},
+    COMMON,
     {"data", BL_T_SECTION, AT(data), NULL, 0, 0, NULL, NULL, "", &data_schema},
     {"view", BL_T_SECTION, AT(view), NULL, 0, 0, NULL, NULL, "", &bl_view_schema},
     {"loader", BL_T_SECTION, AT(loader), NULL, 0, 0, NULL, NULL, "", &bl_loader_schema},
     {"detector", BL_T_SECTION, AT(detector), NULL, 0, 0, NULL, NULL, "", &bl_detector_schema},
-    {"optim", BL_T_SECTION, AT(optim), NULL, 0, 0, NULL, NULL, "", &optim_schema},
-    {"schedule", BL_T_SECTION, AT(schedule), NULL, 0, 0, NULL, NULL, "", &bl_schedule_schema},
     {"method", BL_T_SECTION, AT(method), NULL, 0, 0, NULL, NULL, "", &bl_method_schema},
     {0}};
-const bl_schema bl_run_schema = {"config", "A training run.", sizeof(bl_run_config), fields};
+const bl_schema bl_run_schema = {"detection", "A training run for detection.",
+                                 sizeof(bl_run_config), fields};
+
+static const bl_field class_fields[] = {
+    {"task", BL_T_ENUM, AT(task), "\"classification\"", 0, 0, tasks, NULL, TASK_DOC, NULL},
+    COMMON,
+    {"images", BL_T_SECTION, AT(images), NULL, 0, 0, NULL, NULL, "", &bl_class_data_schema},
+    {"longtail", BL_T_SECTION, AT(longtail), NULL, 0, 0, NULL, NULL, "", &bl_longtail_schema},
+    {"views", BL_T_SECTION, AT(views), NULL, 0, 0, NULL, NULL, "", &bl_class_view_schema},
+    {"batch", BL_T_SECTION, AT(batch), NULL, 0, 0, NULL, NULL, "", &batch_schema},
+    {"loader", BL_T_SECTION, AT(class_loader), NULL, 0, 0, NULL, NULL, "", &bl_class_loader_schema},
+    {"model", BL_T_SECTION, AT(model), NULL, 0, 0, NULL, NULL, "", &bl_classifier_schema},
+    {"method", BL_T_SECTION, AT(class_method), NULL, 0, 0, NULL, NULL, "", &bl_class_method_schema},
+    {0}};
+const bl_schema bl_class_run_schema = {"classification", "A training run for classification.",
+                                       sizeof(bl_run_config), class_fields};
+
+static const bl_field task_fields[] = {
+    {"task", BL_T_ENUM, AT(task), "\"detection\"", 0, 0, tasks, NULL, TASK_DOC, NULL}, {0}};
+static const bl_schema task_schema = {"task", "", sizeof(bl_run_config), task_fields};
 #undef STRUCT
+
+const bl_schema *bl_run_schema_of(int32_t task) {
+    return task == BL_TASK_CLASSIFICATION ? &bl_class_run_schema : &bl_run_schema;
+}
+
+bl_status bl_run_config_load(const char *path, const char *const *overrides, int n_overrides,
+                             bl_arena *arena, bl_run_config *out) {
+    bl_run_config *peek = BL_NEW(arena, bl_run_config);
+    if (!peek) return BL_ENOMEM;
+    BL_TRY(bl_config_peek(&task_schema, path, overrides, n_overrides, arena, peek));
+    return bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out);
+}

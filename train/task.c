@@ -5,7 +5,8 @@
 #include "core/fs.h"
 
 bl_status bl_task_open(const bl_run_config *cfg, bl_task **out) {
-    return bl_detection_task_open(cfg, out);
+    return cfg->task == BL_TASK_CLASSIFICATION ? bl_class_task_open(cfg, out)
+                                               : bl_detection_task_open(cfg, out);
 }
 
 double bl_run_lr(const void *arg, int64_t iteration) {

@@ -1,14 +1,19 @@
 /* Training, evaluation and prediction runs: what the program's sub-commands call.
  *
  * Everything a run does is described by a bl_run_config (one strict JSON file plus overrides) and
- * happens below one run folder (docs/run-folder.md). */
+ * happens below one run folder (docs/run-folder.md). What a run learns, detection or
+ * classification, is its task; each task has sections of its own beside the common ones. */
 #ifndef BALLAST_TRAIN_TRAIN_H
 #define BALLAST_TRAIN_TRAIN_H
 
 #include "core/schema.h"
+#include "datasets/class_data.h"
+#include "datasets/class_loader.h"
 #include "datasets/loader.h"
+#include "datasets/longtail.h"
 #include "detector/faster_rcnn.h"
 #include "nn/schedule.h"
+#include "ssl/class_method.h"
 #include "ssl/method.h"
 
 /* Section "data". */
@@ -29,10 +34,21 @@ typedef struct bl_data_config {
     bl_strings minority;
 } bl_data_config;
 
+typedef enum bl_task_name { BL_TASK_DETECTION, BL_TASK_CLASSIFICATION } bl_task_name;
+
+/* Section "batch" of a classification run: images of each kind a step. */
+typedef struct bl_class_batch_config {
+    int64_t labelled, unlabelled;
+} bl_class_batch_config;
+
+typedef enum bl_optimiser { BL_OPTIM_SGD, BL_OPTIM_ADAM } bl_optimiser;
 /* Section "optim". */
 typedef struct bl_optim_config {
+    int32_t kind; /* bl_optimiser */
     double lr, momentum, weight_decay, clip_norm;
     bool nesterov;
+    double beta1, beta2, epsilon; /* adam */
+    double shrink; /* after each step, all weights and statistics times 1 - shrink * lr */
 } bl_optim_config;
 
 /* Section "run". */
@@ -43,23 +59,43 @@ typedef struct bl_run_section {
     int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
     int64_t eval_batch;
     bool eval_student;
-    int64_t eval_limit;    /* test images used during training; 0 = all */
-    const char *init_from; /* safetensors to start from (partial import); "" = none */
+    int64_t eval_limit;     /* test images used during training; 0 = all */
+    const char *init_from;  /* safetensors to start from (partial import); "" = none */
+    const char *init_model; /* whose weights of a checkpoint: student, teacher */
+    bl_strings init_skip;   /* beginnings of tensor names that are not read */
+    bool features;          /* classification: features of the test images at the last evaluation */
     int64_t
         max_bad_steps; /* consecutive non-finite losses tolerated (step skipped) before stopping */
 } bl_run_section;
 
 typedef struct bl_run_config {
+    int32_t task; /* bl_task_name */
     bl_run_section run;
+    bl_optim_config optim;
+    bl_schedule_config schedule;
+    /* detection */
     bl_data_config data;
     bl_view_config view;
     bl_loader_config loader;
     bl_detector_config detector;
-    bl_optim_config optim;
-    bl_schedule_config schedule;
     bl_method_config method;
+    /* classification */
+    bl_class_data_config images;
+    bl_longtail_config longtail;
+    bl_class_view_config views;
+    bl_class_loader_config class_loader; /* "loader" */
+    bl_class_batch_config batch;
+    bl_classifier_config model;
+    bl_class_method_config class_method; /* "method" */
 } bl_run_config;
-extern const bl_schema bl_run_schema;
+
+/* Both describe a bl_run_config; a task's schema has the sections of that task only. */
+extern const bl_schema bl_run_schema;       /* detection */
+extern const bl_schema bl_class_run_schema; /* classification */
+const bl_schema *bl_run_schema_of(int32_t task);
+/* bl_config_load with the schema of the task that the file (or an override) names. */
+bl_status bl_run_config_load(const char *path, const char *const *overrides, int n_overrides,
+                             bl_arena *arena, bl_run_config *out);
 
 typedef struct bl_train_options {
     const char *out_dir;

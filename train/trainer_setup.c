@@ -59,7 +59,7 @@ static bl_status clear_old_run(const char *dir) {
 static bl_status prepare_folder(bl_trainer *t) {
     const bl_train_options *opt = t->opt;
     char *config = in_run(t, "config.json"), *ckpt = in_run(t, "ckpt"), *log = in_run(t, "log.txt");
-    struct json_object *dump = bl_config_dump(&bl_run_schema, t->cfg);
+    struct json_object *dump = bl_config_dump(bl_run_schema_of(t->cfg->task), t->cfg);
     char *text = NULL;
     size_t size = 0;
     bl_status status;
@@ -107,8 +107,8 @@ static bl_status make_learner(bl_trainer *t) {
     BL_TRY(t->task->ops->create_learner(t->task, t->ctx, &t->learner));
     if (!*cfg->run.init_from || t->opt->resume) return BL_OK;
     int missing = 0;
-    BL_TRY(bl_checkpoint_load_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store,
-                                      "student", true, &missing));
+    BL_TRY(bl_checkpoint_start_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store,
+                                       cfg->run.init_model, &cfg->run.init_skip, &missing));
     BL_INFO("initialised from %s (%d tensors not in it keep their random initialisation)",
             cfg->run.init_from, missing);
     return BL_OK;

@@ -39,6 +39,29 @@ static void sgd(float *w, float *m, const float *g, int64_t n, float lr, float m
     bl_parallel_for(n, GRAIN, sgd_range, &j);
 }
 
+typedef struct adam_job {
+    float *w, *m, *v;
+    const float *g;
+    bl_adam_kernel a;
+} adam_job;
+
+static void adam_range(void *arg, int64_t begin, int64_t end) {
+    const adam_job *j = arg;
+    const bl_adam_kernel a = j->a;
+    for (int64_t i = begin; i < end; i++) {
+        float g = j->g[i] * a.gscale + a.decay * j->w[i];
+        float m = a.beta1 * j->m[i] + (1.0f - a.beta1) * g;
+        float v = a.beta2 * j->v[i] + (1.0f - a.beta2) * g * g;
+        j->m[i] = m, j->v[i] = v;
+        j->w[i] -= a.lr * m / (sqrtf(v * a.square_fix) + a.epsilon);
+    }
+}
+
+static void adam(float *w, float *m, float *v, const float *g, int64_t n, const bl_adam_kernel *a) {
+    adam_job j = {w, m, v, g, *a};
+    bl_parallel_for(n, GRAIN, adam_range, &j);
+}
+
 static void ema_range(void *arg, int64_t begin, int64_t end) {
     const store_job *j = arg;
     float take = 1.0f - j->keep;
@@ -89,6 +112,7 @@ static int64_t count_nonfinite(const float *x, int64_t n) {
 
 void bl_ref_store(bl_kernels *k) {
     k->sgd = sgd;
+    k->adam = adam;
     k->ema = ema;
     k->sum_squares = sum_squares;
     k->count_nonfinite = count_nonfinite;

@@ -1,0 +1,130 @@
+/* The "method" section's tables, and the one place that maps names to plug-ins. */
+#include "ssl/class_method.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const bl_class_plugin_type *const types[] = {
+    &bl_class_supervised_plugin, &bl_fixmatch_plugin, &bl_logit_adjust_plugin, &bl_align_plugin,
+    &bl_gradient_balance_plugin,
+};
+enum { N_TYPES = sizeof types / sizeof *types };
+
+static const char *const buffer_names[] = {"average", "copy", NULL};
+#define AT(member) offsetof(bl_class_ema_config, member)
+static const bl_field ema_fields[] = {
+    {"keep", BL_T_REAL, AT(keep), "0.999", 0, 1, NULL, NULL,
+     "Keep rate of the moving average of the weights, which is evaluated; 0 = evaluate the trained "
+     "weights themselves.",
+     NULL},
+    {"warmup", BL_T_BOOL, AT(warmup), "true", 0, 0, NULL, NULL,
+     "Warm the rate up as min(keep, 1 - 1/(t+1)).", NULL},
+    {"buffers", BL_T_ENUM, AT(buffers), "\"average\"", 0, 0, buffer_names, NULL,
+     "Batch-norm statistics of the average: averaged likewise, or copied.", NULL},
+    {0}};
+#undef AT
+static const bl_schema ema_schema = {"method.ema", "The moving average of the weights.",
+                                     sizeof(bl_class_ema_config), ema_fields};
+
+#define AT(member) offsetof(bl_class_method_config, member)
+static const bl_field fields[] = {
+    {"name", BL_T_STRING, AT(name), "\"supervised\"", 0, 0, NULL, NULL,
+     "The base learner: supervised, fixmatch.", NULL},
+    {"plugins", BL_T_STRINGS, AT(plugins), "[]", 0, 0, NULL, NULL,
+     "What is added to it, in order: la, da, gb.", NULL},
+    {"epoch", BL_T_INT, AT(epoch), "500", 1, 1e9, NULL, "iterations",
+     "Length of a nominal epoch, for schedules and samplers that count in epochs.", NULL},
+    {"pseudo_labels", BL_T_STRING, AT(pseudo_labels), "\"\"", 0, 0, NULL, NULL,
+     "Run folder or checkpoint of a trained model whose predictions become the labels of the "
+     "unlabelled images (self-training; base learner supervised). Empty = none.",
+     NULL},
+    {"ema", BL_T_SECTION, AT(ema), NULL, 0, 0, NULL, NULL, "", &ema_schema},
+    {"supervised", BL_T_SECTION, AT(supervised), NULL, 0, 0, NULL, NULL, "",
+     &bl_class_supervised_schema},
+    {"fixmatch", BL_T_SECTION, AT(fixmatch), NULL, 0, 0, NULL, NULL, "", &bl_fixmatch_schema},
+    {"la", BL_T_SECTION, AT(la), NULL, 0, 0, NULL, NULL, "", &bl_logit_adjust_schema},
+    {"da", BL_T_SECTION, AT(da), NULL, 0, 0, NULL, NULL, "", &bl_align_schema},
+    {"gb", BL_T_SECTION, AT(gb), NULL, 0, 0, NULL, NULL, "", &bl_gradient_balance_schema},
+    {0}};
+#undef AT
+const bl_schema bl_class_method_schema = {"method", "The base learner and what is added to it.",
+                                          sizeof(bl_class_method_config), fields};
+
+static bl_status find(const char *name, bool base, const bl_class_plugin_type **out) {
+    const char *names[N_TYPES + 1] = {0};
+    int n = 0;
+    for (int i = 0; i < N_TYPES; i++) {
+        if (types[i]->base != base) continue;
+        if (strcmp(types[i]->name, name) == 0) {
+            *out = types[i];
+            return BL_OK;
+        }
+        names[n++] = types[i]->name;
+    }
+    char list[512] = "";
+    for (int i = 0, at = 0; i < n && at < (int)sizeof list; i++)
+        at += snprintf(list + at, sizeof list - (size_t)at, "%s%s", i ? ", " : "", names[i]);
+    const char *near = bl_did_you_mean(name, names);
+    return bl_fail(BL_ECONFIG, "method.%s: there is no \"%s\"%s%s%s (%s)",
+                   base ? "name" : "plugins", name, near ? ", did you mean \"" : "",
+                   near ? near : "", near ? "\"?" : "", list);
+}
+
+/* The list's types, base first. */
+static bl_status resolve(const bl_class_method_config *cfg,
+                         const bl_class_plugin_type *list[BL_CLASS_MAX_PLUGINS], int *n) {
+    if (cfg->plugins.n >= BL_CLASS_MAX_PLUGINS)
+        return bl_fail(BL_ECONFIG, "method.plugins: %d of them, at most %d", (int)cfg->plugins.n,
+                       BL_CLASS_MAX_PLUGINS - 1);
+    BL_TRY(find(cfg->name, true, &list[0]));
+    *n = 1;
+    for (int32_t i = 0; i < cfg->plugins.n; i++) {
+        BL_TRY(find(cfg->plugins.v[i], false, &list[*n]));
+        for (int j = 0; j < *n; j++)
+            if (list[j] == list[*n])
+                return bl_fail(BL_ECONFIG, "method.plugins: \"%s\" stands twice",
+                               cfg->plugins.v[i]);
+        (*n)++;
+    }
+    return BL_OK;
+}
+
+bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec) {
+    for (int i = 0; i < n->n_heads; i++)
+        if (strcmp(n->head[i].name, spec->name) == 0) return BL_OK;
+    if (n->n_heads == BL_CLASS_MAX_HEADS)
+        return bl_fail(BL_EINVAL, "no room for head \"%s\": at most %d", spec->name,
+                       BL_CLASS_MAX_HEADS);
+    n->head[n->n_heads++] = *spec;
+    return BL_OK;
+}
+
+bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t classes,
+                                bl_class_needs *out) {
+    const bl_class_plugin_type *list[BL_CLASS_MAX_PLUGINS];
+    int n;
+    BL_TRY(resolve(cfg, list, &n));
+    *out = (bl_class_needs){.n_heads = 1,
+                            .labelled_view = BL_CLASS_WEAK,
+                            .unlabelled_view = {BL_CLASS_WEAK, BL_CLASS_STRONG, BL_CLASS_STRONG}};
+    out->head[0] = (bl_head_spec){.name = "f", .kind = BL_HEAD_LINEAR, .out = classes};
+    for (int i = 0; i < n; i++)
+        if (list[i]->needs) BL_TRY(list[i]->needs(cfg, classes, out));
+    if (*cfg->pseudo_labels && !out->labels_unlabelled)
+        return bl_fail(BL_ECONFIG,
+                       "method.pseudo_labels: base learner %s does not train on fixed "
+                       "pseudo-labels; use supervised",
+                       cfg->name);
+    return BL_OK;
+}
+
+bl_status bl_class_plugins_create(const bl_class_method_config *cfg, bl_class_world *w) {
+    const bl_class_plugin_type *list[BL_CLASS_MAX_PLUGINS];
+    int n;
+    BL_TRY(resolve(cfg, list, &n));
+    for (int i = 0; i < n; i++) {
+        BL_TRY(list[i]->create(cfg, w, &w->plugin[w->n_plugins]));
+        w->n_plugins++;
+    }
+    return BL_OK;
+}

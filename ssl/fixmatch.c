@@ -1,0 +1,161 @@
+#include "ssl/fixmatch.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "ssl/class_method.h"
+
+static const char *const forwards[] = {"joint", "weak_apart", "separate", NULL};
+#define AT(member) offsetof(bl_fixmatch_config, member)
+static const bl_field fields[] = {{"tau", BL_T_REAL, AT(tau), "0.95", 0, 1, NULL, NULL,
+                                   "Least confidence of a pseudo-label that teaches.", NULL},
+                                  {"weight", BL_T_REAL, AT(weight), "1", 0, 1000, NULL, NULL,
+                                   "Factor of the unlabelled loss.", NULL},
+                                  {"strong", BL_T_INT, AT(strong), "1", 1, BL_CLASS_MAX_STRONG,
+                                   NULL, NULL, "Strong views of an unlabelled image.", NULL},
+                                  {"forward", BL_T_ENUM, AT(forward), "\"joint\"", 0, 0, forwards,
+                                   NULL,
+                                   "Which images share batch statistics: all of a step; all but "
+                                   "the weak ones, which then need no "
+                                   "gradient; or those of each view.",
+                                   NULL},
+                                  {0}};
+#undef AT
+const bl_schema bl_fixmatch_schema = {"method.fixmatch",
+                                      "FixMatch: pseudo-labels from weak views teach strong ones.",
+                                      sizeof(bl_fixmatch_config), fields};
+
+typedef struct {
+    bl_class_plugin base;
+    const bl_fixmatch_config *cfg;
+} fixmatch;
+
+/* Rows [first, first + count) of the batch's pixels through the student; the loader lays views out
+ * one after the other, labelled ones first. */
+static bl_status extract_rows(bl_class_step *s, int64_t first, int64_t count, bl_tensor **z) {
+    const bl_class_batch *b = s->batch;
+    bl_tensor *x;
+    BL_TRY(bl_tensor_from_host(s->ctx, b->pixels + first * 3 * b->height * b->width, count, 3,
+                               b->height, b->width, 1, &x));
+    bl_status status = bl_classifier_extract(s->ctx, s->world->model[0], true, x, z);
+    bl_tensor_drop(s->ctx, x);
+    return status;
+}
+
+static bl_status joint(bl_class_step *s) {
+    const bl_class_part *x = s->labelled, *u = s->unlabelled;
+    bl_tensor *z;
+    BL_TRY(extract_rows(s, 0, s->batch->rows, &z));
+    BL_TRY(bl_slice(s->ctx, z, x->first_row[0], x->n, &s->x.z));
+    if (s->x_strong.n) BL_TRY(bl_slice(s->ctx, z, x->first_row[1], x->n, &s->x_strong.z));
+    BL_TRY(bl_slice(s->ctx, z, u->first_row[0], u->n, &s->weak.z));
+    for (int v = 0; v < s->n_strong; v++)
+        BL_TRY(bl_slice(s->ctx, z, u->first_row[1 + v], u->n, &s->strong[v].z));
+    bl_tensor_drop(s->ctx, z);
+    return BL_OK;
+}
+
+static bl_status weak_pass(bl_class_step *s) {
+    bool old = bl_no_grad(s->ctx);
+    bl_status status = bl_class_extract(s, 0, true, BL_CLASS_UNLABELLED, 0, &s->weak.z);
+    bl_set_grad(s->ctx, old);
+    return status;
+}
+
+/* Labelled and strong views are not neighbours in the batch: their pixels are joined first. */
+static bl_status weak_apart(bl_class_step *s) {
+    BL_TRY(weak_pass(s));
+    bl_tensor *part[2 + BL_CLASS_MAX_STRONG], *all, *z;
+    int n = 0;
+    BL_TRY(bl_class_images(s, BL_CLASS_LABELLED, 0, &part[n++]));
+    if (s->x_strong.n) BL_TRY(bl_class_images(s, BL_CLASS_LABELLED, 1, &part[n++]));
+    for (int v = 0; v < s->n_strong; v++)
+        BL_TRY(bl_class_images(s, BL_CLASS_UNLABELLED, 1 + v, &part[n++]));
+    BL_TRY(bl_concat(s->ctx, part, n, &all));
+    for (int i = 0; i < n; i++) bl_tensor_drop(s->ctx, part[i]);
+    BL_TRY(bl_classifier_extract(s->ctx, s->world->model[0], true, all, &z));
+    bl_tensor_drop(s->ctx, all);
+    int64_t at = 0;
+    BL_TRY(bl_slice(s->ctx, z, at, s->x.n, &s->x.z));
+    at += s->x.n;
+    if (s->x_strong.n) BL_TRY(bl_slice(s->ctx, z, at, s->x_strong.n, &s->x_strong.z));
+    at += s->x_strong.n;
+    for (int v = 0; v < s->n_strong; v++, at += s->weak.n)
+        BL_TRY(bl_slice(s->ctx, z, at, s->weak.n, &s->strong[v].z));
+    bl_tensor_drop(s->ctx, z);
+    return BL_OK;
+}
+
+static bl_status separate(bl_class_step *s) {
+    BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_LABELLED, 0, &s->x.z));
+    if (s->x_strong.n) BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_LABELLED, 1, &s->x_strong.z));
+    BL_TRY(weak_pass(s));
+    for (int v = 0; v < s->n_strong; v++)
+        BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_UNLABELLED, 1 + v, &s->strong[v].z));
+    return BL_OK;
+}
+
+static bl_status labelled_loss(bl_class_step *s) {
+    bl_tensor *logits, *loss;
+    BL_TRY(bl_class_logits(s, &s->x, 0, &logits));
+    BL_TRY(bl_adjusted_softmax_loss(s->ctx, logits, s->labelled->label, s->label_weight,
+                                    &(bl_softmax_attr){.bias = s->bias.labelled},
+                                    1.0f / (float)s->x.n, &loss));
+    bl_add_loss(s->out, "sup", loss, 1);
+    return BL_OK;
+}
+
+static bl_status unlabelled_loss(const fixmatch *f, bl_class_step *s) {
+    static const char *const names[BL_CLASS_MAX_STRONG] = {"unsup", "unsup2"};
+    for (int v = 0; v < s->n_strong; v++) {
+        bl_tensor *loss;
+        BL_TRY(bl_class_pseudo_loss(s, s->pseudo, &s->strong[v], s->bias.strong,
+                                    1.0 / (s->weak.n * s->n_strong), &loss));
+        bl_add_loss(s->out, names[v], loss, f->cfg->weight);
+    }
+    return BL_OK;
+}
+
+static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
+    const fixmatch *f = (const fixmatch *)p;
+    switch ((bl_fixmatch_forward)f->cfg->forward) {
+    case BL_FORWARD_JOINT:
+        BL_TRY(joint(s));
+        break;
+    case BL_FORWARD_WEAK_APART:
+        BL_TRY(weak_apart(s));
+        break;
+    case BL_FORWARD_SEPARATE:
+        BL_TRY(separate(s));
+        break;
+    }
+    BL_TRY(bl_class_pseudo_make(s, 0, s->bias.weak, f->cfg->tau, &s->pseudo));
+    BL_TRY(labelled_loss(s));
+    return unlabelled_loss(f, s);
+}
+
+static void destroy(bl_class_plugin *p) {
+    free(p);
+}
+
+static const bl_class_hooks hooks = {.name = "fixmatch", .learn = learn, .destroy = destroy};
+
+static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+    (void)classes;
+    n->unlabelled = true;
+    n->strong = (int)cfg->fixmatch.strong;
+    return BL_OK;
+}
+
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
+                        bl_class_plugin **out) {
+    (void)w;
+    fixmatch *f = calloc(1, sizeof *f);
+    if (!f) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    f->base.hooks = &hooks, f->cfg = &cfg->fixmatch;
+    *out = &f->base;
+    return BL_OK;
+}
+
+const bl_class_plugin_type bl_fixmatch_plugin = {
+    .name = "fixmatch", .base = true, .needs = needs, .create = create};

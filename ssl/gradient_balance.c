@@ -1,0 +1,185 @@
+#include "ssl/gradient_balance.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance/class_weights.h"
+#include "balance/gradient_matrix.h"
+#include "balance/thresholds.h"
+#include "ssl/class_method.h"
+
+#define AT(member) offsetof(bl_gradient_balance_config, member)
+static const bl_field fields[] = {
+    {"focal", BL_T_REAL, AT(focal), "0", 0, 5, NULL, NULL,
+     "Exponent of the softmax focal loss that the gradient matrix assumes; 0 = cross-entropy.",
+     NULL},
+    {"base", BL_T_REAL, AT(base), "0.95", 0, 1, NULL, NULL,
+     "Threshold of pseudo-labels that GbT starts from (its mode other than fixed).", NULL},
+    {"gbr", BL_T_SECTION, AT(gbr), NULL, 0, 0, NULL, NULL, "", &bl_gbr_schema},
+    {"gbt", BL_T_SECTION, AT(gbt), NULL, 0, 0, NULL, NULL, "", &bl_gbt_schema},
+    {0}};
+#undef AT
+const bl_schema bl_gradient_balance_schema = {
+    "method.gb", "Gradient-based reweighting and thresholds (plug-in \"gb\").",
+    sizeof(bl_gradient_balance_config), fields};
+
+typedef struct {
+    bl_class_plugin base;
+    const bl_gradient_balance_config *cfg;
+    bl_class_world *world;
+    bl_gradient_matrix *matrix;
+    bl_class_weights *weights;
+    bl_thresholds *thresholds;
+    double *theta, *scratch; /* [K], [K*K] */
+    float *factor;           /* [largest branch of a step] */
+} gradient_balance;
+
+static bl_status before_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+    (void)ctx;
+    gradient_balance *g = (gradient_balance *)p;
+    return bl_thresholds_get(g->thresholds, bl_class_weights_values(g->weights), t, g->theta);
+}
+
+static bl_status weigh(gradient_balance *g, const int32_t *label, int32_t n, double beta,
+                       float *weight) {
+    if (!g->cfg->gbr.enabled) return BL_OK;
+    BL_TRY(bl_class_weights_apply(g->weights, label, n, beta, g->factor));
+    for (int32_t i = 0; i < n; i++) weight[i] *= g->factor[i];
+    return BL_OK;
+}
+
+static bl_status adjust(bl_class_plugin *p, bl_class_step *s) {
+    gradient_balance *g = (gradient_balance *)p;
+    return weigh(g, s->labelled->label, s->x.n, g->cfg->gbr.beta, s->label_weight);
+}
+
+/* Thresholds first, then weights of what they keep. */
+static bl_status select_labels(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+    (void)s;
+    gradient_balance *g = (gradient_balance *)p;
+    if (q->head != 0) return BL_OK;
+    for (int32_t i = 0; i < q->n; i++) g->factor[i] = (float)q->confidence[i];
+    BL_TRY(bl_thresholds_observe(g->thresholds, q->label, g->factor, q->n));
+    if (g->cfg->gbt.mode != BL_THRESHOLD_FIXED)
+        for (int32_t i = 0; i < q->n; i++) q->weight[i] = q->confidence[i] >= g->theta[q->label[i]];
+    return weigh(g, q->label, q->n, 1, q->weight);
+}
+
+/* The class gradients of one branch; rows without weight send none. Logits that are not finite are
+ * the loop's to judge, by the loss they make. */
+static bl_status observe(gradient_balance *g, int64_t t, const float *logits, const int32_t *label,
+                         const float *weight, int32_t n) {
+    bl_status status =
+        bl_gradient_matrix_measure(g->matrix, logits, label, weight, n, 1, g->scratch);
+    if (status == BL_ENUMERIC) return BL_OK;
+    BL_TRY(status);
+    bl_gradient_matrix_update(g->matrix, g->scratch, t);
+    return bl_class_weights_pull(g->weights, bl_gradient_matrix_values(g->matrix), 1, t, NULL);
+}
+
+static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+    gradient_balance *g = (gradient_balance *)p;
+    const float *logits;
+    BL_TRY(bl_class_host_logits(s, &s->x, 0, &logits));
+    BL_TRY(observe(g, s->t, logits, s->labelled->label, NULL, s->x.n));
+    if (!s->pseudo) return BL_OK;
+    for (int32_t i = 0; i < s->pseudo->n; i++) g->factor[i] = s->pseudo->weight[i] > 0;
+    BL_TRY(bl_class_host_logits(s, &s->strong[0], 0, &logits));
+    return observe(g, s->t, logits, s->pseudo->label, g->factor, s->pseudo->n);
+}
+
+static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+    (void)ctx;
+    gradient_balance *g = (gradient_balance *)p;
+    double lr = g->cfg->gbr.lr > 0 ? g->cfg->gbr.lr : g->world->lr_at(g->world->lr_arg, t);
+    bl_class_weights_step(g->weights, lr);
+    return BL_OK;
+}
+
+static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+    (void)t;
+    gradient_balance *g = (gradient_balance *)p;
+    bl_metrics_array(line, "weight", bl_class_weights_values(g->weights), g->world->classes);
+    bl_metrics_array(line, "threshold", g->theta, g->world->classes);
+    return BL_OK;
+}
+
+static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+    gradient_balance *g = (gradient_balance *)p;
+    int64_t len;
+    const double *v = bl_gradient_matrix_state(g->matrix, &len);
+    BL_TRY(bl_state_put(arena, "gb.matrix", v, len, out, cap, n));
+    v = bl_class_weights_state(g->weights, &len);
+    BL_TRY(bl_state_put(arena, "gb.weights", v, len, out, cap, n));
+    v = bl_thresholds_state(g->thresholds, &len);
+    return bl_state_put(arena, "gb.thresholds", v, len, out, cap, n);
+}
+
+static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+    gradient_balance *g = (gradient_balance *)p;
+    int64_t len;
+    double *v = bl_gradient_matrix_state(g->matrix, &len);
+    BL_TRY(bl_state_get(in, n, "gb.matrix", v, len));
+    v = bl_class_weights_state(g->weights, &len);
+    BL_TRY(bl_state_get(in, n, "gb.weights", v, len));
+    v = bl_thresholds_state(g->thresholds, &len);
+    return bl_state_get(in, n, "gb.thresholds", v, len);
+}
+
+static void destroy(bl_class_plugin *p) {
+    gradient_balance *g = (gradient_balance *)p;
+    bl_gradient_matrix_destroy(g->matrix);
+    bl_class_weights_destroy(g->weights);
+    bl_thresholds_destroy(g->thresholds);
+    free(g->theta), free(g->scratch), free(g->factor);
+    free(g);
+}
+
+static const bl_class_hooks hooks = {.name = "gb",
+                                     .before_step = before_step,
+                                     .adjust = adjust,
+                                     .select = select_labels,
+                                     .losses = losses,
+                                     .after_step = after_step,
+                                     .report = report,
+                                     .save = save,
+                                     .load = load,
+                                     .destroy = destroy};
+
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
+                        bl_class_plugin **out) {
+    const bl_gradient_balance_config *c = &cfg->gb;
+    gradient_balance *g = calloc(1, sizeof *g);
+    if (!g) return bl_fail(BL_ENOMEM, "out of memory for gradient balancing");
+    g->base.hooks = &hooks, g->cfg = c, g->world = w;
+    int32_t k = w->classes;
+    int32_t rows =
+        w->batch_labelled > w->batch_unlabelled ? w->batch_labelled : w->batch_unlabelled;
+    bl_status status;
+    g->theta = calloc((size_t)k, sizeof *g->theta);
+    g->scratch = calloc((size_t)k * (size_t)k, sizeof *g->scratch);
+    g->factor = calloc((size_t)rows + 1, sizeof *g->factor);
+    if (!g->theta || !g->scratch || !g->factor) {
+        status = bl_fail(BL_ENOMEM, "out of memory for gradient balancing");
+        goto done;
+    }
+    bl_gradient_config gc = bl_gradient_config_default(k, c->gbr.warmup);
+    gc.focal = c->focal > 0, gc.exponent = c->focal, gc.decay = c->gbr.accumulate;
+    BL_TRY_DONE(bl_gradient_matrix_create(&gc, &g->matrix));
+    bl_class_weights_config wc = bl_class_weights_config_default(k, false, c->gbr.warmup);
+    wc.solver = c->gbr.direct ? BL_SOLVER_DIRECT : BL_SOLVER_ONLINE;
+    wc.mean_decay = c->gbr.accumulate;
+    BL_TRY_DONE(bl_class_weights_create(&wc, &g->weights));
+    bl_thresholds_config tc = bl_thresholds_config_default(k, c->gbt.warmup);
+    tc.mode = (bl_threshold_mode)c->gbt.mode, tc.use_weights = true;
+    tc.base = c->base, tc.low = c->gbt.lower, tc.high = c->gbt.upper;
+    BL_TRY_DONE(bl_thresholds_create(&tc, &g->thresholds));
+    for (int32_t i = 0; i < k; i++) g->theta[i] = tc.base;
+    *out = &g->base;
+done:
+    if (status != BL_OK) destroy(&g->base);
+    return status;
+}
+
+const bl_class_plugin_type bl_gradient_balance_plugin = {.name = "gb", .create = create};

@@ -1,0 +1,211 @@
+/* Classification runs end to end on a tiny generated set: what a run folder holds, resuming bit by
+ * bit for every kind of state, self-training and classifier re-training from another run, and
+ * refusals. */
+#include "tests/train_fixture.h"
+
+static const char *root;
+
+static const char *const tiny[] = {"task=classification",
+                                   "run.iterations=14",
+                                   "run.log_every=5",
+                                   "run.eval_every=7",
+                                   "run.checkpoint_every=0",
+                                   "run.eval_batch=20",
+                                   "run.threads=2",
+                                   "images.source=synthetic",
+                                   "images.synthetic.classes=4",
+                                   "images.synthetic.train=160",
+                                   "images.synthetic.test=40",
+                                   "images.synthetic.size=16",
+                                   "longtail.labelled_head=12",
+                                   "longtail.labelled_ratio=4",
+                                   "longtail.unlabelled_head=24",
+                                   "longtail.unlabelled_ratio=4",
+                                   "batch.labelled=5",
+                                   "batch.unlabelled=7",
+                                   "loader.workers=2",
+                                   "loader.prefetch=2",
+                                   "model.backbone=wrn",
+                                   "model.depth=10",
+                                   "model.width=1",
+                                   "optim.lr=0.05",
+                                   "optim.nesterov=true",
+                                   "schedule.kind=cosine",
+                                   "schedule.warmup=0",
+                                   "method.epoch=4",
+                                   "method.ema.keep=0.9",
+                                   NULL};
+
+static bl_run_config config(bl_arena *arena, const char *const *more) {
+    const char *all[MAX_SETTINGS];
+    int n = 0;
+    const char *const *lists[] = {tiny, more};
+    for (int l = 0; l < 2; l++)
+        for (const char *const *s = lists[l]; s && *s; s++) all[n++] = *s;
+    bl_run_config c;
+    CHECK_OK(bl_run_config_load(NULL, all, n, arena, &c));
+    CHECK_EQ(c.task, BL_TASK_CLASSIFICATION);
+    return c;
+}
+
+static const char *in(const char *name) {
+    static char path[16][512];
+    static int next;
+    char *p = path[next++ % 16];
+    snprintf(p, sizeof path[0], "%s/%s", root, name);
+    return p;
+}
+
+static bl_status train(const bl_run_config *c, const char *dir, bool resume, int64_t stop) {
+    return bl_train(c, &(bl_train_options){.out_dir = dir, .resume = resume, .stop_after = stop});
+}
+
+/* One run in one go, and the same in three pieces. */
+static void check_resume(const char *name, const char *const *settings) {
+    bl_arena *arena = bl_arena_create(0);
+    bl_run_config c = config(arena, settings);
+    char whole[64], parts[64];
+    snprintf(whole, sizeof whole, "%s", name), snprintf(parts, sizeof parts, "%s_parts", name);
+    CHECK_OK(train(&c, in(whole), false, 0));
+    CHECK_OK(train(&c, in(parts), false, 3));
+    CHECK_OK(train(&c, in(parts), true, 9));
+    CHECK_OK(train(&c, in(parts), true, 0));
+    char *a = bl_checkpoint_path(in(whole), 14), *b = bl_checkpoint_path(in(parts), 14);
+    check_same_checkpoint(a, b);
+    check_same_metrics(in(whole), in(parts));
+    free(a), free(b);
+    bl_arena_destroy(arena);
+}
+
+static const char *const supervised[] = {"method.supervised.loss=ldam",
+                                         "method.supervised.reweight_from=6",
+                                         "method.supervised.resample_from=5", NULL};
+static const char *const fixmatch[] = {
+    "method.name=fixmatch",       "method.plugins=[\"la\", \"da\", \"gb\"]",
+    "method.fixmatch.tau=0.2",    "method.fixmatch.strong=2",
+    "method.gb.gbr.enabled=true", "method.gb.gbr.warmup=2",
+    "method.gb.gbt.mode=code",    "method.gb.gbt.warmup=2",
+    "method.gb.gbt.lower=0.1",    "method.gb.base=0.3",
+    "run.features=true",          NULL};
+static const char *const adam[] = {
+    "method.name=fixmatch", "method.fixmatch.tau=0.2", "method.fixmatch.forward=weak_apart",
+    "optim.kind=adam",      "optim.lr=0.002",          "optim.shrink=0.02",
+    "optim.weight_decay=0", "method.ema.buffers=copy", NULL};
+
+static void check_folder(void) {
+    const char *const files[] = {"config.json",
+                                 "classes.json",
+                                 "images.json",
+                                 "summary.json",
+                                 "eval/iter_00000007/teacher/metrics.json",
+                                 "eval/iter_00000014/teacher/per_class.csv",
+                                 "eval/iter_00000014/teacher/per_class.json",
+                                 "eval/iter_00000014/student/confusion.json",
+                                 "eval/iter_00000014/teacher/features.safetensors"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *p = bl_path_join(in("fixmatch"), files[i]);
+        if (!bl_exists(p)) fprintf(stderr, "%s is missing\n", p);
+        CHECK(bl_exists(p));
+        free(p);
+    }
+    char *text = read_text(in("fixmatch"), "metrics.jsonl");
+    CHECK_EQ(count_of(text, "\"eval\""), 4);
+    CHECK_EQ(count_of(text, "\"class\""), 3);
+    CHECK_EQ(count_of(text, "\"mask_rate\""), 3);
+    CHECK_EQ(count_of(text, "\"pseudo_accuracy\""), 3);
+    CHECK(strstr(text, "\"unsup2\""));
+    free(text);
+    char *f = bl_path_join(in("fixmatch"), "eval/iter_00000014/teacher/features.safetensors");
+    bl_st_file *st;
+    CHECK_OK(bl_st_open(f, &st));
+    const bl_st_tensor *z = bl_st_find(st, "features"), *y = bl_st_find(st, "labels");
+    CHECK(z && y);
+    CHECK_EQ(z->shape[0], 40);
+    CHECK_EQ(z->shape[1], 64);
+    CHECK_EQ(y->shape[0], 40);
+    bl_st_close(st);
+    free(f);
+}
+
+/* Self-training labels every unlabelled image by the first run's model; re-training starts from its
+ * weights with a fresh head and a frozen backbone. */
+static void test_second_stages(void) {
+    bl_arena *arena = bl_arena_create(0);
+    const char *from = bl_arena_printf(arena, "method.pseudo_labels=%s", in("supervised"));
+    const char *const self[] = {from, "method.supervised.omega=0.5", NULL};
+    bl_run_config c = config(arena, self);
+    CHECK_OK(train(&c, in("self"), false, 4));
+    CHECK_OK(train(&c, in("self"), true, 0));
+
+    const char *init = bl_arena_printf(arena, "run.init_from=%s", in("fixmatch"));
+    const char *const crt[] = {init,
+                               "run.init_model=teacher",
+                               "run.init_skip=[\"head.\"]",
+                               "model.frozen=true",
+                               "method.supervised.class_aware=true",
+                               NULL};
+    c = config(arena, crt);
+    CHECK_OK(train(&c, in("crt"), false, 0));
+    char *a = bl_checkpoint_path(in("fixmatch"), 14), *b = bl_checkpoint_path(in("crt"), 14);
+    bl_st_file *fa, *fb;
+    CHECK_OK(bl_st_open(a, &fa));
+    CHECK_OK(bl_st_open(b, &fb));
+    const char *const same = "backbone.layer1.0.conv1.weight", *const other = "head.f.weight";
+    char na[96], nb[96];
+    for (int i = 0; i < 2; i++) {
+        snprintf(na, sizeof na, "teacher.%s", i ? other : same);
+        snprintf(nb, sizeof nb, "student.%s", i ? other : same);
+        const bl_st_tensor *ta = bl_st_find(fa, na), *tb = bl_st_find(fb, nb);
+        CHECK(ta && tb && ta->bytes == tb->bytes);
+        CHECK_EQ(memcmp(ta->data, tb->data, ta->bytes) == 0, i == 0);
+    }
+    bl_st_close(fa), bl_st_close(fb);
+    free(a), free(b);
+    bl_arena_destroy(arena);
+}
+
+static void refuse(const char *const *settings, bl_status code, const char *what) {
+    bl_arena *arena = bl_arena_create(0);
+    bl_run_config c = config(arena, settings);
+    CHECK_FAILS(train(&c, in("refused"), false, 0), code, what);
+    remove_tree(in("refused"));
+    bl_arena_destroy(arena);
+}
+
+static void test_refusals(void) {
+    refuse((const char *const[]){"method.name=fixmach", NULL}, BL_ECONFIG, "fixmatch");
+    refuse((const char *const[]){"method.plugins=[\"daa\"]", NULL}, BL_ECONFIG, "\"da\"");
+    refuse((const char *const[]){"method.plugins=[\"la\", \"la\"]", NULL}, BL_ECONFIG, "twice");
+    refuse((const char *const[]){"method.plugins=[\"fixmatch\"]", NULL}, BL_ECONFIG, "plugins");
+    refuse((const char *const[]){"method.name=fixmatch", "longtail.unlabelled_head=0", NULL},
+           BL_ECONFIG, "unlabelled_head");
+    refuse((const char *const[]){"longtail.labelled_head=100", NULL}, BL_ECONFIG, "");
+    refuse((const char *const[]){"method.name=fixmatch", "method.pseudo_labels=x", NULL},
+           BL_ECONFIG, "supervised");
+    refuse((const char *const[]){"method.pseudo_labels=/nowhere/run", NULL}, BL_EIO,
+           "pseudo_labels");
+
+    /* A section of the other task is unknown. */
+    bl_arena *arena = bl_arena_create(0);
+    bl_run_config c;
+    const char *const detector[] = {"task=classification", "detector.fpn_channels=16"};
+    CHECK_FAILS(bl_run_config_load(NULL, detector, 2, arena, &c), BL_ECONFIG, "unknown key");
+    const char *const images[] = {"images.coarse=true"};
+    CHECK_FAILS(bl_run_config_load(NULL, images, 1, arena, &c), BL_ECONFIG, "unknown key");
+    const char *const task[] = {"task=clasification"};
+    CHECK_FAILS(bl_run_config_load(NULL, task, 1, arena, &c), BL_ECONFIG, "task");
+    bl_arena_destroy(arena);
+}
+
+int main(void) {
+    bl_log_set_level(BL_LOG_ERROR);
+    root = scratch_folder();
+    check_resume("supervised", supervised);
+    check_resume("fixmatch", fixmatch);
+    check_resume("adam", adam);
+    check_folder();
+    test_second_stages();
+    test_refusals();
+    remove_tree(root);
+    return 0;
+}

@@ -1,0 +1,134 @@
+#include "train/class_evaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "ssl/class_pass.h"
+#include "train/class_model.h"
+
+typedef struct {
+    bl_accuracy *accuracy;
+    const int32_t *label;
+    int32_t k, d;
+    float *features, *logits; /* NULL: not kept */
+} collector;
+
+static bl_status collect(void *arg, int32_t first, int32_t n, const float *logits,
+                         const float *features) {
+    collector *c = arg;
+    for (int32_t i = 0; i < n; i++)
+        bl_accuracy_add(c->accuracy, c->label[first + i], logits + (size_t)i * (size_t)c->k);
+    if (!c->features) return BL_OK;
+    memcpy(c->features + (size_t)first * (size_t)c->d, features,
+           sizeof *features * (size_t)n * (size_t)c->d);
+    memcpy(c->logits + (size_t)first * (size_t)c->k, logits,
+           sizeof *logits * (size_t)n * (size_t)c->k);
+    return BL_OK;
+}
+
+const char *bl_class_model_name(int model) {
+    return model ? "teacher" : "student";
+}
+
+static bl_status write_features(const bl_class_evaluation *e, const collector *c, int32_t n) {
+    char *path = bl_path_join(e->dir, "features.safetensors");
+    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status =
+        bl_class_features_write(path, n, c->d, c->features, c->k, c->logits, c->label);
+    free(path);
+    return status;
+}
+
+bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
+    const bl_class_set *test = e->data->sets.test;
+    bl_class_items items = {.set = test, .n = test->n, .label = test->labels};
+    if (e->limit > 0 && e->limit < items.n) items.n = (int32_t)e->limit;
+    collector c = {
+        .accuracy = out, .label = test->labels, .k = e->world->classes, .d = e->world->dim};
+    bl_status status;
+    *out = (bl_accuracy){0};
+    BL_TRY_DONE(bl_accuracy_create(e->world->classes, out));
+    if (e->features && e->dir) {
+        c.features = malloc(sizeof(float) * (size_t)items.n * (size_t)c.d);
+        c.logits = malloc(sizeof(float) * (size_t)items.n * (size_t)c.k);
+        if (!c.features || !c.logits) {
+            status = bl_fail(BL_ENOMEM, "out of memory for features");
+            goto done;
+        }
+    }
+    BL_TRY_DONE(bl_class_pass(e->world, e->ctx, e->model, &items, e->batch, collect, &c));
+    BL_TRY_DONE(bl_accuracy_finish(out, e->data->labelled_counts));
+    bl_class_results r = {.accuracy = out,
+                          .names = (const char *const *)test->class_names,
+                          .labelled = e->data->labelled_counts,
+                          .unlabelled = e->data->unlabelled_counts,
+                          .model = e->name ? e->name : bl_class_model_name(e->model),
+                          .iter = e->iter};
+    if (e->dir) BL_TRY_DONE(bl_class_results_write(e->dir, &r));
+    if (c.features) BL_TRY_DONE(write_features(e, &c, items.n));
+    if (e->table) bl_class_results_print(e->table, &r);
+done:
+    free(c.features), free(c.logits);
+    if (status != BL_OK) bl_accuracy_free(out);
+    return status;
+}
+
+/* The weights go to model 0 of a learner made for the purpose, whichever they are. */
+static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
+                              const char *name, const bl_eval_options *opt, FILE *f) {
+    bl_learner *l = NULL;
+    bl_accuracy a = {0};
+    char *dir = opt->out_dir ? bl_path_join(opt->out_dir, name) : NULL;
+    bl_status status;
+    int64_t iter;
+    BL_TRY_DONE(bl_class_model_open(cfg, data, ctx, opt->checkpoint, name, &iter, &l));
+    bl_class_evaluation e = {.world = bl_class_learner_world(l),
+                             .data = data,
+                             .ctx = ctx,
+                             .name = name,
+                             .iter = iter,
+                             .batch = cfg->run.eval_batch,
+                             .dir = dir,
+                             .features = cfg->run.features,
+                             .table = f};
+    BL_TRY_DONE(bl_class_evaluate(&e, &a));
+    if (dir) BL_INFO("results in %s", dir);
+done:
+    bl_accuracy_free(&a);
+    if (l) l->ops->destroy(l);
+    free(dir);
+    return status;
+}
+
+bl_status bl_class_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt,
+                                       FILE *f) {
+    bl_class_run_data data = {0};
+    bl_ctx *ctx = NULL;
+    bl_status status;
+    bl_set_threads((int)cfg->run.threads);
+    BL_TRY_DONE(bl_class_run_data_open(cfg, &data));
+    if (!data.sets.test) {
+        status = bl_fail(BL_ECONFIG, "%s has no test images", data.sets.train->name);
+        goto done;
+    }
+    bl_ctx_options co = {.device = cfg->run.device,
+                         .backend = cfg->run.backend,
+                         .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
+                         .deterministic = cfg->run.deterministic};
+    BL_TRY_DONE(bl_ctx_create(&co, &ctx));
+    const char *want = opt->model                       ? opt->model
+                       : cfg->class_method.ema.keep > 0 ? "teacher"
+                                                        : "student";
+    for (int m = 1; m >= 0 && status == BL_OK; m--) {
+        const char *name = bl_class_model_name(m);
+        bool both = strcmp(want, "both") == 0 && (m == 0 || cfg->class_method.ema.keep > 0);
+        if (both || strcmp(want, name) == 0) status = evaluate_one(cfg, &data, ctx, name, opt, f);
+    }
+done:
+    bl_ctx_destroy(ctx);
+    bl_class_run_data_close(&data);
+    return status;
+}

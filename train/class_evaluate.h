@@ -1,0 +1,33 @@
+/* Evaluating a classifier on the test images and writing the results. */
+#ifndef BALLAST_TRAIN_CLASS_EVALUATE_H
+#define BALLAST_TRAIN_CLASS_EVALUATE_H
+
+#include "eval/class_results.h"
+#include "train/class_data.h"
+
+typedef struct bl_class_evaluation {
+    const bl_class_world *world;
+    const bl_class_run_data *data;
+    bl_ctx *ctx;
+    int model;        /* 0 student, 1 EMA */
+    const char *name; /* in the results; NULL = the model's */
+    int64_t iter, batch;
+    int64_t limit;   /* test images; 0 = all */
+    const char *dir; /* result files, or NULL */
+    bool features;   /* also features.safetensors */
+    FILE *table;     /* or NULL */
+} bl_class_evaluation;
+
+/* *out is the caller's to free. */
+bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out);
+const char *bl_class_model_name(int model); /* "student", "teacher" */
+
+/* <run>/summary.json from the "eval" lines of <run>/metrics.jsonl: last, best, median and mean of
+ * the last 20 of each model and measure. Logs the main line. */
+bl_status bl_class_summary_write(const char *run_dir);
+
+/* bl_evaluate_checkpoint for a classification run. */
+bl_status bl_class_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt,
+                                       FILE *f);
+
+#endif

@@ -1,0 +1,35 @@
+/* Trained classifiers outside of their training loop: for evaluation, and to label the unlabelled
+ * images of another run (self-training). */
+#ifndef BALLAST_TRAIN_CLASS_MODEL_H
+#define BALLAST_TRAIN_CLASS_MODEL_H
+
+#include "train/class_data.h"
+
+/* What a learner of this run is built from. */
+bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data *data,
+                               bl_ctx *ctx);
+
+/* A learner of the configuration with the weights of one model of a checkpoint (file or run folder)
+ * in model[0]; model: "student", "teacher", NULL = the teacher where there is one. *iter may be
+ * NULL. */
+bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
+                              const char *checkpoint, const char *model, int64_t *iter,
+                              bl_learner **out);
+
+/* Labelled images, and behind them the unlabelled ones with the labels that a trained model gives
+ * them (arg-max, no threshold; Yang and Xu, NeurIPS 2020). */
+typedef struct bl_pseudo_set {
+    bl_class_set *joined; /* when the unlabelled images come from a set of their own */
+    bl_class_items items;
+    int32_t *image, *label;
+    uint8_t *is_labelled; /* [items.n] */
+    double accuracy;      /* of the new labels where the truth is known; NaN elsewhere */
+} bl_pseudo_set;
+
+/* The labelling model is cfg->class_method.pseudo_labels, of the same classes and image size; its
+ * own configuration lies in its run folder. */
+bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
+                             bl_pseudo_set *out);
+void bl_pseudo_set_free(bl_pseudo_set *p);
+
+#endif

@@ -1,0 +1,284 @@
+/* Classification as the loop sees it: small images in memory, learners made of plug-ins, accuracy.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "train/class_evaluate.h"
+#include "train/class_model.h"
+#include "train/task.h"
+
+typedef struct {
+    bl_task base;
+    const bl_run_config *cfg;
+    bl_class_run_data data;
+    bl_class_needs needs;
+    bl_pseudo_set pseudo; /* self-training: what the learner's labelled list is then */
+    bl_class_loader *loader;
+} classification;
+
+_Static_assert(sizeof(bl_class_pos) <= sizeof(int64_t[BL_POS_WORDS]), "a position has room");
+
+static void describe(const bl_task *k, char *out, size_t size) {
+    const classification *c = (const classification *)k;
+    const bl_class_set *train = c->data.sets.train, *test = c->data.sets.test;
+    snprintf(out, size, "%s: labelled %d images of %d classes, unlabelled %d, test %d, %dx%d px",
+             train->name, (int)c->data.labelled.n, (int)train->n_classes, (int)c->data.unlabelled.n,
+             test ? (int)test->n : 0, (int)train->height, (int)train->width);
+}
+
+/* Which images were chosen, and what is known of the classes before training. */
+static bl_status record(bl_task *k, const char *run_dir) {
+    const classification *c = (const classification *)k;
+    const bl_class_set *train = c->data.sets.train;
+    struct json_object *root = json_object_new_object(), *list = json_object_new_array();
+    struct json_object *groups = json_object_new_array();
+    char *classes = bl_path_join(run_dir, "classes.json");
+    char *images = bl_path_join(run_dir, "images.json");
+    bl_accuracy a = {0};
+    bl_status status =
+        classes && images ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the run folder");
+    if (status == BL_OK) status = bl_accuracy_create(train->n_classes, &a);
+    if (status == BL_OK) status = bl_accuracy_finish(&a, c->data.labelled_counts);
+    for (int32_t i = 0; status == BL_OK && i < train->n_classes; i++) {
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "id", json_object_new_int(i));
+        json_object_object_add(o, "name", json_object_new_string(train->class_names[i]));
+        json_object_object_add(o, "train_images",
+                               json_object_new_int64(c->data.labelled_counts[i]));
+        json_object_object_add(o, "unlabelled_images",
+                               json_object_new_int64(c->data.unlabelled_counts[i]));
+        json_object_object_add(o, "group",
+                               json_object_new_string(bl_frequency_names[a.frequency[i]]));
+        json_object_array_add(list, o);
+    }
+    for (int g = 0; g < BL_FREQUENCIES; g++)
+        json_object_array_add(groups, json_object_new_string(bl_frequency_names[g]));
+    json_object_object_add(root, "classes", list);
+    json_object_object_add(root, "groups", groups);
+    if (status == BL_OK) status = bl_json_save(root, classes);
+    if (status == BL_OK)
+        status = bl_longtail_write(c->data.split, &c->cfg->longtail, train, c->data.sets.unlabelled,
+                                   images);
+    json_object_put(root);
+    bl_accuracy_free(&a);
+    free(classes), free(images);
+    return status;
+}
+
+static void add_set(struct json_object *sets, const char *key, const bl_class_set *s, int32_t n) {
+    if (!s) return;
+    struct json_object *o = json_object_new_object();
+    char hex[65];
+    bl_sha256(s->pixels, bl_class_image_bytes(s) * (size_t)s->n, hex);
+    json_object_object_add(o, "name", json_object_new_string(s->name));
+    json_object_object_add(o, "images", json_object_new_int(n));
+    json_object_object_add(o, "of", json_object_new_int(s->n));
+    json_object_object_add(o, "pixels_sha256", json_object_new_string(hex));
+    json_object_object_add(sets, key, o);
+}
+
+static void provenance(const bl_task *k, struct json_object *sets) {
+    const classification *c = (const classification *)k;
+    add_set(sets, "labelled", c->data.labelled.set, c->data.labelled.n);
+    if (c->data.unlabelled.n)
+        add_set(sets, "unlabelled", c->data.unlabelled.set, c->data.unlabelled.n);
+    if (c->data.sets.test) add_set(sets, "test", c->data.sets.test, c->data.sets.test->n);
+}
+
+static void log_line(void *arg, const char *text) {
+    (void)arg;
+    BL_INFO("%s", text);
+}
+
+static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
+    classification *c = (classification *)k;
+    const bl_class_method_config *m = &c->cfg->class_method;
+    BL_TRY(bl_class_method_needs(m, c->data.sets.train->n_classes, &c->needs));
+    bl_class_env env = bl_class_env_make(c->cfg, &c->data, ctx);
+    if (c->needs.labels_unlabelled) {
+        BL_TRY(bl_pseudo_set_make(c->cfg, &c->data, ctx, &c->pseudo));
+        env.labelled = c->pseudo.items;
+        env.unlabelled = (bl_class_items){0}, env.is_labelled = NULL;
+    }
+    BL_TRY(bl_class_learner_create(m, &env, l));
+    bl_classifier_describe((*l)->model[0].model, log_line, NULL);
+    return BL_OK;
+}
+
+static bl_status create_loader(bl_task *k, const bl_learner *l) {
+    classification *c = (classification *)k;
+    const bl_class_needs *n = &c->needs;
+    bool pseudo = n->labels_unlabelled;
+    const bl_class_items *x = pseudo ? &c->pseudo.items : &c->data.labelled;
+    const bl_class_items *u = &c->data.unlabelled;
+    bl_class_group g[2] = {{.set = x->set,
+                            .n = x->n,
+                            .images = x->image,
+                            .labels = x->label,
+                            .is_labelled = pseudo ? c->pseudo.is_labelled : NULL,
+                            .labelled = true,
+                            .batch = (int32_t)c->cfg->batch.labelled,
+                            .order = n->labelled_order,
+                            .n_views = 1 + n->labelled_strong,
+                            .views = {n->labelled_view, BL_CLASS_STRONG}},
+                           {.set = u->set,
+                            .n = u->n,
+                            .images = u->image,
+                            .labels = u->label,
+                            .is_labelled = c->data.split->is_labelled,
+                            .batch = (int32_t)c->cfg->batch.unlabelled,
+                            .n_views = 1 + n->strong}};
+    for (int v = 0; v < g[1].n_views; v++) g[1].views[v] = n->unlabelled_view[v];
+    const bl_class_set *train = c->data.sets.train;
+    return bl_class_loader_create(&c->cfg->class_loader, &c->cfg->views, g,
+                                  l->uses_unlabelled ? 2 : 1, train->mean, train->std,
+                                  (uint64_t)c->cfg->run.seed, &c->loader);
+}
+
+static int32_t images(const bl_task *k, bool labelled) {
+    const classification *c = (const classification *)k;
+    if (!labelled) return c->data.unlabelled.n;
+    return c->needs.labels_unlabelled ? c->pseudo.items.n : c->data.labelled.n;
+}
+
+static bl_status set_repeats(bl_task *k, bool labelled, const int32_t *copies) {
+    return bl_class_loader_set_copies(((classification *)k)->loader,
+                                      labelled ? BL_CLASS_LABELLED : BL_CLASS_UNLABELLED, copies);
+}
+
+static bl_status next(bl_task *k, bl_step_input *in) {
+    bl_class_batch *batch;
+    BL_TRY(bl_class_loader_next(((classification *)k)->loader, &batch));
+    *in = (bl_step_input){.classification = batch};
+    return BL_OK;
+}
+
+static void release(bl_task *k, bl_step_input *in) {
+    bl_class_loader_release(((classification *)k)->loader, (bl_class_batch *)in->classification);
+}
+
+static void describe_batch(const bl_task *k, const bl_step_input *in, char *out, size_t size) {
+    (void)k;
+    static const char *const names[] = {"labelled images", "; unlabelled images"};
+    const bl_class_batch *b = in->classification;
+    size_t at = 0;
+    for (int g = 0; g < b->n_groups && g < 2; g++) {
+        int n = snprintf(out + at, size - at, "%s", names[g]);
+        at += n > 0 ? (size_t)n : 0;
+        for (int32_t i = 0; i < b->part[g].n && at < size; i++) {
+            n = snprintf(out + at, size - at, " %d", (int)b->part[g].image[i]);
+            at += n > 0 ? (size_t)n : 0;
+        }
+        if (at >= size) return;
+    }
+}
+
+static void tell(const bl_task *k, int64_t pos[BL_POS_WORDS]) {
+    bl_class_pos p = bl_class_loader_tell(((const classification *)k)->loader);
+    memset(pos, 0, sizeof *pos * BL_POS_WORDS);
+    memcpy(pos, &p, sizeof p);
+}
+
+static bl_status seek(bl_task *k, const int64_t pos[BL_POS_WORDS]) {
+    bl_class_pos p;
+    memcpy(&p, pos, sizeof p);
+    return bl_class_loader_seek(((classification *)k)->loader, &p);
+}
+
+static int64_t skipped(const bl_task *k) {
+    (void)k;
+    return 0;
+}
+
+static bool has_test(const bl_task *k) {
+    return ((const classification *)k)->data.sets.test != NULL;
+}
+
+static bl_status log_evaluation(const bl_task_evaluation *e, const bl_accuracy *a) {
+    const char *model = e->learner->model[e->model].name;
+    bl_metrics_begin(e->metrics);
+    bl_metrics_number(e->metrics, "iter", (double)e->iter);
+    bl_metrics_string(e->metrics, "kind", "eval");
+    bl_metrics_string(e->metrics, "model", model);
+    bl_metrics_number(e->metrics, "accuracy", a->accuracy);
+    bl_metrics_number(e->metrics, "balanced_accuracy", a->balanced);
+    bl_metrics_number(e->metrics, "geometric_mean", a->geometric);
+    for (int g = 0; g < BL_FREQUENCIES; g++)
+        bl_metrics_number(e->metrics, bl_frequency_names[g], a->group[g]);
+    bl_metrics_array(e->metrics, "class_recall", a->recall, a->n_classes);
+    BL_INFO("%s at %lld: accuracy %.4f  balanced %.4f  GM %.4f  many %.4f  medium %.4f  few %.4f",
+            model, (long long)e->iter, a->accuracy, a->balanced, a->geometric, a->group[BL_MANY],
+            a->group[BL_MEDIUM], a->group[BL_FEW]);
+    return bl_metrics_end(e->metrics);
+}
+
+static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
+    classification *c = (classification *)k;
+    const bl_run_section *run = &c->cfg->run;
+    char *dir = bl_step_folder(e->run_dir, "eval", e->iter, bl_class_model_name(e->model));
+    if (!dir) return BL_ENOMEM;
+    bl_class_evaluation ce = {.world = bl_class_learner_world(e->learner),
+                              .data = &c->data,
+                              .ctx = e->ctx,
+                              .model = e->model,
+                              .iter = e->iter,
+                              .batch = run->eval_batch,
+                              .limit = e->last ? 0 : run->eval_limit,
+                              .dir = dir,
+                              .features = run->features && e->last && e->chooses};
+    bl_accuracy a;
+    bl_status status = bl_class_evaluate(&ce, &a);
+    free(dir);
+    BL_TRY(status);
+    *e->score = a.balanced;
+    status = log_evaluation(e, &a);
+    bl_accuracy_free(&a);
+    return status;
+}
+
+static bl_status finish(bl_task *k, const char *run_dir) {
+    return has_test(k) ? bl_class_summary_write(run_dir) : BL_OK;
+}
+
+static void close_task(bl_task *k) {
+    classification *c = (classification *)k;
+    bl_class_loader_destroy(c->loader);
+    bl_pseudo_set_free(&c->pseudo);
+    bl_class_run_data_close(&c->data);
+    free(c);
+}
+
+static const bl_task_ops ops = {.describe = describe,
+                                .record = record,
+                                .provenance = provenance,
+                                .create_learner = create_learner,
+                                .create_loader = create_loader,
+                                .images = images,
+                                .set_repeats = set_repeats,
+                                .next = next,
+                                .release = release,
+                                .describe_batch = describe_batch,
+                                .tell = tell,
+                                .seek = seek,
+                                .skipped = skipped,
+                                .has_test = has_test,
+                                .evaluate = evaluate,
+                                .finish = finish,
+                                .close = close_task};
+
+bl_status bl_class_task_open(const bl_run_config *cfg, bl_task **out) {
+    classification *c = calloc(1, sizeof *c);
+    if (!c) return bl_fail(BL_ENOMEM, "out of memory");
+    c->base.ops = &ops, c->cfg = cfg;
+    bl_status status = bl_class_run_data_open(cfg, &c->data);
+    if (status != BL_OK) {
+        close_task(&c->base);
+        return status;
+    }
+    *out = &c->base;
+    return BL_OK;
+}
