@@ -19,6 +19,7 @@
 #include "core/parallel.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/plans.h"
+#include "kernels/cpu/winograd.h"
 
 static const char *const alg_name[2] = {"direct", "winograd"};
 static const dnnl_alg_kind_t alg_kind[2] = {dnnl_convolution_direct, dnnl_convolution_winograd};
@@ -417,10 +418,26 @@ static bl_status run(bl_ctx *ctx, const bl_conv_shape *s, dn_dir dir, int flags,
     return BL_OK;
 }
 
+/* Our own Winograd kernel and its scratch when it should run this call; NULL otherwise. */
+static bl_status own_winograd(bl_ctx *ctx, const bl_conv_shape *s, bl_winograd_dir dir,
+                              const bl_winograd **w, void **scratch) {
+    *w = ctx->plans ? bl_winograd_for(s, dir) : NULL;
+    if (!*w) return BL_OK;
+    BL_TRY(bl_plans_reserve(ctx->plans, PLAN_PAD, (*w)->scratch_bytes(s, dir)));
+    *scratch = ctx->plans->slot[PLAN_PAD];
+    return BL_OK;
+}
+
 static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *w,
                           const float *b, bool relu, float *y) {
-    void *user[PLAN_OPERANDS] = {(void *)x, (void *)w, (void *)b, y};
+    void *user[PLAN_OPERANDS] = {(void *)x, (void *)w, (void *)b, y}, *scratch;
+    const bl_winograd *own;
     bool done;
+    BL_TRY(own_winograd(ctx, s, BL_WINOGRAD_FWD, &own, &scratch));
+    if (own) {
+        own->forward(s, x, w, b, relu, y, scratch);
+        return BL_OK;
+    }
     BL_TRY(run(ctx, s, DN_FWD, (relu ? PLAN_RELU : 0) | (b ? PLAN_BIAS : 0), user, &done));
     if (done) return BL_OK;
     bl_kernels ref;
@@ -430,8 +447,14 @@ static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, c
 
 static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float *dy, const float *w,
                                float *dx, float beta) {
-    void *user[PLAN_OPERANDS] = {dx, (void *)w, NULL, (void *)dy};
+    void *user[PLAN_OPERANDS] = {dx, (void *)w, NULL, (void *)dy}, *scratch;
+    const bl_winograd *own;
     bool done;
+    BL_TRY(own_winograd(ctx, s, BL_WINOGRAD_BWD_DATA, &own, &scratch));
+    if (own) {
+        own->backward_data(s, dy, w, dx, beta != 0.0f, scratch);
+        return BL_OK;
+    }
     BL_TRY(run(ctx, s, DN_BWD_DATA, beta != 0.0f ? PLAN_ACCUMULATE : 0, user, &done));
     if (done) return BL_OK;
     bl_kernels ref;
@@ -441,8 +464,14 @@ static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float 
 
 static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
                                   const float *dy, float *dw, float *db) {
-    void *user[PLAN_OPERANDS] = {(void *)x, dw, db, (void *)dy};
+    void *user[PLAN_OPERANDS] = {(void *)x, dw, db, (void *)dy}, *scratch;
+    const bl_winograd *own;
     bool done;
+    BL_TRY(own_winograd(ctx, s, BL_WINOGRAD_BWD_WEIGHTS, &own, &scratch));
+    if (own) {
+        own->backward_weights(s, x, dy, dw, db, scratch);
+        return BL_OK;
+    }
     BL_TRY(run(ctx, s, DN_BWD_WEIGHTS, db ? PLAN_BIAS : 0, user, &done));
     if (done) return BL_OK;
     bl_kernels ref;

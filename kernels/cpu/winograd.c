@@ -1,0 +1,25 @@
+#include "kernels/cpu/winograd.h"
+
+#include "kernels/cpu/cpu.h"
+
+const bl_winograd *bl_winograd_for(const bl_conv_shape *s, bl_winograd_dir dir) {
+#if defined(__x86_64__)
+    if (bl_cpu_isa() != BL_ISA_AVX2) return NULL; /* with AVX-512 oneDNN has its own */
+    const bl_winograd *w = bl_winograd_avx2();
+    if (s->kh != 3 || s->kw != 3 || s->stride != 1 || s->dilation != 1 || s->pad > 2 ||
+        s->icb != w->block || s->ocb != w->block || s->n < 1 || s->oh < 1 || s->ow < 1) {
+        return NULL;
+    }
+    /* Few channels leave the transforms without products to save; few tiles do not pay for
+     * transforming the weights, whose size the products of a tile share. Border tiles count by
+     * their fill. */
+    int32_t channels = s->ic < s->oc ? s->ic : s->oc;
+    double tiles = (double)((s->oh + 3) / 4) * ((s->ow + 3) / 4);
+    double fill = (double)s->oh * s->ow / (16.0 * tiles);
+    double need = dir == BL_WINOGRAD_BWD_WEIGHTS ? 96 : 32;
+    return channels >= 16 && fill >= 0.5 && s->n * tiles * fill >= need ? w : NULL;
+#else
+    (void)s, (void)dir;
+    return NULL;
+#endif
+}
