@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rng.h"
 #include "eval/report_html.h"
 #include "eval/report_sections.h"
 #include "eval/report_svg.h"
@@ -151,9 +152,18 @@ static double scatter_value(const rep_report *r, int method, int k, bool differe
     return difference ? v - class_stat(r, r->baseline, k).mean : v;
 }
 
-/* Classes never seen in training stand left of the logarithmic axis' first decade. */
+/* Classes never seen in training stand left of those seen once. */
 static double scatter_x(double count) {
     return count > 0 ? count : 0.5;
+}
+
+/* Of very many classes, those with the same small count would hide each other: they are spread
+ * between this count and its neighbours. */
+static double spread_x(const rep_report *r, int k) {
+    double count = scatter_x(rep_train_count(r, k));
+    if (r->n_classes <= REP_EACH_CLASS || count < 1) return count;
+    double unit = (double)(bl_mix64((uint64_t)k) >> 11) * 0x1p-53;
+    return count - .4 + .8 * unit;
 }
 
 /* Means over runs of classes of equal size, by rank of frequency: the trend of many points. */
@@ -191,7 +201,7 @@ static void point(const svg_plot *p, const rep_report *r, int method, int k, boo
     fputs("<g", f);
     rep_class_mark(f, k);
     fputs(">", f);
-    const char *name = svg_marker(f, method, svg_px(p, scatter_x(count)), svg_py(p, v), radius);
+    const char *name = svg_marker(f, method, svg_px(p, spread_x(r, k)), svg_py(p, v), radius);
     fputs("><title>", f);
     html_text(f, r->classes[k].name);
     if (r->n_methods > 1) {
@@ -332,6 +342,8 @@ static void gain_panel(FILE *f, const rep_report *r, int method, const gain *g, 
                            100 * g[0].g.value, r->classes[g[0].k].name, 100 * g[n - 1].g.value,
                            r->classes[g[n - 1].k].name));
     fprintf(f, "<path class=\"zero\" d=\"M%.1f %.1fV%.1f\"/>", svg_px(&p, 0), p.top, p.bottom);
+    if (n < n_all)
+        fprintf(f, "<path class=\"zero dash\" d=\"M8 %.1fH%.1f\"/>", p.top + n / 2 * h, p.right);
     for (int i = 0; i < n; i++) gain_bar(&p, r, &g[i], p.top + i * h, h);
     svg_end(&p);
     fputs("</figure>\n", f);

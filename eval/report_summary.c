@@ -2,6 +2,7 @@
  * are (protocol, data, version). */
 #include <json-c/json.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -37,18 +38,16 @@ static int make_columns(const rep_report *r, column *c) {
     return n;
 }
 
-/* Best mean of the methods; one method alone has no best, nor have methods that found nothing. */
+/* Best mean of the methods; methods that agree, or found nothing, have no best. */
 static double best_of(const rep_report *r, column c) {
     const rep_column *metric = &r->summary.v[c.key];
-    double best = NAN;
-    int n = 0;
+    double lo = NAN, hi = NAN;
     for (int m = 0; m < r->n_methods; m++) {
         double v = rep_method_summary(r, m, c.group, c.key).mean;
-        if (isnan(v)) continue;
-        n++;
-        if (isnan(best) || (metric->lower ? v < best : v > best)) best = v;
+        lo = fmin(lo, v), hi = fmax(hi, v);
     }
-    return n > 1 && best > 0 && metric->format != REP_COUNT ? best : NAN;
+    if (!(hi > lo) || metric->format == REP_COUNT) return NAN;
+    return metric->lower ? lo : hi;
 }
 
 static void small_difference(FILE *f, const rep_column *c, double v) {
@@ -198,52 +197,91 @@ static void comparability(FILE *f, const rep_report *r) {
         warning_box(f, "the runs were evaluated on different test annotations (checksums below).");
 }
 
-static void provenance_cell(FILE *f, const char *text) {
-    fputs("<td class=\"t\">", f);
-    html_text(f, *text ? text : "\xe2\x80\x93");
-    fputs("</td>", f);
+/* What is known of a run besides its numbers, in words. */
+enum {
+    FACT_PROTOCOL,
+    FACT_IMAGES,
+    FACT_DETECTIONS,
+    FACT_SEED,
+    FACT_VERSION,
+    FACT_STARTED,
+    FACT_DEVICE,
+    FACT_DATA,
+    FACTS
+};
+static const struct {
+    const char *name;
+    bool number;
+} fact_columns[FACTS] = {
+    [FACT_PROTOCOL] = {"Protocol", false},    [FACT_IMAGES] = {"Evaluated images", true},
+    [FACT_DETECTIONS] = {"Detections", true}, [FACT_SEED] = {"Seed", true},
+    [FACT_VERSION] = {"Version", false},      [FACT_STARTED] = {"Started", false},
+    [FACT_DEVICE] = {"Device", false},        [FACT_DATA] = {"Test data (SHA-256)", false}};
+
+static const char *count_text(const rep_report *r, double v) {
+    return isnan(v) ? "" : rep_text(r, "%.0f", v);
 }
 
-static void facts_row(FILE *f, const rep_report *r, int i) {
+static void find_facts(const rep_report *r, int i, const char *out[FACTS]) {
     const rep_run *run = &r->runs[i];
     const rep_model *m = rep_main_model(run);
     bl_json doc = {0};
     bool known = run->provenance && bl_json_parse(run->provenance, strlen(run->provenance),
                                                   "provenance.json", &doc) == BL_OK;
     struct json_object *p = known ? doc.root : NULL;
-    fputs("<tr><th scope=\"row\">", f);
-    rep_run_name(f, r, i);
-    fputs("</th>", f);
-    provenance_cell(f, m ? m->protocol : "");
-    rep_cell(f, REP_COUNT, m ? m->images : NAN, NULL);
-    rep_cell(f, REP_COUNT, m ? m->detections : NAN, NULL);
-    rep_cell(f, REP_COUNT, rep_number(p, "seed"), NULL);
-    provenance_cell(f, rep_text(r, "%.30s%s%.14s", rep_string(p, "ballast_version"),
-                                *rep_string(p, "commit") ? " " : "", rep_string(p, "commit")));
-    provenance_cell(f, rep_text(r, "%.16s", rep_string(p, "started")));
-    provenance_cell(f,
-                    rep_text(r, "%.40s %.30s", rep_string(p, "device"), rep_string(p, "kernels")));
-    provenance_cell(f, test_data(r, run));
-    fputs("</tr>\n", f);
+    const char *commit = rep_string(p, "commit"), *device = rep_string(p, "device");
+    out[FACT_PROTOCOL] = m ? m->protocol : "";
+    out[FACT_IMAGES] = count_text(r, m ? m->images : NAN);
+    out[FACT_DETECTIONS] = count_text(r, m ? m->detections : NAN);
+    out[FACT_SEED] = count_text(r, rep_number(p, "seed"));
+    out[FACT_VERSION] =
+        rep_text(r, "%.30s%s%.14s", rep_string(p, "ballast_version"), *commit ? " " : "", commit);
+    out[FACT_STARTED] = rep_text(r, "%.10s", rep_string(p, "started"));
+    out[FACT_DEVICE] =
+        rep_text(r, "%.40s%s%.30s", device, *device ? " " : "", rep_string(p, "kernels"));
+    out[FACT_DATA] = test_data(r, run);
     bl_json_free(&doc);
 }
 
-static void facts(FILE *f, const rep_report *r) {
-    static const char *const heads[] = {"Evaluated images", "Detections", "Seed"};
-    static const char *const texts[] = {"Version", "Started", "Device", "Test data (SHA-256)"};
-    fputs("<h3>What these numbers are</h3>\n", f);
-    comparability(f, r);
+static void facts_table(FILE *f, const rep_report *r, const char *const *facts) {
+    bool show[FACTS] = {false};
+    for (int i = 0; i < r->n_runs; i++)
+        for (int c = 0; c < FACTS; c++) show[c] = show[c] || *facts[i * FACTS + c];
     rep_scroll_begin(f, "", "Protocol and provenance of every run");
     fputs("<table class=\"facts\"><caption>Protocol and provenance of every run; the full record "
-          "stands at the end.</caption>\n<thead><tr><th scope=\"col\">Run</th><th scope=\"col\">"
-          "Protocol</th>",
+          "stands at the end.</caption>\n<thead><tr><th scope=\"col\">Run</th>",
           f);
-    for (int i = 0; i < 3; i++) fprintf(f, "<th scope=\"col\" class=\"n\">%s</th>", heads[i]);
-    for (int i = 0; i < 4; i++) fprintf(f, "<th scope=\"col\">%s</th>", texts[i]);
+    for (int c = 0; c < FACTS; c++)
+        if (show[c])
+            fprintf(f, "<th scope=\"col\"%s>%s</th>", fact_columns[c].number ? " class=\"n\"" : "",
+                    fact_columns[c].name);
     fputs("</tr></thead>\n<tbody>\n", f);
-    for (int i = 0; i < r->n_runs; i++) facts_row(f, r, i);
+    for (int i = 0; i < r->n_runs; i++) {
+        fputs("<tr><th scope=\"row\">", f);
+        rep_run_name(f, r, i);
+        fputs("</th>", f);
+        for (int c = 0; c < FACTS; c++) {
+            const char *text = facts[i * FACTS + c];
+            if (!show[c]) continue;
+            fputs(fact_columns[c].number ? "<td>" : "<td class=\"t\">", f);
+            if (c == FACT_IMAGES || c == FACT_DETECTIONS)
+                html_count(f, *text ? strtod(text, NULL) : NAN);
+            else
+                html_text(f, *text ? text : "\xe2\x80\x93");
+            fputs("</td>", f);
+        }
+        fputs("</tr>\n", f);
+    }
     fputs("</tbody></table>", f);
     rep_scroll_end(f);
+}
+
+static void facts(FILE *f, const rep_report *r) {
+    const char **v = BL_NEW_ARRAY(r->arena, const char *, r->n_runs *FACTS);
+    fputs("<h3>What these numbers are</h3>\n", f);
+    comparability(f, r);
+    for (int i = 0; v && i < r->n_runs; i++) find_facts(r, i, v + i * FACTS);
+    if (v) facts_table(f, r, v);
     for (int i = 0; i < r->n_runs; i++) {
         const rep_model *m = rep_main_model(&r->runs[i]);
         for (int w = 0; m && w < m->n_warnings; w++)
