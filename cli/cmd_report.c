@@ -1,13 +1,15 @@
+#include <ftw.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/score.h"
 #include "core/fs.h"
 #include "eval/report.h"
 
 typedef struct options {
-    const char *out, *title, *baseline;
+    const char *out, *title, *baseline, *gt, *protocol, *groups, *train_gt, *images;
     bool by_seed, separate;
 } options;
 
@@ -38,9 +40,44 @@ static const bl_option table[] = {
      .type = BL_OPTION_FLAG,
      .offset = AT(separate),
      .doc = "Never put runs together."},
+    {.name = "gt",
+     .letter = 'g',
+     .type = BL_OPTION_STRING,
+     .offset = AT(gt),
+     .value = "FILE|DIR",
+     .doc = "Ground truth for result files."},
+    {.name = "protocol",
+     .letter = 'p',
+     .type = BL_OPTION_CHOICE,
+     .offset = AT(protocol),
+     .value = "NAME",
+     .choices = bl_score_protocols,
+     .doc = "For result files; as of \"ballast score\", default coco."},
+    {.name = "groups",
+     .type = BL_OPTION_STRING,
+     .offset = AT(groups),
+     .value = "FILE",
+     .doc = "For result files: groups of classes."},
+    {.name = "train-gt",
+     .type = BL_OPTION_STRING,
+     .offset = AT(train_gt),
+     .value = "FILE",
+     .doc = "For result files: training annotations, counts per class."},
+    {.name = "images",
+     .type = BL_OPTION_STRING,
+     .offset = AT(images),
+     .value = "DIR",
+     .doc = "For result files: folder of the images, for thumbnails."},
     {0}};
 
-/* "NAME=FOLDER" gives a source its name, unless a folder is called that. */
+typedef struct job {
+    bl_report_source *sources;
+    char **names;  /* given on the command line */
+    char **scored; /* temporary score folders */
+    int n;
+} job;
+
+/* "NAME=RESULT" gives a source its name, unless a file is called that. */
 static bl_status split_name(const char *word, bl_report_source *out, char **name) {
     const char *equals = strchr(word, '=');
     *out = (bl_report_source){.path = word};
@@ -51,32 +88,95 @@ static bl_status split_name(const char *word, bl_report_source *out, char **name
     return BL_OK;
 }
 
-static bl_status run(const bl_invocation *in) {
-    const options *o = in->options;
-    int n = in->words.n_positional;
+/* What a result file is called without a name: the file, without folder and ending. */
+static char *name_of_file(const char *path) {
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    return strndup(base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
+}
+
+/* A result file becomes a score folder, as by "ballast score". */
+static bl_status score_file(const options *o, job *j, int i) {
+    bl_report_source *s = &j->sources[i];
+    if (!o->gt)
+        return bl_fail(BL_ECONFIG,
+                       "%s is a file: to evaluate a result file, name its ground truth with --gt",
+                       s->path);
+    const char *tmp = getenv("TMPDIR");
+    char *dir = bl_path_join(tmp && *tmp ? tmp : "/tmp", "ballast_score_XXXXXX");
+    if (!dir || !mkdtemp(dir)) {
+        free(dir);
+        return bl_fail(BL_EIO, "cannot make a temporary folder; set TMPDIR");
+    }
+    j->scored[i] = dir;
+    if (!s->label) {
+        if (!(j->names[i] = name_of_file(s->path))) return bl_fail(BL_ENOMEM, "no memory");
+        s->label = j->names[i];
+    }
+    bl_score_options how = bl_score_defaults;
+    how.gt = o->gt, how.dt = s->path, how.out = dir, how.groups = o->groups;
+    how.train_gt = o->train_gt, how.images = o->images, how.quiet = true;
+    if (o->protocol) how.protocol = o->protocol;
+    s->origin = s->path, s->path = dir;
+    return bl_score_run(&how);
+}
+
+static bl_status find_sources(const options *o, const char *const *words, job *j) {
+    int files = 0;
+    for (int i = 0; i < j->n; i++) {
+        BL_TRY(split_name(words[i], &j->sources[i], &j->names[i]));
+        if (!bl_exists(j->sources[i].path) || bl_is_dir(j->sources[i].path)) continue;
+        BL_TRY(score_file(o, j, i));
+        files++;
+    }
+    if (!files && (o->gt || o->protocol || o->groups || o->train_gt || o->images))
+        return bl_fail(BL_ECONFIG, "--gt, --protocol, --groups, --train-gt and --images are for "
+                                   "result files, and none is given");
+    return BL_OK;
+}
+
+static bl_status write_report(const options *o, const job *j) {
     bl_report *report = NULL;
-    bl_report_source *sources = calloc((size_t)n, sizeof *sources);
-    char **names = calloc((size_t)n, sizeof *names);
-    bl_status status = sources && names ? BL_OK : bl_fail(BL_ENOMEM, "no memory for %d sources", n);
-    bl_report_options report_options = {.title = o->title,
-                                        .baseline = o->baseline,
-                                        .grouping = o->separate  ? BL_REPORT_GROUP_NONE
-                                                    : o->by_seed ? BL_REPORT_GROUP_SEED
-                                                                 : BL_REPORT_GROUP_AUTO};
-    if (o->by_seed && o->separate)
-        status = bl_fail(BL_ECONFIG, "--group-by-seed and --separate exclude each other");
-    for (int i = 0; status == BL_OK && i < n; i++)
-        status = split_name(in->words.positional[i], &sources[i], &names[i]);
-    if (status == BL_OK) status = bl_report_open(sources, n, &report_options, &report);
+    bl_report_options how = {.title = o->title,
+                             .baseline = o->baseline,
+                             .grouping = o->separate  ? BL_REPORT_GROUP_NONE
+                                         : o->by_seed ? BL_REPORT_GROUP_SEED
+                                                      : BL_REPORT_GROUP_AUTO};
+    bl_status status = bl_report_open(j->sources, j->n, &how, &report);
     if (status == BL_OK) status = bl_report_write_html(report, o->out);
     if (status == BL_OK) {
         bl_report_print(report, stdout);
         printf("report: %s\n", o->out);
     }
     bl_report_close(report);
-    for (int i = 0; names && i < n; i++) free(names[i]);
-    free(names);
-    free(sources);
+    return status;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
+    (void)st, (void)type, (void)walk;
+    return remove(path);
+}
+
+static bl_status run(const bl_invocation *in) {
+    const options *o = in->options;
+    job j = {.n = in->words.n_positional};
+    if (o->by_seed && o->separate)
+        return bl_fail(BL_ECONFIG, "--group-by-seed and --separate exclude each other");
+    j.sources = calloc((size_t)j.n, sizeof *j.sources);
+    j.names = calloc((size_t)j.n, sizeof *j.names);
+    j.scored = calloc((size_t)j.n, sizeof *j.scored);
+    bl_status status = j.sources && j.names && j.scored
+                           ? find_sources(o, (const char *const *)in->words.positional, &j)
+                           : bl_fail(BL_ENOMEM, "no memory for %d sources", j.n);
+    if (status == BL_OK) status = write_report(o, &j);
+    for (int i = 0; i < j.n; i++) {
+        if (j.scored && j.scored[i]) nftw(j.scored[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        if (j.scored) free(j.scored[i]);
+        if (j.names) free(j.names[i]);
+    }
+    free(j.scored);
+    free(j.names);
+    free(j.sources);
     return status;
 }
 
@@ -85,8 +185,9 @@ const bl_command bl_report_command = {
     .summary = "Write an HTML report of one result or of several side by side.",
     .synopsis = "[NAME=]RESULT... --out FILE [options]",
     .details =
-        "A result is a run folder, or a folder written by \"ballast score\". One self-contained\n"
-        "file: tables of all metrics with differences to a baseline, by group and by class;\n"
+        "A result is a run folder, a folder written by \"ballast score\", or a COCO result file\n"
+        "that is evaluated on the spot (with --gt). One self-contained file: tables of all metrics "
+        "with differences to a baseline, by group and by class;\n"
         "scatter against training frequency, sorted gains and losses, precision-recall curves,\n"
         "confusion, kinds of errors, calibration, costly images, class weights and thresholds,\n"
         "pseudo-label quality, losses and example images. It loads nothing from a network.\n"
@@ -94,7 +195,8 @@ const bl_command bl_report_command = {
         "spread. The main numbers are printed as a table.\n",
     .examples = "  ballast report runs/full --out report.html\n"
                 "  ballast report runs/supervised runs/soft_teacher runs/full --out compare.html\n"
-                "  ballast report base=runs/a ours=runs/b --baseline base --out compare.html\n",
+                "  ballast report base=runs/a ours=runs/b --baseline base --out compare.html\n"
+                "  ballast report a.json b.json --gt instances_val2017.json --out compare.html\n",
     .options = table,
     .min_words = 1,
     .max_words = -1,

@@ -6,22 +6,17 @@
 
 #include "cli/command.h"
 #include "cli/lists.h"
+#include "cli/score.h"
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/parallel.h"
 #include "eval/analysis.h"
 #include "eval/class_groups.h"
 
-typedef struct options {
-    const char *gt, *dt, *out, *protocol, *ious, *areas, *max_dets;
-    const char *groups, *train_gt, *images, *split, *classes;
-    double score;
-    int64_t costly, threads;
-    bool class_agnostic, skip_unknown, no_analysis;
-} options;
+typedef bl_score_options options;
 
-static const char *const protocols[] = {"coco",       "coco-segm",       "lvis", "lvis-segm",
-                                        "lvis-fixed", "lvis-fixed-segm", NULL};
+const char *const bl_score_protocols[] = {"coco",       "coco-segm",       "lvis", "lvis-segm",
+                                          "lvis-fixed", "lvis-fixed-segm", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
@@ -51,7 +46,7 @@ static const bl_option table[] = {
      .type = BL_OPTION_CHOICE,
      .offset = AT(protocol),
      .value = "NAME",
-     .choices = protocols,
+     .choices = bl_score_protocols,
      .doc = "Default: coco."},
     {.name = "iou",
      .type = BL_OPTION_STRING,
@@ -128,7 +123,8 @@ static const bl_option table[] = {
      .doc = "Threads; default: all cores."},
     {0}};
 
-static const options defaults = {.protocol = "coco", .split = "test", .score = 0.3, .costly = 5};
+const bl_score_options bl_score_defaults = {
+    .protocol = "coco", .split = "test", .score = 0.3, .costly = 5};
 
 typedef struct inputs {
     bl_eval_params params;
@@ -280,7 +276,7 @@ static bl_status analyse(const options *o, const bl_results *r) {
     how.image_dir = o->images;
     BL_TRY(bl_analysis_run(r, &how, &a));
     bl_status status = bl_analysis_write(o->out, r, &a, &unreadable);
-    if (status == BL_OK) bl_analysis_print(stdout, &a);
+    if (status == BL_OK && !o->quiet) bl_analysis_print(stdout, &a);
     if (unreadable)
         BL_WARN("%s: %" PRId64 " images cannot be read and have no thumbnail", o->images,
                 unreadable);
@@ -299,22 +295,28 @@ static bl_status score(const options *o, inputs *in) {
                           .iter = -1,
                           .source = o->dt,
                           .warnings = &in->warnings};
-    printf("%s: %d images, %" PRId64 " objects, %" PRId64 " detections (%s)\n", o->gt,
-           in->gt->n_images, in->gt->n_anns, in->dt.n, o->dt);
-    bl_results_print(stdout, &r);
+    if (!o->quiet) {
+        printf("%s: %d images, %" PRId64 " objects, %" PRId64 " detections (%s)\n", o->gt,
+               in->gt->n_images, in->gt->n_anns, in->dt.n, o->dt);
+        bl_results_print(stdout, &r);
+    }
     BL_TRY(bl_results_write(o->out, &r));
     if (!o->no_analysis) BL_TRY(analyse(o, &r));
-    printf("results: %s\n", o->out);
+    if (!o->quiet) printf("results: %s\n", o->out);
     return BL_OK;
+}
+
+bl_status bl_score_run(const bl_score_options *o) {
+    inputs in = {0};
+    bl_status status = score(o, &in);
+    free_inputs(&in);
+    return status;
 }
 
 static bl_status run(const bl_invocation *invocation) {
     const options *o = invocation->options;
-    inputs in = {0};
     bl_set_threads((int)o->threads);
-    bl_status status = score(o, &in);
-    free_inputs(&in);
-    return status;
+    return bl_score_run(o);
 }
 
 const bl_command bl_score_command = {
@@ -341,6 +343,6 @@ const bl_command bl_score_command = {
         "  ballast score --gt val.json --dt results.json --iou 0.5 --max-dets 300 --out score\n",
     .options = table,
     .options_size = sizeof(options),
-    .defaults = &defaults,
+    .defaults = &bl_score_defaults,
     .run = run,
 };
