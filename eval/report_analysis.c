@@ -31,11 +31,11 @@ static void add_cell(rep_analysis *a, int row, int column, double count) {
     if (row == a->n_classes || column == a->n_classes) a->background = true;
 }
 
-/* "confusion": rows of counts, or "confusion_sparse": [row, column, count] each. */
-static bl_status load_confusion(rep_report *r, rep_analysis *a, struct json_object *root) {
+/* `key`: rows of counts, or "confusion_sparse": [row, column, count] each. */
+static bl_status load_confusion(rep_report *r, rep_analysis *a, struct json_object *root,
+                                const char *key) {
     struct json_object *dense, *sparse;
-    int rows = rep_array(root, "confusion", &dense),
-        n = rep_array(root, "confusion_sparse", &sparse);
+    int rows = rep_array(root, key, &dense), n = rep_array(root, "confusion_sparse", &sparse);
     int64_t most = n;
     for (int i = 0; i < rows; i++) {
         struct json_object *row = json_object_array_get_idx(dense, (size_t)i);
@@ -136,27 +136,32 @@ static bl_status load_costly(rep_report *r, rep_analysis *a, const rep_model *m,
     return BL_OK;
 }
 
-bl_status rep_load_analysis(rep_report *r, rep_run *run, rep_model *m) {
-    (void)run;
-    const char *const parts[] = {"analysis.json", NULL};
-    char *path = rep_path(r->arena, m->dir, parts);
-    if (!path) return BL_ENOMEM;
-    if (!bl_exists(path)) return BL_OK;
-    bl_json doc = {0};
-    BL_TRY(bl_json_load(path, &doc));
-    rep_analysis *a = m->analysis = BL_NEW(r->arena, rep_analysis);
-    bl_status status = a ? BL_OK : BL_ENOMEM;
-    if (a) {
-        a->iou = rep_score(doc.root, "iou");
-        a->score_threshold = rep_score(doc.root, "score_threshold");
-        load_tide(a, doc.root);
+static bl_status fill(rep_report *r, rep_analysis *a, const rep_model *m,
+                      struct json_object *root) {
+    a->iou = rep_score(root, "iou");
+    a->score_threshold = rep_score(root, "score_threshold");
+    load_tide(a, root);
+    BL_TRY(load_class_names(r, a, root));
+    BL_TRY(load_confusion(r, a, root, rep_get(root, "matrix") ? "matrix" : "confusion"));
+    BL_TRY(load_calibration(r, a, root));
+    return load_costly(r, a, m, root);
+}
+
+bl_status rep_load_analysis(rep_report *r, rep_model *m) {
+    static const char *const files[] = {"analysis.json", "confusion.json"}; /* of a classifier */
+    for (int i = 0; i < 2; i++) {
+        const char *const parts[] = {files[i], NULL};
+        char *path = rep_path(r->arena, m->dir, parts);
+        if (!path) return BL_ENOMEM;
+        if (!bl_exists(path)) continue;
+        bl_json doc = {0};
+        BL_TRY(bl_json_load(path, &doc));
+        m->analysis = BL_NEW(r->arena, rep_analysis);
+        bl_status status = m->analysis ? fill(r, m->analysis, m, doc.root) : BL_ENOMEM;
+        bl_json_free(&doc);
+        return status;
     }
-    if (status == BL_OK) status = load_class_names(r, a, doc.root);
-    if (status == BL_OK) status = load_confusion(r, a, doc.root);
-    if (status == BL_OK) status = load_calibration(r, a, doc.root);
-    if (status == BL_OK) status = load_costly(r, a, m, doc.root);
-    bl_json_free(&doc);
-    return status;
+    return BL_OK;
 }
 
 const rep_analysis *rep_analysis_of(const rep_run *run) {

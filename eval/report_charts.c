@@ -136,6 +136,71 @@ static void other_panel(FILE *f, const rep_report *r, int column) {
     fputs("</figure>\n", f);
 }
 
+/* How training ends: one evaluation is noise where a test set is small, and the best one is chosen
+ * on the test set. Semi-supervised work reports the median of the last 20. */
+enum { END_LAST, END_BEST, END_MEDIAN, END_MEAN, ENDS, WINDOW = 20, FEWEST = 5 };
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static bool run_ends(const rep_report *r, const rep_run *run, double out[ENDS]) {
+    const rep_model *m = rep_main_model(run);
+    const rep_column *c = &r->summary.v[r->summary.primary];
+    const rep_series *s = m ? rep_series_find(&m->evals, c->key) : NULL;
+    if (!s || s->y.n < FEWEST) return false;
+    double last[WINDOW], sum = 0;
+    int n = s->y.n < WINDOW ? s->y.n : WINDOW;
+    out[END_LAST] = out[END_BEST] = s->y.v[s->y.n - 1];
+    for (int i = 0; i < s->y.n; i++)
+        out[END_BEST] = c->lower ? fmin(out[END_BEST], s->y.v[i]) : fmax(out[END_BEST], s->y.v[i]);
+    for (int i = 0; i < n; i++) sum += last[i] = s->y.v[s->y.n - n + i];
+    qsort(last, (size_t)n, sizeof *last, ascending);
+    out[END_MEDIAN] = (last[(n - 1) / 2] + last[n / 2]) / 2;
+    out[END_MEAN] = sum / n;
+    return true;
+}
+
+static bool method_ends(const rep_report *r, int method, rep_stat out[ENDS]) {
+    double squares[ENDS] = {0}, v[ENDS];
+    for (int e = 0; e < ENDS; e++) out[e] = (rep_stat){NAN, NAN, NAN, NAN, 0};
+    for (int i = 0; i < r->methods[method].n; i++)
+        if (run_ends(r, &r->runs[r->methods[method].runs[i]], v))
+            for (int e = 0; e < ENDS; e++) rep_stat_add(&out[e], &squares[e], v[e]);
+    return out[0].n > 0;
+}
+
+static void ends_table(FILE *f, const rep_report *r) {
+    static const char *const names[ENDS] = {"Last", "Best", "Median of the last 20",
+                                            "Mean of the last 20"};
+    const rep_column *c = &r->summary.v[r->summary.primary];
+    rep_stat s[ENDS];
+    bool any = false;
+    for (int m = 0; m < r->n_methods; m++) any = any || method_ends(r, m, s);
+    if (!any) return;
+    rep_scroll_begin(f, "", "Table: how training ends");
+    fputs("<table class=\"sortable\"><caption>How training ends: ", f);
+    html_text(f, c->name);
+    fprintf(f,
+            " over the evaluations%s. The best is chosen on the test set and flatters.</caption>\n"
+            "<thead><tr>",
+            r->seeds ? ", mean \xc2\xb1 standard deviation over the seeds" : "");
+    rep_heading(f, false, NULL, "Run");
+    for (int e = 0; e < ENDS; e++) rep_heading(f, true, NULL, names[e]);
+    fputs("</tr></thead>\n<tbody>\n", f);
+    for (int m = 0; m < r->n_methods; m++) {
+        if (!method_ends(r, m, s)) continue;
+        fputs("<tr><th scope=\"row\">", f);
+        rep_method_name(f, r, m);
+        fputs("</th>", f);
+        for (int e = 0; e < ENDS; e++) rep_stat_cell(f, c, s[e], false);
+        fputs("</tr>\n", f);
+    }
+    fputs("</tbody></table>", f);
+    rep_scroll_end(f);
+}
+
 void rep_over_training(FILE *f, const rep_report *r) {
     extent all = {0, INFINITY, -INFINITY, 0};
     bool group[REP_MAX_GROUPS] = {0};
@@ -163,9 +228,10 @@ void rep_over_training(FILE *f, const rep_report *r) {
     for (int g = -1; g < r->n_groups; g++)
         if (g < 0 || group[g]) training_panel(f, r, g, all);
     fputs("</div>\n", f);
+    ends_table(f, r);
     fputs("<details><summary>Other metrics over training</summary>\n<div class=\"grid g2\">\n", f);
     for (int c = 0; c < r->summary.n; c++)
-        if (c != r->summary.primary) other_panel(f, r, c);
+        if (c != r->summary.primary && !r->summary.v[c].hidden) other_panel(f, r, c);
     fputs("</div></details>\n", f);
     rep_section_end(f);
 }

@@ -82,7 +82,9 @@ static void class_slot(const bars *b, const rep_report *r, int k, double most) {
         html_text(f, c->name);
         fputs(", ", f);
         html_text(f, r->methods[m].label);
-        fprintf(f, ": %s ", rep_class_metric_name(r));
+        fputs(": ", f);
+        html_text(f, rep_class_metric_name(r));
+        fputc(' ', f);
         put_value(f, r, s.mean);
         fputs("</title></rect>", f);
         if (s.n > 1)

@@ -152,7 +152,8 @@ rep_model *rep_model_named(rep_run *run, const char *name) {
         if (strcmp(name, model_names[m]) != 0) continue;
         rep_model *model = &run->model[m];
         if (model->name) return model;
-        *model = (rep_model){.name = model_names[m], .iter = NAN, .protocol = ""};
+        *model = (rep_model){
+            .name = model_names[m], .iter = NAN, .protocol = "", .truth = "", .source = ""};
         model->images = model->detections = NAN;
         for (int c = 0; c < REP_COLUMNS; c++) {
             model->summary[c] = NAN;
@@ -342,6 +343,21 @@ static bl_status merge_classes(rep_report *r) {
     return BL_OK;
 }
 
+/* A metric that has a group's name ("many") is the compared metric of that group. */
+static void adopt_group_metrics(rep_report *r) {
+    for (int g = 0; g < r->n_groups; g++) {
+        int c = rep_column_find(&r->summary, r->groups[g]), primary = r->summary.primary;
+        if (primary < 0 || c < 0 || c == primary) continue;
+        r->summary.v[c].hidden = true;
+        for (int i = 0; i < r->n_runs; i++)
+            for (int m = 0; m < REP_MODELS; m++) {
+                rep_model *one = &r->runs[i].model[m];
+                if (one->name && isnan(one->group[g][primary]))
+                    one->group[g][primary] = one->summary[c];
+            }
+    }
+}
+
 bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
                    const bl_report_options *options) {
     r->title = options->title && *options->title ? bl_arena_strdup(r->arena, options->title)
@@ -360,6 +376,7 @@ bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
     for (int i = 0; i < n; i++) BL_TRY(load_run(r, &r->runs[i]));
     rep_column_choose(&r->summary);
     rep_column_choose(&r->per_class);
+    adopt_group_metrics(r);
     BL_TRY(merge_classes(r));
     return rep_make_methods(r, options);
 }

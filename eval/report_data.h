@@ -24,7 +24,8 @@ typedef struct rep_column {
     const char *name;  /* as a heading */
     const char *title; /* what it is; NULL if the name says it */
     rep_format format;
-    bool lower; /* lower is better */
+    bool lower;  /* lower is better */
+    bool hidden; /* shown as the compared metric of a group instead */
 } rep_column;
 
 typedef struct rep_columns { /* in order of appearance */
@@ -95,7 +96,8 @@ typedef struct rep_model {
     double summary[REP_COLUMNS];               /* by the report's summary columns */
     double group[REP_MAX_GROUPS][REP_COLUMNS]; /* the same by group */
     bool has_classes, has_curves;
-    rep_class_result *classes; /* over the run's classes */
+    rep_class_result *classes;  /* over the run's classes */
+    const char *truth, *source; /* ground truth and result file, "" if not stated */
     struct rep_analysis *analysis;
 } rep_model;
 
@@ -200,11 +202,11 @@ const rep_run *rep_first(const rep_report *r, int method);
 
 /* ---- parts of loading, one file each ---- */
 
-bl_status rep_load_metrics(rep_report *r, rep_run *run);                /* metrics.jsonl */
-bl_status rep_load_eval(rep_report *r, rep_run *run);                   /* eval/ of a run */
-bl_status rep_load_score(rep_report *r, rep_run *run);                  /* a score folder */
-bl_status rep_load_samples(rep_report *r, rep_run *run);                /* samples/ */
-bl_status rep_load_analysis(rep_report *r, rep_run *run, rep_model *m); /* analysis.json */
+bl_status rep_load_metrics(rep_report *r, rep_run *run);  /* metrics.jsonl */
+bl_status rep_load_eval(rep_report *r, rep_run *run);     /* eval/ of a run */
+bl_status rep_load_score(rep_report *r, rep_run *run);    /* a score folder */
+bl_status rep_load_samples(rep_report *r, rep_run *run);  /* samples/ */
+bl_status rep_load_analysis(rep_report *r, rep_model *m); /* analysis.json, confusion.json */
 bl_status rep_make_methods(rep_report *r, const bl_report_options *options);
 /* The slot of a model, marked as present; NULL for an unknown name. */
 rep_model *rep_model_named(rep_run *run, const char *name);

@@ -251,13 +251,18 @@ void rep_costly_images(FILE *f, const rep_report *r) {
         n += a && a->n_costly > 0;
     }
     if (!n) return;
-    rep_section_begin(f, "costly", "Most costly images",
-                      "By class, the images whose errors cost most AP: false positives with high "
-                      "scores and missed objects. The filter above narrows the classes down.");
+    rep_section_begin(
+        f, "costly", "Most costly images",
+        "By class, the images whose errors cost most AP: false positives with high "
+        "scores and missed objects. In the pictures found objects of the class are white, "
+        "missed ones orange, false positives red and dashed. The filter above narrows "
+        "the classes down.");
+    bool first = true;
     for (int m = 0; m < r->n_methods; m++) {
         const rep_analysis *a = rep_analysis_of(rep_first(r, m));
         if (!a || !a->n_costly) continue;
-        fprintf(f, "<details%s><summary>", n == 1 ? " open" : "");
+        fprintf(f, "<details%s><summary>", first ? " open" : "");
+        first = false;
         rep_method_name(f, r, m);
         fputs("</summary>\n", f);
         for (int i = 0, to; i < a->n_costly; i = to) {

@@ -63,7 +63,9 @@ static bl_status load_metrics_json(rep_report *r, rep_model *m, const char *path
     m->detections = rep_score(doc.root, "detections");
     if (isnan(m->iter)) m->iter = rep_score(doc.root, "iter");
     m->protocol = bl_arena_strdup(r->arena, rep_string(doc.root, "protocol"));
-    if (!m->protocol) status = BL_ENOMEM;
+    m->truth = bl_arena_strdup(r->arena, rep_string(doc.root, "ground_truth"));
+    m->source = bl_arena_strdup(r->arena, rep_string(doc.root, "results"));
+    if (!m->protocol || !m->truth || !m->source) status = BL_ENOMEM;
     if (status == BL_OK) status = take_warnings(r, m, doc.root);
     bl_json_free(&doc);
     return status;
@@ -179,7 +181,7 @@ static bl_status load_folder(rep_report *r, rep_run *run, rep_model *m, const ch
         if (!bl_exists(path) || (i == 2 && !m->has_classes)) continue;
         BL_TRY(files[i].one ? files[i].one(r, m, path) : files[i].classes(r, run, m, path));
     }
-    return rep_load_analysis(r, run, m);
+    return rep_load_analysis(r, m);
 }
 
 static bl_status load_model(rep_report *r, rep_run *run, const char *name) {

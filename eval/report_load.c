@@ -52,7 +52,7 @@ static bl_status class_line(rep_report *r, rep_run *run, struct json_object *o) 
             BL_TRY(rep_push(r->arena, &run->state[s], x < 0 ? NAN : x));
         }
     }
-    return BL_OK;
+    return numbers(r->arena, &run->train, o, false); /* of all classes: "mask_rate", ... */
 }
 
 static bl_status eval_line(rep_report *r, rep_run *run, struct json_object *o) {

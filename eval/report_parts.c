@@ -187,3 +187,12 @@ const char *rep_tone(const rep_column *c, double difference) {
     if (isnan(difference) || c->format == REP_COUNT || fabs(difference) <= least) return "";
     return (difference > 0) != c->lower ? "up" : "down";
 }
+
+void rep_stat_cell(FILE *f, const rep_column *c, rep_stat s, bool best) {
+    html_cell_begin(f, s.mean, best ? "best" : NULL);
+    rep_put(f, c->format, s.mean);
+    if (s.n > 1)
+        fprintf(f, "<span class=\"sd\">\xe2\x80\xaf\xc2\xb1\xe2\x80\xaf%.1f</span>",
+                (c->format == REP_PERCENT ? 100 : 1) * s.std);
+    fputs("</td>", f);
+}

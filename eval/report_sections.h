@@ -62,6 +62,8 @@ void rep_put(FILE *f, rep_format format, double v);
 void rep_put_difference(FILE *f, rep_format format, double v);
 /* A table cell with its sort key. */
 void rep_cell(FILE *f, rep_format format, double v, const char *css_class);
+/* A mean, with its standard deviation where there are several runs. */
+void rep_stat_cell(FILE *f, const rep_column *c, rep_stat s, bool best);
 /* Sorting heading of a table: open, text, close; `number`: right-aligned. */
 void rep_heading_begin(FILE *f, bool number, const char *title);
 void rep_heading_end(FILE *f);

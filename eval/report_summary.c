@@ -16,6 +16,7 @@ typedef struct column {
 enum { MAX_SHOWN = REP_COLUMNS + REP_MAX_GROUPS };
 
 static bool has_values(const rep_report *r, column c) {
+    if (r->summary.v[c.key].hidden) return false;
     for (int i = 0; i < r->n_runs; i++)
         for (int m = 0; m < REP_MODELS; m++)
             if (r->runs[i].model[m].name &&
@@ -200,6 +201,8 @@ static void comparability(FILE *f, const rep_report *r) {
 /* What is known of a run besides its numbers, in words. */
 enum {
     FACT_PROTOCOL,
+    FACT_TRUTH,
+    FACT_SOURCE,
     FACT_IMAGES,
     FACT_DETECTIONS,
     FACT_SEED,
@@ -213,7 +216,8 @@ static const struct {
     const char *name;
     bool number;
 } fact_columns[FACTS] = {
-    [FACT_PROTOCOL] = {"Protocol", false},    [FACT_IMAGES] = {"Evaluated images", true},
+    [FACT_PROTOCOL] = {"Protocol", false},    [FACT_TRUTH] = {"Ground truth", false},
+    [FACT_SOURCE] = {"Results", false},       [FACT_IMAGES] = {"Evaluated images", true},
     [FACT_DETECTIONS] = {"Detections", true}, [FACT_SEED] = {"Seed", true},
     [FACT_VERSION] = {"Version", false},      [FACT_STARTED] = {"Started", false},
     [FACT_DEVICE] = {"Device", false},        [FACT_DATA] = {"Test data (SHA-256)", false}};
@@ -231,6 +235,8 @@ static void find_facts(const rep_report *r, int i, const char *out[FACTS]) {
     struct json_object *p = known ? doc.root : NULL;
     const char *commit = rep_string(p, "commit"), *device = rep_string(p, "device");
     out[FACT_PROTOCOL] = m ? m->protocol : "";
+    out[FACT_TRUTH] = m ? m->truth : "";
+    out[FACT_SOURCE] = m ? m->source : "";
     out[FACT_IMAGES] = count_text(r, m ? m->images : NAN);
     out[FACT_DETECTIONS] = count_text(r, m ? m->detections : NAN);
     out[FACT_SEED] = count_text(r, rep_number(p, "seed"));

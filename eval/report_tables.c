@@ -44,15 +44,6 @@ static void difference_cell(FILE *f, const rep_column *c, rep_gain g) {
     fputs("</td>", f);
 }
 
-static void stat_cell(FILE *f, const rep_column *c, rep_stat s, bool best) {
-    html_cell_begin(f, s.mean, best ? "best" : NULL);
-    rep_put(f, c->format, s.mean);
-    if (s.n > 1)
-        fprintf(f, "<span class=\"sd\">\xe2\x80\xaf\xc2\xb1\xe2\x80\xaf%.1f</span>",
-                (c->format == REP_PERCENT ? 100 : 1) * s.std);
-    fputs("</td>", f);
-}
-
 static rep_stat row_stat(const rep_report *r, int method, int k, int group) {
     return k >= 0 ? rep_method_class(r, method, k, r->per_class.primary)
                   : rep_method_summary(r, method, group, r->summary.primary);
@@ -66,7 +57,7 @@ static void value_cells(FILE *f, const rep_report *r, int k, int group) {
     for (int m = 0; m < r->n_methods; m++) best = fmax(best, row_stat(r, m, k, group).mean);
     for (int m = 0; m < r->n_methods; m++) {
         rep_stat s = row_stat(r, m, k, group);
-        stat_cell(f, c, s, r->n_methods > 1 && s.mean == best && best > 0);
+        rep_stat_cell(f, c, s, r->n_methods > 1 && s.mean == best && best > 0);
     }
     rep_stat base = row_stat(r, r->baseline, k, group);
     for (int m = 0; m < r->n_methods; m++)

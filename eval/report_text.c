@@ -49,7 +49,7 @@ void bl_report_print(const bl_report *r, FILE *f) {
         snprintf(column[n++].name, 40, "%.30s", g < 0 ? r->summary.v[primary].name : r->groups[g]);
     }
     for (int c = 0, more = 0; c < r->summary.n && more < SHOWN; c++) {
-        if (c == primary) continue;
+        if (c == primary || r->summary.v[c].hidden) continue;
         column[n].group = -1, column[n].key = c, more++;
         snprintf(column[n++].name, 40, "%.30s", r->summary.v[c].name);
     }

@@ -127,20 +127,26 @@ void rep_losses(FILE *f, const rep_report *r) {
 /* ---- state by class over training ---- */
 
 static const struct {
-    const char *name, *about;
+    const char *name, *about, *about_images; /* of a detector, of a classifier */
     svg_format format;
 } states[REP_STATES] = {
-    [REP_WEIGHT] = {"Class weight", "weight in the classification loss", SVG_PLAIN},
+    [REP_WEIGHT] = {"Class weight", "weight in the classification loss",
+                    "weight in the classification loss", SVG_PLAIN},
     [REP_THRESHOLD] = {"Threshold", "score above which a teacher box becomes a pseudo label",
-                       SVG_PLAIN},
-    [REP_PSEUDO] = {"Pseudo boxes", "kept in the logging window", SVG_PLAIN},
+                       "confidence above which a guess becomes a pseudo label", SVG_PLAIN},
+    [REP_PSEUDO] = {"Pseudo labels", "boxes kept in the logging window",
+                    "images used in the logging window", SVG_PLAIN},
     [REP_KEPT] = {"Kept", "share of the teacher\xe2\x80\x99s boxes that become pseudo labels",
-                  SVG_PERCENT},
+                  "share of the guesses that become pseudo labels", SVG_PERCENT},
     [REP_PSEUDO_PRECISION] = {"Precision", "pseudo boxes that match a hidden label, IoU 0.5",
-                              SVG_PERCENT},
+                              "pseudo labels that are right", SVG_PERCENT},
     [REP_PSEUDO_RECALL] = {"Recall", "hidden labels that a pseudo box matches, IoU 0.5",
-                           SVG_PERCENT},
+                           "images of the class that are pseudo-labelled as it", SVG_PERCENT},
 };
+
+static const char *about(const rep_report *r, rep_state s) {
+    return r->count_images ? states[s].about_images : states[s].about;
+}
 
 /* Common to all runs, so that panels can be compared. */
 static extent state_extent(const rep_report *r, rep_state s) {
@@ -273,7 +279,7 @@ static void state_row(FILE *f, const rep_report *r, rep_state s) {
     extent e = state_extent(r, s);
     if (e.lo > e.hi) return;
     fprintf(f, "<h3>%s<small> %s%s</small></h3>\n<div class=\"grid g2\">\n", states[s].name,
-            states[s].about, states[s].format == SVG_PERCENT ? ", percent" : "");
+            about(r, s), states[s].format == SVG_PERCENT ? ", percent" : "");
     for (int m = 0; m < r->n_methods; m++) state_panel(f, r, r->methods[m].runs[0], s, e);
     fputs("</div>\n", f);
 }
@@ -380,7 +386,7 @@ static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
     p.y = (svg_axis){0, 1, false, SVG_PERCENT, NULL};
     double slot = (p.right - p.left) / r->n_classes;
     fprintf(f, "<figure><figcaption>%s<small>%s, percent</small></figcaption>", states[s].name,
-            states[s].about);
+            about(r, s));
     rep_scroll_begin(f, width > 360 ? "wide" : "", rep_text(r, "Chart: %s", states[s].name));
     svg_begin(&p, rep_text(r,
                            "Bar chart: pseudo-label %s of every class at the end of training, a "
@@ -405,7 +411,7 @@ static void quality_table(FILE *f, const rep_report *r) {
     rep_heading(f, false, NULL, "Class");
     for (int s = 0; s < 3; s++)
         for (int m = 0; m < r->n_methods && any_state(r, &list[s], 1); m++) {
-            rep_heading_begin(f, true, states[list[s]].about);
+            rep_heading_begin(f, true, about(r, list[s]));
             fprintf(f, "%s ", states[list[s]].name);
             rep_method_name(f, r, m);
             rep_heading_end(f);
@@ -433,7 +439,7 @@ void rep_pseudo_quality(FILE *f, const rep_report *r) {
     rep_section_begin(f, "pseudo", "Pseudo-label quality",
                       "Bars: mean over the last quarter of training. Precision and recall exist "
                       "where the unlabelled set has hidden labels; an absent bar means that no "
-                      "pseudo box (precision) or no object (recall) was seen.");
+                      "pseudo label (precision) or no object (recall) was seen.");
     rep_method_legend(f, r);
     enum { SIDE_BY_SIDE = 24 };
     fprintf(f, "<div class=\"grid%s\">\n", r->n_classes <= SIDE_BY_SIDE ? " g2" : "");
