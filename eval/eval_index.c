@@ -113,14 +113,14 @@ static bl_status limit_groups(items *it, key by, int64_t limit) {
 /* LVIS drops what has no area before it looks at anything, but after the limits. */
 static void drop_without_area(items *it) {
     for (int64_t i = 0; i < it->n; i++) {
-        double area = it->dt ? it->dt->v[i].w * it->dt->v[i].h : it->gt->anns[i].area;
+        double area = it->dt ? bl_detection_area(it->dt, i) : it->gt->anns[i].area;
         if (!(area > 0 && area < (double)INFINITY)) it->drop[i] = 1;
     }
 }
 
 /* Class by class in image order; class-agnostic, image by image in class order, all in one. */
-static void arrange(items *it, bool class_agnostic, eval_index *x, int64_t *first, eval_item *out,
-                    int64_t *longest) {
+static void arrange(items *it, bool class_agnostic, const eval_index *x, int64_t *first,
+                    eval_item *out) {
     key minor = class_agnostic ? BY_CLASS : BY_IMAGE, major = class_agnostic ? BY_IMAGE : BY_CLASS;
     int64_t n = sort_by(it, minor, NULL, 0, it->part);
     sort_by(it, major, it->part, n, out);
@@ -128,9 +128,24 @@ static void arrange(items *it, bool class_agnostic, eval_index *x, int64_t *firs
         first[0] = 0, first[1] = n;
     else
         memcpy(first, it->first, ((size_t)x->n_classes + 1) * sizeof *first);
-    *longest = 0;
+}
+
+static int64_t longest_class(const eval_index *x, const int64_t *first) {
+    int64_t longest = 0;
     for (int32_t k = 0; k < x->n_classes; k++)
-        if (first[k + 1] - first[k] > *longest) *longest = first[k + 1] - first[k];
+        if (first[k + 1] - first[k] > longest) longest = first[k + 1] - first[k];
+    return longest;
+}
+
+/* The most objects of one class in one image. */
+static int64_t largest_group(const eval_index *x, const int64_t *first, const eval_item *v) {
+    int64_t largest = 0;
+    for (int32_t k = 0; k < x->n_classes; k++)
+        for (int64_t i = first[k], start = i; i < first[k + 1]; i++) {
+            if (v[i].rank != v[start].rank) start = i;
+            if (i + 1 - start > largest) largest = i + 1 - start;
+        }
+    return largest;
 }
 
 static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) {
@@ -149,10 +164,7 @@ static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) 
     if (it->dt && p->max_dets_per_image)
         BL_TRY_DONE(limit_groups(it, BY_IMAGE, p->max_dets_per_image));
     if (p->federated) drop_without_area(it);
-    if (it->dt)
-        arrange(it, p->class_agnostic, x, x->dt_first, x->dt, &x->dt_max);
-    else
-        arrange(it, p->class_agnostic, x, x->gt_first, x->gt, &x->gt_max);
+    arrange(it, p->class_agnostic, x, it->dt ? x->dt_first : x->gt_first, it->dt ? x->dt : x->gt);
 done:
     free(it->drop), free(it->part), free(it->first);
     return status;
@@ -178,8 +190,13 @@ bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const 
     if (status == BL_OK) status = order_items(&anns, p, x);
     if (status == BL_OK) status = order_items(&dets, p, x);
     free(image_rank);
-    if (status != BL_OK) eval_index_free(x);
-    return status;
+    if (status != BL_OK) {
+        eval_index_free(x);
+        return status;
+    }
+    x->dt_max = longest_class(x, x->dt_first);
+    x->gt_max = largest_group(x, x->gt_first, x->gt);
+    return BL_OK;
 }
 
 void eval_index_free(eval_index *x) {

@@ -47,7 +47,7 @@ typedef struct eval_item {
 typedef struct eval_index {
     int64_t *dt_first, *gt_first; /* [K + 1] where a class begins in the arrays below */
     eval_item *dt, *gt;           /* by class, ascending image id, file order */
-    int64_t dt_max, gt_max;       /* longest class */
+    int64_t dt_max, gt_max;       /* longest class; most annotations of a class in an image */
     int32_t n_classes;            /* K */
 } eval_index;
 bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
@@ -69,6 +69,14 @@ typedef struct eval_pair {
     uint64_t tp, fp;
 } eval_pair;
 
+/* Runs of a mask and its box, decoded when first needed. */
+typedef struct eval_mask {
+    const bl_mask *kept;
+    bl_rle runs;
+    double box[4];
+    bool decoded;
+} eval_mask;
+
 /* Working memory of one thread, large enough for the longest class. */
 typedef struct eval_scratch {
     eval_scored *list, *spare; /* [dt_max] */
@@ -80,6 +88,9 @@ typedef struct eval_scratch {
     uint64_t *matched; /* bit per cell */
     uint16_t *ignored; /* bit a */
     uint8_t *crowd, *void_id;
+    eval_mask *masks; /* segm mode only */
+    int64_t n_masks;  /* how many masks own runs */
+    eval_mask dt_mask;
     /* Ground truth within reach of one detection. */
     int32_t *cand;
     double *cand_iou;
@@ -87,8 +98,7 @@ typedef struct eval_scratch {
     double *precision, *scores, *recall;
     int64_t *need; /* [A][R] */
 } eval_scratch;
-bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, int64_t dt_max,
-                            int64_t gt_max);
+bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x);
 void eval_scratch_free(eval_scratch *s);
 
 typedef struct eval_input {
@@ -97,8 +107,9 @@ typedef struct eval_input {
     const eval_index *index;
 } eval_input;
 
-/* Fills list (sorted by descending score; ties by image id, then file order), pairs and n_gt. */
-void eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, eval_scratch *s);
+/* Fills list (sorted by descending score; ties by image id, then file order), pairs and n_gt. Fails
+ * when masks do not fit into memory. */
+bl_status eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, eval_scratch *s);
 
 /* Stable, descending; `spare` has room for n. */
 void eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare);

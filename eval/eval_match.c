@@ -4,11 +4,10 @@
 
 #include "eval/eval_internal.h"
 
-bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, int64_t dt_max,
-                            int64_t gt_max) {
+bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x) {
     eval_plan first; /* the first pass is the widest */
     eval_plan_make(p, 0, &first);
-    size_t d = (size_t)dt_max + 1, g = (size_t)gt_max + 1;
+    size_t d = (size_t)x->dt_max + 1, g = (size_t)x->gt_max + 1;
     size_t curves = (size_t)first.n_cells * (size_t)p->n_limits, r = (size_t)p->n_recalls;
     *s = (eval_scratch){
         .list = malloc(d * sizeof *s->list),
@@ -29,14 +28,17 @@ bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, int64_t dt
         .scores = malloc(curves * r * sizeof(double)),
         .recall = malloc(curves * sizeof(double)),
         .need = malloc((size_t)p->n_areas * r * sizeof(int64_t)),
+        .masks = p->kind == BL_IOU_SEGM ? calloc(g, sizeof *s->masks) : NULL,
+        .n_masks = p->kind == BL_IOU_SEGM ? x->gt_max : 0,
     };
+    bool masks = s->masks || p->kind != BL_IOU_SEGM;
     if (s->list && s->spare && s->pairs && s->x1 && s->y1 && s->x2 && s->y2 && s->area &&
         s->matched && s->ignored && s->crowd && s->void_id && s->cand && s->cand_iou &&
-        s->precision && s->scores && s->recall && s->need)
+        s->precision && s->scores && s->recall && s->need && masks)
         return BL_OK;
     eval_scratch_free(s);
     return bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections of one class",
-                   (long long)dt_max);
+                   (long long)x->dt_max);
 }
 
 void eval_scratch_free(eval_scratch *s) {
@@ -45,7 +47,24 @@ void eval_scratch_free(eval_scratch *s) {
     free(s->matched), free(s->ignored), free(s->crowd), free(s->void_id);
     free(s->cand), free(s->cand_iou);
     free(s->precision), free(s->scores), free(s->recall), free(s->need);
+    for (int64_t i = 0; i < s->n_masks && s->masks; i++) bl_rle_free(&s->masks[i].runs);
+    bl_rle_free(&s->dt_mask.runs);
+    free(s->masks);
     *s = (eval_scratch){0};
+}
+
+/* The mask to be decoded when it is needed; the memory of the one before is used again. */
+static void point_at(eval_mask *m, const bl_mask *kept) {
+    m->kept = kept;
+    m->decoded = false;
+}
+
+static bl_status decode(eval_mask *m) {
+    if (m->decoded) return BL_OK;
+    BL_TRY(bl_mask_runs(m->kept, &m->runs));
+    bl_rle_to_box(&m->runs, m->box);
+    m->decoded = true;
+    return BL_OK;
 }
 
 /* Loads one image's ground truth; the order stays, "ignored last" is done by two passes when
@@ -65,6 +84,7 @@ static void load_gt(const eval_input *in, const eval_plan *plan, const eval_item
         s->crowd[i] = crowd;
         s->void_id[i] = g->id == 0;
         s->matched[i] = 0;
+        if (s->masks) point_at(&s->masks[i], &in->gt->masks[item[i].index]);
         for (int a = 0; a < p->n_areas; a++) s->n_gt[a] += !(s->ignored[i] >> a & 1);
     }
 }
@@ -77,8 +97,8 @@ static void add_candidate(eval_scratch *s, int *n, int64_t g, double iou, double
 /* Candidates: all ground truth whose IoU with `d` is not below the smallest threshold. The
  * comparison is written so that an undefined IoU (0/0 for boxes whose areas underflow) counts as
  * one, as in numpy. */
-static int find_candidates(const bl_detection *d, const eval_plan *plan, int64_t n_gt,
-                           eval_scratch *s, double *best) {
+static int box_candidates(const bl_detection *d, const eval_plan *plan, int64_t n_gt,
+                          eval_scratch *s, double *best) {
     double dx2 = d->w + d->x, dy2 = d->h + d->y, area = d->w * d->h;
     double sure = plan->floor * (1 - 1e-9);
     int n = 0;
@@ -96,6 +116,25 @@ static int find_candidates(const bl_detection *d, const eval_plan *plan, int64_t
         if (!(iou < plan->floor)) add_candidate(s, &n, g, iou, best);
     }
     return n;
+}
+
+/* The same over masks. Their areas alone rule out most pairs before anything is decoded. */
+static bl_status mask_candidates(const bl_mask *d, const eval_plan *plan, int64_t n_gt,
+                                 eval_scratch *s, int *n, double *best) {
+    double sure = plan->floor * (1 - 1e-9), area = d->area;
+    point_at(&s->dt_mask, d);
+    *best = 0;
+    for (int64_t g = 0; g < n_gt; g++) {
+        eval_mask *m = &s->masks[g];
+        double other = m->kept->area, least = area < other ? area : other;
+        double most = s->crowd[g] || area > other ? area : other;
+        if (least < most * sure) continue;
+        BL_TRY(decode(&s->dt_mask));
+        BL_TRY(decode(m));
+        double iou = bl_rle_iou(&s->dt_mask.runs, s->dt_mask.box, &m->runs, m->box, s->crowd[g]);
+        if (!(iou < plan->floor)) add_candidate(s, n, g, iou, best);
+    }
+    return BL_OK;
 }
 
 /* The best candidate among those ignored in range `a` or among the others; -1 if none. An IoU equal
@@ -141,8 +180,8 @@ static eval_pair match_one(const eval_plan *plan, eval_scratch *s, int n_cand, d
 
 /* One image: detections item[0..n_dt), ground truth already loaded. Appends to the list.
  * `exhaustive`: an unmatched detection is an error; otherwise (LVIS) it is ignored. */
-static void match_image(const eval_input *in, const eval_plan *plan, const eval_item *item,
-                        int64_t n_dt, int64_t n_gt, bool exhaustive, eval_scratch *s) {
+static bl_status match_image(const eval_input *in, const eval_plan *plan, const eval_item *item,
+                             int64_t n_dt, int64_t n_gt, bool exhaustive, eval_scratch *s) {
     const int32_t *limits = plan->p->max_dets;
     int last = plan->p->n_limits - 1, rank = 0;
     eval_scored *run = s->list + s->n;
@@ -151,19 +190,26 @@ static void match_image(const eval_input *in, const eval_plan *plan, const eval_
     eval_sort_scores(run, n_dt, s->spare);
     int64_t kept = n_dt < limits[last] ? n_dt : limits[last];
     for (int64_t i = 0; i < kept; i++) {
-        const bl_detection *d = &in->dt->v[item[run[i].pair].index];
+        uint32_t index = item[run[i].pair].index;
+        const bl_detection *d = &in->dt->v[index];
         while (i >= limits[rank]) rank++;
         run[i].rank = (uint8_t)rank;
-        run[i].area_class = exhaustive ? (uint8_t)eval_area_class(plan, d->w * d->h) : 0;
+        double area = bl_detection_area(in->dt, index);
+        run[i].area_class = exhaustive ? (uint8_t)eval_area_class(plan, area) : 0;
         run[i].pair = 0;
         double best_iou = 0;
-        int n_cand = n_gt ? find_candidates(d, plan, n_gt, s, &best_iou) : 0;
+        int n_cand = 0;
+        if (n_gt && s->masks)
+            BL_TRY(mask_candidates(&in->dt->masks[index], plan, n_gt, s, &n_cand, &best_iou));
+        else if (n_gt)
+            n_cand = box_candidates(d, plan, n_gt, s, &best_iou);
         if (!n_cand) continue;
         s->pairs[s->n_pairs++] =
             match_one(plan, s, n_cand, best_iou, plan->class_areas[run[i].area_class]);
         run[i].pair = (uint32_t)s->n_pairs;
     }
     s->n += kept;
+    return BL_OK;
 }
 
 /* Items from `i` on that lie in the same image as the first. */
@@ -208,7 +254,8 @@ static void prefetch(const eval_input *in, int64_t d, int64_t n, int64_t end) {
         __builtin_prefetch(&in->dt->v[in->index->dt[i].index]);
 }
 
-void eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, eval_scratch *s) {
+bl_status eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k,
+                           eval_scratch *s) {
     const eval_index *x = in->index;
     int64_t d = x->dt_first[k], d_end = x->dt_first[k + 1];
     int64_t g = x->gt_first[k], g_end = x->gt_first[k + 1];
@@ -224,9 +271,10 @@ void eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, ev
         if (nd > 0) {
             int32_t image = in->dt->v[x->dt[d].index].image;
             judgement j = judge(in, plan, k, image, ng > 0);
-            if (j.judged) match_image(in, plan, x->dt + d, nd, ng, j.exhaustive, s);
+            if (j.judged) BL_TRY(match_image(in, plan, x->dt + d, nd, ng, j.exhaustive, s));
         }
         d += nd, g += ng;
     }
     eval_sort_scores(s->list, s->n, s->spare);
+    return BL_OK;
 }

@@ -51,6 +51,22 @@ static bl_status check_lists(const bl_dataset *gt) {
     return BL_OK;
 }
 
+static bl_status check_masks(const bl_dataset *gt, const bl_detections *dt) {
+    for (int64_t i = 0; i < gt->n_anns; i++)
+        if (!gt->masks || !gt->masks[i].text)
+            return bl_fail(BL_EINVAL,
+                           "%s: annotation id %lld has no mask; evaluate boxes, or read the ground "
+                           "truth with masks",
+                           gt->name, (long long)gt->anns[i].id);
+    for (int64_t i = 0; i < dt->n; i++)
+        if (!dt->masks || !dt->masks[i].text)
+            return bl_fail(
+                BL_EINVAL,
+                "detection %lld has no mask; evaluate boxes, or read the results with masks",
+                (long long)i);
+    return BL_OK;
+}
+
 /* ---- the work ---- */
 
 /* One class, one pass over some of the cells. */
@@ -66,7 +82,7 @@ typedef struct job {
     int64_t n_tasks;
     bl_eval_result *out;
     atomic_llong next;
-    atomic_int failed;
+    atomic_int failed, lost; /* a worker without memory; a task given up */
 } job;
 
 /* Copies a class's curves to their places, [T][R][K][A][M]. Undefined ones are there already. */
@@ -103,7 +119,7 @@ static void work(void *arg, int64_t begin, int64_t end) {
     for (int64_t w = begin; w < end; w++) {
         eval_scratch s;
         const eval_index *x = j->in.index;
-        if (eval_scratch_init(&s, &j->out->params, x->dt_max, x->gt_max) != BL_OK) {
+        if (eval_scratch_init(&s, &j->out->params, x) != BL_OK) {
             atomic_store(&j->failed, 1);
             return;
         }
@@ -111,7 +127,10 @@ static void work(void *arg, int64_t begin, int64_t end) {
         while ((i = atomic_fetch_add(&j->next, 1)) < j->n_tasks) {
             const task *t = &j->queue[i];
             const eval_plan *plan = &j->plans[t->pass];
-            eval_match_class(&j->in, plan, t->k, &s);
+            if (eval_match_class(&j->in, plan, t->k, &s) != BL_OK) {
+                atomic_store(&j->lost, 1);
+                break;
+            }
             eval_curve_class(plan, &s);
             store(plan, &s, t->k, j->out);
         }
@@ -182,10 +201,9 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     bl_status status = BL_OK;
     *out = (bl_eval_result){0};
     BL_TRY(bl_eval_params_check(p));
-    if (p->kind == BL_IOU_SEGM)
-        return bl_fail(BL_EUNSUPPORTED, "evaluation: protocol %s is not built in yet", p->protocol);
     BL_TRY(check_annotations(gt));
     BL_TRY(check_detections(gt, dt));
+    if (p->kind == BL_IOU_SEGM) BL_TRY(check_masks(gt, dt));
     if (p->federated) BL_TRY(check_lists(gt));
     BL_TRY(allocate(gt, p, out));
     BL_TRY_DONE(eval_index_build(gt, dt, p, &index));
@@ -201,7 +219,7 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     bl_parallel_for(workers, 1, work, &j);
     /* A worker without memory leaves its share to the others; the queue tells whether any was left.
      */
-    if (atomic_load(&j.failed) && atomic_load(&j.next) < j.n_tasks)
+    if (atomic_load(&j.lost) || (atomic_load(&j.failed) && atomic_load(&j.next) < j.n_tasks))
         status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
 done:
     free(queue), free(plans);

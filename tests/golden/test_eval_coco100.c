@@ -12,6 +12,16 @@ static const double summary[12] = {0.5045806987249628,  0.6969727247299577, 0.57
                                    0.38681277964578054, 0.5936795762842003, 0.595352982877607,
                                    0.6398109626113442,  0.5664205978994309, 0.5642905982905982};
 
+static const double segm[12] = {0.3195452758576433, 0.5622883972521636, 0.2989265341208678,
+                                0.3873740315997838, 0.3101827240336948, 0.3269339071005138,
+                                0.2682297225711534, 0.4154486811490637, 0.4168394992198818,
+                                0.4694498622754236, 0.3767592266619726, 0.3814715099715099};
+
+static const double agnostic[12] = {0.5952384471295459,  0.8801081126055128, 0.6678978279400766,
+                                    0.5934831511276096,  0.6089303842909735, 0.6036353185164051,
+                                    0.09048192771084337, 0.5066265060240964, 0.6780722891566265,
+                                    0.6658476658476659,  0.6900000000000001, 0.6907103825136612};
+
 static const struct {
     int64_t id, n_gt, n_det;
     double AP, AP50, AP75, AR100;
@@ -48,44 +58,79 @@ static void check_classes(const bl_dataset *gt, const bl_class_result *per) {
     }
 }
 
-static void check_summary(const bl_eval_result *r) {
+static void check_summary(const bl_eval_result *r, const double expected[12]) {
     bl_eval_summary s = bl_eval_summarise(r, NULL);
     const double got[12] = {s.AP,  s.AP50, s.AP75,  s.APs, s.APm, s.APl,
                             s.AR1, s.AR10, s.AR100, s.ARs, s.ARm, s.ARl};
-    for (int i = 0; i < 12; i++) CHECK_NEAR(got[i], summary[i], 1e-12);
+    for (int i = 0; i < 12; i++) CHECK_NEAR(got[i], expected[i], 1e-12);
 }
 
-int main(void) {
-    if (!bl_exists(DATA "instances_val2014_100.json")) SKIP("no COCO example results in " DATA);
-    bl_dataset *gt;
-    bl_detections dt;
-    CHECK_OK(bl_coco_read(DATA "instances_val2014_100.json", "", NULL, &gt));
-    CHECK_OK(bl_detections_read(DATA "instances_val2014_fakebbox100_results.json", gt, &dt));
-    CHECK_EQ(gt->n_images, 100);
-    CHECK_EQ(dt.n, 734);
-    const bl_eval_params protocol = bl_eval_params_coco();
-    bl_eval_result first = {0};
-    for (int threads = 1; threads <= 3; threads++) {
+/* The result with one thread, which is that with any number of threads. */
+static bl_eval_result run(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p) {
+    bl_eval_result first, r;
+    bl_set_threads(1);
+    CHECK_OK(bl_eval_run(gt, dt, p, &first));
+    for (int threads = 2; threads <= 3; threads++) {
         bl_set_threads(threads);
-        bl_eval_result r;
-        CHECK_OK(bl_eval_run(gt, &dt, &protocol, &r));
-        check_summary(&r);
-        if (threads == 1) {
-            bl_class_result *per = calloc((size_t)gt->n_categories, sizeof *per);
-            CHECK_OK(bl_eval_per_class(&r, gt, &dt, per));
-            check_classes(gt, per);
-            free(per);
-            first = r;
-            continue;
-        }
+        CHECK_OK(bl_eval_run(gt, dt, p, &r));
         size_t n = sizeof(double) * (size_t)(r.T * r.R * r.K * r.A * r.M);
         CHECK(memcmp(first.precision, r.precision, n) == 0);
         CHECK(memcmp(first.scores, r.scores, n) == 0);
         CHECK(memcmp(first.recall, r.recall, n / (size_t)r.R) == 0);
         bl_eval_result_free(&r);
     }
-    bl_eval_result_free(&first);
+    return first;
+}
+
+static void boxes(const bl_dataset *gt) {
+    bl_detections dt;
+    CHECK_OK(bl_detections_read(DATA "instances_val2014_fakebbox100_results.json", gt, &dt));
+    CHECK_EQ(dt.n, 734);
+    bl_eval_params p = bl_eval_params_coco();
+    bl_eval_result r = run(gt, &dt, &p);
+    check_summary(&r, summary);
+    bl_class_result *per = calloc((size_t)gt->n_categories, sizeof *per);
+    CHECK_OK(bl_eval_per_class(&r, gt, &dt, per));
+    check_classes(gt, per);
+    free(per);
+    bl_eval_result_free(&r);
+    bl_eval_set_max_dets(&p, 10);
+    CHECK_OK(bl_eval_run(gt, &dt, &p, &r));
+    CHECK_NEAR(bl_eval_summarise(&r, NULL).AP, 0.5029898351678436, 1e-12);
+    bl_eval_result_free(&r);
+    p = bl_eval_params_coco(), p.class_agnostic = true;
+    CHECK_OK(bl_eval_run(gt, &dt, &p, &r));
+    check_summary(&r, agnostic);
+    bl_eval_result_free(&r);
     bl_detections_free(&dt);
+}
+
+static void masks(const bl_dataset *gt) {
+    const bl_eval_params p = bl_eval_params_coco_segm();
+    bl_detections_options o = {.masks = true};
+    bl_detections dt;
+    CHECK_OK(
+        bl_detections_read_with(DATA "instances_val2014_fakesegm100_results.json", gt, &o, &dt));
+    bl_eval_result r = run(gt, &dt, &p);
+    check_summary(&r, segm);
+    bl_eval_result_free(&r);
+    bl_dataset plain = *gt;
+    plain.masks = NULL;
+    CHECK_FAILS(bl_eval_run(&plain, &dt, &p, &r), BL_EINVAL, "has no mask");
+    bl_detections_free(&dt);
+    CHECK_OK(bl_detections_read(DATA "instances_val2014_fakebbox100_results.json", gt, &dt));
+    CHECK_FAILS(bl_eval_run(gt, &dt, &p, &r), BL_EINVAL, "detection 0 has no mask");
+    bl_detections_free(&dt);
+}
+
+int main(void) {
+    if (!bl_exists(DATA "instances_val2014_100.json")) SKIP("no COCO example results in " DATA);
+    bl_dataset *gt;
+    bl_read_options with_masks = {.masks = true};
+    CHECK_OK(bl_coco_read(DATA "instances_val2014_100.json", "", &with_masks, &gt));
+    CHECK_EQ(gt->n_images, 100);
+    boxes(gt);
+    masks(gt);
     bl_dataset_free(gt);
     return 0;
 }

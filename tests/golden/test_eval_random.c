@@ -18,6 +18,7 @@ typedef struct test_case {
     char name[64];
     bl_eval_params params;
     bl_dataset parts, *gt;
+    bl_strpool pool; /* of the masks in parts */
     bl_detections dt;
     int n_stats;
     bl_eval_metric stats[BL_EVAL_MAX_METRICS];
@@ -130,9 +131,22 @@ static void read_images(FILE *f, bl_dataset *p) {
     for (int32_t i = 0; i < p->n_images; i++) p->federated[i].stated = true;
 }
 
-static void read_annotations(FILE *f, bl_dataset *p) {
+/* Borrowed from the case's pool. */
+static void read_mask(FILE *f, test_case *c, int32_t image, bl_mask *out) {
+    const bl_image_info *im = &c->parts.images[image];
+    bl_rle runs = {0};
+    *out = (bl_mask){0};
+    if (strcmp(next(f), "-") == 0) return;
+    CHECK_OK(bl_rle_from_string(word, strlen(word), im->height, im->width, &runs));
+    CHECK_OK(bl_mask_keep(&c->pool, &runs, out));
+    bl_rle_free(&runs);
+}
+
+static void read_annotations(FILE *f, test_case *c) {
+    bl_dataset *p = &c->parts;
     p->n_anns = read_int(f);
     p->anns = calloc((size_t)p->n_anns + 1, sizeof *p->anns);
+    p->masks = calloc((size_t)p->n_anns + 1, sizeof *p->masks);
     for (int64_t i = 0; i < p->n_anns; i++) {
         bl_ann *a = &p->anns[i];
         a->id = read_int(f);
@@ -141,7 +155,7 @@ static void read_annotations(FILE *f, bl_dataset *p) {
         a->x = read_double(f), a->y = read_double(f), a->w = read_double(f), a->h = read_double(f);
         a->area = read_double(f);
         a->iscrowd = (uint8_t)read_int(f), a->ignore = (uint8_t)read_int(f);
-        next(f);
+        read_mask(f, c, a->image, &p->masks[i]);
     }
 }
 
@@ -161,7 +175,10 @@ static void read_list(FILE *f, bl_dataset *p, bool negative) {
         l->not_exhaustive = v, l->n_not_exhaustive = n;
 }
 
-static void read_detections(FILE *f, const bl_dataset *p, bl_detections *dt) {
+/* As loadRes has it: with boxes, sizes are those of the boxes, else those of the masks. */
+static void read_detections(FILE *f, test_case *c) {
+    const bl_dataset *p = &c->parts;
+    bl_detections *dt = &c->dt;
     int64_t n = read_int(f);
     for (int64_t i = 0; i < n; i++) {
         bl_detection d = {0};
@@ -169,8 +186,17 @@ static void read_detections(FILE *f, const bl_dataset *p, bl_detections *dt) {
         d.category = find_category(p, read_int(f));
         d.x = read_double(f), d.y = read_double(f), d.w = read_double(f), d.h = read_double(f);
         d.score = read_double(f);
-        next(f);
-        CHECK_OK(bl_detections_add(dt, &d));
+        bl_mask m;
+        bl_rle runs = {0};
+        read_mask(f, c, d.image, &m);
+        if (m.text) {
+            CHECK_OK(bl_mask_runs(&m, &runs));
+            CHECK_OK(bl_detections_add_mask(dt, &d, &runs));
+            dt->box_area = d.w >= 0;
+        } else {
+            CHECK_OK(bl_detections_add(dt, &d));
+        }
+        bl_rle_free(&runs);
     }
 }
 
@@ -191,6 +217,7 @@ static void read_sha(FILE *f, const char *key, char out[17]) {
 static bool read_case(FILE *f, test_case *c) {
     *c = (test_case){.parts = {.name = "case", .image_dir = ""}};
     if (fscanf(f, "%65535s", word) != 1) return false;
+    CHECK((c->pool.arena = bl_arena_create(0)) != NULL);
     CHECK_STR(word, "case");
     snprintf(c->name, sizeof c->name, "%.63s", next(f));
     c->params = preset(next(f));
@@ -202,9 +229,9 @@ static bool read_case(FILE *f, test_case *c) {
         else if (strcmp(word, "images") == 0)
             read_images(f, &c->parts);
         else if (strcmp(word, "annotations") == 0)
-            read_annotations(f, &c->parts);
+            read_annotations(f, c);
         else if (strcmp(word, "detections") == 0)
-            read_detections(f, &c->parts, &c->dt);
+            read_detections(f, c);
         else if (strcmp(word, "negative") == 0 || strcmp(word, "not_exhaustive") == 0)
             read_list(f, &c->parts, *word == 'n' && word[1] == 'e');
         else
@@ -214,6 +241,7 @@ static bool read_case(FILE *f, test_case *c) {
     read_sha(f, "precision", c->precision);
     read_sha(f, "recall", c->recall);
     read_sha(f, "scores", c->scores);
+    if (c->params.kind != BL_IOU_SEGM) free(c->parts.masks), c->parts.masks = NULL;
     CHECK_OK(bl_dataset_build(&c->parts, &c->gt));
     return true;
 }
@@ -223,7 +251,8 @@ static void free_case(test_case *c) {
         free((void *)c->parts.federated[i].negative);
         free((void *)c->parts.federated[i].not_exhaustive);
     }
-    free(c->parts.federated);
+    free(c->parts.federated), free(c->parts.masks);
+    bl_arena_destroy(c->pool.arena);
     free(c->parts.categories), free(c->parts.images), free(c->parts.anns);
     bl_dataset_free(c->gt);
     bl_detections_free(&c->dt);
@@ -241,7 +270,7 @@ static void check_array(const test_case *c, const char *what, const double *v, i
 
 static void check_case(const test_case *c) {
     bl_eval_result r;
-    if (bl_eval_run(c->gt, &c->dt, &c->params, &r) == BL_EUNSUPPORTED) return;
+    CHECK_OK(bl_eval_run(c->gt, &c->dt, &c->params, &r));
     bl_eval_metric got[BL_EVAL_MAX_METRICS];
     CHECK_EQ(bl_eval_metrics(&r, NULL, got), c->n_stats);
     for (int i = 0; i < c->n_stats; i++) {
