@@ -29,11 +29,13 @@ static bl_status bench(int argc, char **argv) {
     bl_status status;
     bl_eval_params p = protocol(argc > 3 ? argv[3] : "coco");
     double start = now();
-    BL_TRY_DONE(bl_coco_read(argv[1], "", NULL, &gt));
+    bl_read_options how = {.masks = p.kind == BL_IOU_SEGM};
+    bl_detections_options results = {.masks = p.kind == BL_IOU_SEGM};
+    BL_TRY_DONE(bl_coco_read(argv[1], "", &how, &gt));
     double read_gt = now();
     printf("{\"read_gt\": %.4f", read_gt - start);
     if (argc > 2) {
-        BL_TRY_DONE(bl_detections_read(argv[2], gt, &dt));
+        BL_TRY_DONE(bl_detections_read_with(argv[2], gt, &results, &dt));
         double read_dt = now();
         BL_TRY_DONE(bl_eval_run(gt, &dt, &p, &r));
         double end = now();
