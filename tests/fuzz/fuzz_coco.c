@@ -1,4 +1,4 @@
-/* The COCO reader on arbitrary bytes, strict and lenient. */
+/* The COCO reader on arbitrary bytes, strict and lenient, with and without masks. */
 #include "datasets/dataset.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -12,9 +12,17 @@ static void check_lists(const bl_dataset *d, const bl_federated *f) {
     check_list(d, f->not_exhaustive, f->n_not_exhaustive);
 }
 
+static void check_mask(const bl_mask *m) {
+    bl_rle r = {0};
+    HOLDS(bl_mask_runs(m, &r) == BL_OK);
+    HOLDS(bl_rle_check(&r) == BL_OK && bl_rle_area(&r) == m->area);
+    bl_rle_free(&r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    for (int lenient = 0; lenient < 2; lenient++) {
-        bl_read_options opt = {.skip_bad = lenient, .images_only = lenient};
+    for (int mode = 0; mode < 4; mode++) {
+        bool lenient = mode & 1;
+        bl_read_options opt = {.skip_bad = lenient, .images_only = lenient, .masks = mode & 2};
         bl_dataset *d;
         if (bl_coco_read_memory(data, size, "fuzz", "", &opt, &d) != BL_OK) continue;
         /* What was accepted must hang together. */
@@ -22,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             const bl_ann *a = &d->anns[i];
             HOLDS(a->image >= 0 && a->image < d->n_images);
             HOLDS(a->category >= 0 && a->category < d->n_categories);
+            if (d->masks && d->masks[i].text) check_mask(&d->masks[i]);
         }
         int64_t total = 0;
         for (int32_t i = 0; i < d->n_images; i++) {
