@@ -175,10 +175,10 @@ bl_status bl_error_breakdown_make(const bl_dataset *gt, const bl_detections *dt,
     j.image_rank = rank;
     for (int64_t i = 0; i < dt->n; i++)
         key[i] = f->dt[i] < BL_FATE_RIGHT ? -1 : agnostic ? 0 : dt->v[i].category;
-    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, &j.own));
+    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, agnostic, &j.own));
     for (int64_t i = 0; i < dt->n; i++)
         key[i] = f->dt[i] == BL_FATE_CLS && f->fix[i] >= 0 ? gt->anns[f->fix[i]].category : -1;
-    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, &j.elsewhere));
+    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, agnostic, &j.elsewhere));
     count(&j);
     bl_parallel_for(k_n, 1, work, &j);
     summarise(out);

@@ -127,8 +127,9 @@ static void box_ious(scratch *s) {
 
 /* ---- within a class: right, ignored or wrong ---- */
 
-/* The free object of the detection's class with the highest IoU, the later of equals; of those that
- * count, or of the others. */
+/* The free object of the detection's class with the highest IoU, the later of equals
+ * (class-agnostic: in the order of classes, as the evaluator has them); of those that count, or of
+ * the others. */
 static int64_t best_free(const scratch *s, int64_t d, bool counting) {
     const double *row = s->iou + d * s->n_gt;
     int32_t class = dt_class(s, d);
@@ -136,6 +137,7 @@ static int64_t best_free(const scratch *s, int64_t d, bool counting) {
     int64_t found = -1;
     for (int64_t g = 0; g < s->n_gt; g++) {
         if (row[g] < best || class_of(s->j, s->gt[g].category) != class) continue;
+        if (row[g] == best && found >= 0 && s->gt[g].category < s->gt[found].category) continue;
         if (counts(s, &s->gt[g]) != counting || (s->taken[g] && !is_crowd(s, &s->gt[g]))) continue;
         best = row[g], found = g;
     }
@@ -249,7 +251,9 @@ static void one_image(scratch *s, int32_t image) {
     s->first_gt = im->first_ann, s->n_gt = im->n_anns;
     s->n_dt = 0;
     for (int64_t i = j->first[image]; i < j->first[image + 1]; i++)
-        s->dt[s->n_dt++] = (eval_ranked){j->dt->v[j->by_image[i]].score, 0, j->by_image[i]};
+        s->dt[s->n_dt++] = (eval_ranked){
+            j->dt->v[j->by_image[i]].score,
+            j->p->class_agnostic ? j->dt->v[j->by_image[i]].category : 0, j->by_image[i]};
     if (j->p->federated) find_judged(s);
     select_detections(s);
     memset(s->taken, 0, (size_t)s->n_gt);
@@ -284,7 +288,7 @@ static bl_status find_over(const job *j, uint8_t **over) {
         goto done;
     }
     for (int64_t i = 0; i < j->dt->n; i++) key[i] = class_of(j, j->dt->v[i].category);
-    BL_TRY_DONE(eval_rank(j->gt, j->dt, key, n, &r));
+    BL_TRY_DONE(eval_rank(j->gt, j->dt, key, n, j->p->class_agnostic, &r));
     for (int32_t k = 0; k < n; k++)
         for (int64_t i = r.first[k] + limit; i < r.first[k + 1]; i++) (*over)[r.order[i]] = 1;
 done:

@@ -63,7 +63,7 @@ static void sort_lists(void *arg, int64_t begin, int64_t end) {
 }
 
 bl_status eval_rank(const bl_dataset *gt, const bl_detections *dt, const int32_t *key,
-                    int32_t n_keys, eval_ranking *out) {
+                    int32_t n_keys, bool class_agnostic, eval_ranking *out) {
     int32_t *rank = NULL;
     *out = (eval_ranking){0};
     if (dt->n > INT32_MAX)
@@ -81,9 +81,12 @@ bl_status eval_rank(const bl_dataset *gt, const bl_detections *dt, const int32_t
     for (int64_t i = 0; i < dt->n; i++)
         if (key[i] >= 0) at[key[i] + 1]++;
     for (int32_t k = 1; k <= n_keys; k++) at[k] += at[k - 1];
-    for (int64_t i = 0; i < dt->n; i++)
-        if (key[i] >= 0)
-            v[at[key[i]]++] = (eval_ranked){dt->v[i].score, rank[dt->v[i].image], (int32_t)i};
+    for (int64_t i = 0; i < dt->n; i++) {
+        const bl_detection *d = &dt->v[i];
+        int64_t place = rank[d->image];
+        if (class_agnostic) place = place * gt->n_categories + d->category;
+        if (key[i] >= 0) v[at[key[i]]++] = (eval_ranked){d->score, place, (int32_t)i};
+    }
     sorting s = {v, out->first};
     bl_parallel_for(n_keys, 1, sort_lists, &s);
     for (int64_t i = 0; i < out->first[n_keys]; i++) out->order[i] = v[i].index;
