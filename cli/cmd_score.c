@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "eval/analysis.h"
 #include "eval/class_groups.h"
+#include "eval/report.h"
 
 typedef bl_score_options options;
 
@@ -211,13 +212,15 @@ static bl_status number_images(bl_dataset *d) {
     return BL_OK;
 }
 
-static bl_status read_truth(const options *o, bl_dataset **out) {
+static bl_status read_truth(const options *o, bool masks, bl_dataset **out) {
     if (!bl_is_dir(o->gt)) {
         if (o->classes) return bl_fail(BL_ECONFIG, "--classes is for Pascal VOC folders");
-        return bl_coco_read(o->gt, o->images ? o->images : "", NULL, out);
+        return bl_coco_read(o->gt, o->images ? o->images : "", &(bl_read_options){.masks = masks},
+                            out);
     }
     const char **names;
     int n;
+    if (masks) return bl_fail(BL_ECONFIG, "--protocol %s: a VOC folder has no masks", o->protocol);
     bl_arena *arena = bl_arena_create(0);
     if (!arena) return BL_ENOMEM;
     bl_status status = bl_cli_names("classes", o->classes, arena, &names, &n);
@@ -242,9 +245,10 @@ static void note_unknown(const options *o, const bl_detections_options *r, bl_fi
 }
 
 static bl_status read_inputs(const options *o, inputs *in) {
-    bl_detections_options reading = {.skip_unknown = o->skip_unknown};
     BL_TRY(make_params(o, &in->params));
-    BL_TRY(read_truth(o, &in->gt));
+    bool masks = in->params.kind == BL_IOU_SEGM;
+    bl_detections_options reading = {.skip_unknown = o->skip_unknown, .masks = masks};
+    BL_TRY(read_truth(o, masks, &in->gt));
     BL_TRY(bl_detections_read_with(o->dt, in->gt, &reading, &in->dt));
     if (o->train_gt) BL_TRY(bl_coco_read(o->train_gt, "", NULL, &in->train));
     if (!o->class_agnostic)
@@ -284,6 +288,26 @@ static bl_status analyse(const options *o, const bl_results *r) {
     return status;
 }
 
+/* What an earlier call left would be taken for this one's. */
+static bl_status forget_analysis(const options *o) {
+    char *path = bl_path_join(o->out, "analysis.json");
+    if (!path) return bl_fail(BL_ENOMEM, "no memory for a path");
+    bl_status status = BL_OK;
+    if (remove(path) != 0 && bl_exists(path)) status = bl_fail(BL_EIO, "%s: cannot remove", path);
+    free(path);
+    return status;
+}
+
+static bl_status write_report(const options *o) {
+    char *path = bl_path_join(o->out, "report.html");
+    const char *const dirs[] = {o->out};
+    bl_status status = path ? bl_report_write(dirs, 1, NULL, path)
+                            : bl_fail(BL_ENOMEM, "no memory for the report");
+    if (status == BL_OK) printf("report: %s\n", path);
+    free(path);
+    return status;
+}
+
 static bl_status score(const options *o, inputs *in) {
     BL_TRY(read_inputs(o, in));
     for (int i = 0; i < in->warnings.n; i++) BL_WARN("%s", in->warnings.v[i].message);
@@ -301,8 +325,10 @@ static bl_status score(const options *o, inputs *in) {
         bl_results_print(stdout, &r);
     }
     BL_TRY(bl_results_write(o->out, &r));
-    if (!o->no_analysis) BL_TRY(analyse(o, &r));
-    if (!o->quiet) printf("results: %s\n", o->out);
+    BL_TRY(o->no_analysis ? forget_analysis(o) : analyse(o, &r));
+    if (o->quiet) return BL_OK;
+    BL_TRY(write_report(o));
+    printf("results: %s\n", o->out);
     return BL_OK;
 }
 
@@ -325,9 +351,9 @@ const bl_command bl_score_command = {
     .synopsis = "--gt FILE|DIR --dt FILE --out DIR [OPTIONS]",
     .details =
         "Computes what pycocotools and lvis-api compute, to the last bit, and says under which\n"
-        "protocol. Writes metrics.json, per_class.csv, per_class.json, pr.json and analysis.json\n"
-        "(confusion matrix, error breakdown, calibration, costly images) below DIR. What commonly\n"
-        "ruins numbers without an error is looked for and warned about.\n"
+        "protocol. Writes below DIR: report.html, metrics.json, per_class.csv, per_class.json,\n"
+        "pr.json and analysis.json (confusion matrix, error breakdown, calibration, costly\n"
+        "images). What commonly ruins numbers without an error is looked for and warned about.\n"
         "\n"
         "Groups of classes: those of --groups; else LVIS frequencies; else, with --train-gt,\n"
         "majority and minority (fewer than a fifth of the largest class's boxes).\n"

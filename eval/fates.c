@@ -2,10 +2,12 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/parallel.h"
+#include "eval/pair_ious.h"
 #include "eval/ranking.h"
 
 typedef struct job {
@@ -19,7 +21,8 @@ typedef struct job {
     const int32_t *by_image; /* detections of image i: by_image[first[i]..first[i + 1]) */
     int64_t most_dt, most_gt, most_cells; /* of one image */
     bl_fates *out;
-    atomic_int failed;
+    atomic_int failed; /* the status of a worker */
+    char message[256]; /* of the first that failed */
 } job;
 
 /* Working memory of one thread, for one image. */
@@ -30,7 +33,8 @@ typedef struct scratch {
     int64_t n_dt;
     const bl_ann *gt; /* anns of the image */
     int64_t n_gt, first_gt;
-    double *iou;         /* [n_dt][n_gt] */
+    eval_pairs pairs;
+    const double *iou;   /* [n_dt][n_gt] */
     uint8_t *taken;      /* [n_gt] by a detection of its class */
     uint8_t *covered;    /* [n_gt] by a detection of any class */
     int32_t *class_seen; /* [n_classes] detections so far */
@@ -38,22 +42,26 @@ typedef struct scratch {
 } scratch;
 
 static void scratch_free(scratch *s) {
-    free(s->dt), free(s->iou), free(s->taken), free(s->covered), free(s->class_seen);
+    eval_pairs_free(&s->pairs);
+    free(s->dt), free(s->taken), free(s->covered), free(s->class_seen);
     free(s->judged);
 }
 
-static bool scratch_init(scratch *s, const job *j) {
+static bl_status scratch_init(scratch *s, const job *j) {
     size_t k = (size_t)j->gt->n_categories + 1;
     *s = (scratch){.j = j,
                    .dt = malloc(((size_t)j->most_dt + 1) * sizeof *s->dt),
-                   .iou = malloc(((size_t)j->most_cells + 1) * sizeof *s->iou),
                    .taken = malloc((size_t)j->most_gt + 1),
                    .covered = malloc((size_t)j->most_gt + 1),
                    .class_seen = calloc(k, sizeof *s->class_seen),
                    .judged = calloc(k, 1)};
-    if (s->dt && s->iou && s->taken && s->covered && s->class_seen && s->judged) return true;
+    bl_status status = eval_pairs_init(&s->pairs, j->p, j->most_dt, j->most_gt, j->most_cells);
+    s->iou = s->pairs.iou;
+    if (status == BL_OK && s->dt && s->taken && s->covered && s->class_seen && s->judged)
+        return BL_OK;
     scratch_free(s);
-    return false;
+    return bl_fail(BL_ENOMEM, "no memory to analyse an image of %lld detections",
+                   (long long)j->most_dt);
 }
 
 static int32_t class_of(const job *j, int32_t category) {
@@ -62,6 +70,11 @@ static int32_t class_of(const job *j, int32_t category) {
 
 static int32_t dt_class(const scratch *s, int64_t d) {
     return class_of(s->j, s->j->dt->v[s->dt[d].index].category);
+}
+
+static double dt_area(const scratch *s, int32_t i) {
+    const bl_detection *d = &s->j->dt->v[i];
+    return s->j->p->kind == BL_IOU_SEGM ? bl_detection_area(s->j->dt, i) : d->w * d->h;
 }
 
 /* ---- who takes part ---- */
@@ -85,7 +98,8 @@ static void select_detections(scratch *s) {
     for (int64_t d = 0; d < s->n_dt; d++) {
         const bl_detection *one = &s->j->dt->v[s->dt[d].index];
         if (s->j->over && s->j->over[s->dt[d].index]) continue;
-        if (p->federated && (!(s->judged[one->category] & 1) || !(one->w * one->h > 0))) continue;
+        if (p->federated && (!(s->judged[one->category] & 1) || !(dt_area(s, s->dt[d].index) > 0)))
+            continue;
         if (s->class_seen[dt_class(s, d)]++ >= limit) continue;
         s->dt[kept++] = s->dt[d];
     }
@@ -103,26 +117,6 @@ static bool counts(const scratch *s, const bl_ann *g) {
     return !is_crowd(s, g) && !(p->honour_ignore && g->ignore) &&
            !(g->area < p->areas[0].min || g->area > p->areas[0].max) &&
            !(p->federated && !(g->area > 0));
-}
-
-/* Box IoU with the evaluator's arithmetic. */
-static void box_ious(scratch *s) {
-    for (int64_t d = 0; d < s->n_dt; d++) {
-        const bl_detection *o = &s->j->dt->v[s->dt[d].index];
-        double x2 = o->w + o->x, y2 = o->h + o->y, area = o->w * o->h;
-        double *row = s->iou + d * s->n_gt;
-        for (int64_t g = 0; g < s->n_gt; g++) {
-            const bl_ann *a = &s->gt[g];
-            double ax2 = a->w + a->x, ay2 = a->h + a->y;
-            double w = (x2 < ax2 ? x2 : ax2) - (o->x > a->x ? o->x : a->x);
-            double h = (y2 < ay2 ? y2 : ay2) - (o->y > a->y ? o->y : a->y);
-            row[g] = 0;
-            if (w <= 0 || h <= 0) continue;
-            double both = w * h, either = is_crowd(s, a) ? area : area + a->w * a->h - both;
-            double iou = both / either;
-            if (iou > 0) row[g] = iou; /* not: 0/0 of areas that underflow */
-        }
-    }
 }
 
 /* ---- within a class: right, ignored or wrong ---- */
@@ -149,7 +143,7 @@ static int64_t best_free(const scratch *s, int64_t d, bool counting) {
 static bool excused(const scratch *s, int32_t i) {
     const bl_eval_params *p = s->j->p;
     const bl_detection *one = &s->j->dt->v[i];
-    double area = one->w * one->h;
+    double area = dt_area(s, i);
     return area < p->areas[0].min || area > p->areas[0].max ||
            (p->federated && s->judged[one->category] & 2);
 }
@@ -243,7 +237,7 @@ static void confuse(scratch *s) {
 
 /* ---- all images ---- */
 
-static void one_image(scratch *s, int32_t image) {
+static bl_status one_image(scratch *s, int32_t image) {
     const job *j = s->j;
     const bl_image_info *im = &j->gt->images[image];
     s->image = image;
@@ -258,21 +252,23 @@ static void one_image(scratch *s, int32_t image) {
     select_detections(s);
     memset(s->taken, 0, (size_t)s->n_gt);
     memset(s->covered, 0, (size_t)s->n_gt);
-    box_ious(s);
+    BL_TRY(eval_pairs_find(&s->pairs, j->gt, j->dt, j->p, s->dt, s->n_dt, s->first_gt, s->n_gt));
     match(s);
     explain_all(s);
     confuse(s);
+    return BL_OK;
 }
 
 static void work(void *arg, int64_t begin, int64_t end) {
     job *j = arg;
     scratch s;
-    if (!scratch_init(&s, j)) {
-        atomic_store(&j->failed, 1);
-        return;
+    bl_status status = scratch_init(&s, j);
+    if (status == BL_OK) {
+        for (int64_t i = begin; status == BL_OK && i < end; i++) status = one_image(&s, (int32_t)i);
+        scratch_free(&s);
     }
-    for (int64_t i = begin; i < end; i++) one_image(&s, (int32_t)i);
-    scratch_free(&s);
+    if (status != BL_OK && atomic_exchange(&j->failed, status) == BL_OK) /* one of them tells why */
+        snprintf(j->message, sizeof j->message, "%s", bl_error());
 }
 
 /* The limit per class over all images. */
@@ -337,6 +333,9 @@ bl_status bl_fates_find(const bl_dataset *gt, const bl_detections *dt, const bl_
     if (dt->n > INT32_MAX || gt->n_anns > INT32_MAX)
         return bl_fail(BL_EUNSUPPORTED, "%lld detections, %lld objects: at most %d of each",
                        (long long)dt->n, (long long)gt->n_anns, INT32_MAX);
+    if (p->kind == BL_IOU_SEGM && ((gt->n_anns && !gt->masks) || (dt->n && !dt->masks)))
+        return bl_fail(BL_EINVAL, "%s: masks are to be analysed, but there are none",
+                       gt->name ? gt->name : "ground truth");
     int64_t *first = calloc((size_t)gt->n_images + 2, sizeof *first);
     int32_t *by_image = malloc(((size_t)dt->n + 1) * sizeof *by_image);
     if (!first || !by_image)
@@ -346,8 +345,8 @@ bl_status bl_fates_find(const bl_dataset *gt, const bl_detections *dt, const bl_
     j.over = over;
     group(&j, first, by_image);
     bl_parallel_for(gt->n_images, 16, work, &j);
-    if (atomic_load(&j.failed))
-        status = bl_fail(BL_ENOMEM, "no memory to analyse %lld detections", (long long)dt->n);
+    status = atomic_load(&j.failed);
+    if (status != BL_OK) bl_fail(status, "%s", j.message);
 done:
     if (status != BL_OK) bl_fates_free(out);
     free(first), free(by_image), free(over);

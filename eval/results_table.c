@@ -75,7 +75,7 @@ void bl_results_protocol(const bl_eval_params *p, char *out, size_t size) {
 /* ---- the table ---- */
 
 static void print_metric(FILE *f, const bl_eval_metric *m, bool federated) {
-    char iou[32], dets[16], group[16] = "";
+    char iou[32], dets[16], group[16] = " ";
     if (m->iou_min == m->iou_max)
         snprintf(iou, sizeof iou, "%.2f", m->iou_min);
     else
@@ -87,7 +87,7 @@ static void print_metric(FILE *f, const bl_eval_metric *m, bool federated) {
     if (federated)
         snprintf(group, sizeof group, " catIds=%3.3s",
                  m->frequency ? (const char[]){m->frequency, 0} : "all");
-    fprintf(f, " %-18s (%s) @[ IoU=%-9s | area=%6s | maxDets=%3s%s ] = %0.3f\n",
+    fprintf(f, " %-18s (%s) @[ IoU=%-9s | area=%6s | maxDets=%3s%s] = %0.3f\n",
             m->is_recall ? "Average Recall" : "Average Precision", m->is_recall ? "AR" : "AP", iou,
             m->area, dets, group, m->value);
 }
