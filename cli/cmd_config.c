@@ -11,12 +11,7 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out",
-     .letter = 'o',
-     .type = BL_OPTION_STRING,
-     .offset = AT(out),
-     .value = "FILE",
-     .doc = "Write to FILE instead of the standard output."},
+    {BL_CLI_OUT(AT(out), "FILE", "Write to FILE instead of the standard output.")},
     {.name = "doc",
      .type = BL_OPTION_FLAG,
      .offset = AT(doc),

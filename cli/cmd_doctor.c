@@ -35,14 +35,7 @@ static const bl_option table[] = {
      .offset = AT(backend),
      .value = "NAME",
      .doc = "As run.backend; default: auto."},
-    {.name = "threads",
-     .letter = 'j',
-     .type = BL_OPTION_INT,
-     .offset = AT(threads),
-     .value = "N",
-     .min = 0,
-     .max = 4096,
-     .doc = "Threads; default: all cores."},
+    {BL_CLI_THREADS(AT(threads), "Threads; default: all cores.")},
     {.name = "quick", .type = BL_OPTION_FLAG, .offset = AT(quick), .doc = "Skip the benchmark."},
     {0}};
 

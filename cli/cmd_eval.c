@@ -11,25 +11,10 @@ static const char *const models[] = {"teacher", "student", "both", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "checkpoint",
-     .letter = 'c',
-     .type = BL_OPTION_STRING,
-     .offset = AT(checkpoint),
-     .value = "FILE",
-     .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
-    {.name = "model",
-     .letter = 'm',
-     .type = BL_OPTION_CHOICE,
-     .offset = AT(model),
-     .value = "NAME",
-     .choices = models,
-     .doc = "Default: teacher where there is one."},
-    {.name = "out",
-     .letter = 'o',
-     .type = BL_OPTION_STRING,
-     .offset = AT(out),
-     .value = "DIR",
-     .doc = "Folder for metrics, per-class tables and results; default: print only."},
+    {BL_CLI_CHECKPOINT(AT(checkpoint))},
+    {BL_CLI_MODEL(AT(model), models)},
+    {BL_CLI_OUT(AT(out), "DIR",
+                "Folder for metrics, per-class tables and results; default: print only.")},
     {.name = "score",
      .type = BL_OPTION_REAL,
      .offset = AT(score),
@@ -50,12 +35,7 @@ static bl_status run(const bl_invocation *in) {
     if (!arena) return BL_ENOMEM;
     BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
                                    in->words.n_settings, arena, &cfg, &run_dir));
-    checkpoint = o->checkpoint ? o->checkpoint : run_dir;
-    if (!checkpoint)
-        BL_TRY_DONE(bl_fail(BL_ECONFIG,
-                            "%s is a configuration: say which weights with "
-                            "--checkpoint FILE, or give the run folder instead",
-                            in->words.positional[0]));
+    BL_TRY_DONE(bl_cli_weights(in->words.positional[0], run_dir, o->checkpoint, &checkpoint));
     BL_TRY_DONE(bl_evaluate_checkpoint(&cfg,
                                        &(bl_eval_options){.checkpoint = checkpoint,
                                                           .model = o->model,
@@ -76,8 +56,8 @@ const bl_command bl_eval_command = {
         "configuration file, --checkpoint says which weights to evaluate.\n"
         "\n"
         "Prints COCO AP and AR, over all classes and by class group, labelled with the model\n"
-        "they belong to. --out writes metrics.json, per_class.csv, per_class.json, pr.json and\n"
-        "results.json (COCO result format) below DIR.\n",
+        "they belong to. --out writes metrics.json, per_class.csv, per_class.json, pr.json,\n"
+        "analysis.json and results.json (COCO result format) below DIR.\n",
     .examples =
         "  ballast eval runs/full\n"
         "  ballast eval runs/full --model both --out runs/full/eval/again\n"

@@ -11,31 +11,15 @@ static const char *const models[] = {"teacher", "student", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out",
-     .letter = 'o',
-     .type = BL_OPTION_STRING,
-     .offset = AT(out),
-     .value = "FILE",
-     .doc = "Detections as JSON (COCO result entries with file names)."},
+    {BL_CLI_OUT(AT(out), "FILE", "Detections as JSON (COCO result entries with file names).")},
     {.name = "draw",
      .letter = 'd',
      .type = BL_OPTION_STRING,
      .offset = AT(draw),
      .value = "DIR",
      .doc = "Folder for JPEGs with the boxes drawn."},
-    {.name = "checkpoint",
-     .letter = 'c',
-     .type = BL_OPTION_STRING,
-     .offset = AT(checkpoint),
-     .value = "FILE",
-     .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."},
-    {.name = "model",
-     .letter = 'm',
-     .type = BL_OPTION_CHOICE,
-     .offset = AT(model),
-     .value = "NAME",
-     .choices = models,
-     .doc = "Default: teacher where there is one."},
+    {BL_CLI_CHECKPOINT(AT(checkpoint))},
+    {BL_CLI_MODEL(AT(model), models)},
     {.name = "score",
      .type = BL_OPTION_REAL,
      .offset = AT(score),
@@ -58,12 +42,7 @@ static bl_status run(const bl_invocation *in) {
         BL_TRY_DONE(bl_fail(BL_ECONFIG, "nothing to write: give --out FILE, --draw DIR or both"));
     BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
                                    in->words.n_settings, arena, &cfg, &run_dir));
-    checkpoint = o->checkpoint ? o->checkpoint : run_dir;
-    if (!checkpoint)
-        BL_TRY_DONE(bl_fail(BL_ECONFIG,
-                            "%s is a configuration: say which weights with "
-                            "--checkpoint FILE, or give the run folder instead",
-                            in->words.positional[0]));
+    BL_TRY_DONE(bl_cli_weights(in->words.positional[0], run_dir, o->checkpoint, &checkpoint));
     BL_TRY_DONE(bl_predict(&cfg, &(bl_predict_options){.checkpoint = checkpoint,
                                                        .model = o->model,
                                                        .images = in->words.positional + 1,

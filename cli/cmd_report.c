@@ -15,13 +15,7 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out",
-     .letter = 'o',
-     .type = BL_OPTION_STRING,
-     .offset = AT(out),
-     .value = "FILE",
-     .required = true,
-     .doc = "HTML file to write."},
+    {.required = true, BL_CLI_OUT(AT(out), "FILE", "HTML file to write.")},
     {.name = "title",
      .type = BL_OPTION_STRING,
      .offset = AT(title),

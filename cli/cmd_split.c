@@ -16,12 +16,7 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "out",
-     .letter = 'o',
-     .type = BL_OPTION_STRING,
-     .offset = AT(out),
-     .value = "DIR",
-     .doc = "Folder to write. Required unless --verify or --doc."},
+    {BL_CLI_OUT(AT(out), "DIR", "Folder to write. Required unless --verify or --doc.")},
     {.name = "list",
      .type = BL_OPTION_STRING,
      .offset = AT(list),

@@ -39,6 +39,25 @@ extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, b
     bl_report_command, bl_split_command, bl_synth_command, bl_validate_command, bl_config_command,
     bl_doctor_command;
 
+/* Rows of option tables that several commands have. `at`: offset in the command's options. */
+#define BL_CLI_OUT(at, what, text)                                                                 \
+    .name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = (at), .value = (what),       \
+    .doc = (text)
+#define BL_CLI_THREADS(at, text)                                                                   \
+    .name = "threads", .letter = 'j', .type = BL_OPTION_INT, .offset = (at), .value = "N",         \
+    .max = 4096, .doc = (text)
+#define BL_CLI_CHECKPOINT(at)                                                                      \
+    .name = "checkpoint", .letter = 'c', .type = BL_OPTION_STRING, .offset = (at),                 \
+    .value = "FILE", .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."
+#define BL_CLI_MODEL(at, names)                                                                    \
+    .name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = (at), .value = "NAME",     \
+    .choices = (names), .doc = "Default: teacher where there is one."
+
+/* Which weights to use: what --checkpoint says, else those of the run folder; BL_ECONFIG when
+ * `path` is a configuration and no checkpoint is named. */
+bl_status bl_cli_weights(const char *path, const char *run_dir, const char *checkpoint,
+                         const char **out);
+
 /* Loads a configuration file, or config.json of a run folder, and applies settings on top.
  * *run_dir (may be NULL) becomes `path` when that is a run folder, else NULL. */
 bl_status bl_cli_load_config(const char *path, const char *const *settings, int n_settings,

@@ -20,6 +20,16 @@ bl_status bl_cli_load_config(const char *path, const char *const *settings, int 
     return bl_run_config_load(file, settings, n_settings, arena, cfg);
 }
 
+bl_status bl_cli_weights(const char *path, const char *run_dir, const char *checkpoint,
+                         const char **out) {
+    *out = checkpoint ? checkpoint : run_dir;
+    if (*out) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "%s is a configuration: say which weights with --checkpoint FILE, or give the "
+                   "run folder instead",
+                   path);
+}
+
 /* Set by the handler; the only process-wide state of the program's own, because signals have no
  * argument. */
 static volatile int stop_requested;

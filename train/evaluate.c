@@ -6,6 +6,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "eval/analysis.h"
 #include "train/checkpoint.h"
 #include "train/class_evaluate.h"
 
@@ -16,6 +17,15 @@ static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) 
     for (int32_t i = 0; i < n; i++) index[i] = i;
     bl_status status = bl_dataset_subset(d, index, (int32_t)n, out);
     free(index);
+    return status;
+}
+
+static bl_status write_analysis(const char *dir, const bl_results *r) {
+    const bl_analysis_options how = bl_analysis_defaults();
+    bl_analysis a;
+    BL_TRY(bl_analysis_run(r, &how, &a));
+    bl_status status = bl_analysis_write(dir, r, &a, NULL);
+    bl_analysis_free(&a);
     return status;
 }
 
@@ -40,6 +50,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
         .gt = d, .dt = &dt, .eval = &r, .info = g ? &g->info : NULL, .model = model, .iter = iter};
     if (dir) {
         BL_TRY_DONE(bl_results_write(dir, &results));
+        BL_TRY_DONE(write_analysis(dir, &results));
         detections = bl_path_join(dir, "results.json");
         BL_TRY_DONE(detections ? bl_detections_write(&dt, d, detections)
                                : bl_fail(BL_ENOMEM, "out of memory"));

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/parallel.h"
-#include "eval/evaluator.h"
+#include "eval/analysis.h"
 #include "tests/fuzz/fuzz.h"
 
 static bl_dataset *ground_truth(void) {
@@ -47,6 +47,25 @@ static void check_ranges(const bl_eval_result *r) {
         HOLDS(r->precision[i] == -1 || (r->precision[i] >= 0 && r->precision[i] <= 1));
     bl_eval_summary s = bl_eval_summarise(r, NULL);
     HOLDS(s.AP >= 0 && s.AP <= 1 && s.AR1 <= s.AR10 && s.AR10 <= s.AR100 && s.AR100 <= 1);
+}
+
+/* The analysis agrees with the evaluator, and its parts with each other. */
+static void check_analysis(const bl_dataset *gt, const bl_detections *d, const bl_eval_result *r) {
+    const bl_results results = {.gt = gt, .dt = d, .eval = r, .iter = -1};
+    const bl_analysis_options o = bl_analysis_defaults();
+    bl_findings found = {0};
+    bl_analysis a;
+    HOLDS(bl_input_check(gt, d, &r->params, NULL, "fuzz", &found) == BL_OK);
+    bl_findings_free(&found);
+    HOLDS(bl_analysis_run(&results, &o, &a) == BL_OK);
+    HOLDS(a.errors.all.ap >= 0 && a.errors.all.ap <= 1);
+    HOLDS(a.calibration.ece >= -1);
+    int64_t objects = 0, rows = 0;
+    for (int64_t g = 0; g < gt->n_anns; g++) objects += a.fates.gt[g] != BL_OBJECT_IGNORED;
+    for (int64_t i = 0; i < a.confusion.n_cells; i++)
+        if (a.confusion.cells[i].row < 3) rows += a.confusion.cells[i].count;
+    HOLDS(rows == objects);
+    bl_analysis_free(&a);
 }
 
 static void round_trip(const bl_detections *d, const bl_dataset *gt) {
@@ -105,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         p.honour_ignore = honour;
         HOLDS(bl_eval_run(gt, &d, &p, &r) == BL_OK);
         check_ranges(&r);
+        check_analysis(gt, &d, &r);
         bl_eval_result_free(&r);
     }
     if (d.n < 64) round_trip(&d, gt);
