@@ -118,6 +118,7 @@ typedef struct bl_class_step {
         float *labelled, *weak, *strong; /* [K] added to head 0's logits of that kind; 0 at first */
     } bias;
     bl_class_pseudo *pseudo; /* head 0's, once the base learner has made it */
+    const float *teacher_z;  /* filled by bl_class_teacher_features */
     bl_step_losses *out;
 } bl_class_step;
 
@@ -134,6 +135,10 @@ bl_status bl_class_host_features(bl_class_step *s, bl_class_branch *r, const flo
 bl_status bl_class_images(bl_class_step *s, int group, int view, bl_tensor **x);
 bl_status bl_class_extract(bl_class_step *s, int model, bool train, int group, int view,
                            bl_tensor **z);
+
+/* Features [n][d] of the labelled images' first view under the EMA model, on the host; without
+ * gradient, made once a step. train: batch statistics (which also updates the running ones). */
+bl_status bl_class_teacher_features(bl_class_step *s, bool train, const float **z);
 
 /* Pseudo-labels of `head`: softmax(weak logits + bias), every plug-in's `refine`, argmax, weight =
  * [confidence >= tau], every plug-in's `select`. bias [K] may be NULL. */

@@ -5,8 +5,15 @@
 #include <string.h>
 
 static const bl_class_plugin_type *const types[] = {
-    &bl_class_supervised_plugin, &bl_fixmatch_plugin, &bl_logit_adjust_plugin, &bl_align_plugin,
+    &bl_class_supervised_plugin,
+    &bl_fixmatch_plugin,
+    &bl_logit_adjust_plugin,
+    &bl_align_plugin,
     &bl_gradient_balance_plugin,
+    &bl_abc_plugin,
+    &bl_daso_plugin,
+    &bl_semi_plugin,
+    &bl_bacon_plugin,
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -31,7 +38,7 @@ static const bl_field fields[] = {
     {"name", BL_T_STRING, AT(name), "\"supervised\"", 0, 0, NULL, NULL,
      "The base learner: supervised, fixmatch.", NULL},
     {"plugins", BL_T_STRINGS, AT(plugins), "[]", 0, 0, NULL, NULL,
-     "What is added to it, in order: la, da, gb.", NULL},
+     "What is added to it, in order: la, da, gb, abc, daso, semi, bacon.", NULL},
     {"epoch", BL_T_INT, AT(epoch), "500", 1, 1e9, NULL, "iterations",
      "Length of a nominal epoch, for schedules and samplers that count in epochs.", NULL},
     {"pseudo_labels", BL_T_STRING, AT(pseudo_labels), "\"\"", 0, 0, NULL, NULL,
@@ -45,6 +52,10 @@ static const bl_field fields[] = {
     {"la", BL_T_SECTION, AT(la), NULL, 0, 0, NULL, NULL, "", &bl_logit_adjust_schema},
     {"da", BL_T_SECTION, AT(da), NULL, 0, 0, NULL, NULL, "", &bl_align_schema},
     {"gb", BL_T_SECTION, AT(gb), NULL, 0, 0, NULL, NULL, "", &bl_gradient_balance_schema},
+    {"abc", BL_T_SECTION, AT(abc), NULL, 0, 0, NULL, NULL, "", &bl_abc_schema},
+    {"daso", BL_T_SECTION, AT(daso), NULL, 0, 0, NULL, NULL, "", &bl_daso_schema},
+    {"semi", BL_T_SECTION, AT(semi), NULL, 0, 0, NULL, NULL, "", &bl_semi_schema},
+    {"bacon", BL_T_SECTION, AT(bacon), NULL, 0, 0, NULL, NULL, "", &bl_bacon_schema},
     {0}};
 #undef AT
 const bl_schema bl_class_method_schema = {"method", "The base learner and what is added to it.",

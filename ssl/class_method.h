@@ -7,12 +7,16 @@
 #define BALLAST_SSL_CLASS_METHOD_H
 
 #include "core/schema.h"
+#include "ssl/abc.h"
 #include "ssl/align.h"
+#include "ssl/bacon.h"
 #include "ssl/class_learner.h"
 #include "ssl/class_supervised.h"
+#include "ssl/daso.h"
 #include "ssl/fixmatch.h"
 #include "ssl/gradient_balance.h"
 #include "ssl/logit_adjust.h"
+#include "ssl/semi.h"
 
 typedef enum bl_ema_buffers { BL_EMA_AVERAGE, BL_EMA_COPY } bl_ema_buffers;
 
@@ -34,6 +38,10 @@ struct bl_class_method_config {
     bl_logit_adjust_config la;
     bl_align_config da;
     bl_gradient_balance_config gb;
+    bl_abc_config abc;
+    bl_daso_config daso;
+    bl_semi_config semi;
+    bl_bacon_config bacon;
 };
 extern const bl_schema bl_class_method_schema;
 

@@ -55,6 +55,20 @@ bl_status bl_class_host_features(bl_class_step *s, bl_class_branch *r, const flo
     return BL_OK;
 }
 
+bl_status bl_class_teacher_features(bl_class_step *s, bool train, const float **z) {
+    if (!s->teacher_z) {
+        bl_tensor *t;
+        bool old = bl_no_grad(s->ctx);
+        bl_status status = bl_class_extract(s, 1, train, BL_CLASS_LABELLED, 0, &t);
+        if (status == BL_OK) status = to_host(s->ctx, t, &s->teacher_z);
+        bl_set_grad(s->ctx, old);
+        if (status != BL_OK) return status;
+        bl_tensor_drop(s->ctx, t);
+    }
+    *z = s->teacher_z;
+    return BL_OK;
+}
+
 bl_status bl_class_pseudo_make(bl_class_step *s, int head, const float *bias, double tau,
                                bl_class_pseudo **out) {
     const bl_class_world *w = s->world;

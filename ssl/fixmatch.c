@@ -105,15 +105,21 @@ static bl_status labelled_loss(bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status unlabelled_loss(const fixmatch *f, bl_class_step *s) {
+static bl_status unlabelled_loss(const bl_fixmatch_config *cfg, bl_class_step *s) {
     static const char *const names[BL_CLASS_MAX_STRONG] = {"unsup", "unsup2"};
     for (int v = 0; v < s->n_strong; v++) {
         bl_tensor *loss;
         BL_TRY(bl_class_pseudo_loss(s, s->pseudo, &s->strong[v], s->bias.strong,
                                     1.0 / (s->weak.n * s->n_strong), &loss));
-        bl_add_loss(s->out, names[v], loss, f->cfg->weight);
+        bl_add_loss(s->out, names[v], loss, cfg->weight);
     }
     return BL_OK;
+}
+
+bl_status bl_fixmatch_teach(const bl_fixmatch_config *cfg, bl_class_step *s) {
+    BL_TRY(bl_class_pseudo_make(s, 0, s->bias.weak, cfg->tau, &s->pseudo));
+    BL_TRY(labelled_loss(s));
+    return unlabelled_loss(cfg, s);
 }
 
 static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
@@ -129,9 +135,7 @@ static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
         BL_TRY(separate(s));
         break;
     }
-    BL_TRY(bl_class_pseudo_make(s, 0, s->bias.weak, f->cfg->tau, &s->pseudo));
-    BL_TRY(labelled_loss(s));
-    return unlabelled_loss(f, s);
+    return bl_fixmatch_teach(f->cfg, s);
 }
 
 static void destroy(bl_class_plugin *p) {

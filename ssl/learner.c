@@ -6,13 +6,20 @@ void bl_add_loss(bl_step_losses *out, const char *name, bl_tensor *value, double
     out->loss[out->n++] = (bl_loss){name, value, (float)weight};
 }
 
+bl_status bl_state_reserve(bl_arena *arena, const char *name, int64_t n, double **v,
+                           bl_state_array *out, int cap, int *count) {
+    if (*count >= cap) return bl_fail(BL_EINVAL, "too many state arrays, no room for %s", name);
+    *v = BL_NEW_ARRAY(arena, double, n);
+    if (!*v) return BL_ENOMEM;
+    out[(*count)++] = (bl_state_array){name, *v, n};
+    return BL_OK;
+}
+
 bl_status bl_state_put(bl_arena *arena, const char *name, const double *v, int64_t n,
                        bl_state_array *out, int cap, int *count) {
-    if (*count >= cap) return bl_fail(BL_EINVAL, "too many state arrays, no room for %s", name);
-    double *copy = BL_NEW_ARRAY(arena, double, n);
-    if (!copy) return BL_ENOMEM;
+    double *copy;
+    BL_TRY(bl_state_reserve(arena, name, n, &copy, out, cap, count));
     memcpy(copy, v, sizeof *v * (size_t)n);
-    out[(*count)++] = (bl_state_array){name, copy, n};
     return BL_OK;
 }
 

@@ -90,6 +90,9 @@ bl_status bl_state_find(const bl_state_array *in, int count, const char *name, c
 /* The same for an array whose length is known: copies its n numbers to `to`. */
 bl_status bl_state_get(const bl_state_array *in, int count, const char *name, double *to,
                        int64_t n);
+/* Appends an array of n numbers in `arena` that the caller fills; a full list is an error. */
+bl_status bl_state_reserve(bl_arena *arena, const char *name, int64_t n, double **v,
+                           bl_state_array *out, int cap, int *count);
 /* Appends a copy of n numbers, in `arena`; a full list is an error. */
 bl_status bl_state_put(bl_arena *arena, const char *name, const double *v, int64_t n,
                        bl_state_array *out, int cap, int *count);

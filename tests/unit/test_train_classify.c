@@ -92,6 +92,34 @@ static const char *const adam[] = {
     "optim.kind=adam",      "optim.lr=0.002",          "optim.shrink=0.02",
     "optim.weight_decay=0", "method.ema.buffers=copy", NULL};
 
+/* Every plug-in with banks, queues, windows or draws of its own. */
+static const char *const daso[] = {"method.name=fixmatch",    "method.plugins=[\"abc\", \"daso\"]",
+                                   "method.fixmatch.tau=0.2", "method.abc.tau=0.2",
+                                   "method.daso.queue=6",     "method.daso.window=4",
+                                   "method.daso.pretrain=5",  NULL};
+static const char *const semi[] = {"method.name=fixmatch",
+                                   "method.plugins=[\"semi\"]",
+                                   "longtail.unlabelled_includes_labelled=true",
+                                   "method.fixmatch.strong=2",
+                                   "method.semi.tau=0.3",
+                                   "method.semi.slots=3",
+                                   "method.semi.decay_every=2",
+                                   "method.semi.warmup=0",
+                                   NULL};
+static const char *const bacon[] = {
+    "method.name=fixmatch",      "method.plugins=[\"abc\", \"bacon\"]",
+    "method.abc.tau=0.2",        "method.abc.hard=true",
+    "method.bacon.projection=4", "method.bacon.start=0.3",
+    "method.bacon.label=0.3",    "method.bacon.reliable=0.3",
+    "method.bacon.top=2",        NULL};
+
+/* The metrics of a run hold both words: the plug-in took part. */
+static void check_acts(const char *name, const char *one, const char *two) {
+    char *text = read_text(in(name), "metrics.jsonl");
+    CHECK(strstr(text, one) && strstr(text, two));
+    free(text);
+}
+
 static void check_folder(void) {
     const char *const files[] = {"config.json",
                                  "classes.json",
@@ -179,6 +207,14 @@ static void test_refusals(void) {
     refuse((const char *const[]){"method.plugins=[\"fixmatch\"]", NULL}, BL_ECONFIG, "plugins");
     refuse((const char *const[]){"method.name=fixmatch", "longtail.unlabelled_head=0", NULL},
            BL_ECONFIG, "unlabelled_head");
+    refuse(
+        (const char *const[]){"method.name=fixmatch", "method.plugins=[\"bacon\", \"abc\"]", NULL},
+        BL_ECONFIG, "before it");
+    refuse((const char *const[]){"method.plugins=[\"abc\"]", NULL}, BL_ECONFIG, "fixmatch");
+    refuse((const char *const[]){"method.plugins=[\"semi\"]", NULL}, BL_ECONFIG, "fixmatch");
+    refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"daso\"]",
+                                 "method.ema.keep=0", NULL},
+           BL_ECONFIG, "ema.keep");
     refuse((const char *const[]){"longtail.labelled_head=100", NULL}, BL_ECONFIG, "");
     refuse((const char *const[]){"method.name=fixmatch", "method.pseudo_labels=x", NULL},
            BL_ECONFIG, "supervised");
@@ -203,6 +239,12 @@ int main(void) {
     check_resume("supervised", supervised);
     check_resume("fixmatch", fixmatch);
     check_resume("adam", adam);
+    check_resume("daso", daso);
+    check_resume("semi", semi);
+    check_resume("bacon", bacon);
+    check_acts("daso", "\"daso_align\"", "\"abc_unsup\"");
+    check_acts("semi", "\"embedding2\"", "\"semi_bank\"");
+    check_acts("bacon", "\"contrast\"", "\"bacon_reliable\"");
     check_folder();
     test_second_stages();
     test_refusals();
