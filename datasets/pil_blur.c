@@ -19,7 +19,7 @@ static box box_of(float sigma) {
     a /= 6 * (sigma2 - (l + 1) * (l + 1));
     float radius = l + a;
     box b = {.r = (int)radius};
-    b.whole = (uint32_t)((double)(1 << 24) / (double)(radius * 2 + 1));
+    b.whole = (uint32_t)((float)(1 << 24) / (radius * 2 + 1));
     b.part = (((uint32_t)1 << 24) - (uint32_t)(b.r * 2 + 1) * b.whole) / 2;
     return b;
 }

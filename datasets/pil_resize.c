@@ -209,40 +209,68 @@ static bl_status reserve_rows(bl_pil_resizer *r, size_t bytes) {
     return r->rows ? BL_OK : bl_fail(BL_ENOMEM, "resize: no memory for %zu bytes of rows", bytes);
 }
 
+/* Which pass comes first: rounding between them makes it matter. Rows, unless the height shrinks by
+ * more than twice what the width does (Pillow 13). */
+static bool down_first(int width, int height, int out_width, int out_height) {
+    return height > out_height && height - out_height > 2 * (width - out_width);
+}
+
 bl_status bl_pil_resizer_reserve(bl_pil_resizer *r, int width, int height, bl_pil_filter filter,
                                  int out_width, int out_height) {
     BL_TRY(reserve(&r->taps[0], out_width, most_taps(width, out_width, filter)));
     BL_TRY(reserve(&r->taps[1], out_height, most_taps(height, out_height, filter)));
-    return reserve_rows(r, 3 * (size_t)out_width * (size_t)height);
+    size_t across_first = (size_t)out_width * (size_t)height;
+    size_t down_first_rows = (size_t)width * (size_t)out_height;
+    return reserve_rows(r, 3 * (across_first > down_first_rows ? across_first : down_first_rows));
+}
+
+/* All rows across: height rows of `width` pixels to rows of out_width. */
+static bl_status pass_across(bl_pil_resizer *r, const uint8_t *src, size_t stride, int width,
+                             int height, bl_pil_filter filter, int out_width, uint8_t *dst) {
+    BL_TRY(make_taps(&r->taps[0], width, out_width, filter));
+    bool avx2 = !r->plain && has_avx2();
+    for (int y = 0; y < height; y++)
+        across(&r->taps[0], src + (size_t)y * stride, width, out_width,
+               dst + 3 * (size_t)y * (size_t)out_width, avx2);
+    return BL_OK;
+}
+
+/* All columns down: height rows of `width` pixels to out_height rows. */
+static bl_status pass_down(bl_pil_resizer *r, const uint8_t *src, size_t stride, int width,
+                           int height, bl_pil_filter filter, int out_height, uint8_t *dst) {
+    BL_TRY(make_taps(&r->taps[1], height, out_height, filter));
+    const taps *t = &r->taps[1];
+    size_t row = 3 * (size_t)width;
+    bool avx2 = !r->plain && has_avx2();
+    for (int y = 0; y < out_height; y++)
+        down(t->weights + (size_t)y * (size_t)t->most, t->count[y],
+             src + (size_t)t->first[y] * stride, stride, row, dst + (size_t)y * row, avx2);
+    return BL_OK;
 }
 
 bl_status bl_pil_resize(bl_pil_resizer *r, const uint8_t *src, size_t stride, int width, int height,
                         bl_pil_filter filter, uint8_t *dst, int out_width, int out_height) {
-    size_t row = 3 * (size_t)out_width;
-    bool avx2 = has_avx2();
-    if (width != out_width) { /* a pass that would change nothing is left out, as Pillow does */
-        BL_TRY(make_taps(&r->taps[0], width, out_width, filter));
-        uint8_t *to = dst;
-        if (height != out_height) {
-            BL_TRY(reserve_rows(r, row * (size_t)height));
-            to = r->rows;
-        }
-        for (int y = 0; y < height; y++)
-            across(&r->taps[0], src + (size_t)y * stride, width, out_width, to + (size_t)y * row,
-                   avx2);
-        src = to, stride = row;
-    }
-    if (height != out_height) {
-        BL_TRY(make_taps(&r->taps[1], height, out_height, filter));
-        const taps *t = &r->taps[1];
-        for (int y = 0; y < out_height; y++)
-            down(t->weights + (size_t)y * (size_t)t->most, t->count[y],
-                 src + (size_t)t->first[y] * stride, stride, row, dst + (size_t)y * row, avx2);
-    } else if (width == out_width) {
+    /* A pass that would change nothing is left out, as Pillow does. */
+    if (width == out_width && height == out_height) {
+        size_t row = 3 * (size_t)width;
         for (int y = 0; y < height; y++)
             memcpy(dst + (size_t)y * row, src + (size_t)y * stride, row);
+        return BL_OK;
     }
-    return BL_OK;
+    if (height == out_height)
+        return pass_across(r, src, stride, width, height, filter, out_width, dst);
+    if (width == out_width)
+        return pass_down(r, src, stride, width, height, filter, out_height, dst);
+    if (down_first(width, height, out_width, out_height)) {
+        size_t row = 3 * (size_t)width;
+        BL_TRY(reserve_rows(r, row * (size_t)out_height));
+        BL_TRY(pass_down(r, src, stride, width, height, filter, out_height, r->rows));
+        return pass_across(r, r->rows, row, width, out_height, filter, out_width, dst);
+    }
+    size_t row = 3 * (size_t)out_width;
+    BL_TRY(reserve_rows(r, row * (size_t)height));
+    BL_TRY(pass_across(r, src, stride, width, height, filter, out_width, r->rows));
+    return pass_down(r, r->rows, row, out_width, height, filter, out_height, dst);
 }
 
 bl_status bl_pil_resize_image(const bl_image *src, int32_t width, int32_t height,

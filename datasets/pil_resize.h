@@ -4,6 +4,8 @@
 #ifndef BALLAST_DATASETS_PIL_RESIZE_H
 #define BALLAST_DATASETS_PIL_RESIZE_H
 
+#include <stdbool.h>
+
 #include "datasets/image.h"
 
 typedef enum bl_pil_filter { BL_PIL_BOX, BL_PIL_BILINEAR, BL_PIL_BICUBIC } bl_pil_filter;
@@ -20,6 +22,7 @@ typedef struct bl_pil_resizer {
     } taps[2];
     uint8_t *rows;
     size_t rows_room;
+    bool plain; /* keep to plain C: for tests */
 } bl_pil_resizer;
 void bl_pil_resizer_free(bl_pil_resizer *r);
 
