@@ -165,6 +165,10 @@ static uint8_t clip(double v) {
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
+static uint8_t nearest(double v) { /* v >= 0 */
+    return clip(v + 0.5);
+}
+
 /* Pillow's RGB -> HSV: single precision, the hue in sixths of a turn, both scaled to 255 and
  * truncated. */
 static void to_hsv(const uint8_t *p, uint8_t *hue, uint8_t *sat, uint8_t *value) {
@@ -186,7 +190,8 @@ static void to_hsv(const uint8_t *p, uint8_t *hue, uint8_t *sat, uint8_t *value)
         h = (float)(2.0 + (double)rc - (double)bc);
     else
         h = (float)(4.0 + (double)gc - (double)rc);
-    h = (float)fmod((double)h / 6.0 + 1.0, 1.0);
+    double turn = (double)h / 6.0 + 1.0; /* in (0.8, 1.9): its fraction */
+    h = (float)(turn >= 1 ? turn - 1 : turn);
     *hue = clip((double)h * 255.0);
     *sat = clip((double)s * 255.0);
 }
@@ -197,12 +202,12 @@ static void from_hsv(uint8_t hue, uint8_t sat, uint8_t value, uint8_t *p) {
         return;
     }
     double sixth = (double)hue * 6.0 / 255.0;
-    int i = (int)floor(sixth);
+    int i = (int)sixth;
     float f = (float)(sixth - (double)(float)i), fs = (float)((double)sat / 255.0);
     double v = value;
-    uint8_t low = clip(round(v * (1.0 - (double)fs)));
-    uint8_t down = clip(round(v * (1.0 - (double)(fs * f))));
-    uint8_t up = clip(round(v * (1.0 - (double)fs * (1.0 - (double)f))));
+    uint8_t low = nearest(v * (1.0 - (double)fs));
+    uint8_t down = nearest(v * (1.0 - (double)(fs * f)));
+    uint8_t up = nearest(v * (1.0 - (double)fs * (1.0 - (double)f)));
     const uint8_t sides[6][3] = {{value, up, low},   {down, value, low}, {low, value, up},
                                  {low, down, value}, {up, low, value},   {value, low, down}};
     memcpy(p, sides[i % 6], 3);
