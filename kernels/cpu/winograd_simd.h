@@ -29,7 +29,7 @@ static wino_geom wino_geometry(const bl_conv_shape *s, bl_winograd_dir dir) {
     g.across = (g.ow + 3) / 4;
     g.per_image = g.across * ((g.oh + 3) / 4);
     g.tiles = g.n * g.per_image;
-    enum { CACHE = 96 * 1024 }; /* floats */
+    enum { CACHE = 48 * 1024 }; /* floats */
     g.group = CACHE / (WINO_POINTS * (g.ci + g.co)) / WINO_ROWS * WINO_ROWS;
     if (g.group < 2 * WINO_ROWS) g.group = 2 * WINO_ROWS;
     if (g.group > 48) g.group = 48;

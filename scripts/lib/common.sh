@@ -16,6 +16,21 @@ build_ballast() {
     cmake --build --preset "$preset" ${target[@]+"${target[@]}"}
 }
 
+# Prints the Python environment of the benchmarks: BALLAST_BENCH_VENV, or build/bench-venv, made when it is
+# missing.
+bench_venv() {
+    local venv=${BALLAST_BENCH_VENV:-build/bench-venv}
+    if [ ! -x "$venv/bin/python" ]; then
+        [ -z "${BALLAST_BENCH_VENV:-}" ] || die "$venv has no bin/python"
+        python3 -m venv "$venv" || die "cannot make $venv; install python3-venv, or set BALLAST_BENCH_VENV"
+        "$venv/bin/pip" install --quiet torch torchvision numpy pillow || {
+            rm -rf "$venv"
+            die "pip could not install torch, torchvision, numpy and pillow"
+        }
+    fi
+    printf '%s\n' "$venv"
+}
+
 # Progress: set STEPS, then begin "text" once a step.
 STEP=0
 begin() {

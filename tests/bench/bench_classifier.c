@@ -1,0 +1,188 @@
+/* One FixMatch step of a WRN-28-2 classifier, timed: views of random images, forward of one batch,
+ * pseudo-labels, backward, update and moving average.
+ *
+ *   bench_classifier LABELLED UNLABELLED STEPS THREADS
+ *
+ * The unlabelled images are seen twice, weak and strong. Prints one JSON object.
+ * scripts/bench-classifier runs it against PyTorch and Pillow. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "core/parallel.h"
+#include "datasets/class_views.h"
+#include "kernels/kernels.h"
+#include "kernels/tape.h"
+#include "nn/classifier.h"
+
+enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, CLASSES = 10, SET = 1000, PARTS = 64 };
+enum { VIEWS, FORWARD, LOSSES, BACKWARD, UPDATE, PHASES };
+enum { WARMUP = 2, MAX_STEPS = 1000, MAX_BATCH = 4096 };
+static const char *const phase_names[PHASES] = {"views", "forward", "losses", "backward", "update"};
+
+typedef struct bench {
+    bl_ctx *ctx;
+    bl_store *student, *average;
+    bl_classifier *model, *average_model;
+    bl_class_set *set;
+    bl_class_view_config views;
+    int labelled, unlabelled, batch;
+    int64_t step;
+    float *images;
+    double phase[PHASES];
+} bench;
+
+static void die_unless(bl_status s) {
+    if (s == BL_OK) return;
+    fprintf(stderr, "bench_classifier: %s\n", bl_error());
+    exit(1);
+}
+
+static double now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* Rows of the batch: labelled weak, unlabelled weak, unlabelled strong. Index = part of the rows.
+ */
+static void make_views(void *arg, int64_t begin, int64_t end) {
+    bench *b = arg;
+    bl_class_views *v;
+    die_unless(bl_class_views_create(&b->views, b->set, &v));
+    int64_t last = end * b->batch / PARTS;
+    for (int64_t i = begin * b->batch / PARTS; i < last; i++) {
+        bl_rng r = bl_rng_make(1, bl_rng_key((uint64_t)b->step, (uint64_t)i, 0));
+        bool strong = i >= b->labelled + b->unlabelled;
+        bl_class_view_make(v, strong ? BL_CLASS_STRONG : BL_CLASS_WEAK,
+                           bl_class_image(b->set, (b->step * b->batch + i) % SET), b->set->mean,
+                           b->set->std, &r, b->images + i * PIXELS, NULL);
+    }
+    bl_class_views_destroy(v);
+}
+
+static void take(bench *b, int phase, double *since) {
+    double t = now_ms();
+    b->phase[phase] += t - *since;
+    *since = t;
+}
+
+static void one_step(bench *b) {
+    static float p[MAX_BATCH * CLASSES], mask[MAX_BATCH];
+    static int32_t label[MAX_BATCH], pseudo[MAX_BATCH];
+    bl_ctx *ctx = b->ctx;
+    double t = now_ms();
+    bl_parallel_for(PARTS, 1, make_views, b);
+    take(b, VIEWS, &t);
+    bl_tensor *x, *z, *y, *part[3], *loss[2];
+    bl_step_begin(ctx, true);
+    die_unless(bl_tensor_from_host(ctx, b->images, b->batch, 3, SIDE, SIDE, 1, &x));
+    die_unless(bl_classifier_extract(ctx, b->model, true, x, &z));
+    die_unless(bl_classifier_apply(ctx, b->model, 0, z, &y));
+    take(b, FORWARD, &t);
+    int64_t n = b->labelled, u = b->unlabelled;
+    die_unless(bl_slice(ctx, y, 0, n, &part[0]));
+    die_unless(bl_slice(ctx, y, n, u, &part[1]));
+    die_unless(bl_slice(ctx, y, n + u, u, &part[2]));
+    die_unless(bl_softmax_to_host(ctx, part[1], p));
+    for (int64_t i = 0; i < n; i++) label[i] = (int32_t)(i % CLASSES);
+    for (int64_t i = 0; i < u; i++) {
+        pseudo[i] = 0;
+        for (int32_t k = 1; k < CLASSES; k++)
+            if (p[i * CLASSES + k] > p[i * CLASSES + pseudo[i]]) pseudo[i] = k;
+        mask[i] = p[i * CLASSES + pseudo[i]] >= 0.2f; /* random weights: keep some */
+    }
+    die_unless(bl_softmax_loss(ctx, part[0], label, NULL, 0, 1.0f / (float)n, &loss[0]));
+    die_unless(bl_softmax_loss(ctx, part[2], pseudo, mask, 0, 1.0f / (float)u, &loss[1]));
+    take(b, LOSSES, &t);
+    const float seeds[] = {1, 1};
+    die_unless(bl_backward(ctx, loss, seeds, 2));
+    bl_step_end(ctx);
+    take(b, BACKWARD, &t);
+    const bl_sgd sgd = {.lr = 0.03f, .momentum = 0.9f, .decay = 5e-4f, .nesterov = true};
+    die_unless(bl_store_sgd(b->student, ctx, &sgd, NULL));
+    die_unless(bl_store_ema(b->average, b->student, ctx, 0.999f, false));
+    take(b, UPDATE, &t);
+    b->step++;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void settings(const bl_schema *schema, void *out) {
+    bl_arena *a = bl_arena_create(0);
+    die_unless(bl_config_load(schema, NULL, NULL, 0, a, out));
+    bl_arena_destroy(a);
+}
+
+static void build(bench *b) {
+    const bl_head_spec head = {.name = "f", .out = CLASSES};
+    bl_classifier_config cfg;
+    settings(&bl_classifier_schema, &cfg);
+    settings(&bl_class_view_schema, &b->views);
+    die_unless(bl_ctx_create(NULL, &b->ctx));
+    bl_store **store[] = {&b->student, &b->average};
+    bl_classifier **model[] = {&b->model, &b->average_model};
+    for (int i = 0; i < 2; i++) {
+        die_unless(bl_store_create(store[i]));
+        die_unless(bl_classifier_create(&cfg, &head, 1, *store[i], model[i]));
+        die_unless(bl_store_finish(*store[i], b->ctx, 1, i == 0));
+    }
+    die_unless(bl_class_set_create("random", SET, SIDE, SIDE, CLASSES, &b->set));
+    bl_rng r = bl_rng_make(2, 2);
+    for (int64_t i = 0; i < (int64_t)SET * PIXELS; i++)
+        b->set->pixels[i] = (uint8_t)(bl_rng_u32(&r) >> 24);
+    bl_class_set_measure(b->set);
+    b->images = malloc((size_t)b->batch * PIXELS * sizeof(float));
+    if (!b->images) die_unless(bl_fail(BL_ENOMEM, "no memory for %d images", b->batch));
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) {
+        fprintf(stderr, "usage: bench_classifier LABELLED UNLABELLED STEPS THREADS\n");
+        return 2;
+    }
+    static double times[MAX_STEPS];
+    bench b = {.labelled = atoi(argv[1]), .unlabelled = atoi(argv[2])};
+    int steps = atoi(argv[3]), threads = atoi(argv[4]);
+    b.batch = b.labelled + 2 * b.unlabelled;
+    if (b.labelled < 1 || b.unlabelled < 1 || b.batch > MAX_BATCH || steps < 1 ||
+        steps > MAX_STEPS || threads < 1) {
+        fprintf(stderr, "bench_classifier: sizes out of range\n");
+        return 2;
+    }
+    bl_set_threads(threads);
+    build(&b);
+    for (int i = 0; i < WARMUP; i++) one_step(&b);
+    memset(b.phase, 0, sizeof b.phase);
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < steps; i++) {
+        double t = now_ms();
+        one_step(&b);
+        times[i] = now_ms() - t;
+    }
+    getrusage(RUSAGE_SELF, &after);
+    qsort(times, (size_t)steps, sizeof *times, by_value);
+    double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1e3 +
+                 (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec) * 1e-3;
+    printf("{\"kernels\": \"%s\", \"parameters\": %lld, \"min_ms\": %.3f, \"median_ms\": %.3f, "
+           "\"cpu_ms\": %.3f, \"peak_mb\": %.1f, \"phases\": {",
+           b.ctx->k->name, (long long)bl_store_params(b.student), times[0], times[steps / 2],
+           cpu / steps, (double)after.ru_maxrss / 1024);
+    for (int i = 0; i < PHASES; i++)
+        printf("%s\"%s\": %.3f", i ? ", " : "", phase_names[i], b.phase[i] / steps);
+    printf("}}\n");
+    bl_class_set_free(b.set);
+    bl_classifier_destroy(b.model);
+    bl_classifier_destroy(b.average_model);
+    bl_store_destroy(b.student);
+    bl_store_destroy(b.average);
+    bl_ctx_destroy(b.ctx);
+    free(b.images);
+    return 0;
+}
