@@ -263,8 +263,8 @@ static int label_count(const rep_report *r, const char *label) {
     return n;
 }
 
-/* Last part of the path; where that is not unique, what comes after the common part of all paths.
- */
+/* Last part of the path; where those are not unique, what comes after the common part of all
+ * paths. */
 static bl_status label_runs(rep_report *r, const bl_report_source *sources) {
     for (int i = 0; i < r->n_runs; i++) {
         char *path = bl_arena_strdup(r->arena, r->runs[i].dir);
@@ -281,11 +281,10 @@ static bl_status label_runs(rep_report *r, const bl_report_source *sources) {
                                                : path;
         if (!r->runs[i].label) return BL_ENOMEM;
     }
-    bool *twice = BL_NEW_ARRAY(r->arena, bool, r->n_runs);
-    if (!twice) return BL_ENOMEM;
-    for (int i = 0; i < r->n_runs; i++) twice[i] = label_count(r, r->runs[i].label) > 1;
+    bool twice = false;
+    for (int i = 0; i < r->n_runs; i++) twice = twice || label_count(r, r->runs[i].label) > 1;
     for (int i = 0; i < r->n_runs; i++)
-        if (twice[i] && !sources[i].label) r->runs[i].label = r->runs[i].dir + common;
+        if (twice && !sources[i].label) r->runs[i].label = r->runs[i].dir + common;
     for (int i = 0; i < r->n_runs; i++) /* the same folder twice */
         if (!*r->runs[i].label || label_count(r, r->runs[i].label) > 1)
             r->runs[i].label = bl_arena_printf(r->arena, "%s (%d)", r->runs[i].label, i + 1);

@@ -202,7 +202,7 @@ static bl_status gradient_in(workspace *w, const bl_tsne_affinity *a, const doub
                 .z = w->z};
     if (theta > 0 && !build(&w->t, y, a->n))
         return bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)a->n);
-    bl_parallel_for(a->n, 32, point_forces, &f);
+    bl_parallel_for(a->n, 128, point_forces, &f);
     double z = 0; /* in the order of the points, whatever thread made the terms */
     for (int64_t i = 0; i < a->n; i++) z += w->z[i];
     for (int64_t i = 0; i < 2 * a->n; i++)

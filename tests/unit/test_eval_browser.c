@@ -35,6 +35,22 @@ static char *open_page(const char *program, const char *dir, const char *page, c
     return dom;
 }
 
+/* The page as the browser prints it. */
+static void print_page(const char *program, const char *dir, const char *page) {
+    char command[1024];
+    snprintf(command, sizeof command,
+             "timeout 90 %s --headless --no-sandbox --disable-gpu --disable-dev-shm-usage "
+             "--user-data-dir=%s/profile --print-to-pdf=%s/page.pdf file://%s/%s >/dev/null 2>&1",
+             program, dir, dir, dir, page);
+    if (system(command) != 0) SKIP("%s does not print here", program);
+    char *path = fake_path(dir, "page.pdf"), *pdf;
+    size_t size;
+    CHECK_OK(bl_read_file(path, 1 << 26, &pdf, &size));
+    CHECK(size > 20000 && memcmp(pdf, "%PDF-", 5) == 0);
+    free(pdf);
+    free(path);
+}
+
 /* A copy of the report that runs `script` after its own; the policy, which would forbid that, is
  * taken out. */
 static void write_copy(const char *dir, const char *html, const char *name, const char *script,
@@ -74,6 +90,10 @@ static const char exercise[] =
     "log.push(Array.from(t.tBodies[0].rows).filter(function(r){return !r.hidden;}).map("
     "function(r){return r.cells[1].textContent;}).join('+'));"
     "log.push(document.getElementById('said').textContent);"
+    /* Nothing is wider than the window, and whatever scrolls can be reached by keyboard. */
+    "log.push(document.documentElement.scrollWidth<=window.innerWidth?'fits':'wide');"
+    "log.push(document.querySelectorAll('.scroll:not([tabindex])').length);"
+    "log.push(performance.getEntriesByType('resource').length);"
     "log.push(typeof window.alerted);"
     "document.title='RESULT '+log.join(' ');})();</script>";
 
@@ -98,6 +118,8 @@ int main(void) {
     CHECK(strstr(dom, "<html lang=\"en\" class=\"js\">") != NULL);
     free(dom);
 
+    print_page(program, dir, "report.html");
+
     /* The console does show what the policy stops: a request, and a script that is not the
      * report's. */
     write_copy(dir, html, "probe.html",
@@ -115,7 +137,7 @@ int main(void) {
     CHECK(title != NULL && console == NULL);
     static const char wanted[] = "<title>RESULT 300,90,40,7 300,90,40,7 7,40,90,300 300,7,90,40 "
                                  "ascending 1 3 1 of 4 classes minority+minority Sorted by Class, "
-                                 "ascending undefined</title>";
+                                 "ascending fits 0 0 undefined</title>";
     if (strncmp(title, wanted, strlen(wanted)) != 0) fprintf(stderr, "got %.200s\n", title);
     CHECK(strncmp(title, wanted, strlen(wanted)) == 0);
     free(dom);

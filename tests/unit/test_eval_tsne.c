@@ -163,7 +163,7 @@ static void embedding(int n, double theta) {
 int main(void) {
     probabilities();
     gradients();
-    embedding(120, 0);
-    embedding(120, .5);
+    embedding(160, 0);
+    embedding(200, .5);
     return 0;
 }
