@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_text.h"
+
 void bl_scan_begin(bl_scan *s, const char *text, size_t size, const char *name) {
     *s = (bl_scan){.p = text, .end = text + size, .name = name, .line = 1};
 }
@@ -72,40 +74,12 @@ static bl_status append(bl_scan *s, const char *bytes, size_t n) {
     return BL_OK;
 }
 
-static bl_status hex4(bl_scan *s, unsigned *out) {
-    unsigned v = 0;
-    for (int i = 0; i < 4; i++, s->p++) {
-        int c = s->p < s->end ? *s->p : 0, digit;
-        if (c >= '0' && c <= '9') {
-            digit = c - '0';
-        } else if ((c | 32) >= 'a' && (c | 32) <= 'f') {
-            digit = (c | 32) - 'a' + 10;
-        } else {
-            return bl_scan_fail(s, "\\u needs four hexadecimal digits");
-        }
-        v = v << 4 | (unsigned)digit;
-    }
-    *out = v;
+static bl_status hex4(bl_scan *s, uint32_t *out) {
+    int v = s->end - s->p >= 4 ? bl_hex4((const uint8_t *)s->p) : -1;
+    if (v < 0) return bl_scan_fail(s, "\\u needs four hexadecimal digits");
+    s->p += 4;
+    *out = (uint32_t)v;
     return BL_OK;
-}
-
-static size_t encode_utf8(unsigned c, char out[4]) {
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xc0 | c >> 6), out[1] = (char)(0x80 | (c & 63));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xe0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63));
-        out[2] = (char)(0x80 | (c & 63));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 63));
-    out[2] = (char)(0x80 | (c >> 6 & 63)), out[3] = (char)(0x80 | (c & 63));
-    return 4;
 }
 
 /* At the character after '\\'. */
@@ -119,7 +93,7 @@ static bl_status escape(bl_scan *s) {
     }
     if (c != 'u') return bl_scan_fail(s, "unknown escape in a string");
     s->p++;
-    unsigned v = 0, low = 0;
+    uint32_t v = 0, low = 0;
     BL_TRY(hex4(s, &v));
     if (v >= 0xd800 && v < 0xdc00) {
         if (s->end - s->p < 2 || s->p[0] != '\\' || s->p[1] != 'u') {
@@ -136,26 +110,7 @@ static bl_status escape(bl_scan *s) {
     }
     if (v == 0) return bl_scan_fail(s, "\\u0000 is not accepted in a string");
     char utf8[4];
-    return append(s, utf8, encode_utf8(v, utf8));
-}
-
-/* Length of the valid UTF-8 sequence at p, 0 if there is none (overlong forms and surrogates
- * included). */
-static size_t utf8_length(const unsigned char *p, const unsigned char *end) {
-    size_t n = p[0] < 0x80                   ? 1
-               : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-               : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                             : 0;
-    if (n == 0 || (size_t)(end - p) < n) return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    }
-    if (n >= 3) {
-        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0)) return 0;
-        if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90)) return 0;
-    }
-    return n;
+    return append(s, utf8, bl_utf8_put(utf8, v));
 }
 
 bl_status bl_scan_string(bl_scan *s) {
@@ -169,7 +124,8 @@ bl_status bl_scan_string(bl_scan *s) {
                 return bl_scan_fail(s, *s->p == '\n' ? "a string is not closed on its line"
                                                      : "control character in a string");
             }
-            size_t n = utf8_length((const unsigned char *)s->p, (const unsigned char *)s->end);
+            const uint8_t *p = (const uint8_t *)s->p;
+            size_t n = *p < 0x80 ? 1 : bl_utf8_length(p, (const uint8_t *)s->end);
             if (n == 0) return bl_scan_fail(s, "a string is not valid UTF-8");
             s->p += n;
         }

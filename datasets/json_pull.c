@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "datasets/json_text.h"
+#include "core/json_text.h"
 
 enum { WINDOW = 1 << 18 };
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "core/rng.h"
 #include "datasets/dataset.h"
 #include "datasets/json_pull.h"
 #include "tests/check.h"
@@ -216,6 +217,52 @@ static void strings_are_unescaped(void) {
     bl_dataset_free(d);
 }
 
+static void check_number(const char *word) {
+    bl_pull *j;
+    double v, want = strtod(word, NULL);
+    CHECK_OK(bl_pull_open_memory(word, strlen(word), "n", &j));
+    CHECK_OK(bl_pull_number(j, &v));
+    CHECK_OK(bl_pull_end(j));
+    bl_pull_close(j);
+    if (memcmp(&v, &want, sizeof v) != 0) printf("%s: %.17g, not %.17g\n", word, v, want);
+    CHECK(memcmp(&v, &want, sizeof v) == 0);
+}
+
+/* What exporters write, and what is hard: up to 20 digits with the point anywhere, and numbers half
+ * way between two doubles. */
+static void random_numbers_round_like_strtod(void) {
+    static const char *const halves[] = {".5", ".25", ".75", ".125", ".5000000000000000000001"};
+    bl_rng rng = bl_rng_make(11, 0);
+    char word[64], digits[32];
+    for (int i = 0; i < 40000; i++) {
+        uint64_t bits = (uint64_t)bl_rng_u32(&rng) << 32 | bl_rng_u32(&rng);
+        double x = (double)bits * 0x1p-64;
+        int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)bits >> bits % 60);
+        switch (i % 4) {
+        case 0:
+            snprintf(word, sizeof word, "%.17g", x);
+            break;
+        case 1:
+            snprintf(word, sizeof word, "%.*f", (int)(bits % 17), x * 640);
+            break;
+        case 2: {
+            int point = (int)bl_rng_below(&rng, (uint32_t)n + 3);
+            if (point >= n)
+                snprintf(word, sizeof word, "-0.%.*s%s", point - n, "00", digits);
+            else
+                snprintf(word, sizeof word, "-%.*s.%s", n - point, digits,
+                         point ? digits + n - point : "0");
+            break;
+        }
+        default: /* 2^50 to 2^53 and a half, a quarter, ... */
+            snprintf(word, sizeof word, "%llu%s",
+                     (unsigned long long)((1ull << (50 + bits % 3)) + (bits >> 14)),
+                     halves[i / 4 % 5]);
+        }
+        check_number(word);
+    }
+}
+
 static void numbers_round_like_strtod(void) {
     static const char *const words[] = {"0",
                                         "-0.0",
@@ -235,16 +282,7 @@ static void numbers_round_like_strtod(void) {
                                         "3.141592653589793238462643383279",
                                         "100000000000000000000e-20",
                                         "0.30000000000000000000"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        bl_pull *j;
-        double v;
-        CHECK_OK(bl_pull_open_memory(words[i], strlen(words[i]), "n", &j));
-        CHECK_OK(bl_pull_number(j, &v));
-        CHECK_OK(bl_pull_end(j));
-        bl_pull_close(j);
-        double want = strtod(words[i], NULL);
-        CHECK(memcmp(&v, &want, sizeof v) == 0);
-    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) check_number(words[i]);
     bl_pull *j;
     int64_t v;
     CHECK_OK(bl_pull_open_memory("9223372036854775807", 19, "n", &j));
@@ -548,6 +586,7 @@ int main(void) {
     bad_records_can_be_skipped();
     strings_are_unescaped();
     numbers_round_like_strtod();
+    random_numbers_round_like_strtod();
     window_edges_do_not_matter(path);
     federated_lists(path);
     parts_and_subsets(path);

@@ -1,5 +1,6 @@
-#include "datasets/json_text.h"
+#include "core/json_text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,41 @@ const uint8_t *bl_number_scan(const uint8_t *p, const uint8_t *end, bl_number *s
     return p;
 }
 
+typedef unsigned __int128 uint128;
+
+/* mantissa / 10^k for k = 1..19, rounded to nearest even: 65 or more bits of the quotient decide,
+ * and whether anything is left. What exporters write (17 digits) is of this kind. */
+static double divide(uint64_t mantissa, int k) {
+    static const uint64_t powers[] = {1ull,
+                                      10ull,
+                                      100ull,
+                                      1000ull,
+                                      10000ull,
+                                      100000ull,
+                                      1000000ull,
+                                      10000000ull,
+                                      100000000ull,
+                                      1000000000ull,
+                                      10000000000ull,
+                                      100000000000ull,
+                                      1000000000000ull,
+                                      10000000000000ull,
+                                      100000000000000ull,
+                                      1000000000000000ull,
+                                      10000000000000000ull,
+                                      100000000000000000ull,
+                                      1000000000000000000ull,
+                                      10000000000000000000ull};
+    int up = __builtin_clzll(mantissa), down = __builtin_clzll(powers[k]);
+    /* both with their top bit set, the quotient of 2^62 times one by the other has 62 or 63 bits */
+    uint128 n = (uint128)(mantissa << up) << 62;
+    uint64_t d = powers[k] << down, q = (uint64_t)(n / d), left = (uint64_t)(n % d);
+    int extra = 64 - __builtin_clzll(q) - 53; /* bits to round away */
+    uint64_t kept = q >> extra, rest = q & ((1ull << extra) - 1), half = 1ull << (extra - 1);
+    kept += rest > half || (rest == half && (left || (kept & 1)));
+    return ldexp((double)kept, extra - 62 - up + down);
+}
+
 /* Mantissas up to 2^53 and powers up to 10^22 are exact doubles, so one operation rounds correctly
  * (Clinger, "How to read floating point numbers accurately", PLDI 1990); the rest goes to strtod.
  */
@@ -54,6 +90,10 @@ double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end,
     if (s->exact && s->mantissa <= (1ull << 53) && s->exp10 >= -22 && s->exp10 <= 22) {
         double v = (double)s->mantissa;
         v = s->exp10 < 0 ? v / powers[-s->exp10] : v * powers[s->exp10];
+        return s->neg ? -v : v;
+    }
+    if (s->exact && s->mantissa && s->exp10 < 0 && s->exp10 >= -19) {
+        double v = divide(s->mantissa, -s->exp10);
         return s->neg ? -v : v;
     }
     char buf[BL_NUMBER_MAX + 1];
