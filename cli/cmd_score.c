@@ -13,11 +13,13 @@
 #include "eval/analysis.h"
 #include "eval/class_groups.h"
 #include "eval/report.h"
+#include "eval/voc_result.h"
 
 typedef bl_score_options options;
 
-const char *const bl_score_protocols[] = {"coco",       "coco-segm",       "lvis", "lvis-segm",
-                                          "lvis-fixed", "lvis-fixed-segm", NULL};
+const char *const bl_score_protocols[] = {"coco",      "coco-segm",  "lvis",
+                                          "lvis-segm", "lvis-fixed", "lvis-fixed-segm",
+                                          "voc07",     "voc12",      NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
@@ -88,6 +90,11 @@ static const bl_option table[] = {
      .offset = AT(classes),
      .value = "A,B,...",
      .doc = "VOC: class names in the order of their ids from 1; default: sorted."},
+    {.name = "zero-based",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(zero_based),
+     .doc = "VOC: take corners as written, x = xmin and w = xmax - xmin; default: x = xmin - 1 and "
+            "w = xmax - xmin + 1."},
     {.name = "score",
      .type = BL_OPTION_REAL,
      .offset = AT(score),
@@ -116,6 +123,8 @@ const bl_score_options bl_score_defaults = {
 
 typedef struct inputs {
     bl_eval_params params;
+    bl_voc_params voc; /* voc07, voc12 */
+    bool is_voc;
     bl_dataset *gt, *train;
     bl_detections dt;
     bl_class_groups groups;
@@ -148,7 +157,28 @@ static bl_status set_limits(const options *o, bl_eval_params *p) {
     return BL_OK;
 }
 
-static bl_status make_params(const options *o, bl_eval_params *p) {
+static bl_status make_voc(const options *o, inputs *in) {
+    in->voc = strcmp(o->protocol, "voc07") == 0 ? bl_voc_params_07() : bl_voc_params_12();
+    /* A folder's boxes are read with w counting pixels, unless told otherwise: that is the kit's
+     * +1. */
+    in->voc.plus_one = !bl_is_dir(o->gt) || o->zero_based;
+    if (o->areas || o->max_dets || o->class_agnostic)
+        return bl_fail(BL_ECONFIG,
+                       "--protocol %s has neither areas nor limits nor a class-agnostic mode",
+                       o->protocol);
+    if (o->ious) {
+        int n;
+        BL_TRY(bl_cli_reals("iou", o->ious, 1, &in->voc.iou, &n));
+    }
+    in->params = bl_voc_like_params(&in->voc);
+    return bl_eval_params_check(&in->params) == BL_OK ? BL_OK
+                                                      : bl_fail(BL_ECONFIG, "%s", bl_error());
+}
+
+static bl_status make_params(const options *o, inputs *in) {
+    bl_eval_params *p = &in->params;
+    in->is_voc = strncmp(o->protocol, "voc", 3) == 0;
+    if (in->is_voc) return make_voc(o, in);
     *p = preset(o->protocol);
     if (o->ious) BL_TRY(bl_cli_reals("iou", o->ious, BL_EVAL_MAX_IOUS, p->ious, &p->n_ious));
     if (o->areas) BL_TRY(bl_cli_areas("areas", o->areas, p->areas, &p->n_areas));
@@ -201,7 +231,8 @@ static bl_status number_images(bl_dataset *d) {
 
 static bl_status read_truth(const options *o, bool masks, bl_dataset **out) {
     if (!bl_is_dir(o->gt)) {
-        if (o->classes) return bl_fail(BL_ECONFIG, "--classes is for Pascal VOC folders");
+        if (o->classes || o->zero_based)
+            return bl_fail(BL_ECONFIG, "--classes and --zero-based are for Pascal VOC folders");
         return bl_coco_read(o->gt, o->images ? o->images : "", &(bl_read_options){.masks = masks},
                             out);
     }
@@ -211,7 +242,7 @@ static bl_status read_truth(const options *o, bool masks, bl_dataset **out) {
     bl_arena *arena = bl_arena_create(0);
     if (!arena) return BL_ENOMEM;
     bl_status status = bl_cli_names("classes", o->classes, arena, &names, &n);
-    if (status == BL_OK) status = bl_voc_read(o->gt, o->split, names, n, true, NULL, out);
+    if (status == BL_OK) status = bl_voc_read(o->gt, o->split, names, n, !o->zero_based, NULL, out);
     bl_arena_destroy(arena);
     return status == BL_OK ? number_images(*out) : status;
 }
@@ -232,7 +263,7 @@ static void note_unknown(const options *o, const bl_detections_options *r, bl_fi
 }
 
 static bl_status read_inputs(const options *o, inputs *in) {
-    BL_TRY(make_params(o, &in->params));
+    BL_TRY(make_params(o, in));
     bool masks = in->params.kind == BL_IOU_SEGM;
     bl_detections_options reading = {.skip_unknown = o->skip_unknown, .masks = masks};
     BL_TRY(read_truth(o, masks, &in->gt));
@@ -258,10 +289,11 @@ static void free_inputs(inputs *in) {
 
 /* ---- what is written ---- */
 
-static bl_status analyse(const options *o, const bl_results *r) {
+static bl_status analyse(const options *o, const inputs *in, const bl_results *r) {
     bl_analysis_options how = bl_analysis_defaults();
     bl_analysis a;
     int64_t unreadable = 0;
+    how.params = &in->params;
     how.fates.score_threshold = o->score;
     how.costly = (int32_t)o->costly;
     how.image_dir = o->images;
@@ -298,7 +330,8 @@ static bl_status write_report(const options *o) {
 static bl_status score(const options *o, inputs *in) {
     BL_TRY(read_inputs(o, in));
     for (int i = 0; i < in->warnings.n; i++) BL_WARN("%s", in->warnings.v[i].message);
-    BL_TRY(bl_eval_run(in->gt, &in->dt, &in->params, &in->eval));
+    BL_TRY(in->is_voc ? bl_voc_run(in->gt, &in->dt, &in->voc, &in->eval)
+                      : bl_eval_run(in->gt, &in->dt, &in->params, &in->eval));
     const bl_results r = {.gt = in->gt,
                           .dt = &in->dt,
                           .eval = &in->eval,
@@ -312,7 +345,7 @@ static bl_status score(const options *o, inputs *in) {
         bl_results_print(stdout, &r);
     }
     BL_TRY(bl_results_write(o->out, &r));
-    BL_TRY(o->no_analysis ? forget_analysis(o) : analyse(o, &r));
+    BL_TRY(o->no_analysis ? forget_analysis(o) : analyse(o, in, &r));
     if (o->quiet) return BL_OK;
     BL_TRY(write_report(o));
     printf("results: %s\n", o->out);
@@ -346,7 +379,8 @@ const bl_command bl_score_command = {
         "majority and minority (fewer than a fifth of the largest class's boxes).\n"
         "\n"
         "Detections of a VOC folder name images by the number in the file name (2008_000002 is\n"
-        "image_id 2008000002) and classes by position, from 1.\n",
+        "image_id 2008000002) and classes by position, from 1. Their boxes count pixels from 0,\n"
+        "w = xmax - xmin + 1, so that boxes of IoU 1 are equal in both.\n",
     .examples =
         "  ballast score --gt instances_val2017.json --dt results.json --out score\n"
         "  ballast score --gt lvis_v1_val.json --dt results.json --protocol lvis --out score\n"

@@ -13,7 +13,7 @@ typedef struct bl_score_options {
     const char *groups, *train_gt, *images, *split, *classes;
     double score;
     int64_t costly, threads;
-    bool class_agnostic, skip_unknown, no_analysis;
+    bool zero_based, class_agnostic, skip_unknown, no_analysis;
     bool quiet; /* no tables on standard output */
 } bl_score_options;
 

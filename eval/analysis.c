@@ -19,7 +19,7 @@ bl_analysis_options bl_analysis_defaults(void) {
 }
 
 bl_status bl_analysis_run(const bl_results *r, const bl_analysis_options *o, bl_analysis *out) {
-    const bl_eval_params *p = &r->eval->params;
+    const bl_eval_params *p = o->params ? o->params : &r->eval->params;
     bool one = p->class_agnostic;
     bl_status status;
     *out = (bl_analysis){.options = *o};

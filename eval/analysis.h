@@ -11,6 +11,7 @@
 #include "eval/results.h"
 
 typedef struct bl_analysis_options {
+    const bl_eval_params *params; /* rules of the analysis; NULL: the result's */
     bl_fates_options fates;
     int32_t costly;         /* images named per class */
     const char *image_dir;  /* thumbnails of them are made from here; NULL: none */

@@ -155,6 +155,7 @@ int bl_eval_metrics(const bl_eval_result *r, const uint8_t *class_mask,
         for (int m = 0; m < r->M; m++) {
             char key[24];
             snprintf(key, sizeof key, "AR%d", (int)r->params.max_dets[m]);
+            if (r->params.max_dets[m] == BL_EVAL_UNLIMITED) key[2] = 0;
             add(&l, key, (spec){.is_recall = true, .limit = m});
         }
     }

@@ -66,7 +66,11 @@ static void put_parameters(FILE *f, int *first, const bl_eval_params *p) {
     json_member_string(f, &in, "preset", p->protocol);
     json_member_string(f, &in, "iou_type", p->kind == BL_IOU_SEGM ? "segm" : "bbox");
     put_reals(f, &in, "iou_thresholds", p->ious, p->n_ious);
-    json_member_int(f, &in, "recall_points", p->n_recalls);
+    if (strncmp(p->protocol, "voc", 3) == 0)
+        json_member_string(f, &in, "interpolation",
+                           strcmp(p->protocol, "voc07") == 0 ? "11 points" : "all points");
+    else
+        json_member_int(f, &in, "recall_points", p->n_recalls);
     json_put_key(f, &in, "areas");
     fputc('{', f);
     for (int a = 0, inner = 1; a < p->n_areas; a++) {

@@ -162,7 +162,7 @@ bl_status results_write_curves(const char *path, const bl_results *r) {
     fputc('[', o.f);
     bool any = false;
     for (int32_t k = 0; k < e->K; k++) {
-        if (e->n_gt[(int64_t)k * e->A] == 0) continue; /* no ground truth: no curve */
+        if (e->R < 2 || e->n_gt[(int64_t)k * e->A] == 0) continue; /* no curve */
         first = 1;
         fputs(any ? ",\n{" : "\n{", o.f);
         any = true;

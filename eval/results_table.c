@@ -42,6 +42,12 @@ static void say_ious(text *t, const bl_eval_params *p) {
 
 void bl_results_protocol(const bl_eval_params *p, char *out, size_t size) {
     text t = {out, size};
+    if (strncmp(p->protocol, "voc", 3) == 0) {
+        say(&t, "VOC %s: IoU %.4g, %s, difficult objects ignored, all detections",
+            strcmp(p->protocol, "voc07") == 0 ? "2007" : "2012", p->ious[0],
+            strcmp(p->protocol, "voc07") == 0 ? "11 recall points" : "area under the curve");
+        return;
+    }
     int32_t limit = p->max_dets[p->n_limits - 1];
     bool lvis = strncmp(p->protocol, "lvis", 4) == 0;
     say(&t, "%s %s: ", lvis ? p->max_dets_per_class ? "LVIS Fixed AP," : "LVIS" : "COCO",

@@ -1,0 +1,52 @@
+#include "eval/voc_result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bl_eval_params bl_voc_like_params(const bl_voc_params *p) {
+    bl_eval_params e = bl_eval_params_coco();
+    snprintf(e.protocol, sizeof e.protocol, "%s", p->eleven_points ? "voc07" : "voc12");
+    e.n_ious = e.n_areas = e.n_limits = 1;
+    e.ious[0] = p->iou;
+    e.max_dets[0] = BL_EVAL_UNLIMITED;
+    e.honour_ignore = true;
+    return e;
+}
+
+bl_status bl_voc_run(const bl_dataset *gt, const bl_detections *dt, const bl_voc_params *p,
+                     bl_eval_result *out) {
+    int32_t n = gt->n_categories;
+    size_t k_n = (size_t)n + 1;
+    double mean;
+    bl_status status;
+    bl_voc_class *classes = calloc(k_n, sizeof *classes);
+    *out = (bl_eval_result){.params = bl_voc_like_params(p),
+                            .T = 1,
+                            .R = 1,
+                            .A = 1,
+                            .M = 1,
+                            .K = n,
+                            .precision = malloc(k_n * sizeof(double)),
+                            .scores = malloc(k_n * sizeof(double)),
+                            .recall = malloc(k_n * sizeof(double)),
+                            .n_gt = malloc(k_n * sizeof(int64_t)),
+                            .best = malloc(k_n * sizeof *out->best),
+                            .frequency = calloc(k_n, 1)};
+    out->params.n_recalls = 1;
+    if (!classes || !out->precision || !out->scores || !out->recall || !out->n_gt || !out->best ||
+        !out->frequency)
+        BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the results of %d classes", n));
+    BL_TRY_DONE(bl_voc_evaluate(gt, dt, p, classes, &mean));
+    for (int32_t k = 0; k < n; k++) {
+        const bl_voc_class *c = &classes[k];
+        out->precision[k] = c->AP;
+        out->scores[k] = -1;
+        out->recall[k] = c->n_gt ? (double)c->tp / (double)c->n_gt : -1;
+        out->n_gt[k] = c->n_gt;
+        out->best[k] = c->best;
+    }
+done:
+    free(classes);
+    if (status != BL_OK) bl_eval_result_free(out);
+    return status;
+}
