@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "core/fs.h"
 #include "datasets/validate.h"
+#include "train/class_data.h"
 
 typedef struct options {
     bool quick, checksums, classes;
@@ -160,6 +161,43 @@ static bl_status check_all(check *c, const options *o) {
     return BL_OK;
 }
 
+/* Reads or draws the images and builds the network's description; nothing can be wrong with a set
+ * in memory that reading it does not tell. */
+static bl_status check_classification(const check *c, const options *o) {
+    const bl_run_config *cfg = &c->cfg;
+    bl_class_run_data data = {0};
+    bl_class_needs needs;
+    bl_store *store = NULL;
+    bl_classifier *model = NULL;
+    bl_status status;
+    BL_TRY_DONE(bl_class_run_data_open(cfg, &data));
+    const bl_class_set *train = data.sets.train, *test = data.sets.test;
+    BL_TRY_DONE(bl_class_method_needs(&cfg->class_method, train->n_classes, &needs));
+    printf("%-10s %6d images, %d classes, %dx%d px (%s)\n", "labelled", data.labelled.n,
+           train->n_classes, train->width, train->height, train->name);
+    printf("%-10s %6d images\n", "unlabelled", data.unlabelled.n);
+    printf("%-10s %6d images\n", "test", test ? test->n : 0);
+    if (needs.unlabelled && data.unlabelled.n == 0) {
+        status = bl_fail(BL_ECONFIG,
+                         "method.name %s learns from unlabelled images, but there are "
+                         "none: set longtail.unlabelled_head",
+                         cfg->class_method.name);
+        goto done;
+    }
+    BL_TRY_DONE(bl_store_create(&store));
+    BL_TRY_DONE(bl_classifier_create(&cfg->model, needs.head, needs.n_heads, store, &model));
+    printf("%-10s %" PRId64 " trained parameters\n", "model", bl_store_params(store));
+    for (int32_t k = 0; o->classes && k < train->n_classes; k++)
+        printf("%-24s %10" PRId64 " %10" PRId64 "\n", train->class_names[k],
+               data.labelled_counts[k], data.unlabelled_counts[k]);
+    puts("\nready to train");
+done:
+    bl_classifier_destroy(model);
+    bl_store_destroy(store);
+    bl_class_run_data_close(&data);
+    return status;
+}
+
 static bl_status run(const bl_invocation *in) {
     check c = {0};
     bl_arena *arena = bl_arena_create(0);
@@ -168,7 +206,8 @@ static bl_status run(const bl_invocation *in) {
                                           in->words.n_settings, arena, &c.cfg, NULL);
     if (status == BL_OK) {
         printf("%-10s %s\n", "config", in->words.positional[0]);
-        status = check_all(&c, in->options);
+        status = c.cfg.task == BL_TASK_CLASSIFICATION ? check_classification(&c, in->options)
+                                                      : check_all(&c, in->options);
     }
     for (int k = 0; k < SETS; k++)
         if (c.set[k]) bl_dataset_free(c.set[k]);

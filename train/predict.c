@@ -92,6 +92,9 @@ static bl_status read_classes(const char *checkpoint, bl_json *doc, struct json_
 }
 
 bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
+    if (cfg->task != BL_TASK_DETECTION)
+        return bl_fail(BL_EUNSUPPORTED, "predict draws detections; for a classification run use "
+                                        "eval, which writes predictions and features by class");
     bl_json doc = {0};
     predict_job j = {.opt = opt};
     bl_store *store = NULL;

@@ -111,6 +111,9 @@ typedef struct bl_train_options {
 /* Trains to run.iterations, evaluates, writes the run folder. */
 bl_status bl_train(const bl_run_config *cfg, const bl_train_options *opt);
 
+/* BL_ECONFIG, naming the first difference, unless the run in `run_dir` has this configuration. */
+bl_status bl_train_same_config(const bl_run_config *cfg, const char *run_dir);
+
 typedef struct bl_eval_options {
     const char *checkpoint; /* safetensors file, or a run folder (its last checkpoint) */
     const char *model;      /* "teacher", "student", "both"; NULL = teacher when there is one */

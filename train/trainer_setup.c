@@ -40,6 +40,27 @@ static bl_status same_config(const char *path, const char *now) {
     return status;
 }
 
+/* The resolved configuration as config.json holds it (malloc'd). */
+static bl_status config_text(const bl_run_config *cfg, char **text, size_t *size) {
+    struct json_object *dump = bl_config_dump(bl_run_schema_of(cfg->task), cfg);
+    FILE *mem = dump ? open_memstream(text, size) : NULL;
+    if (mem) {
+        bl_json_print(dump, mem);
+        fclose(mem);
+    }
+    json_object_put(dump);
+    return mem ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the configuration");
+}
+
+bl_status bl_train_same_config(const bl_run_config *cfg, const char *run_dir) {
+    char *path = bl_path_join(run_dir, "config.json"), *text = NULL;
+    size_t size;
+    bl_status status = path ? config_text(cfg, &text, &size) : bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK) status = same_config(path, text);
+    free(path), free(text);
+    return status;
+}
+
 /* Overwriting starts from nothing: a checkpoint left over could be resumed, or outlive newer ones
  * in pruning. */
 static bl_status clear_old_run(const char *dir) {
@@ -59,22 +80,14 @@ static bl_status clear_old_run(const char *dir) {
 static bl_status prepare_folder(bl_trainer *t) {
     const bl_train_options *opt = t->opt;
     char *config = in_run(t, "config.json"), *ckpt = in_run(t, "ckpt"), *log = in_run(t, "log.txt");
-    struct json_object *dump = bl_config_dump(bl_run_schema_of(t->cfg->task), t->cfg);
     char *text = NULL;
     size_t size = 0;
     bl_status status;
-    if (!config || !ckpt || !log || !dump) {
+    if (!config || !ckpt || !log) {
         status = bl_fail(BL_ENOMEM, "out of memory");
         goto done;
     }
-    FILE *mem = open_memstream(&text, &size);
-    if (!mem) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
-        goto done;
-    }
-    bl_json_print(dump, mem);
-    fclose(mem);
-
+    BL_TRY_DONE(config_text(t->cfg, &text, &size));
     bool exists = bl_exists(config);
     if (opt->resume) {
         if (!exists) {
@@ -97,7 +110,6 @@ static bl_status prepare_folder(bl_trainer *t) {
     }
     BL_TRY_DONE(bl_log_set_file(log));
 done:
-    json_object_put(dump);
     free(config), free(ckpt), free(log), free(text);
     return status;
 }

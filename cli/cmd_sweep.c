@@ -1,0 +1,72 @@
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "train/sweep.h"
+
+typedef struct options {
+    const char *out;
+    bool table;
+} options;
+
+#define AT(field) offsetof(options, field)
+static const bl_option table[] = {{.name = "out",
+                                   .letter = 'o',
+                                   .type = BL_OPTION_STRING,
+                                   .offset = AT(out),
+                                   .value = "DIR",
+                                   .required = true,
+                                   .doc = "Folder of the runs and of the table."},
+                                  {.name = "table",
+                                   .type = BL_OPTION_FLAG,
+                                   .offset = AT(table),
+                                   .doc = "Train nothing; print the table of what is there."},
+                                  {0}};
+
+static bl_status run(const bl_invocation *in) {
+    const options *o = in->options;
+    bl_status status = BL_OK;
+    bl_sweep sweep;
+    bl_arena *arena = bl_arena_create(0);
+    char *line = bl_cli_command_line(in);
+    if (!arena || !line) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the sweep"));
+    BL_TRY_DONE(bl_sweep_load(in->words.positional[0], arena, &sweep));
+    bl_sweep_options opt = {.out_dir = o->out,
+                            .settings = {.n = in->words.n_settings, .v = in->words.settings},
+                            .table_only = o->table,
+                            .command_line = line,
+                            .cancel = bl_cli_watch_signals()};
+    BL_TRY_DONE(bl_sweep_execute(&sweep, &opt));
+    BL_TRY_DONE(bl_sweep_print(&sweep, &opt, stdout));
+done:
+    free(line);
+    bl_arena_destroy(arena);
+    return status;
+}
+
+const bl_command bl_sweep_command = {
+    .name = "sweep",
+    .summary = "Run a list of configurations with several seeds; print the table.",
+    .synopsis = "SWEEP --out DIR [OPTIONS] [KEY.PATH=VALUE]...",
+    .details =
+        "SWEEP is a JSON file:\n"
+        "\n"
+        "  {\"seeds\": [1, 2, 3],\n"
+        "   \"statistic\": \"median20\",\n"
+        "   \"runs\": [{\"name\": \"FixMatch\", \"config\": \"fixmatch.json\"},\n"
+        "            {\"name\": \"FixMatch + LA\", \"config\": \"fixmatch_la.json\"}]}\n"
+        "\n"
+        "\"settings\", of the sweep or of a run, and settings on the command line win over the\n"
+        "configurations. \"statistic\" says what stands for a classification run: last, best,\n"
+        "median20 (default) or mean20 of its evaluations. Started again, a sweep leaves finished\n"
+        "runs alone and continues the interrupted one. Runs go to DIR/NAME/seedN; the table to\n"
+        "DIR/sweep.md, sweep.csv and sweep.json: mean and sample standard deviation over seeds.\n",
+    .examples = "  ballast sweep configs/class/quick.json --out runs/quick\n"
+                "  ballast sweep configs/class/quick.json --out runs/quick --table\n",
+    .options = table,
+    .settings = BL_SETTINGS_DOTTED,
+    .min_words = 1,
+    .max_words = 1,
+    .options_size = sizeof(options),
+    .run = run,
+};

@@ -1,0 +1,43 @@
+/* A list of configurations, each run with several seeds, and the table of what came out.
+ *
+ * A sweep file: {"seeds": [1, 2, 3], "statistic": "median20", "settings": ["run.iterations=1000"],
+ *   "runs": [{"name": "FixMatch", "config": "fixmatch.json", "settings": ["optim.lr=0.1"]}, ...]}
+ * Configurations are relative to the file; settings of the sweep come first, then those of the run.
+ * The run with seed s goes to <out>/<name>/seed<s>. What is finished is left alone, what was
+ * interrupted is continued, so a sweep can be stopped and started at any time. */
+#ifndef BALLAST_TRAIN_SWEEP_H
+#define BALLAST_TRAIN_SWEEP_H
+
+#include "train/train.h"
+
+typedef struct bl_sweep_run {
+    const char *name, *config;
+    bl_strings settings;
+} bl_sweep_run;
+
+typedef struct bl_sweep {
+    bl_ints seeds;
+    const char *statistic; /* of classification runs: last, best, median20, mean20 */
+    bl_strings settings;
+    bl_sweep_run *run;
+    int32_t n_runs;
+} bl_sweep;
+
+/* Reads a sweep file; strings live in `arena`. BL_ECONFIG names line and key. */
+bl_status bl_sweep_load(const char *path, bl_arena *arena, bl_sweep *out);
+
+typedef struct bl_sweep_options {
+    const char *out_dir;
+    bl_strings settings; /* further settings, for every run; the last word */
+    bool table_only;     /* train nothing */
+    const char *command_line;
+    const volatile int *cancel;
+} bl_sweep_options;
+
+/* Trains what is not finished; after every run writes <out>/sweep.json, sweep.csv and sweep.md,
+ * mean and sample standard deviation over the seeds that are finished. */
+bl_status bl_sweep_execute(const bl_sweep *s, const bl_sweep_options *opt);
+/* The Markdown table as it stands. */
+bl_status bl_sweep_print(const bl_sweep *s, const bl_sweep_options *opt, FILE *f);
+
+#endif

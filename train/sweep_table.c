@@ -1,0 +1,248 @@
+#include "train/sweep_table.h"
+
+#include <json-c/json.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+
+enum { COLUMNS = 6, RUN_BYTES = 1 << 30 };
+static const char *const class_columns[COLUMNS] = {
+    "accuracy", "balanced_accuracy", "geometric_mean", "many", "medium", "few"};
+static const char *const detection_columns[COLUMNS] = {"AP",  "AP50",        "AP75",
+                                                       "APs", "AP_majority", "AP_minority"};
+
+typedef struct {
+    double v[COLUMNS];
+    bool there, classification;
+} result;
+
+typedef struct {
+    const bl_sweep *s;
+    result *r; /* [run][seed] */
+    bool classification;
+} table;
+
+static double number_at(struct json_object *o, const char *key) {
+    struct json_object *v;
+    return json_object_object_get_ex(o, key, &v) && v ? json_object_get_double(v) : NAN;
+}
+
+/* summary.json, the teacher where there is one. */
+static bool read_summary(const char *dir, const char *statistic, result *r) {
+    char *path = bl_path_join(dir, "summary.json");
+    bl_json doc = {0};
+    bool ok = false;
+    if (path && bl_exists(path) && bl_json_load(path, &doc) == BL_OK) {
+        struct json_object *models, *m, *e;
+        if (json_object_object_get_ex(doc.root, "models", &models) &&
+            (json_object_object_get_ex(models, "teacher", &m) ||
+             json_object_object_get_ex(models, "student", &m))) {
+            ok = true;
+            for (int c = 0; c < COLUMNS; c++)
+                r->v[c] = json_object_object_get_ex(m, class_columns[c], &e)
+                              ? number_at(e, statistic)
+                              : NAN;
+        }
+        bl_json_free(&doc);
+    }
+    free(path);
+    r->there = r->classification = ok;
+    return ok;
+}
+
+static void take_line(struct json_object *line, result *r, double *iter, bool *teacher) {
+    struct json_object *kind, *model;
+    if (!json_object_object_get_ex(line, "kind", &kind) ||
+        strcmp(json_object_get_string(kind), "eval") != 0 ||
+        !json_object_object_get_ex(line, "model", &model))
+        return;
+    double at = number_at(line, "iter");
+    bool is_teacher = strcmp(json_object_get_string(model), "teacher") == 0;
+    if (at < *iter || (at == *iter && *teacher && !is_teacher)) return;
+    for (int c = 0; c < COLUMNS; c++) r->v[c] = number_at(line, detection_columns[c]);
+    *iter = at, *teacher = is_teacher, r->there = true;
+}
+
+/* The last evaluation in metrics.jsonl. */
+static void read_detection(const char *dir, result *r) {
+    char *path = bl_path_join(dir, "metrics.jsonl"), *text = NULL;
+    size_t size = 0;
+    double iter = -1;
+    bool teacher = false;
+    if (path && bl_exists(path) && bl_read_file(path, RUN_BYTES, &text, &size) == BL_OK)
+        for (char *p = text, *end; p < text + size; p = end + 1) {
+            end = memchr(p, '\n', (size_t)(text + size - p));
+            bl_json line = {0};
+            if (!end || bl_json_parse(p, (size_t)(end - p), path, &line) != BL_OK) break;
+            take_line(line.root, r, &iter, &teacher);
+            bl_json_free(&line);
+        }
+    free(path), free(text);
+}
+
+static bl_status collect(const bl_sweep *s, const bl_sweep_options *opt, table *t) {
+    *t = (table){.s = s};
+    t->r = calloc((size_t)s->n_runs * (size_t)s->seeds.n, sizeof *t->r);
+    if (!t->r) return bl_fail(BL_ENOMEM, "out of memory for the table");
+    for (int32_t i = 0; i < s->n_runs * s->seeds.n; i++) {
+        char *dir = sweep_folder(s, opt, i / s->seeds.n, i % s->seeds.n);
+        if (!dir) return BL_ENOMEM;
+        if (!read_summary(dir, s->statistic, &t->r[i])) read_detection(dir, &t->r[i]);
+        t->classification |= t->r[i].classification;
+        free(dir);
+    }
+    return BL_OK;
+}
+
+static const char *const *columns_of(const table *t) {
+    return t->classification ? class_columns : detection_columns;
+}
+
+/* Mean and sample standard deviation over the seeds with a result; std NaN below two. */
+static int statistics(const table *t, int32_t run, int column, double *mean, double *std) {
+    double sum = 0, square = 0;
+    int n = 0;
+    const result *r = t->r + run * t->s->seeds.n;
+    for (int32_t i = 0; i < t->s->seeds.n; i++)
+        if (r[i].there && !isnan(r[i].v[column])) sum += r[i].v[column], n++;
+    *mean = n ? sum / n : NAN;
+    for (int32_t i = 0; i < t->s->seeds.n; i++)
+        if (r[i].there && !isnan(r[i].v[column]))
+            square += (r[i].v[column] - *mean) * (r[i].v[column] - *mean);
+    *std = n > 1 ? sqrt(square / (n - 1)) : NAN;
+    return n;
+}
+
+static void put_markdown(const table *t, FILE *f) {
+    const char *const *columns = columns_of(t);
+    fputs("| run | seeds |", f);
+    for (int c = 0; c < COLUMNS; c++) fprintf(f, " %s |", columns[c]);
+    fputs("\n|---|---|", f);
+    for (int c = 0; c < COLUMNS; c++) fputs("---|", f);
+    fputc('\n', f);
+    for (int32_t i = 0; i < t->s->n_runs; i++) {
+        double mean, std;
+        fprintf(f, "| %s | %d |", t->s->run[i].name, statistics(t, i, 0, &mean, &std));
+        for (int c = 0; c < COLUMNS; c++) {
+            statistics(t, i, c, &mean, &std);
+            if (isnan(mean))
+                fputs(" - |", f);
+            else if (isnan(std))
+                fprintf(f, " %.2f |", 100 * mean);
+            else
+                fprintf(f, " %.2f ± %.2f |", 100 * mean, 100 * std);
+        }
+        fputc('\n', f);
+    }
+    if (t->classification)
+        fprintf(f,
+                "\nPer cent; %s of each run's evaluations, mean ± sample standard deviation over "
+                "seeds.\n",
+                t->s->statistic);
+    else
+        fputs("\nPer cent; last evaluation, mean ± sample standard deviation over seeds.\n", f);
+}
+
+static void csv_value(FILE *f, double v) {
+    fputc(',', f);
+    if (!isnan(v)) fprintf(f, "%.10g", v);
+}
+
+/* One line a run and seed; the means are left to the reader's tool and to sweep.json. */
+static void put_csv(const table *t, FILE *f) {
+    const char *const *columns = columns_of(t);
+    fputs("run,seed", f);
+    for (int c = 0; c < COLUMNS; c++) fprintf(f, ",%s", columns[c]);
+    fputc('\n', f);
+    for (int32_t i = 0; i < t->s->n_runs * t->s->seeds.n; i++) {
+        if (!t->r[i].there) continue;
+        fputc('"', f);
+        for (const char *p = t->s->run[i / t->s->seeds.n].name; *p; p++)
+            fprintf(f, *p == '"' ? "\"\"" : "%c", *p);
+        fprintf(f, "\",%lld", (long long)t->s->seeds.v[i % t->s->seeds.n]);
+        for (int c = 0; c < COLUMNS; c++) csv_value(f, t->r[i].v[c]);
+        fputc('\n', f);
+    }
+}
+
+static struct json_object *row_json(const table *t, const bl_sweep_options *opt, int32_t run) {
+    const char *const *columns = columns_of(t);
+    struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+    struct json_object *means = json_object_new_object(), *stds = json_object_new_object();
+    json_object_object_add(o, "name", json_object_new_string(t->s->run[run].name));
+    json_object_object_add(o, "config", json_object_new_string(t->s->run[run].config));
+    for (int32_t i = 0; i < t->s->seeds.n; i++) {
+        const result *r = &t->r[run * t->s->seeds.n + i];
+        char *dir = r->there ? sweep_folder(t->s, opt, run, i) : NULL;
+        if (!dir) continue;
+        struct json_object *e = json_object_new_object();
+        json_object_object_add(e, "seed", json_object_new_int64(t->s->seeds.v[i]));
+        json_object_object_add(e, "folder", json_object_new_string(dir));
+        for (int c = 0; c < COLUMNS; c++)
+            json_object_object_add(e, columns[c], json_object_new_double(r->v[c]));
+        json_object_array_add(list, e);
+        free(dir);
+    }
+    for (int c = 0; c < COLUMNS; c++) {
+        double mean, std;
+        statistics(t, run, c, &mean, &std);
+        json_object_object_add(means, columns[c], json_object_new_double(mean));
+        json_object_object_add(stds, columns[c], json_object_new_double(std));
+    }
+    json_object_object_add(o, "mean", means);
+    json_object_object_add(o, "std", stds);
+    json_object_object_add(o, "runs", list);
+    return o;
+}
+
+static bl_status write_json(const table *t, const bl_sweep_options *opt, const char *path) {
+    struct json_object *root = json_object_new_object(), *rows = json_object_new_array();
+    json_object_object_add(
+        root, "protocol",
+        json_object_new_string(t->classification ? "classification" : "detection"));
+    json_object_object_add(root, "statistic",
+                           json_object_new_string(t->classification ? t->s->statistic : "last"));
+    for (int32_t i = 0; i < t->s->n_runs; i++) json_object_array_add(rows, row_json(t, opt, i));
+    json_object_object_add(root, "rows", rows);
+    bl_status status = bl_json_save(root, path);
+    json_object_put(root);
+    return status;
+}
+
+static bl_status write_text(const table *t, const char *path,
+                            void (*put)(const table *t, FILE *f)) {
+    bl_outfile o = {0};
+    bl_status status = bl_outfile_open(path, &o);
+    if (status == BL_OK) {
+        put(t, o.f);
+        status = bl_outfile_commit(&o);
+    }
+    bl_outfile_abort(&o);
+    return status;
+}
+
+bl_status sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt) {
+    table t;
+    char *json = bl_path_join(opt->out_dir, "sweep.json");
+    char *csv = bl_path_join(opt->out_dir, "sweep.csv"),
+         *md = bl_path_join(opt->out_dir, "sweep.md");
+    bl_status status = collect(s, opt, &t);
+    if (status == BL_OK && (!json || !csv || !md)) status = bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK) status = write_json(&t, opt, json);
+    if (status == BL_OK) status = write_text(&t, csv, put_csv);
+    if (status == BL_OK) status = write_text(&t, md, put_markdown);
+    free(t.r);
+    free(json), free(csv), free(md);
+    return status;
+}
+
+bl_status bl_sweep_print(const bl_sweep *s, const bl_sweep_options *opt, FILE *f) {
+    table t;
+    bl_status status = collect(s, opt, &t);
+    if (status == BL_OK) put_markdown(&t, f);
+    free(t.r);
+    return status;
+}
