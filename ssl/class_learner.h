@@ -34,10 +34,11 @@ typedef struct bl_class_needs {
     bool unlabelled;      /* unlabelled images: one weak view (view 0) and ... */
     int strong;           /* ... so many strong ones (views 1..strong), 0..BL_CLASS_MAX_STRONG */
     bool labelled_strong; /* also a strong view (view 1) of labelled images */
-    bl_class_view_kind labelled_view; /* view 0 of labelled images; WEAK unless changed */
+    bl_class_view_kind labelled_view[2]; /* WEAK and STRONG unless changed */
     bl_class_view_kind
         unlabelled_view[1 + BL_CLASS_MAX_STRONG]; /* WEAK, STRONG, STRONG unless changed */
     bl_class_order labelled_order;
+    bool pretext;           /* learns no classes (pre-training): no evaluation */
     bool labels_unlabelled; /* the unlabelled images join the labelled list with labels of their own
                                (self-training): see bl_class_env.pseudo */
 } bl_class_needs;

@@ -14,6 +14,8 @@ static const bl_class_plugin_type *const types[] = {
     &bl_daso_plugin,
     &bl_semi_plugin,
     &bl_bacon_plugin,
+    &bl_rotation_plugin,
+    &bl_moco_plugin,
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -36,7 +38,7 @@ static const bl_schema ema_schema = {"method.ema", "The moving average of the we
 #define AT(member) offsetof(bl_class_method_config, member)
 static const bl_field fields[] = {
     {"name", BL_T_STRING, AT(name), "\"supervised\"", 0, 0, NULL, NULL,
-     "The base learner: supervised, fixmatch.", NULL},
+     "The base learner: supervised, fixmatch; rotation and moco pre-train without labels.", NULL},
     {"plugins", BL_T_STRINGS, AT(plugins), "[]", 0, 0, NULL, NULL,
      "What is added to it, in order: la, da, gb, abc, daso, semi, bacon.", NULL},
     {"epoch", BL_T_INT, AT(epoch), "500", 1, 1e9, NULL, "iterations",
@@ -49,6 +51,7 @@ static const bl_field fields[] = {
     {"supervised", BL_T_SECTION, AT(supervised), NULL, 0, 0, NULL, NULL, "",
      &bl_class_supervised_schema},
     {"fixmatch", BL_T_SECTION, AT(fixmatch), NULL, 0, 0, NULL, NULL, "", &bl_fixmatch_schema},
+    {"moco", BL_T_SECTION, AT(moco), NULL, 0, 0, NULL, NULL, "", &bl_moco_schema},
     {"la", BL_T_SECTION, AT(la), NULL, 0, 0, NULL, NULL, "", &bl_logit_adjust_schema},
     {"da", BL_T_SECTION, AT(da), NULL, 0, 0, NULL, NULL, "", &bl_align_schema},
     {"gb", BL_T_SECTION, AT(gb), NULL, 0, 0, NULL, NULL, "", &bl_gradient_balance_schema},
@@ -116,7 +119,7 @@ bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t class
     int n;
     BL_TRY(resolve(cfg, list, &n));
     *out = (bl_class_needs){.n_heads = 1,
-                            .labelled_view = BL_CLASS_WEAK,
+                            .labelled_view = {BL_CLASS_WEAK, BL_CLASS_STRONG},
                             .unlabelled_view = {BL_CLASS_WEAK, BL_CLASS_STRONG, BL_CLASS_STRONG}};
     out->head[0] = (bl_head_spec){.name = "f", .kind = BL_HEAD_LINEAR, .out = classes};
     for (int i = 0; i < n; i++)

@@ -16,6 +16,8 @@
 #include "ssl/fixmatch.h"
 #include "ssl/gradient_balance.h"
 #include "ssl/logit_adjust.h"
+#include "ssl/moco.h"
+#include "ssl/rotation.h"
 #include "ssl/semi.h"
 
 typedef enum bl_ema_buffers { BL_EMA_AVERAGE, BL_EMA_COPY } bl_ema_buffers;
@@ -35,6 +37,7 @@ struct bl_class_method_config {
     bl_class_ema_config ema;
     bl_class_supervised_config supervised;
     bl_fixmatch_config fixmatch;
+    bl_moco_config moco;
     bl_logit_adjust_config la;
     bl_align_config da;
     bl_gradient_balance_config gb;

@@ -124,7 +124,7 @@ static bl_status create_loader(bl_task *k, const bl_learner *l) {
                             .batch = (int32_t)c->cfg->batch.labelled,
                             .order = n->labelled_order,
                             .n_views = 1 + n->labelled_strong,
-                            .views = {n->labelled_view, BL_CLASS_STRONG}},
+                            .views = {n->labelled_view[0], n->labelled_view[1]}},
                            {.set = u->set,
                             .n = u->n,
                             .images = u->image,
@@ -195,7 +195,8 @@ static int64_t skipped(const bl_task *k) {
 }
 
 static bool has_test(const bl_task *k) {
-    return ((const classification *)k)->data.sets.test != NULL;
+    const classification *c = (const classification *)k;
+    return c->data.sets.test && !c->needs.pretext;
 }
 
 static bl_status log_evaluation(const bl_task_evaluation *e, const bl_accuracy *a) {

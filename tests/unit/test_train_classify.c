@@ -119,6 +119,10 @@ static void check_acts(const char *name, const char *one, const char *two) {
     CHECK(strstr(text, one) && strstr(text, two));
     free(text);
 }
+static const char *const rotation[] = {"method.name=rotation", "method.ema.keep=0", NULL};
+static const char *const moco[] = {"method.name=moco",        "method.moco.queue=20",
+                                   "method.moco.dim=8",       "method.ema.keep=0.99",
+                                   "method.ema.warmup=false", NULL};
 
 static void check_folder(void) {
     const char *const files[] = {"config.json",
@@ -218,6 +222,7 @@ static void test_refusals(void) {
     refuse((const char *const[]){"longtail.labelled_head=100", NULL}, BL_ECONFIG, "");
     refuse((const char *const[]){"method.name=fixmatch", "method.pseudo_labels=x", NULL},
            BL_ECONFIG, "supervised");
+    refuse((const char *const[]){"method.name=moco", NULL}, BL_ECONFIG, "multiple");
     refuse((const char *const[]){"method.pseudo_labels=/nowhere/run", NULL}, BL_EIO,
            "pseudo_labels");
 
@@ -245,6 +250,9 @@ int main(void) {
     check_acts("daso", "\"daso_align\"", "\"abc_unsup\"");
     check_acts("semi", "\"embedding2\"", "\"semi_bank\"");
     check_acts("bacon", "\"contrast\"", "\"bacon_reliable\"");
+    check_resume("rotation", rotation);
+    check_resume("moco", moco);
+    CHECK(!bl_exists(in("moco/summary.json")));
     check_folder();
     test_second_stages();
     test_refusals();
