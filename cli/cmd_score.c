@@ -233,8 +233,8 @@ static bl_status read_truth(const options *o, bool masks, bl_dataset **out) {
     if (!bl_is_dir(o->gt)) {
         if (o->classes || o->zero_based)
             return bl_fail(BL_ECONFIG, "--classes and --zero-based are for Pascal VOC folders");
-        return bl_coco_read(o->gt, o->images ? o->images : "", &(bl_read_options){.masks = masks},
-                            out);
+        return bl_coco_read(o->gt, o->images ? o->images : "",
+                            &(bl_read_options){.evaluation = true, .masks = masks}, out);
     }
     const char **names;
     int n;

@@ -28,7 +28,7 @@ typedef struct reader {
     coco_parser p;
     bl_segmentation segmentation; /* p's, when masks are read */
     const char *name;
-    bool skip_bad, images_only;
+    bool skip_bad, images_only, evaluation;
     int64_t skipped, max_ann_id;
     bl_arena *arena;
     refs image_refs, category_refs;
@@ -86,6 +86,24 @@ static bl_status settle(reader *r, const coco_record *rec, bool *drop) {
     return BL_OK;
 }
 
+/* Stands for a name where an evaluation needs none. */
+static const char *id_text(reader *r, int64_t id) {
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)id);
+    return bl_strpool_add(&r->p.pool, text, (size_t)n);
+}
+
+static void check_size(reader *r, const coco_record *rec) {
+    int least = r->evaluation ? 0 : 1;
+    if (!r->evaluation && !(rec->seen & COCO_WIDTH_BIT)) coco_defect(&r->p, "\"width\" is missing");
+    if (!r->evaluation && !(rec->seen & COCO_HEIGHT_BIT))
+        coco_defect(&r->p, "\"height\" is missing");
+    if (rec->width < least || rec->height < least || rec->width > BL_IMAGE_MAX_SIDE ||
+        rec->height > BL_IMAGE_MAX_SIDE)
+        coco_defect(&r->p, "size %lldx%lld, expected sides of 1 to %d pixels",
+                    (long long)rec->width, (long long)rec->height, BL_IMAGE_MAX_SIDE);
+}
+
 static bl_status add_image(reader *r, int64_t number) {
     coco_record rec;
     bool drop;
@@ -96,14 +114,12 @@ static bl_status add_image(reader *r, int64_t number) {
         const char *slash = strrchr(rec.coco_url, '/');
         file = slash ? slash + 1 : rec.coco_url;
     }
+    if (!r->p.why[0]) check_size(r, &rec);
     if (!r->p.why[0]) {
         BL_TRY(ref_number(r, &r->image_refs, rec.id, &k));
+        if (r->evaluation && (!file || !*file)) file = id_text(r, rec.id);
         if (!file || !*file)
             coco_defect(&r->p, "\"file_name\" is missing (and so is \"coco_url\")");
-        if (rec.width < 1 || rec.height < 1 || rec.width > BL_IMAGE_MAX_SIDE ||
-            rec.height > BL_IMAGE_MAX_SIDE)
-            coco_defect(&r->p, "size %lldx%lld, expected sides of 1 to %d pixels",
-                        (long long)rec.width, (long long)rec.height, BL_IMAGE_MAX_SIDE);
         if (r->image_refs.v[k].index >= 0)
             coco_defect(&r->p, "the image id is used twice (first: %s); ids must be unique",
                         r->images[r->image_refs.v[k].index].file);
@@ -126,7 +142,9 @@ static bl_status add_category(reader *r, int64_t number) {
     BL_TRY(coco_record_read(&r->p, coco_category_fields, &rec));
     if (!r->p.why[0]) {
         BL_TRY(ref_number(r, &r->category_refs, rec.id, &k));
-        if (!*rec.name) coco_defect(&r->p, "\"name\" is empty");
+        if (r->evaluation && !rec.name) rec.name = id_text(r, rec.id);
+        if (!rec.name || !*rec.name)
+            coco_defect(&r->p, "\"name\" is %s", rec.name ? "empty" : "missing");
         if (rec.image_count < 0 || rec.instance_count < 0)
             coco_defect(&r->p, "\"image_count\" or \"instance_count\" is negative");
         if (r->category_refs.v[k].index >= 0)
@@ -401,7 +419,11 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
     reader r = {.p.j = j, .name = name, .role = ""};
     bl_status status;
     if (opt && opt->masks) r.p.segmentation = &r.segmentation;
-    if (opt) r.skip_bad = opt->skip_bad, r.images_only = opt->images_only;
+    if (opt) {
+        r.skip_bad = opt->skip_bad;
+        r.images_only = opt->images_only;
+        r.evaluation = opt->evaluation;
+    }
     r.arena = r.p.pool.arena = bl_arena_create(0);
     if (!r.arena) {
         status = bl_fail(BL_ENOMEM, "%s: out of memory", name);

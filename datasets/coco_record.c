@@ -9,15 +9,15 @@
 #define AT(member) offsetof(coco_record, member)
 const coco_field coco_image_fields[] = {
     {"id", INTEGER, true, AT(id)},
-    {"width", INTEGER, true, AT(width)},
-    {"height", INTEGER, true, AT(height)},
+    {"width", INTEGER, false, AT(width)},
+    {"height", INTEGER, false, AT(height)},
     {"file_name", STRING, false, AT(file_name)},
     {"coco_url", STRING, false, AT(coco_url)},
     {"neg_category_ids", ID_LIST, false, AT(negative)},
     {"not_exhaustive_category_ids", ID_LIST, false, AT(not_exhaustive)},
     {0}};
 const coco_field coco_category_fields[] = {{"id", INTEGER, true, AT(id)},
-                                           {"name", STRING, true, AT(name)},
+                                           {"name", STRING, false, AT(name)},
                                            {"supercategory", STRING, false, AT(supercategory)},
                                            {"frequency", STRING, false, AT(frequency)},
                                            {"image_count", INTEGER, false, AT(image_count)},

@@ -42,7 +42,8 @@ typedef struct coco_parser {
 } coco_parser;
 
 extern const coco_field coco_image_fields[], coco_category_fields[], coco_ann_fields[];
-enum { COCO_BBOX_BIT = 1 << 3, COCO_AREA_BIT = 1 << 4 }; /* in coco_ann_fields */
+enum { COCO_WIDTH_BIT = 1 << 1, COCO_HEIGHT_BIT = 1 << 2 }; /* in coco_image_fields */
+enum { COCO_BBOX_BIT = 1 << 3, COCO_AREA_BIT = 1 << 4 };    /* in coco_ann_fields */
 
 /* Reads the next value as a record. Fails only on broken JSON or for want of memory; whatever else
  * is wrong with the record is noted in p->why. */

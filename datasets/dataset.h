@@ -35,8 +35,8 @@ typedef struct bl_ann {
 
 typedef struct bl_image_info {
     int64_t id;
-    const char *file; /* relative to bl_dataset.image_dir */
-    int32_t width, height;
+    const char *file;          /* relative to bl_dataset.image_dir */
+    int32_t width, height;     /* 0: not known (only with bl_read_options.evaluation) */
     int32_t first_ann, n_anns; /* range in anns */
 } bl_image_info;
 
@@ -84,6 +84,9 @@ typedef struct bl_read_options {
     int64_t n_unlisted;   /* out: ids in the images' LVIS lists that no category has, left out */
     bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
                              only */
+    /* COCO: what scores do not depend on may be absent, as for pycocotools: images' file_name and
+     * categories' name (the id then), images' width and height (0 then). */
+    bool evaluation;
     bool masks; /* COCO: keep "segmentation"; a broken one is a defect. A missing bbox is then that
                    of the mask. */
 } bl_read_options;
@@ -131,6 +134,7 @@ static inline bool bl_ann_degenerate(const bl_ann *a) {
 }
 /* Reaches more than BL_BOX_SLACK px outside the image. */
 static inline bool bl_ann_outside(const bl_ann *a, const bl_image_info *im) {
+    if (im->width <= 0 || im->height <= 0) return false; /* not known */
     return a->x < -BL_BOX_SLACK || a->y < -BL_BOX_SLACK || a->x + a->w > im->width + BL_BOX_SLACK ||
            a->y + a->h > im->height + BL_BOX_SLACK;
 }

@@ -20,9 +20,10 @@ static void check_mask(const bl_mask *m) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    for (int mode = 0; mode < 4; mode++) {
+    for (int mode = 0; mode < 8; mode++) {
         bool lenient = mode & 1;
-        bl_read_options opt = {.skip_bad = lenient, .images_only = lenient, .masks = mode & 2};
+        bl_read_options opt = {
+            .skip_bad = lenient, .images_only = lenient, .masks = mode & 2, .evaluation = mode & 4};
         bl_dataset *d;
         if (bl_coco_read_memory(data, size, "fuzz", "", &opt, &d) != BL_OK) continue;
         /* What was accepted must hang together. */

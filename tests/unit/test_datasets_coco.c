@@ -427,6 +427,30 @@ static void federated_lists(const char *path) {
     CHECK_FAILS(bl_dataset_build(&parts, &d), BL_EINVAL, "leave the 1 categories");
 }
 
+/* Enough for pycocotools, and for an evaluation; not for training. */
+static void bare_files(void) {
+    static const char text[] = "{\"images\":[{\"id\":7},{\"id\":8,\"width\":4,\"height\":3}],"
+                               "\"categories\":[{\"id\":5}],\"annotations\":["
+                               "{\"id\":1,\"image_id\":7,\"category_id\":5,\"bbox\":[0,0,9,9],"
+                               "\"segmentation\":[[0,0,2,0,2,3]]}]}";
+    bl_read_options opt = {.evaluation = true};
+    bl_dataset *d;
+    CHECK_OK(parse(text, &opt, &d));
+    CHECK_STR(d->images[0].file, "7");
+    CHECK_STR(d->categories[0].name, "5");
+    CHECK_EQ(d->images[0].width, 0);
+    CHECK_EQ(d->images[1].height, 3);
+    CHECK_EQ(d->n_clipped, 0); /* nobody knows */
+    bl_dataset_free(d);
+    opt.masks = true;
+    CHECK_FAILS(parse(text, &opt, &d), BL_EFORMAT,
+                "(id 1): \"segmentation\": polygon in an image of 0 x 0 pixels");
+    CHECK_FAILS(parse(text, NULL, &d), BL_EFORMAT, "images[0]: (id 7): \"width\" is missing");
+    opt = (bl_read_options){.evaluation = true};
+    CHECK_FAILS(parse("{\"images\":[{\"id\":7,\"width\":-1}]}", &opt, &d), BL_EFORMAT, "size -1x0");
+    CHECK_FAILS(parse("{\"images\":[{\"width\":1}]}", &opt, &d), BL_EFORMAT, "\"id\" is missing");
+}
+
 static void parts_and_subsets(const char *path) {
     const bl_category cats[] = {{.id = 1, .name = "x\"\n", .frequency = 'c'}};
     const bl_image_info images[] = {{.id = 5, .file = "p", .width = 9, .height = 9},
@@ -589,6 +613,7 @@ int main(void) {
     random_numbers_round_like_strtod();
     window_edges_do_not_matter(path);
     federated_lists(path);
+    bare_files();
     parts_and_subsets(path);
     bl_dataset *d;
     CHECK_FAILS(bl_coco_read("/nonexistent/x.json", "", NULL, &d), BL_EIO,
