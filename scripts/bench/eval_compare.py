@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -33,6 +34,22 @@ def ours(a, files, protocol="coco", threads=None):
     return run(command + ([protocol] if len(files) > 1 else []), **settings)
 
 
+def score(a, files, protocol="coco"):
+    """The command, with its error analysis and files; end to end."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [os.path.join(a.build, "ballast"), "score", "--gt", files[0], "--dt", files[1],
+                   "--protocol", protocol, "--out", out]
+        start = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, use = os.wait4(child.pid, 0)
+        total = time.perf_counter() - start
+        if status:
+            sys.exit(f"bench-eval: failed: {' '.join(command)}")
+        with open(os.path.join(out, "metrics.json")) as f:
+            metrics = json.load(f)
+    return dict(metrics, total=total, cpu=use.ru_utime + use.ru_stime, peak_mb=use.ru_maxrss / 1024)
+
+
 def theirs(tool, files):
     return run([sys.executable, os.path.join(HERE, "eval_tool.py"), tool, *files])
 
@@ -43,18 +60,20 @@ def fastest(rounds, f):
 
 def table(title, rows):
     print(f"\n{title}\n  {'':34}{'ground truth':>13}{'results':>9}{'evaluate':>10}{'total s':>9}"
-          f"{'peak MB':>9}  AP")
+          f"{'CPU s':>8}{'peak MB':>9}  AP")
     for name, r in rows:
-        print(f"  {name:34}{r['read_gt']:13.2f}{r.get('read_dt', 0):9.2f}{r.get('evaluate', 0):10.2f}"
-              f"{r['total']:9.2f}{r['peak_mb']:9.0f}  {r.get('AP', '')}")
+        stages = "".join(f"{r[k]:{w}.2f}" if k in r else " " * w
+                         for k, w in (("read_gt", 13), ("read_dt", 9), ("evaluate", 10)))
+        print(f"  {name:34}{stages}"
+              f"{r['total']:9.2f}{r['cpu']:8.2f}{r['peak_mb']:9.0f}  {r.get('AP', '')}")
 
 
 def compare(rows):
     """Ratios of the others to the first row."""
     (_, us), others = rows[0], rows[1:]
     for name, r in others:
-        print(f"  {r['total'] / us['total']:.1f}x as fast as {name}, peak memory 1/"
-              f"{r['peak_mb'] / us['peak_mb']:.1f} of it")
+        print(f"  {name}: {r['total'] / us['total']:.1f} times our time, {r['cpu'] / us['cpu']:.1f} times "
+              f"our CPU time, {r['peak_mb'] / us['peak_mb']:.1f} times our peak memory")
         for key in ("AP", "AP50", "APs", "APr", "AR100", "AR"):
             if key in r and key in us and abs(r[key] - us[key]) > 1e-12:
                 sys.exit(f"bench-eval: {name} disagrees: {key} {r[key]!r}, ours {us[key]!r}")
@@ -64,6 +83,7 @@ def coco(a):
     files = data(a, "coco", "coco")
     rows = [("ballast", fastest(a.rounds, lambda: ours(a, files))),
             ("ballast, 1 thread", fastest(a.rounds, lambda: ours(a, files, threads=1))),
+            ("ballast score", fastest(a.rounds, lambda: score(a, files))),
             ("faster-coco-eval", fastest(a.rounds, lambda: theirs("faster-coco-eval", files)))]
     if not a.skip_slow:
         rows.append(("pycocotools", theirs("pycocotools", files)))
@@ -82,6 +102,7 @@ def lvis(a):
     compare(rows)
     whole = [("ballast", fastest(a.rounds, lambda: ours(a, full, "lvis"))),
              ("ballast, 1 thread", fastest(1, lambda: ours(a, full, "lvis", threads=1))),
+             ("ballast score", fastest(1, lambda: score(a, full, "lvis"))),
              ("ballast, lvis-fixed", fastest(1, lambda: ours(a, full, "lvis-fixed")))]
     table("LVIS: 20,000 images, 6,000,000 detections, 1,203 classes", whole)
     if not a.skip_slow:
@@ -120,7 +141,7 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--data", default="build/bench-eval")
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--lvis-images", type=int, default=1000)
+    p.add_argument("--lvis-images", type=int, default=500)
     p.add_argument("--skip-slow", action="store_true")
     p.add_argument("--json")
     a = p.parse_args()

@@ -9,11 +9,10 @@ import resource
 import sys
 import time
 
-start = time.perf_counter()
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 
 
-def coco(COCO, COCOeval, gt, dt):
+def coco(gt, dt):
     g = COCO(gt)
     loaded = time.perf_counter()
     d = g.loadRes(dt)
@@ -30,7 +29,6 @@ def lvis(gt, dt):
     import logging
     import numpy as np
     np.float = float  # lvis 0.5 still spells it so
-    from lvis import LVIS, LVISEval, LVISResults
     logging.disable(logging.WARNING)
     g = LVIS(gt)
     loaded = time.perf_counter()
@@ -42,24 +40,29 @@ def lvis(gt, dt):
                 **{k.split("@")[0]: float(v) for k, v in ev.get_results().items()})
 
 
+def cpu():
+    use = resource.getrusage(resource.RUSAGE_SELF)
+    return use.ru_utime + use.ru_stime
+
+
 tool, files = sys.argv[1], sys.argv[2:]
+if tool == "lvis":
+    from lvis import LVIS, LVISEval, LVISResults
+elif tool == "faster-coco-eval":
+    from faster_coco_eval import COCO, COCOeval_faster as COCOeval
+else:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+imports = cpu()  # neither their time nor their CPU time counts
+begin = time.perf_counter()
 with contextlib.redirect_stdout(io.StringIO()):
-    begin = time.perf_counter()
     if tool == "lvis":
         out = lvis(*files)
-    elif tool == "faster-coco-eval":
-        from faster_coco_eval import COCO, COCOeval_faster
-        begin = time.perf_counter()
-        out = coco(COCO, COCOeval_faster, *files)
+    elif tool == "pycocotools-load":
+        COCO(files[0])
+        out = dict(read_gt=time.perf_counter() - begin)
     else:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-        begin = time.perf_counter()
-        if tool == "pycocotools-load":
-            COCO(files[0])
-            out = dict(read_gt=time.perf_counter() - begin)
-        else:
-            out = coco(COCO, COCOeval, *files)
-out.update(total=time.perf_counter() - begin, with_imports=time.perf_counter() - start,
+        out = coco(*files)
+out.update(total=time.perf_counter() - begin, cpu=cpu() - imports,
            peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 print(json.dumps(out))

@@ -46,7 +46,10 @@ static bl_status bench(int argc, char **argv) {
     }
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    printf(", \"total\": %.4f, \"peak_mb\": %.1f}\n", now() - start, (double)use.ru_maxrss / 1024);
+    double cpu = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+                 1e-6 * (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
+    printf(", \"total\": %.4f, \"cpu\": %.4f, \"peak_mb\": %.1f}\n", now() - start, cpu,
+           (double)use.ru_maxrss / 1024);
 done:
     bl_eval_result_free(&r);
     bl_detections_free(&dt);
