@@ -15,8 +15,17 @@ static bl_dataset *ground_truth(void) {
     bl_image_info images[3] = {{.id = 3, .file = "3", .width = 100, .height = 100},
                                {.id = 1, .file = "1", .width = 100, .height = 100},
                                {.id = 2, .file = "2", .width = 100, .height = 100}};
+    static const int32_t absent[] = {1, 2}, partly[] = {0};
+    bl_federated lists[3] = {{.stated = true},
+                             {.stated = true, .negative = absent, .n_negative = 2},
+                             {.stated = true, .not_exhaustive = partly, .n_not_exhaustive = 1}};
     bl_ann anns[9];
-    for (int i = 0; i < 9; i++)
+    bl_mask masks[9];
+    bl_rle r = {0};
+    bl_strpool pool = {.arena = bl_arena_create(0)};
+    for (int i = 0; i < 9; i++) {
+        HOLDS(bl_rle_from_box((const double[4]){10 * i, 5, 20, 30}, 100, 100, &r) == BL_OK);
+        HOLDS(bl_mask_keep(&pool, &r, &masks[i]) == BL_OK);
         anns[i] = (bl_ann){.id = i,
                            .x = 10 * i,
                            .y = 5,
@@ -26,16 +35,21 @@ static bl_dataset *ground_truth(void) {
                            .image = i / 3,
                            .category = i % 2,
                            .iscrowd = i % 4 == 3};
+    }
     bl_dataset parts = {.name = "gt",
                         .image_dir = "",
                         .categories = categories,
                         .images = images,
                         .anns = anns,
+                        .masks = masks,
+                        .federated = lists,
                         .n_categories = 3,
                         .n_images = 3,
                         .n_anns = 9};
     bl_dataset *gt;
     HOLDS(bl_dataset_build(&parts, &gt) == BL_OK);
+    bl_rle_free(&r);
+    bl_arena_destroy(pool.arena);
     return gt;
 }
 
@@ -47,6 +61,15 @@ static void check_ranges(const bl_eval_result *r) {
         HOLDS(r->precision[i] == -1 || (r->precision[i] >= 0 && r->precision[i] <= 1));
     bl_eval_summary s = bl_eval_summarise(r, NULL);
     HOLDS(s.AP >= 0 && s.AP <= 1 && s.AR1 <= s.AR10 && s.AR10 <= s.AR100 && s.AR100 <= 1);
+    HOLDS(s.AR >= -1 && s.AR <= 1);
+}
+
+/* Under a protocol that the analysis does not follow. */
+static void check_protocol(const bl_dataset *gt, const bl_detections *d, bl_eval_params p) {
+    bl_eval_result r;
+    HOLDS(bl_eval_run(gt, d, &p, &r) == BL_OK);
+    check_ranges(&r);
+    bl_eval_result_free(&r);
 }
 
 /* The analysis agrees with the evaluator, and its parts with each other. */
@@ -104,6 +127,8 @@ static void with_masks(const uint8_t *data, size_t size, const bl_dataset *gt) {
         HOLDS(bl_rle_check(&r) == BL_OK && bl_rle_area(&r) == d.masks[i].area);
         HOLDS(d.box_area || bl_detection_area(&d, i) == d.masks[i].area);
     }
+    check_protocol(gt, &d, bl_eval_params_coco_segm());
+    check_protocol(gt, &d, bl_eval_params_lvis(BL_IOU_SEGM));
     if (d.n < 64) round_trip(&d, gt);
     bl_rle_free(&r);
     bl_detections_free(&d);
@@ -127,6 +152,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_analysis(gt, &d, &r);
         bl_eval_result_free(&r);
     }
+    bl_eval_params agnostic = bl_eval_params_coco();
+    agnostic.class_agnostic = true;
+    check_protocol(gt, &d, agnostic);
+    check_protocol(gt, &d, bl_eval_params_lvis(BL_IOU_BBOX));
+    check_protocol(gt, &d, bl_eval_params_lvis_fixed(BL_IOU_BBOX));
     if (d.n < 64) round_trip(&d, gt);
     bl_detections_free(&d);
     return 0;
