@@ -10,6 +10,8 @@ const bl_winograd *bl_winograd_for(const bl_conv_shape *s, bl_winograd_dir dir) 
         s->icb != w->block || s->ocb != w->block || s->n < 1 || s->oh < 1 || s->ow < 1) {
         return NULL;
     }
+    /* oneDNN 2 has only its reference code, a hundred times slower, for these. */
+    if (dir == BL_WINOGRAD_BWD_WEIGHTS && s->oh <= 2 && s->ow <= 2) return w;
     /* Few channels leave the transforms without products to save; few tiles do not pay for
      * transforming the weights, whose size the products of a tile share. Border tiles count by
      * their fill. */
