@@ -47,7 +47,7 @@ const char rep_css[] =
     "background:var(--l)}"
     "svg.mk{display:inline-block;width:.85em;height:.85em;margin-right:.35em;vertical-align:-.06em;"
     "max-width:none}"
-    ".scroll{overflow-x:auto;overflow-y:hidden;position:relative}"
+    ".scroll{overflow-x:auto;overflow-y:hidden;position:relative;padding-bottom:2px}"
     ".tall{max-height:34rem;overflow:auto;border-bottom:1px solid var(--line)}"
     ".tall thead th{position:sticky;top:0;background:var(--page);z-index:2}"
     "table{border-collapse:separate;border-spacing:0;font-size:.87rem;"

@@ -76,11 +76,22 @@ static int report_class(const rep_report *r, const rep_run *run, int own) {
 
 static void draw(FILE *f, const rep_report *r, int method, const map *m) {
     const rep_run *run = rep_first(r, method);
-    double extent = 1e-9;
-    for (int64_t i = 0; i < 2 * m->n; i++) extent = fmax(extent, fabs(m->y[i]));
-    svg_plot p = {
-        .f = f, .width = 520, .height = 520, .left = 4, .top = 4, .right = 516, .bottom = 516};
-    p.x = p.y = (svg_axis){-1.03 * extent, 1.03 * extent, false, SVG_PLAIN, NULL};
+    /* One unit for both axes; the frame as high as the map needs. */
+    double lo[2] = {INFINITY, INFINITY}, hi[2] = {-INFINITY, -INFINITY};
+    for (int64_t i = 0; i < 2 * m->n; i++)
+        lo[i & 1] = fmin(lo[i & 1], m->y[i]), hi[i & 1] = fmax(hi[i & 1], m->y[i]);
+    double across = 1.06 * fmax(fmax(hi[0] - lo[0], (hi[1] - lo[1])), 1e-9);
+    double ratio = fmax(fmin(1.06 * (hi[1] - lo[1]) / across, 1), .5);
+    svg_plot p = {.f = f,
+                  .width = 520,
+                  .height = 8 + 512 * ratio,
+                  .left = 4,
+                  .top = 4,
+                  .right = 516,
+                  .bottom = 4 + 512 * ratio};
+    double x = (lo[0] + hi[0]) / 2, y = (lo[1] + hi[1]) / 2, up = ratio * across;
+    p.x = (svg_axis){x - across / 2, x + across / 2, false, SVG_PLAIN, NULL};
+    p.y = (svg_axis){y - up / 2, y + up / 2, false, SVG_PLAIN, NULL};
     fputs("<figure><figcaption>", f);
     rep_method_name(f, r, method);
     fprintf(f, "<small>%lld", (long long)m->n);

@@ -121,12 +121,16 @@ static void table_head(FILE *f, const rep_report *r, const column *columns, int 
     if (iterations) rep_heading(f, true, "Finished training iterations", "Iteration");
     for (int c = 0; c < n; c++) {
         const rep_column *metric = &r->summary.v[columns[c].key];
-        rep_heading_begin(f, true, metric->title);
-        html_text(f, metric->name);
+        const char *group = columns[c].group >= 0 ? r->groups[columns[c].group] : NULL;
+        bool brief = group && strlen(metric->name) > 6; /* the first column has the name */
+        rep_heading_begin(f, true,
+                          group ? rep_text(r, "%s of the classes in \"%s\"", metric->name, group)
+                                : metric->title);
+        html_text(f, brief ? group : metric->name);
         fputs("</button>", f);
-        if (columns[c].group >= 0) {
+        if (group && !brief) {
             fputs("<small>", f);
-            html_text(f, r->groups[columns[c].group]);
+            html_text(f, group);
             fputs("</small>", f);
         }
         fputs("</th>", f);

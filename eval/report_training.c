@@ -90,8 +90,8 @@ static void series_panel(FILE *f, const rep_report *r, const char *key) {
 }
 
 static bool is_loss(const char *key) {
-    return strncmp(key, "loss", 4) == 0 || strncmp(key, "sup_", 4) == 0 ||
-           strncmp(key, "unsup_", 6) == 0;
+    return strncmp(key, "loss", 4) == 0 || strncmp(key, "sup", 3) == 0 ||
+           strncmp(key, "unsup", 5) == 0;
 }
 
 /* All keys of that kind, in order of first appearance over the runs. */
