@@ -168,7 +168,7 @@ const char rep_css[] =
     ".tools{position:static}.gw>figure{overflow-x:auto;position:relative}.gw "
     "svg:not(.mk){max-width:none}"
     ".g4{grid-template-columns:repeat(2,minmax(0,1fr))}tbody th{max-width:9.5rem;"
-    "overflow:hidden;text-overflow:ellipsis}}"
+    "white-space:normal;overflow-wrap:anywhere}tbody th,tbody td{vertical-align:top}}"
     "@media print{body{max-width:none;padding:0;font-size:10pt}nav,.tools,.switch,.skip,"
     ".switch+label{display:none!important}section{break-inside:auto;margin-top:1.2rem}"
     "figure,tr,.shot,.thumb{break-inside:avoid}h2,h3,h4,summary{break-after:avoid}"
