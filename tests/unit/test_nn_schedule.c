@@ -32,6 +32,23 @@ int main(void) {
     c = (bl_schedule_config){.kind = BL_SCHEDULE_CONSTANT, .warmup = 4, .warmup_ratio = 0};
     CHECK_NEAR(bl_schedule_factor(&c, 1, 10), 0.25, 0);
     CHECK_NEAR(bl_schedule_factor(&c, 9, 10), 1, 0);
+
+    c = (bl_schedule_config){.kind = BL_SCHEDULE_COSINE, .cycles = 0.0625};
+    CHECK_NEAR(bl_schedule_factor(&c, 1000, 1000), 0.98079, 5e-6);
+
+    /* LDAM's schedule, set once an epoch of 97: e/5 in epochs 1..5, 1 to 160, then 1/100 twice. */
+    double at[] = {15520, 17460};
+    c = (bl_schedule_config){.kind = BL_SCHEDULE_STEP,
+                             .steps = {2, at},
+                             .gamma = 0.01,
+                             .warmup = 388,
+                             .warmup_ratio = 0.2,
+                             .every = 97};
+    for (int e = 1; e <= 200; e++) {
+        double want = e <= 5 ? e / 5.0 : e <= 160 ? 1 : e <= 180 ? 0.01 : 0.0001;
+        CHECK_NEAR(bl_schedule_factor(&c, 97 * (e - 1), 19400), want, 1e-12);
+        CHECK_NEAR(bl_schedule_factor(&c, 97 * e - 1, 19400), want, 1e-12);
+    }
     bl_arena_destroy(a);
     return 0;
 }

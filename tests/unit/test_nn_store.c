@@ -247,6 +247,71 @@ static void test_checkpoint(bl_ctx *ctx) {
     bl_store_destroy(a.s), bl_store_destroy(b.s);
 }
 
+/* Adam against a scalar reference in double (torch.optim.Adam's arithmetic), three steps; the mean
+ * squares travel through a file; the decoupled shrinking touches everything. */
+static void test_adam(bl_ctx *ctx) {
+    model m = build(ctx, 4, true, false), n = build(ctx, 5, true, false);
+    bl_tensor *t = m.gamma, *d = m.bias;
+    double w[2][64], a[2][64] = {{0}}, v[2][64] = {{0}};
+    bl_tensor *ts[] = {t, d};
+    const double decay[] = {0, 0.1}; /* gamma does not decay */
+    for (int k = 0; k < 2; k++)
+        for (int64_t i = 0; i < count(ts[k]); i++) w[k][i] = bl_f32(ts[k])[i];
+    CHECK(!bl_store_has_squares(m.s));
+    for (int step = 1; step <= 3; step++) {
+        for (int k = 0; k < 2; k++) {
+            fill_grad(ts[k], (uint64_t)(10 * step + k));
+            for (int64_t i = 0; i < count(ts[k]); i++) {
+                double g = bl_f32(ts[k]->grad)[i] + decay[k] * w[k][i];
+                a[k][i] = 0.9 * a[k][i] + 0.1 * g;
+                v[k][i] = 0.999 * v[k][i] + 0.001 * g * g;
+                double mean = a[k][i] / (1 - pow(0.9, step)),
+                       square = v[k][i] / (1 - pow(0.999, step));
+                w[k][i] -= 0.01 * mean / (sqrt(square) + 1e-8);
+            }
+        }
+        bl_adam o = {.lr = 0.01f,
+                     .beta1 = 0.9f,
+                     .beta2 = 0.999f,
+                     .epsilon = 1e-8f,
+                     .decay = 0.1f,
+                     .step = step};
+        CHECK_OK(bl_store_adam(m.s, ctx, &o, NULL));
+        for (int k = 0; k < 2; k++)
+            for (int64_t i = 0; i < count(ts[k]); i++) {
+                CHECK_NEAR(bl_f32(ts[k])[i], w[k][i], 5e-6);
+                CHECK(bl_f32(ts[k]->grad)[i] == 0);
+            }
+    }
+    CHECK_FAILS(bl_store_adam(m.s, ctx, &(bl_adam){.lr = 1}, NULL), BL_EINVAL, "from 1");
+
+    CHECK(bl_store_has_squares(m.s));
+    bl_arena *arena = bl_arena_create(0);
+    bl_st_tensor list[16];
+    int got = 0, missing;
+    CHECK_OK(bl_store_export(m.s, ctx, "square.", BL_STORE_SQUARES, arena, list, 16, &got));
+    CHECK_EQ(got, 4); /* trainable tensors only */
+    const char *path = "test_nn_store_squares.safetensors";
+    bl_st_file *f;
+    CHECK_OK(bl_st_write(path, list, got, NULL, 0));
+    CHECK_OK(bl_st_open(path, &f));
+    CHECK_OK(bl_store_import(n.s, ctx, f, "square.", BL_STORE_SQUARES, false, &missing));
+    bl_st_tensor again[16];
+    int n_again = 0;
+    CHECK_OK(bl_store_export(n.s, ctx, "square.", BL_STORE_SQUARES, arena, again, 16, &n_again));
+    CHECK_EQ(n_again, got);
+    for (int i = 0; i < got; i++) CHECK(memcmp(list[i].data, again[i].data, list[i].bytes) == 0);
+    bl_st_close(f);
+    unlink(path);
+    bl_arena_destroy(arena);
+
+    bl_f32(m.mean)[2] = 8;
+    float before = bl_f32(m.frozen)[5];
+    CHECK_OK(bl_store_scale(m.s, ctx, 0.5f));
+    CHECK(bl_f32(m.mean)[2] == 4 && bl_f32(m.frozen)[5] == 0.5f * before);
+    bl_store_destroy(m.s), bl_store_destroy(n.s);
+}
+
 int main(void) {
     bl_ctx *ctx;
     bl_ctx_options opt = {.backend = "ref", .deterministic = 1};
@@ -255,6 +320,7 @@ int main(void) {
     test_init(ctx);
     test_sgd(ctx, false);
     test_sgd(ctx, true);
+    test_adam(ctx);
     test_ema(ctx);
     test_checkpoint(ctx);
     bl_ctx_destroy(ctx);
