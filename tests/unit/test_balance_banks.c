@@ -94,6 +94,7 @@ static void test_bank_errors_and_state(void) {
     CHECK_FAILS(bl_bank_unpack(c, state, n), BL_EFORMAT, "impossible");
     bl_bank_pack(c, one);
     CHECK(memcmp(one, two, (size_t)n * sizeof *one) == 0);
+    bl_bank_destroy(b);
     CHECK_FAILS(bl_bank_create(&(bl_bank_config){0, 1, 1, BL_BANK_FIFO, false}, &b), BL_EINVAL,
                 "at least 1");
     bl_bank_destroy(c);
