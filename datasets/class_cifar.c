@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/parallel.h"
 #include "datasets/class_readers.h"
 #include "datasets/packed_file.h"
 
@@ -117,19 +118,44 @@ static bl_status join_parts(const bl_packed *parts, int n, const char *dir, layo
     return BL_OK;
 }
 
+enum { MOST_FILES = 5 };
+
+typedef struct opening {
+    char *path[MOST_FILES];
+    bl_packed part[MOST_FILES];
+    bl_status status[MOST_FILES];
+} opening;
+
+static void open_range(void *arg, int64_t begin, int64_t end) {
+    opening *o = arg;
+    for (int64_t k = begin; k < end; k++)
+        o->status[k] = bl_packed_open(o->path[k], MAX_BYTES, &o->part[k]);
+}
+
+/* Opens the files, unpacking several at once. */
+static bl_status open_files(const char *dir, const char *const *files, int n, opening *o) {
+    for (int k = 0; k < n; k++) {
+        o->path[k] = bl_path_join(dir, files[k]);
+        if (!o->path[k]) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    }
+    bl_parallel_for(n, 1, open_range, o);
+    /* A failure's message stayed with its thread: fail again in this one. */
+    for (int k = 0; k < n; k++)
+        if (o->status[k] != BL_OK) BL_TRY(bl_packed_open(o->path[k], MAX_BYTES, &o->part[k]));
+    return BL_OK;
+}
+
 static bl_status read_files(const char *dir, const char *const *files, int n, layout l,
                             const char *names_file, bl_class_set **out) {
-    bl_packed parts[5] = {{0}};
+    opening o;
     bl_class_set *s = NULL;
-    bl_status status = BL_OK;
-    for (int k = 0; k < n && status == BL_OK; k++) {
-        char *path = bl_path_join(dir, files[k]);
-        status = path ? bl_packed_open(path, MAX_BYTES, &parts[k])
-                      : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
-        free(path);
+    memset(&o, 0, sizeof o);
+    bl_status status = open_files(dir, files, n, &o);
+    if (status == BL_OK) status = join_parts(o.part, n, dir, l, &s);
+    for (int k = 0; k < n; k++) {
+        bl_packed_close(&o.part[k]);
+        free(o.path[k]);
     }
-    if (status == BL_OK) status = join_parts(parts, n, dir, l, &s);
-    for (int k = 0; k < n; k++) bl_packed_close(&parts[k]);
     BL_TRY(status);
     status = read_names(dir, names_file, s);
     if (status != BL_OK)
