@@ -216,6 +216,42 @@ static void federated(void) {
     bl_dataset_free(gt);
 }
 
+/* The same boxes, but masks that share nothing: right by boxes, background by masks. */
+static void masks(void) {
+    static const char text[] =
+        "{\"images\": [{\"id\": 1, \"width\": 100, \"height\": 100, \"file_name\": \"1\"}],"
+        "\"categories\": [{\"id\": 1, \"name\": \"a\"}], \"annotations\": [{\"id\": 1, "
+        "\"image_id\": 1, \"category_id\": 1, \"bbox\": [0,0,80,80], \"area\": 3200, "
+        "\"segmentation\": [[0,0,40,0,40,80,0,80]]}]}";
+    static const char results[] =
+        "[{\"image_id\": 1, \"category_id\": 1, \"bbox\": [0,0,80,80], \"score\": 0.9, "
+        "\"segmentation\": {\"size\": [100,100], \"counts\": [4000,80,20,80,5820]}},"
+        "{\"image_id\": 1, \"category_id\": 1, \"bbox\": [50,50,9,9], \"score\": 0.8, "
+        "\"segmentation\": {\"size\": [100,100], \"counts\": [0,2000,8000]}}]";
+    static const uint8_t want[2][2] = {{BL_FATE_RIGHT, BL_FATE_BKG}, {BL_FATE_BKG, BL_FATE_LOC}};
+    const bl_fates_options o = {.iou = .5, .background_iou = .1};
+    bl_read_options reading = {.masks = true};
+    bl_detections_options dt_reading = {.masks = true};
+    bl_dataset *gt;
+    bl_detections dt;
+    CHECK_OK(bl_coco_read_memory(text, strlen(text), "gt", "", &reading, &gt));
+    CHECK_OK(bl_detections_read_memory_with(results, strlen(results), "dt", gt, &dt_reading, &dt));
+    for (int segm = 0; segm < 2; segm++) {
+        const bl_eval_params p = segm ? bl_eval_params_coco_segm() : bl_eval_params_coco();
+        bl_fates f;
+        CHECK_OK(bl_fates_find(gt, &dt, &p, &o, &f));
+        for (int i = 0; i < 2; i++) CHECK_EQ(f.dt[i], want[segm][i]);
+        bl_fates_free(&f);
+    }
+    bl_detections_free(&dt);
+    dt = make(found, 1);
+    const bl_eval_params p = bl_eval_params_coco_segm();
+    bl_fates f;
+    CHECK_FAILS(bl_fates_find(gt, &dt, &p, &o, &f), BL_EINVAL, "masks are to be analysed");
+    bl_detections_free(&dt);
+    bl_dataset_free(gt);
+}
+
 /* ---- random cases ---- */
 
 static uint32_t state;
@@ -412,6 +448,7 @@ int main(void) {
     by_hand();
     limits();
     federated();
+    masks();
     for (uint32_t seed = 1; seed <= 60; seed++) check_random(seed);
     files(dir);
     sparse(dir);
