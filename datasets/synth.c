@@ -14,6 +14,7 @@
 
 #define FIELD(name) #name, BL_T_INT, offsetof(bl_synth_config, name)
 #define REAL(name) #name, BL_T_REAL, offsetof(bl_synth_config, name)
+static const char *const lookalike_names[] = {"apart", "together", NULL};
 static const bl_field fields[] = {
     {FIELD(width), "128", 32, 4096, NULL, "px", "Image width.", NULL},
     {FIELD(height), "128", 32, 4096, NULL, "px", "Image height.", NULL},
@@ -28,6 +29,9 @@ static const bl_field fields[] = {
      "The same for the unlabelled set; 0 = as the labelled set.", NULL},
     {FIELD(min_instances), "3", 0, 1e5, NULL, NULL,
      "Least instances of a class in the labelled set.", NULL},
+    {"lookalikes", BL_T_ENUM, offsetof(bl_synth_config, lookalikes), "\"apart\"", 0, 0,
+     lookalike_names, NULL,
+     "Look-alike classes: apart = one common, one rare; together = neighbours in frequency.", NULL},
     {FIELD(objects_min), "2", 0, BL_SYNTH_MAX_OBJECTS, NULL, NULL, "Fewest objects in an image.",
      NULL},
     {FIELD(objects_max), "6", 1, BL_SYNTH_MAX_OBJECTS, NULL, NULL, "Most objects in an image.",
@@ -78,9 +82,12 @@ typedef struct job {
     char message[512];
 } job;
 
-int bl_synth_rank(int c, int n) {
-    int family = c / 2, second = (c % 2) ^ (family & 1);
-    return family + (second ? n / 2 : 0);
+int bl_synth_rank(const bl_synth_config *cfg, int c) {
+    int n = (int)cfg->classes, family = c / 2, families = n / 2;
+    if (cfg->lookalikes == BL_LOOKALIKES_TOGETHER) /* every other family is a common one */
+        return 2 * (family % 2 ? (families + 1) / 2 + family / 2 : family / 2) + c % 2;
+    int second = (c % 2) ^ (family & 1);
+    return family + (second ? families : 0);
 }
 
 static uint64_t scene_key(const image_set *s, int64_t image) {
@@ -90,11 +97,13 @@ static uint64_t scene_key(const image_set *s, int64_t image) {
 /* ---- plan: which classes stand in which image ---- */
 
 /* Instances per class for `total` slots, by largest remainder, each at least `least`. */
-static void quotas(int n, double imbalance, int64_t total, int64_t least, int64_t *out) {
+static void quotas(const bl_synth_config *cfg, double imbalance, int64_t total, int64_t least,
+                   int64_t *out) {
+    int n = (int)cfg->classes;
     double share[BL_SYNTH_MAX_CLASSES], sum = 0;
     int64_t given = 0;
     for (int c = 0; c < n; c++)
-        sum += share[c] = pow(imbalance, -(double)bl_synth_rank(c, n) / (n - 1));
+        sum += share[c] = pow(imbalance, -(double)bl_synth_rank(cfg, c) / (n - 1));
     for (int c = 0; c < n; c++) {
         share[c] *= (double)total / sum;
         out[c] = (int64_t)share[c];
@@ -127,7 +136,7 @@ static bl_status plan_set(const bl_synth_config *cfg, image_set *s) {
             "classes; raise synth.%s or synth.objects_max, or lower synth.min_instances",
             (long long)s->images, s->name, (long long)total, (long long)s->min_instances,
             (long long)cfg->classes, s->name);
-    quotas((int)cfg->classes, s->imbalance, total, s->min_instances, counts);
+    quotas(cfg, s->imbalance, total, s->min_instances, counts);
     int32_t *slots = malloc((size_t)(total ? total : 1) * sizeof *slots);
     if (!slots) return bl_fail(BL_ENOMEM, "synth: no memory for %lld objects", (long long)total);
     int64_t n = 0;
@@ -262,8 +271,8 @@ static void render_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static const char *group_name(int c, int n) {
-    return bl_synth_rank(c, n) < n / 2 ? "majority" : "minority";
+static const char *group_name(const bl_synth_config *cfg, int c) {
+    return bl_synth_rank(cfg, c) < cfg->classes / 2 ? "majority" : "minority";
 }
 
 static bl_status write_annotations(const bl_synth_config *cfg, const image_set *s, const char *path,
@@ -325,8 +334,8 @@ static bl_status write_summary(const bl_synth_config *cfg, const image_set *sets
         json_object_object_add(row, "id", json_object_new_int(c + 1));
         json_object_object_add(row, "name", json_object_new_string(bl_synth_shape_name(c)));
         json_object_object_add(row, "family", json_object_new_string(bl_synth_shape_family(c)));
-        json_object_object_add(row, "rank", json_object_new_int(bl_synth_rank(c, n)));
-        json_object_object_add(row, "group", json_object_new_string(group_name(c, n)));
+        json_object_object_add(row, "rank", json_object_new_int(bl_synth_rank(cfg, c)));
+        json_object_object_add(row, "group", json_object_new_string(group_name(cfg, c)));
         for (int k = 0; k < 3; k++)
             json_object_object_add(row, sets[k].name, json_object_new_int64(sets[k].instances[c]));
         json_object_array_add(table, row);

@@ -1,10 +1,10 @@
 /* Generator of an embedded, long-tailed detection data set.
  *
  * Scenes of flat shapes in look-alike families before textured background and clutter, rendered to
- * JPEG with COCO annotations. Within each family one class is common and one rare; class
- * frequencies of the training sets fall as imbalance^(-rank / (classes-1)) (Cui et al., CVPR 2019,
- * the usual exponential tail), the test set is balanced. Every image is a pure function of (config,
- * seed, set, index): the files are the same for any thread count. */
+ * JPEG with COCO annotations. Class frequencies of the training sets fall as imbalance^(-rank /
+ * (classes-1)) (Cui et al., CVPR 2019, the usual exponential tail), the test set is balanced. Every
+ * image is a pure function of (config, seed, set, index): the files are the same for any thread
+ * count. */
 #ifndef BALLAST_DATASETS_SYNTH_H
 #define BALLAST_DATASETS_SYNTH_H
 
@@ -12,6 +12,12 @@
 
 #include "core/schema.h"
 #include "core/status.h"
+
+/* Where the two classes of a look-alike family stand in the order of frequency. */
+typedef enum bl_lookalikes {
+    BL_LOOKALIKES_APART,   /* one common, one rare: the rare one's errors go to the common one */
+    BL_LOOKALIKES_TOGETHER /* neighbours: common families and rare families */
+} bl_lookalikes;
 
 /* Settings (section "synth"). */
 typedef struct bl_synth_config {
@@ -21,6 +27,7 @@ typedef struct bl_synth_config {
     double imbalance; /* frequency of the most common class over the rarest, labelled set */
     double unlabelled_imbalance;      /* the same for the unlabelled set; 0 = as the labelled set */
     int64_t min_instances;            /* of each class in the labelled set */
+    int32_t lookalikes;               /* bl_lookalikes */
     int64_t objects_min, objects_max; /* objects an image */
     double size_min, size_max;        /* diameter of an object, px, log-uniform */
     double rotation;                  /* +- degrees */
@@ -46,9 +53,10 @@ typedef void (*bl_synth_progress)(void *arg, int64_t done, int64_t total);
 bl_status bl_synth_generate(const bl_synth_config *cfg, const char *out_dir,
                             bl_synth_progress progress, void *progress_arg);
 
-/* Frequency rank (0 = most common) of category c of n. In every family one member is in the first
- * half and one in the second; which one alternates, so that being rare does not go with a more
- * complex outline. */
-int bl_synth_rank(int c, int n);
+/* Frequency rank (0 = most common) of category c. With lookalikes "apart", in every family one
+ * member is in the first half and one in the second; which one alternates, so that being rare does
+ * not go with a more complex outline. With "together" a family's ranks are adjacent and every other
+ * family is among the common ones. */
+int bl_synth_rank(const bl_synth_config *cfg, int c);
 
 #endif

@@ -104,7 +104,7 @@ static void test_contents(void) {
         int64_t total = 0;
         for (int c = 0; c < 12; c++) total += n[c];
         for (int c = 0; c < 12; c++) {
-            int rank = bl_synth_rank(c, 12);
+            int rank = bl_synth_rank(&cfg, c);
             double tail = 0;
             for (int k = 0; k < 12; k++) tail += pow(50, -k / 11.0);
             double share = s == 2 ? total / 12.0 : (double)total * pow(50, -rank / 11.0) / tail;
@@ -133,13 +133,21 @@ static void test_contents(void) {
 }
 
 static void test_ranks(void) {
-    for (int n = 2; n <= 16; n += 2) {
-        int seen[16] = {0};
-        for (int c = 0; c < n; c++) seen[bl_synth_rank(c, n)]++;
-        for (int c = 0; c < n; c++) CHECK_EQ(seen[c], 1);
-        for (int c = 0; c < n; c += 2) /* one member of a family in each half */
-            CHECK((bl_synth_rank(c, n) < n / 2) != (bl_synth_rank(c + 1, n) < n / 2));
-    }
+    bl_synth_config cfg = config(NULL, 0);
+    for (int n = 2; n <= 16; n += 2)
+        for (cfg.lookalikes = 0; cfg.lookalikes < 2; cfg.lookalikes++) {
+            int seen[16] = {0};
+            cfg.classes = n;
+            for (int c = 0; c < n; c++) seen[bl_synth_rank(&cfg, c)]++;
+            for (int c = 0; c < n; c++) CHECK_EQ(seen[c], 1);
+            for (int c = 0; c < n; c += 2) {
+                int a = bl_synth_rank(&cfg, c), b = bl_synth_rank(&cfg, c + 1);
+                if (cfg.lookalikes == BL_LOOKALIKES_TOGETHER)
+                    CHECK_EQ(b, a + 1);
+                else
+                    CHECK((a < n / 2) != (b < n / 2));
+            }
+        }
 }
 
 static void test_bad_settings(void) {
