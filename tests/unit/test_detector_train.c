@@ -49,7 +49,7 @@ static float train_step(fixture *f, uint64_t t, float lr) {
 
 static void test_overfit(const char *norm) {
     bl_set_threads(1); /* maps this small are not worth a barrier */
-    fixture f = fixture_make("auto", NULL, norm, CLASSES, 3);
+    fixture f = fixture_make("auto", NULL, norm, CLASSES, 4);
     float first = 0, last = 0;
     for (uint64_t t = 0; t < 500; t++) {
         float v = train_step(&f, t, t < 20 ? 0.01f : t < 400 ? 0.03f : 0.003f);
