@@ -356,11 +356,13 @@ static bl_status choose(bl_plans *p, const plan_key *key, void *const user[PLAN_
     bool wino = winograd_possible(&key->shape), timed = !p->deterministic && wino;
     int pick = 0;
     bl_status status = BL_OK;
+    char name[160];
     *out = NULL;
+    bl_plan_text(key, name, sizeof name);
     if (p->deterministic) {
         wino = wino && winograd_pays(&key->shape);
     } else if (wino) {
-        const char *tuned = bl_plans_tuned(p, key);
+        const char *tuned = bl_tuning_get(p->tuning, name);
         if (tuned) {
             wino = strcmp(tuned, alg_name[1]) == 0;
             timed = false;
@@ -373,7 +375,7 @@ static bl_status choose(bl_plans *p, const plan_key *key, void *const user[PLAN_
         BL_TRY_DONE(time_plan(p, plan[0], user, &ms[0]));
         BL_TRY_DONE(time_plan(p, plan[1], user, &ms[1]));
         pick = ms[1] < ms[0];
-        bl_plans_remember(p, key, alg_name[pick]);
+        bl_tuning_set(p->tuning, name, alg_name[pick]);
     } else {
         pick = plan[1] != NULL;
     }

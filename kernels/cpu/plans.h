@@ -11,8 +11,7 @@
 
 #include "kernels/cpu/dnnl_compat.h"
 #include "kernels/kernels.h"
-
-struct json_object;
+#include "kernels/tuning.h"
 
 enum {
     PLAN_X,
@@ -68,9 +67,7 @@ struct bl_plans {
     int count;
     uint64_t clock;
     int deterministic;
-    char *tuning_file;          /* NULL: choices live in memory only */
-    struct json_object *tuning; /* plan text -> "direct" | "winograd"; NULL when no file is used */
-    bool tuning_dirty;
+    bl_tuning *tuning; /* plan text -> "direct" | "winograd"; NULL when no file is used */
 };
 
 /* BL_EBACKEND with oneDNN's status in words. */
@@ -91,10 +88,6 @@ bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes);
 /* "fwd 2x64x56x56/16 -> 64/16 3x3/1 p1 d1 bias relu t2": names a plan in the tuning file and in
  * logs. */
 void bl_plan_text(const plan_key *key, char *buf, size_t size);
-/* The tuning file's choice for this key, or NULL; and remembering one. */
-const char *bl_plans_tuned(const bl_plans *p, const plan_key *key);
-void bl_plans_remember(bl_plans *p, const plan_key *key, const char *choice);
-
 double bl_now_ms(void);
 
 #endif

@@ -5,8 +5,6 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "core/fs.h"
-#include "core/json.h"
 #include "kernels/cpu/cpu.h"
 
 static const char *const dir_name[] = {"fwd", "bwd_data", "bwd_weights"};
@@ -111,24 +109,6 @@ void bl_plan_text(const plan_key *key, char *buf, size_t size) {
              key->threads);
 }
 
-const char *bl_plans_tuned(const bl_plans *p, const plan_key *key) {
-    if (!p->tuning) return NULL;
-    char text[160];
-    struct json_object *v;
-    bl_plan_text(key, text, sizeof text);
-    if (!json_object_object_get_ex(p->tuning, text, &v)) return NULL;
-    return json_object_get_string(v);
-}
-
-void bl_plans_remember(bl_plans *p, const plan_key *key, const char *choice) {
-    if (!p->tuning) return;
-    char text[160];
-    bl_plan_text(key, text, sizeof text);
-    struct json_object *v = json_object_new_string(choice);
-    if (v && json_object_object_add(p->tuning, text, v) != 0) json_object_put(v);
-    p->tuning_dirty = true;
-}
-
 static void library_version(char *buf, size_t size) {
     const dnnl_version_t *v = dnnl_version();
     snprintf(buf, size, "%d.%d.%d", v->major, v->minor, v->patch);
@@ -143,50 +123,11 @@ int bl_onednn_major(void) {
     return dnnl_version()->major;
 }
 
-static bool same_string(struct json_object *root, const char *key, const char *want) {
-    struct json_object *v;
-    return json_object_object_get_ex(root, key, &v) && json_object_is_type(v, json_type_string) &&
-           strcmp(json_object_get_string(v), want) == 0;
-}
-
-/* Takes the file's choices when they were made by this processor class and library; timings of
- * another machine are worth nothing here, so they are dropped and the file is written anew. */
-static bl_status load_tuning(bl_plans *p) {
-    p->tuning = json_object_new_object();
-    if (!p->tuning) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
-    if (!bl_exists(p->tuning_file)) return BL_OK;
-    bl_json doc = {0};
-    bl_status status = bl_json_load(p->tuning_file, &doc);
-    if (status != BL_OK) return bl_fail_context(status, "tuning file (delete it to start afresh)");
+static bl_status open_tuning(bl_plans *p, const char *path) {
     char version[32];
     library_version(version, sizeof version);
-    struct json_object *plans;
-    if (json_object_is_type(doc.root, json_type_object) &&
-        same_string(doc.root, "cpu", bl_cpu_features()) &&
-        same_string(doc.root, "onednn", version) &&
-        json_object_object_get_ex(doc.root, "plans", &plans) &&
-        json_object_is_type(plans, json_type_object)) {
-        json_object_object_foreach(plans, name, value) {
-            if (json_object_is_type(value, json_type_string)) {
-                json_object_object_add(p->tuning, name, json_object_get(value));
-            }
-        }
-    }
-    bl_json_free(&doc);
-    return BL_OK;
-}
-
-/* Best effort: a training run must not fail because its tuning could not be kept. */
-static void save_tuning(bl_plans *p) {
-    struct json_object *root = json_object_new_object();
-    if (!root) return;
-    char version[32];
-    library_version(version, sizeof version);
-    json_object_object_add(root, "cpu", json_object_new_string(bl_cpu_features()));
-    json_object_object_add(root, "onednn", json_object_new_string(version));
-    json_object_object_add(root, "plans", json_object_get(p->tuning));
-    (void)bl_json_save(root, p->tuning_file);
-    json_object_put(root);
+    bl_tuning_id ids[] = {{"cpu", bl_cpu_features()}, {"onednn", version}};
+    return bl_tuning_open(path, ids, 2, &p->tuning);
 }
 
 /* ---- life
@@ -204,10 +145,7 @@ bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_pla
     bl_status status = open_library(p);
     p->deterministic = deterministic;
     /* Choices in a tuning file come from timings, so a deterministic context does not read it. */
-    if (status == BL_OK && tuning_file && !deterministic) {
-        p->tuning_file = strdup(tuning_file);
-        status = p->tuning_file ? load_tuning(p) : bl_fail(BL_ENOMEM, "plan cache: out of memory");
-    }
+    if (status == BL_OK && tuning_file && !deterministic) status = open_tuning(p, tuning_file);
     if (status != BL_OK) {
         bl_plans_destroy_cpu(p);
         return status;
@@ -218,7 +156,7 @@ bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_pla
 
 void bl_plans_destroy_cpu(bl_plans *p) {
     if (!p) return;
-    if (p->tuning && p->tuning_dirty) save_tuning(p);
+    bl_tuning_close(p->tuning);
     for (int i = 0; i < PLAN_BUCKETS; i++) {
         while (p->bucket[i]) {
             bl_plan *plan = p->bucket[i];
@@ -227,8 +165,6 @@ void bl_plans_destroy_cpu(bl_plans *p) {
         }
     }
     for (int i = 0; i < PLAN_SLOTS; i++) free(p->slot[i]);
-    if (p->tuning) json_object_put(p->tuning);
-    free(p->tuning_file);
     if (p->stream) dnnl_stream_destroy(p->stream);
     if (p->engine) dnnl_engine_destroy(p->engine);
     free(p);
