@@ -1,12 +1,10 @@
 #include "datasets/class_loader.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "datasets/class_sampler.h"
+#include "datasets/prefetch.h"
 
 #define INT(name) #name, BL_T_INT, offsetof(bl_class_loader_config, name)
 static const bl_field fields[] = {
@@ -28,48 +26,34 @@ typedef struct items {
     bl_class_sampler sampler;
 } items;
 
-typedef enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_HELD } slot_state;
-
-/* A place for one batch. Everything but the rows is guarded by the loader's lock. */
+/* A place for one batch. */
 typedef struct slot {
     bl_class_batch batch;
     int32_t *numbers; /* item, image, label of every part */
     uint8_t *flags;   /* is_labelled, turns of every part */
-    slot_state state;
-    int32_t taken, made; /* items of all groups, one after the other */
     bl_class_pos after;
 } slot;
 
 struct bl_class_loader {
     bl_class_loader_config cfg;
     int n_groups;
-    items groups[BL_CLASS_MAX_GROUPS];
+    items groups[BL_CLASS_MAX_GROUPS]; /* samplers and what they draw: under the ring's lock */
     float mean[3], std[3];
     uint64_t view_seed;
-    int32_t items;          /* a batch, all groups */
     bl_class_views **views; /* [workers + 1][groups]: scratch of each thread */
 
-    pthread_mutex_t lock;
-    pthread_cond_t work, ready;
-    bl_class_pos next, plan; /* before the batch to return next; to plan next */
-    slot *slots;             /* a ring: batches [head, tail) are being made or ready */
-    int64_t n_slots, head, tail;
-    bl_status failed; /* planning failed; the message is kept for the caller's thread */
-    char message[256];
-    int active;
-    bool paused, stop;
-    pthread_t *threads;
-    int n_threads, started; /* started: threads that have found their scratch */
+    bl_prefetch *ring;
+    slot *slots;       /* [places of the ring] */
+    bl_class_pos plan; /* before the batch to plan next; under the ring's lock */
+    bl_class_pos next; /* before the batch that bl_class_loader_next returns next; its caller's */
 };
 
-static slot *slot_at(bl_class_loader *l, int64_t i) {
-    return &l->slots[i % l->n_slots];
-}
+/* ---- what the ring asks for ---- */
 
-/* ---- making rows (any thread, without the lock) ---- */
-
-static void make_item(bl_class_loader *l, bl_class_views **views, slot *s, int32_t index) {
-    bl_class_batch *b = &s->batch;
+static bl_status make_item(void *owner, int64_t place, int32_t index, int thread) {
+    bl_class_loader *l = owner;
+    bl_class_batch *b = &l->slots[place].batch;
+    bl_class_views **views = l->views + (size_t)thread * (size_t)l->n_groups;
     int g = 0;
     for (; index >= b->part[g].n; g++) index -= b->part[g].n;
     const bl_class_part *p = &b->part[g];
@@ -85,9 +69,8 @@ static void make_item(bl_class_loader *l, bl_class_views **views, slot *s, int32
                            bl_class_rows(b, g, v) + (size_t)index * row, &info);
         p->turn[v * p->n + index] = (uint8_t)info.turn;
     }
+    return BL_OK;
 }
-
-/* ---- the ring (with the lock held) ---- */
 
 static bl_status plan_group(bl_class_loader *l, slot *s, int g, bl_class_pos *pos) {
     items *own = &l->groups[g];
@@ -102,94 +85,13 @@ static bl_status plan_group(bl_class_loader *l, slot *s, int g, bl_class_pos *po
     return BL_OK;
 }
 
-static void plan_next(bl_class_loader *l) {
-    slot *s = slot_at(l, l->tail);
+static bl_status plan(void *owner, int64_t place) {
+    bl_class_loader *l = owner;
+    slot *s = &l->slots[place];
     bl_class_pos pos = l->plan;
     s->batch.step = pos.step++;
-    for (int g = 0; g < l->n_groups && l->failed == BL_OK; g++) {
-        l->failed = plan_group(l, s, g, &pos);
-        if (l->failed != BL_OK) snprintf(l->message, sizeof l->message, "%s", bl_error());
-    }
-    if (l->failed != BL_OK) return;
-    s->taken = s->made = 0;
-    s->state = SLOT_FILLING;
+    for (int g = 0; g < l->n_groups; g++) BL_TRY(plan_group(l, s, g, &pos));
     s->after = l->plan = pos;
-    l->tail++;
-}
-
-/* The oldest batch with items that nobody has taken; plans batches while there is room. NULL:
- * nothing to do. */
-static slot *find_work(bl_class_loader *l) {
-    for (;;) {
-        for (int64_t i = l->head; i < l->tail; i++) {
-            slot *s = slot_at(l, i);
-            if (s->state == SLOT_FILLING && s->taken < l->items) return s;
-        }
-        if (l->tail - l->head >= l->n_slots || slot_at(l, l->tail)->state != SLOT_FREE) return NULL;
-        plan_next(l);
-        if (l->failed != BL_OK) {
-            pthread_cond_broadcast(&l->ready);
-            return NULL;
-        }
-    }
-}
-
-/* Makes some items of `s`, releasing the lock meanwhile. */
-static void work_on(bl_class_loader *l, bl_class_views **views, slot *s) {
-    int32_t from = s->taken, to = from + CHUNK < l->items ? from + CHUNK : l->items;
-    s->taken = to;
-    l->active++;
-    pthread_mutex_unlock(&l->lock);
-    for (int32_t i = from; i < to; i++) make_item(l, views, s, i);
-    pthread_mutex_lock(&l->lock);
-    l->active--;
-    s->made += to - from;
-    if (s->made == l->items) s->state = SLOT_READY;
-    if (s->state == SLOT_READY || l->active == 0) pthread_cond_broadcast(&l->ready);
-}
-
-static void *worker(void *arg) {
-    bl_class_loader *l = arg;
-    pthread_mutex_lock(&l->lock);
-    bl_class_views **views = l->views + (size_t)++l->started * (size_t)l->n_groups;
-    while (!l->stop) {
-        slot *s = l->paused || l->failed != BL_OK ? NULL : find_work(l);
-        if (s)
-            work_on(l, views, s);
-        else
-            pthread_cond_wait(&l->work, &l->lock);
-    }
-    pthread_mutex_unlock(&l->lock);
-    return NULL;
-}
-
-/* Stops the workers between two chunks; the lock is held before and after. */
-static void pause_workers(bl_class_loader *l) {
-    l->paused = true;
-    while (l->active > 0) pthread_cond_wait(&l->ready, &l->lock);
-}
-
-/* Drops what was made ahead and lets the workers go on from `pos`. */
-static void restart_at(bl_class_loader *l, bl_class_pos pos) {
-    for (int64_t i = l->head; i < l->tail; i++) slot_at(l, i)->state = SLOT_FREE;
-    l->tail = l->head;
-    l->next = l->plan = pos;
-    l->failed = BL_OK;
-    l->paused = false;
-    pthread_cond_broadcast(&l->work);
-}
-
-static bl_status start_threads(bl_class_loader *l) {
-    if (l->n_threads > 0 || l->cfg.workers == 0) return BL_OK;
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for the main thread */
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    while (l->n_threads < l->cfg.workers &&
-           pthread_create(&l->threads[l->n_threads], NULL, worker, l) == 0)
-        l->n_threads++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (l->n_threads == 0)
-        return bl_fail(BL_ENOMEM, "class loader: cannot start a thread; set loader.workers = 0");
     return BL_OK;
 }
 
@@ -230,30 +132,31 @@ static bl_status copy_group(const bl_class_group *from, int index, items *to) {
 }
 
 static bl_status make_slots(bl_class_loader *l) {
-    l->n_slots = (l->cfg.prefetch > 0 ? l->cfg.prefetch : 1) + 1;
-    l->slots = calloc((size_t)l->n_slots, sizeof *l->slots);
-    l->threads = calloc((size_t)l->cfg.workers + 1, sizeof *l->threads);
-    if (!l->slots || !l->threads) return bl_fail(BL_ENOMEM, "class loader: out of memory");
     const bl_class_views *v = l->views[0];
     int32_t height = bl_class_views_height(v), width = bl_class_views_width(v);
     int64_t rows = 0, flags = 0;
+    bl_prefetch_source source = {
+        .name = "class loader", .chunk = CHUNK, .plan = plan, .make = make_item};
     for (int g = 0; g < l->n_groups; g++) {
         int64_t batch = l->groups[g].g.batch, views = l->groups[g].g.n_views;
-        l->items += (int32_t)batch;
+        source.parts += (int32_t)batch;
         rows += batch * views;
         flags += batch * (1 + views);
     }
-    for (int64_t i = 0; i < l->n_slots; i++) {
-        slot *s = &l->slots[i];
+    BL_TRY(bl_prefetch_create(&source, l, l->cfg.workers, l->cfg.prefetch, &l->ring));
+    int64_t n = bl_prefetch_places(l->ring);
+    l->slots = calloc((size_t)n, sizeof *l->slots);
+    if (!l->slots) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    for (slot *s = l->slots; s < l->slots + n; s++) {
         bl_class_batch *b = &s->batch;
         size_t bytes = (size_t)rows * 3 * (size_t)height * (size_t)width * sizeof(float);
-        s->numbers = calloc((size_t)l->items * 3, sizeof *s->numbers);
+        s->numbers = calloc((size_t)source.parts * 3, sizeof *s->numbers);
         s->flags = calloc((size_t)flags, 1);
         b->pixels = aligned_alloc(64, (bytes + 63) / 64 * 64);
         if (!s->numbers || !s->flags || !b->pixels)
             return bl_fail(BL_ENOMEM,
                            "class loader: no memory for %lld batches of %lld views (%.0f MB each)",
-                           (long long)l->n_slots, (long long)rows, (double)bytes / 1e6);
+                           (long long)n, (long long)rows, (double)bytes / 1e6);
         b->rows = rows, b->height = height, b->width = width, b->n_groups = l->n_groups;
         int32_t *numbers = s->numbers, row = 0;
         uint8_t *flag = s->flags;
@@ -308,9 +211,6 @@ bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
     if (!l) return bl_fail(BL_ENOMEM, "class loader: out of memory");
     l->cfg = *cfg;
     l->view_seed = bl_mix64(seed ^ 0x636c617373766965ull);
-    pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->work, NULL);
-    pthread_cond_init(&l->ready, NULL);
     bl_status status = set_up(l, views, groups, n_groups, seed);
     if (status != BL_OK) {
         bl_class_loader_destroy(l);
@@ -324,15 +224,10 @@ bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
 
 void bl_class_loader_destroy(bl_class_loader *l) {
     if (!l) return;
-    pthread_mutex_lock(&l->lock);
-    l->stop = true;
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
-    for (int i = 0; i < l->n_threads; i++) pthread_join(l->threads[i], NULL);
-    for (int64_t i = 0; l->slots && i < l->n_slots; i++) {
-        slot *s = &l->slots[i];
+    int64_t n_slots = l->slots ? bl_prefetch_places(l->ring) : 0;
+    bl_prefetch_destroy(l->ring);
+    for (slot *s = l->slots; s < l->slots + n_slots; s++)
         free(s->numbers), free(s->flags), free(s->batch.pixels);
-    }
     for (size_t i = 0; l->views && i < ((size_t)l->cfg.workers + 1) * (size_t)l->n_groups; i++)
         bl_class_views_destroy(l->views[i]);
     for (int g = 0; g < BL_CLASS_MAX_GROUPS; g++) {
@@ -340,56 +235,27 @@ void bl_class_loader_destroy(bl_class_loader *l) {
         free(own->images), free(own->labels), free(own->copies), free(own->is_labelled);
         bl_class_sampler_free(&own->sampler);
     }
-    free(l->slots), free(l->threads), free(l->views);
-    pthread_cond_destroy(&l->work);
-    pthread_cond_destroy(&l->ready);
-    pthread_mutex_destroy(&l->lock);
+    free(l->slots), free(l->views);
     free(l);
 }
 
 /* ---- interface ---- */
 
 bl_status bl_class_loader_next(bl_class_loader *l, bl_class_batch **out) {
-    pthread_mutex_lock(&l->lock);
-    bl_status status = start_threads(l);
-    slot *s = slot_at(l, l->head);
-    if (status == BL_OK && s->state == SLOT_HELD)
-        status =
-            bl_fail(BL_EINVAL, "class loader: all %lld batches are held; release one of them first",
-                    (long long)l->n_slots);
-    while (status == BL_OK && s->state != SLOT_READY) {
-        if (l->failed != BL_OK) {
-            status = bl_fail(l->failed, "%s", l->message);
-        } else if (l->n_threads > 0) {
-            pthread_cond_wait(&l->ready, &l->lock);
-        } else if (s->state == SLOT_FREE) {
-            plan_next(l);
-        } else {
-            work_on(l, l->views, s);
-        }
-    }
-    if (status == BL_OK) {
-        s->state = SLOT_HELD;
-        l->next = s->after;
-        l->head++;
-        *out = &s->batch;
-        pthread_cond_broadcast(&l->work);
-    }
-    pthread_mutex_unlock(&l->lock);
-    return status;
+    int64_t place;
+    BL_TRY(bl_prefetch_next(l->ring, &place));
+    l->next = l->slots[place].after;
+    *out = &l->slots[place].batch;
+    return BL_OK;
 }
 
 void bl_class_loader_release(bl_class_loader *l, bl_class_batch *b) {
-    pthread_mutex_lock(&l->lock);
-    for (int64_t i = 0; i < l->n_slots; i++)
-        if (&l->slots[i].batch == b && l->slots[i].state == SLOT_HELD)
-            l->slots[i].state = SLOT_FREE;
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
+    for (int64_t i = 0; i < bl_prefetch_places(l->ring); i++)
+        if (&l->slots[i].batch == b) bl_prefetch_release(l->ring, i);
 }
 
 bl_class_pos bl_class_loader_tell(const bl_class_loader *l) {
-    return l->next; /* written only by the thread that calls bl_class_loader_next */
+    return l->next;
 }
 
 bl_status bl_class_loader_seek(bl_class_loader *l, const bl_class_pos *pos) {
@@ -398,10 +264,9 @@ bl_status bl_class_loader_seek(bl_class_loader *l, const bl_class_pos *pos) {
     if (bad)
         return bl_fail(BL_EINVAL, "class loader: a negative position (step %lld)",
                        (long long)pos->step);
-    pthread_mutex_lock(&l->lock);
-    pause_workers(l);
-    restart_at(l, *pos);
-    pthread_mutex_unlock(&l->lock);
+    bl_prefetch_pause(l->ring);
+    l->next = l->plan = *pos;
+    bl_prefetch_restart(l->ring);
     return BL_OK;
 }
 
@@ -435,12 +300,12 @@ static bl_status apply(bl_class_loader *l, int g, const change *c, bl_class_pos 
 static bl_status change_group(bl_class_loader *l, int g, const change *c) {
     if (g < 0 || g >= l->n_groups)
         return bl_fail(BL_EINVAL, "class loader: there is no group %d (0..%d)", g, l->n_groups - 1);
-    pthread_mutex_lock(&l->lock);
-    pause_workers(l);
+    bl_prefetch_pause(l->ring);
     bl_class_pos pos = l->next;
     bl_status status = apply(l, g, c, &pos);
-    restart_at(l, status == BL_OK ? pos : l->next);
-    pthread_mutex_unlock(&l->lock);
+    if (status == BL_OK) l->next = pos;
+    l->plan = l->next;
+    bl_prefetch_restart(l->ring);
     return status;
 }
 

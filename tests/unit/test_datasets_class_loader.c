@@ -245,7 +245,7 @@ static void test_arguments(void) {
     bl_class_batch *a, *b, *c;
     CHECK_OK(bl_class_loader_next(l, &a));
     CHECK_OK(bl_class_loader_next(l, &b));
-    CHECK_FAILS(bl_class_loader_next(l, &c), BL_EINVAL, "are held");
+    CHECK_FAILS(bl_class_loader_next(l, &c), BL_EINVAL, "still held");
     bl_class_loader_release(l, a);
     CHECK_OK(bl_class_loader_next(l, &c));
     bl_class_loader_destroy(l);

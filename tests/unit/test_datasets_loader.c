@@ -293,7 +293,7 @@ static void test_bad_config(void) {
     CHECK_FAILS(bl_loader_set_repeats(l, false, NULL), BL_EINVAL, "unlabelled");
     bl_batch *held[5];
     for (int i = 0; i < 5; i++) CHECK_OK(bl_loader_next(l, &held[i]));
-    CHECK_FAILS(bl_loader_next(l, &b), BL_EINVAL, "bl_loader_release");
+    CHECK_FAILS(bl_loader_next(l, &b), BL_EINVAL, "still held");
     bl_loader_destroy(l);
 }
 
