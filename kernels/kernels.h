@@ -61,7 +61,8 @@ struct bl_kernels {
      */
     void (*max_pool_fwd)(const bl_tensor *x, int32_t k, int32_t stride, int32_t pad, bl_tensor *y,
                          int32_t *arg);
-    void (*max_pool_bwd)(const bl_tensor *dy, const int32_t *arg, bl_tensor *dx, float beta);
+    void (*max_pool_bwd)(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
+                         int32_t pad, bl_tensor *dx, float beta);
     void (*avg_pool_fwd)(const bl_tensor *x, bl_tensor *y);
     void (*avg_pool_bwd)(const bl_tensor *dy, bl_tensor *dx, float beta);
     void (*upsample_add_fwd)(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y);

@@ -3,11 +3,19 @@
 
 /* ---- max pooling ---- */
 
+typedef struct max_pool_node {
+    int32_t kernel, stride, pad;
+} max_pool_node;
+
 static bl_status max_pool_backward(bl_ctx *ctx, bl_node *node) {
     bl_tensor *dx;
     float beta;
     BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
-    if (dx) ctx->k->max_pool_bwd(node->out->grad, node->saved[0]->data, dx, beta);
+    const max_pool_node *a = node->attr;
+    if (dx) {
+        ctx->k->max_pool_bwd(node->out->grad, node->saved[0]->data, a->kernel, a->stride, a->pad,
+                             dx, beta);
+    }
     return BL_OK;
 }
 
@@ -27,8 +35,12 @@ bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride,
     BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, BL_F32, &out));
     BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, BL_I32, &arg));
     if (bl_storage(out) > 0) ctx->k->max_pool_fwd(x, kernel, stride, pad, out, arg->data);
-    if (bl_tape_wants(ctx, &x, 1))
-        BL_TRY(bl_tape_push(ctx, &max_pool_op, &x, 1, out, &arg, 1, NULL));
+    if (bl_tape_wants(ctx, &x, 1)) {
+        max_pool_node *a = BL_NEW(ctx->arena, max_pool_node);
+        if (!a) return BL_ENOMEM;
+        *a = (max_pool_node){kernel, stride, pad};
+        BL_TRY(bl_tape_push(ctx, &max_pool_op, &x, 1, out, &arg, 1, a));
+    }
     bl_tensor_drop(ctx, arg);
     *y = out;
     return BL_OK;

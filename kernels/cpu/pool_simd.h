@@ -93,12 +93,13 @@ static void max_bwd_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, bl_tensor *dx, float beta) {
+static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
+                         int32_t pad, bl_tensor *dx, float beta) {
     pool_job j = {.src = bl_f32(dy), .dst = bl_f32(dx), .arg_in = arg, .accumulate = beta != 0.0f};
     if (!columns_of(dx, &j.in) || !columns_of(dy, &j.out) || dx->cb != dy->cb || dx->c != dy->c) {
         bl_kernels ref;
         bl_kernels_init_ref(&ref);
-        ref.max_pool_bwd(dy, arg, dx, beta);
+        ref.max_pool_bwd(dy, arg, k, stride, pad, dx, beta);
         return;
     }
     pool_run(&j, (j.in.pixels + j.out.pixels) * VW, max_bwd_range);

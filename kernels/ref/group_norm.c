@@ -5,6 +5,7 @@
 
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
+#include "kernels/shared/norm.h"
 
 typedef struct gn_job {
     const bl_tensor *x, *y, *dy, *skip;
@@ -42,7 +43,7 @@ static void group_stats(const bl_tensor *x, int64_t n, int64_t first, int64_t ch
         *(pass ? &var : &mean) = sum / count;
     }
     *mean_out = (float)mean;
-    *rstd_out = (float)(1.0 / sqrt(var + eps));
+    *rstd_out = bl_rstd(var, eps);
 }
 
 /* Index = (image, group). */
@@ -54,12 +55,11 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
         int64_t n = i / j->groups, first = i % j->groups * per;
         group_stats(x, n, first, per, j->eps, &j->mean[i], &j->rstd[i]);
         for (int64_t c = first; c < first + per; c++) {
-            float scale = j->gamma[c] * j->rstd[i];
-            float shift = (float)(j->beta[c] - (double)scale * j->mean[i]);
+            bl_norm_map map = bl_norm_fold(j->gamma[c], j->beta[c], j->mean[i], j->rstd[i]);
             int64_t e = bl_index(x, n, c, 0, 0);
             for (int64_t q = 0; q < pixels; q++, e += x->cb) {
-                float v = bl_f32(x)[e] * scale + shift + (j->skip ? bl_f32(j->skip)[e] : 0);
-                bl_f32(j->out)[e] = v > 0 ? v : j->slope * v;
+                float v = bl_f32(x)[e] * map.scale + map.shift + (j->skip ? bl_f32(j->skip)[e] : 0);
+                bl_f32(j->out)[e] = bl_act_at(v, j->slope);
             }
         }
         if (first + per == x->c) zero_padding(j->out, n);
@@ -83,8 +83,7 @@ static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, in
 }
 
 static float masked(const gn_job *j, int64_t e) {
-    float g = bl_f32(j->dy)[e];
-    return bl_f32(j->y)[e] > 0 ? g : j->slope * g;
+    return bl_act_grad_at(bl_f32(j->y)[e], bl_f32(j->dy)[e], j->slope);
 }
 
 /* Adds the sums of g and g*xhat of every channel to dgamma and dbeta; s[0], s[1]: the same times
@@ -117,8 +116,7 @@ static void group_apply(const gn_job *j, int64_t n, int64_t first, int64_t per, 
         int64_t e = bl_index(x, n, c, 0, 0);
         for (int64_t q = 0; q < x->h * x->w; q++, e += x->cb) {
             float g = masked(j, e);
-            double xhat = (bl_f32(x)[e] - mean) * rstd;
-            float d = (float)(rstd * (g * j->gamma[c] - s[0] / count - xhat * s[1] / count));
+            float d = bl_gn_grad_at(g, bl_f32(x)[e], j->gamma[c], mean, rstd, s[0], s[1], count);
             float *dx = bl_f32(j->dx) + e;
             *dx = j->beta_dx != 0 ? *dx + d : d;
             if (!j->dskip) continue;

@@ -3,6 +3,7 @@
 
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
+#include "kernels/shared/window.h"
 
 typedef struct pool_job {
     const bl_tensor *x, *dy;
@@ -12,16 +13,17 @@ typedef struct pool_job {
     float beta;
 } pool_job;
 
-/* The largest value of the window at (oy, ox); a NaN wins, as in PyTorch. */
+/* The largest value of the window at (oy, ox). */
 static void max_window(const pool_job *j, const float *plane, int64_t oy, int64_t ox, int32_t lane,
                        float *best, int32_t *arg) {
     const bl_tensor *x = j->x;
-    int64_t y0 = oy * j->stride - j->pad, x0 = ox * j->stride - j->pad;
+    bl_span rows = bl_window_inputs(oy, j->kernel, j->stride, j->pad, x->h);
+    bl_span cols = bl_window_inputs(ox, j->kernel, j->stride, j->pad, x->w);
     *best = -INFINITY, *arg = -1;
-    for (int64_t iy = y0 < 0 ? 0 : y0; iy < y0 + j->kernel && iy < x->h; iy++) {
-        for (int64_t ix = x0 < 0 ? 0 : x0; ix < x0 + j->kernel && ix < x->w; ix++) {
+    for (int64_t iy = rows.begin; iy < rows.end; iy++) {
+        for (int64_t ix = cols.begin; ix < cols.end; ix++) {
             float v = plane[(iy * x->w + ix) * x->cb + lane];
-            if (*arg < 0 || v > *best || isnan(v)) *best = v, *arg = (int32_t)(iy * x->w + ix);
+            if (bl_max_leads(v, *best, *arg)) *best = v, *arg = (int32_t)(iy * x->w + ix);
         }
     }
 }
@@ -61,7 +63,10 @@ static void max_bwd_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, bl_tensor *dx, float beta) {
+/* Outputs know their input, so the window's shape is of no use here: inputs that gather need it. */
+static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
+                         int32_t pad, bl_tensor *dx, float beta) {
+    (void)k, (void)stride, (void)pad;
     pool_job j = {.dy = dy, .arg_in = arg, .dx = dx, .beta = beta};
     bl_parallel_for(dy->n * bl_blocks(dy), 1, max_bwd_range, &j);
 }

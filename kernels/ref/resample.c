@@ -4,6 +4,7 @@
 
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
+#include "kernels/shared/window.h"
 
 typedef struct up_job {
     const bl_tensor *fine, *coarse, *dy;
@@ -16,10 +17,10 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
     const up_job *j = arg;
     const bl_tensor *f = j->fine, *c = j->coarse;
     for (int64_t i = begin; i < end; i++) {
-        int64_t cy = i % f->h * c->h / f->h;
+        int64_t cy = bl_nearest(i % f->h, f->h, c->h);
         const float *row = bl_f32(c) + (i / f->h * c->h + cy) * c->w * c->cb;
         for (int64_t x = 0; x < f->w; x++) {
-            const float *from = row + x * c->w / f->w * c->cb;
+            const float *from = row + bl_nearest(x, f->w, c->w) * c->cb;
             int64_t e = (i * f->w + x) * f->cb;
             for (int32_t l = 0; l < f->cb; l++) {
                 bl_f32(j->y)[e + l] = bl_f32(f)[e + l] + from[l];
@@ -33,25 +34,19 @@ static void upsample_add_fwd(const bl_tensor *fine, const bl_tensor *coarse, bl_
     bl_parallel_for(fine->n * bl_blocks(fine) * fine->h, 4, fwd_range, &j);
 }
 
-/* The fine indices that read coarse index i are [ceil(i*fine/coarse), ceil((i+1)*fine/coarse)). */
-static int64_t first_reader(int64_t i, int64_t fine, int64_t coarse) {
-    return (i * fine + coarse - 1) / coarse;
-}
-
 /* Index = (image, channel block, coarse row). */
 static void bwd_range(void *arg, int64_t begin, int64_t end) {
     const up_job *j = arg;
     const bl_tensor *dy = j->dy, *dc = j->dcoarse;
     int32_t cb = dc->cb;
     for (int64_t i = begin; i < end; i++) {
-        int64_t y0 = first_reader(i % dc->h, dy->h, dc->h);
-        int64_t y1 = first_reader(i % dc->h + 1, dy->h, dc->h);
+        bl_span rows = bl_nearest_readers(i % dc->h, dy->h, dc->h);
         for (int64_t x = 0; x < dc->w; x++) {
             float *out = bl_f32(dc) + (i * dc->w + x) * cb;
-            int64_t x0 = first_reader(x, dy->w, dc->w), x1 = first_reader(x + 1, dy->w, dc->w);
+            bl_span cols = bl_nearest_readers(x, dy->w, dc->w);
             if (j->beta == 0) memset(out, 0, (size_t)cb * sizeof *out);
-            for (int64_t fy = y0; fy < y1; fy++) {
-                for (int64_t fx = x0; fx < x1; fx++) {
+            for (int64_t fy = rows.begin; fy < rows.end; fy++) {
+                for (int64_t fx = cols.begin; fx < cols.end; fx++) {
                     const float *g = bl_f32(dy) + ((i / dc->h * dy->h + fy) * dy->w + fx) * cb;
                     for (int32_t l = 0; l < cb; l++) out[l] += g[l];
                 }

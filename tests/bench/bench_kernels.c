@@ -238,7 +238,7 @@ static void max_bwd(bench *b, const void *arg) {
     bl_tensor dx = tensor(b, 5, 2, 64, 160, 160, b->cb), dy = tensor(b, 3, 2, 64, 80, 80, b->cb);
     (void)arg;
     max_fwd(b, NULL); /* positions; its time is part of the figure */
-    b->k.max_pool_bwd(&dy, (const int32_t *)b->buf[4], &dx, 0);
+    b->k.max_pool_bwd(&dy, (const int32_t *)b->buf[4], 3, 2, 1, &dx, 0);
 }
 static void upsample(bench *b, const void *arg) {
     bl_tensor f = tensor(b, 0, 2, 256, 80, 80, b->cb), c = tensor(b, 1, 2, 256, 40, 40, b->cb);

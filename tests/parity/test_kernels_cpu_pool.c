@@ -23,8 +23,8 @@ static void max_pool(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, in
     bl_tensor dy = tensor_random(r, n, c, oh, ow, cb, -1, 1);
     for (int beta = 0; beta < 2; beta++) {
         bl_tensor dx0 = tensor_random(r, n, c, h, w, cb, -1, 1), dx1 = tensor_copy(&dx0);
-        ref->max_pool_bwd(&dy, a0, &dx0, (float)beta);
-        got->max_pool_bwd(&dy, a0, &dx1, (float)beta);
+        ref->max_pool_bwd(&dy, a0, k, stride, pad, &dx0, (float)beta);
+        got->max_pool_bwd(&dy, a0, k, stride, pad, &dx1, (float)beta);
         compare_tensors("max_pool_bwd", &dx0, &dx1, TOL);
     }
     guards_check("max pool");
