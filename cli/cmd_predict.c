@@ -1,71 +1,105 @@
 #include <stddef.h>
 
 #include "cli/command.h"
+#include "datasets/file_list.h"
 
 typedef struct options {
-    const char *checkpoint, *model, *out, *draw;
+    const char *checkpoint, *model, *out, *draw, *set;
     double score;
+    bool probabilities, skip_bad;
 } options;
 
 static const char *const models[] = {"teacher", "student", NULL};
+static const char *const sets[] = {"test", "labelled", "unlabelled", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {BL_CLI_OUT(AT(out), "FILE", "Detections as JSON (COCO result entries with file names).")},
+    {BL_CLI_OUT(AT(out), "FILE",
+                "Detections as JSON (COCO result entries with file names); classes as JSON, or as "
+                "CSV when FILE ends in .csv. Default for classes: CSV to the standard output.")},
+    {BL_CLI_CHECKPOINT(AT(checkpoint))},
+    {BL_CLI_MODEL(AT(model), models)},
+    {.name = "skip-bad",
+     .type = BL_OPTION_FLAG,
+     .offset = AT(skip_bad),
+     .doc = "Leave out images that cannot be read, with a warning."},
     {.name = "draw",
      .letter = 'd',
      .type = BL_OPTION_STRING,
      .offset = AT(draw),
      .value = "DIR",
-     .doc = "Folder for JPEGs with the boxes drawn."},
-    {BL_CLI_CHECKPOINT(AT(checkpoint))},
-    {BL_CLI_MODEL(AT(model), models)},
+     .doc = "Detectors: folder for JPEGs with the boxes drawn."},
     {.name = "score",
      .type = BL_OPTION_REAL,
      .offset = AT(score),
      .value = "X",
      .min = 0,
      .max = 1,
-     .doc = "Least score of a detection; default 0.3."},
+     .doc = "Detectors: least score of a detection; default 0.3."},
+    {.name = "set",
+     .letter = 's',
+     .type = BL_OPTION_CHOICE,
+     .offset = AT(set),
+     .value = "NAME",
+     .choices = sets,
+     .doc = "Classifiers: images of the run instead of files."},
+    {.name = "probabilities",
+     .letter = 'p',
+     .type = BL_OPTION_FLAG,
+     .offset = AT(probabilities),
+     .doc = "Classifiers: the probability of every class, not only of the first."},
     {0}};
 
-static const options defaults = {.score = 0.3};
+static const options defaults = {.score = -1};
 
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;
+    const char *what = in->words.positional[0];
     bl_status status = BL_OK;
     bl_run_config cfg;
+    bl_file_list images = {0};
     const char *run_dir, *checkpoint;
     bl_arena *arena = bl_arena_create(0);
     if (!arena) return BL_ENOMEM;
-    if (!o->out && !o->draw)
-        BL_TRY_DONE(bl_fail(BL_ECONFIG, "nothing to write: give --out FILE, --draw DIR or both"));
-    BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
-                                   in->words.n_settings, arena, &cfg, &run_dir));
-    BL_TRY_DONE(bl_cli_weights(in->words.positional[0], run_dir, o->checkpoint, &checkpoint));
-    BL_TRY_DONE(bl_predict(&cfg, &(bl_predict_options){.checkpoint = checkpoint,
-                                                       .model = o->model,
-                                                       .images = in->words.positional + 1,
-                                                       .n_images = in->words.n_positional - 1,
-                                                       .out_json = o->out,
-                                                       .draw_dir = o->draw,
-                                                       .score_threshold = o->score}));
+    BL_TRY_DONE(
+        bl_cli_load_config(what, in->words.settings, in->words.n_settings, arena, &cfg, &run_dir));
+    BL_TRY_DONE(bl_cli_weights(what, run_dir, o->checkpoint, &checkpoint));
+    BL_TRY_DONE(bl_file_list_images(in->words.positional + 1, in->words.n_positional - 1, &images));
+    bl_predict_options p = {.checkpoint = checkpoint,
+                            .model = o->model,
+                            .images = (const char *const *)images.path,
+                            .n_images = images.n,
+                            .out = o->out,
+                            .skip_bad = o->skip_bad,
+                            .draw_dir = o->draw,
+                            .score_threshold = o->score,
+                            .set = o->set,
+                            .probabilities = o->probabilities,
+                            .table = stdout};
+    BL_TRY_DONE(bl_predict(&cfg, &p));
 done:
+    bl_file_list_free(&images);
     bl_arena_destroy(arena);
     return status;
 }
 
 const bl_command bl_predict_command = {
     .name = "predict",
-    .summary = "Detect objects in image files.",
-    .synopsis = "RUN|CONFIG IMAGE... [OPTIONS] [KEY.PATH=VALUE]...",
-    .details = "Runs a trained detector on JPEG or PNG files. Boxes are in pixels of the original\n"
-               "images.\n",
+    .summary = "Detect objects in image files, or classify them.",
+    .synopsis = "RUN|CONFIG [IMAGE|FOLDER]... [OPTIONS] [KEY.PATH=VALUE]...",
+    .details =
+        "Runs a trained model on JPEG or PNG files; of a folder, on all in it and below. Boxes of\n"
+        "a detector are in pixels of the original images. A classifier sees an image as in its\n"
+        "evaluation, resized to the size of its training images, and gives its most probable\n"
+        "class; it needs no more than the run folder. With --set it predicts images of the run,\n"
+        "by their number in the data set and beside their label, if that is known.\n",
     .examples = "  ballast predict runs/full photo.jpg --draw drawn\n"
-                "  ballast predict runs/full images/*.jpg --out found.json --score 0.5\n",
+                "  ballast predict runs/full images --out found.json --score 0.5\n"
+                "  ballast predict runs/semi photos -o classes.csv --probabilities\n"
+                "  ballast predict runs/semi --set unlabelled -o pseudo_labels.json\n",
     .options = table,
     .settings = BL_SETTINGS_DOTTED,
-    .min_words = 2,
+    .min_words = 1,
     .max_words = -1,
     .options_size = sizeof(options),
     .defaults = &defaults,

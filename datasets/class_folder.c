@@ -1,72 +1,26 @@
 /* Image sets as folders: one sub-folder a class. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/fs.h"
 #include "datasets/class_readers.h"
+#include "datasets/file_list.h"
 #include "datasets/image.h"
 #include "datasets/pil_resize.h"
 
-/* Paths in a folder, in byte order of their names. */
-typedef struct listing {
-    char **path;
-    int32_t n, room;
-} listing;
-
-static void listing_free(listing *l) {
-    for (int32_t i = 0; i < l->n; i++) free(l->path[i]);
-    free(l->path);
-    *l = (listing){0};
-}
-
-static bl_status listing_add(listing *l, char *path, const char *dir) {
-    if (path && l->n == l->room) {
-        int32_t room = l->room ? 2 * l->room : 256;
-        char **grown = realloc(l->path, (size_t)room * sizeof *grown);
-        if (grown) l->path = grown, l->room = room;
-    }
-    if (!path || l->n == l->room) {
-        free(path);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
-    }
-    l->path[l->n++] = path;
-    return BL_OK;
-}
-
-static int by_bytes(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bl_status list(const char *dir, listing *folders, listing *files) {
-    DIR *d = opendir(dir);
-    if (!d) return bl_fail(BL_EIO, "%s: cannot list the folder", dir);
-    bl_status status = BL_OK;
-    for (struct dirent *e; status == BL_OK && (e = readdir(d));) {
-        if (e->d_name[0] == '.') continue;
-        char *path = bl_path_join(dir, e->d_name);
-        status = listing_add(path && bl_is_dir(path) ? folders : files, path, dir);
-    }
-    closedir(d);
-    listing *both[2] = {folders, files};
-    for (int k = 0; k < 2; k++)
-        if (both[k]->n > 0) qsort(both[k]->path, (size_t)both[k]->n, sizeof(char *), by_bytes);
-    return status;
-}
-
 /* The files of a class go to the end of `files`; sub-folders of it are an error. */
-static bl_status add_class(const char *dir, listing *files, int32_t *n) {
-    listing folders = {0}, own = {0};
-    bl_status status = list(dir, &folders, &own);
+static bl_status add_class(const char *dir, bl_file_list *files, int32_t *n) {
+    bl_file_list folders = {0}, own = {0};
+    bl_status status = bl_file_list_folder(dir, &folders, &own);
     if (status == BL_OK && folders.n > 0)
         status =
             bl_fail(BL_EFORMAT, "%s: a class folder holds images, not folders", folders.path[0]);
     for (int32_t i = 0; i < own.n && status == BL_OK; i++) {
-        status = listing_add(files, own.path[i], dir);
+        status = bl_file_list_add(files, own.path[i]);
         own.path[i] = NULL;
     }
     *n = own.n;
-    listing_free(&folders), listing_free(&own);
+    bl_file_list_free(&folders), bl_file_list_free(&own);
     return status;
 }
 
@@ -79,7 +33,7 @@ static bl_status load(const char *path, bl_pil_resizer *r, int32_t side, uint8_t
     return status;
 }
 
-static bl_status load_all(const listing *files, bl_class_set *s) {
+static bl_status load_all(const bl_file_list *files, bl_class_set *s) {
     bl_pil_resizer r = {0};
     bl_status status = BL_OK;
     for (int32_t i = 0; i < s->n && status == BL_OK; i++)
@@ -93,8 +47,8 @@ static const char *last_part(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-static bl_status build(const char *dir, const listing *classes, const int32_t *counts,
-                       const listing *files, int32_t side, bl_class_set **out) {
+static bl_status build(const char *dir, const bl_file_list *classes, const int32_t *counts,
+                       const bl_file_list *files, int32_t side, bl_class_set **out) {
     bl_class_set *s;
     if (files->n == 0) return bl_fail(BL_EFORMAT, "%s: no image in the folder", dir);
     BL_TRY(bl_class_set_create(dir, files->n, side, side, classes->n > 0 ? classes->n : 1, &s));
@@ -121,10 +75,10 @@ static bl_status build(const char *dir, const listing *classes, const int32_t *c
 }
 
 bl_status bl_class_folder_read(const char *dir, int32_t size, bl_class_set **out) {
-    listing classes = {0}, files = {0};
+    bl_file_list classes = {0}, files = {0};
     int32_t *counts = NULL;
     bl_status status;
-    BL_TRY_DONE(list(dir, &classes, &files));
+    BL_TRY_DONE(bl_file_list_folder(dir, &classes, &files));
     if (classes.n > 0 && files.n > 0) {
         status = bl_fail(BL_EFORMAT,
                          "%s: stands beside class folders; put every image into the folder of its "
@@ -138,7 +92,7 @@ bl_status bl_class_folder_read(const char *dir, int32_t size, bl_class_set **out
         status = add_class(classes.path[c], &files, &counts[c]);
     if (status == BL_OK) status = build(dir, &classes, counts, &files, size, out);
 done:
-    listing_free(&classes), listing_free(&files);
+    bl_file_list_free(&classes), bl_file_list_free(&files);
     free(counts);
     return status;
 }

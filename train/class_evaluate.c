@@ -84,7 +84,8 @@ static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data 
     char *dir = opt->out_dir ? bl_path_join(opt->out_dir, name) : NULL;
     bl_status status;
     int64_t iter;
-    BL_TRY_DONE(bl_class_model_open(cfg, data, ctx, opt->checkpoint, name, &iter, &l));
+    bl_class_env env = bl_class_env_make(cfg, data, ctx);
+    BL_TRY_DONE(bl_class_model_open(cfg, &env, opt->checkpoint, name, &iter, &l));
     bl_class_evaluation e = {.world = bl_class_learner_world(l),
                              .data = data,
                              .ctx = ctx,

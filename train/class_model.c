@@ -12,23 +12,37 @@
 
 bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data *data,
                                bl_ctx *ctx) {
-    return (bl_class_env){.model = &cfg->model,
-                          .views = &cfg->views,
-                          .labelled = data->labelled,
-                          .unlabelled = data->unlabelled,
-                          .is_labelled = data->split->is_labelled,
-                          .batch_labelled = (int32_t)cfg->batch.labelled,
-                          .batch_unlabelled = (int32_t)cfg->batch.unlabelled,
-                          .seed = (uint64_t)cfg->run.seed,
-                          .iterations = cfg->run.iterations,
-                          .lr_at = bl_run_lr,
-                          .lr_arg = cfg,
-                          .ctx = ctx};
+    bl_class_env env = {.model = &cfg->model,
+                        .views = &cfg->views,
+                        .batch_labelled = (int32_t)cfg->batch.labelled,
+                        .batch_unlabelled = (int32_t)cfg->batch.unlabelled,
+                        .seed = (uint64_t)cfg->run.seed,
+                        .iterations = cfg->run.iterations,
+                        .lr_at = bl_run_lr,
+                        .lr_arg = cfg,
+                        .ctx = ctx};
+    if (data) {
+        env.labelled = data->labelled, env.unlabelled = data->unlabelled;
+        env.is_labelled = data->split->is_labelled;
+    }
+    return env;
 }
 
-bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
+static bl_status learns_classes(const bl_run_config *cfg, int32_t classes) {
+    bl_class_needs needs;
+    BL_TRY(bl_class_method_needs(&cfg->class_method, classes, &needs));
+    return needs.pretext ? bl_fail(BL_ECONFIG,
+                                   "method.name %s pre-trains without labels: it predicts no "
+                                   "classes; start a supervised run from it (run.init_from)",
+                                   cfg->class_method.name)
+                         : BL_OK;
+}
+
+bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
                               const char *checkpoint, const char *model, int64_t *iter,
                               bl_learner **out) {
+    const bl_class_set *set = env->labelled.set;
+    BL_TRY(learns_classes(cfg, set->n_classes));
     char *path = bl_is_dir(checkpoint) ? bl_checkpoint_named(checkpoint, "last_checkpoint")
                                        : strdup(checkpoint);
     if (!path) return bl_fail_context(BL_EIO, "%s has no checkpoint", checkpoint);
@@ -37,15 +51,13 @@ bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_run_data 
     bool has_teacher;
     bl_status status;
     BL_TRY_DONE(bl_checkpoint_info(path, &at, &classes, &has_teacher));
-    if (classes && classes != data->sets.train->n_classes) {
-        status =
-            bl_fail(BL_EFORMAT, "%s was trained on %lld classes, but %s has %d", path,
-                    (long long)classes, data->sets.train->name, (int)data->sets.train->n_classes);
+    if (classes && classes != set->n_classes) {
+        status = bl_fail(BL_EFORMAT, "%s was trained on %lld classes, but %s has %d", path,
+                         (long long)classes, set->name, (int)set->n_classes);
         goto done;
     }
-    bl_class_env env = bl_class_env_make(cfg, data, ctx);
-    BL_TRY_DONE(bl_class_learner_create(&cfg->class_method, &env, &l));
-    BL_TRY_DONE(bl_checkpoint_load_weights(path, ctx, l->model[0].store,
+    BL_TRY_DONE(bl_class_learner_create(&cfg->class_method, env, &l));
+    BL_TRY_DONE(bl_checkpoint_load_weights(path, env->ctx, l->model[0].store,
                                            model         ? model
                                            : has_teacher ? "teacher"
                                                          : "student",
@@ -130,7 +142,8 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
         goto done;
     }
     own->class_method.pseudo_labels = ""; /* its weights are all that is wanted */
-    BL_TRY_DONE(bl_class_model_open(own, data, ctx, from, NULL, NULL, &l));
+    bl_class_env env = bl_class_env_make(own, data, ctx);
+    BL_TRY_DONE(bl_class_model_open(own, &env, from, NULL, NULL, &l));
     BL_TRY_DONE(join_lists(data, out));
     labelling job = {.label = out->label + data->labelled.n,
                      .truth = data->unlabelled.label,

@@ -5,14 +5,14 @@
 
 #include "train/class_data.h"
 
-/* What a learner of this run is built from. */
+/* What a learner of this run is built from; data NULL leaves out the lists of images. */
 bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data *data,
                                bl_ctx *ctx);
 
 /* A learner of the configuration with the weights of one model of a checkpoint (file or run folder)
  * in model[0]; model: "student", "teacher", NULL = the teacher where there is one. *iter may be
- * NULL. */
-bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
+ * NULL. BL_ECONFIG for a method that learns no classes, BL_EFORMAT when their number differs. */
+bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
                               const char *checkpoint, const char *model, int64_t *iter,
                               bl_learner **out);
 

@@ -1,4 +1,5 @@
-/* Prediction on image files: COCO-style results with file names, and pictures with boxes drawn. */
+/* Prediction on image files. Of a detector: COCO-style results with file names, and pictures with
+ * boxes drawn. */
 #include <json-c/json.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,10 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "train/checkpoint.h"
+#include "train/class_predict.h"
 #include "train/infer.h"
+
+static const double LEAST_SCORE = 0.3;
 
 typedef struct {
     const bl_predict_options *opt;
@@ -91,10 +95,11 @@ static bl_status read_classes(const char *checkpoint, bl_json *doc, struct json_
     return status;
 }
 
-bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
-    if (cfg->task != BL_TASK_DETECTION)
-        return bl_fail(BL_EUNSUPPORTED, "predict draws detections; for a classification run use "
-                                        "eval, which writes predictions and features by class");
+static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt) {
+    if (opt->set || opt->probabilities)
+        return bl_fail(BL_ECONFIG, "--set and --probabilities are for classifiers");
+    if (!opt->out && !opt->draw_dir)
+        return bl_fail(BL_ECONFIG, "nothing to write: give --out FILE, --draw DIR or both");
     bl_json doc = {0};
     predict_job j = {.opt = opt};
     bl_store *store = NULL;
@@ -133,11 +138,12 @@ bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
                    .detector = det,
                    .view = &cfg->view,
                    .batch = cfg->run.eval_batch,
-                   .score_threshold = opt->score_threshold,
-                   .skip_bad = cfg->data.skip_bad};
+                   .score_threshold =
+                       opt->score_threshold >= 0 ? opt->score_threshold : LEAST_SCORE,
+                   .skip_bad = opt->skip_bad || cfg->data.skip_bad};
     BL_TRY_DONE(
         bl_infer_run(&in, (char *const *)opt->images, opt->n_images, "predicting:", keep, &j));
-    if (opt->out_json) BL_TRY_DONE(bl_json_save(j.list, opt->out_json));
+    if (opt->out) BL_TRY_DONE(bl_json_save(j.list, opt->out));
     BL_INFO("%d detections in %d images", (int)json_object_array_length(j.list), opt->n_images);
 done:
     json_object_put(j.list);
@@ -147,4 +153,11 @@ done:
     free(ckpt);
     bl_json_free(&doc);
     return status;
+}
+
+bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
+    if (opt->n_images == 0 && !opt->set)
+        return bl_fail(BL_ECONFIG, "nothing to predict: name image files or folders%s",
+                       cfg->task == BL_TASK_CLASSIFICATION ? ", or give --set" : "");
+    return cfg->task == BL_TASK_CLASSIFICATION ? bl_class_predict(cfg, opt) : detect(cfg, opt);
 }

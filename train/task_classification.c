@@ -8,6 +8,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "train/class_evaluate.h"
+#include "train/class_input.h"
 #include "train/class_model.h"
 #include "train/task.h"
 
@@ -59,6 +60,7 @@ static bl_status record(bl_task *k, const char *run_dir) {
         json_object_array_add(groups, json_object_new_string(bl_frequency_names[g]));
     json_object_object_add(root, "classes", list);
     json_object_object_add(root, "groups", groups);
+    bl_class_input_record(root, train);
     if (status == BL_OK) status = bl_json_save(root, classes);
     if (status == BL_OK)
         status = bl_longtail_write(c->data.split, &c->cfg->longtail, train, c->data.sets.unlabelled,

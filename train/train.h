@@ -127,10 +127,18 @@ typedef struct bl_predict_options {
     const char *checkpoint, *model;
     const char *const *images; /* files */
     int n_images;
-    const char *out_json; /* COCO-style results with file names */
-    const char *draw_dir; /* JPEGs with boxes drawn; NULL = none */
-    double score_threshold;
+    const char *out; /* detection: COCO-style results with file names; classification: JSON, or CSV
+                        when it ends in .csv; NULL = none */
+    bool skip_bad;   /* leave out images that cannot be read, with a warning */
+    /* detection */
+    const char *draw_dir;   /* JPEGs with boxes drawn; NULL = none */
+    double score_threshold; /* < 0: 0.3 */
+    /* classification */
+    const char *set;    /* instead of files: "test", "labelled", "unlabelled" of the run */
+    bool probabilities; /* of all classes */
+    FILE *table;        /* CSV goes there without `out` */
 } bl_predict_options;
+/* BL_ECONFIG for options of the other task, and when there is nothing to predict or to write. */
 bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt);
 
 /* Reads the data sets of a config (labelled, unlabelled, test; absent ones are NULL). */
