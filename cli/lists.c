@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/real_text.h"
+
 enum { MAX_TEXT = 2048 };
 
 bl_status bl_cli_names(const char *option, const char *text, bl_arena *arena, const char ***names,
@@ -36,7 +38,7 @@ static bl_status each(const char *option, const char *text, const char *separato
 
 static bl_status read_real(const char *option, const char *text, double *v) {
     char *end;
-    *v = strtod(text, &end);
+    *v = bl_real_parse(text, &end);
     if (end == text || *end || isnan(*v))
         return bl_fail(BL_ECONFIG, "--%s: expected a number, got \"%s\"", option, text);
     return BL_OK;

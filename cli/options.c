@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/real_text.h"
 #include "core/schema.h"
 
 static const bl_option help_option = {
@@ -74,7 +75,7 @@ static bl_status store_number(const bl_option *o, const char *text, void *target
         value = (double)whole;
         if (end != text && !*end && !errno) *(int64_t *)target = whole;
     } else {
-        value = strtod(text, &end);
+        value = bl_real_parse(text, &end);
         if (end != text && !*end && !errno) *(double *)target = value;
     }
     if (end == text || *end || errno || value != value)

@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/fs.h"
+#include "core/json_out.h"
 #include "core/json_scan.h"
 #include "core/strmap.h"
 
@@ -219,7 +220,7 @@ static bool is_scalar(struct json_object *o) {
 }
 
 static void write_value(FILE *f, struct json_object *o, int depth) {
-    char text[32];
+    char text[BL_REAL_TEXT_MAX];
     switch (json_object_get_type(o)) {
     case json_type_double:
         bl_format_double(json_object_get_double(o), true, text);

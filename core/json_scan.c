@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/json_text.h"
+#include "core/real_text.h"
 
 void bl_scan_begin(bl_scan *s, const char *text, size_t size, const char *name) {
     *s = (bl_scan){.p = text, .end = text + size, .name = name, .line = 1};
@@ -162,7 +163,7 @@ bl_status bl_scan_number(bl_scan *s, bl_scan_num *out) {
         if (s->p < s->end && (*s->p == '+' || *s->p == '-')) s->p++;
         if (!digits(s)) return bl_scan_fail(s, "a number needs digits in its exponent");
     }
-    /* strtod needs a terminator; numbers longer than the buffer go through the heap. */
+    /* Parsing needs a terminator; numbers longer than the buffer go through the heap. */
     size_t n = (size_t)(s->p - begin);
     char *text = n < sizeof buf ? buf : malloc(n + 1);
     if (!text) return bl_fail(BL_ENOMEM, "%s: out of memory for a number", s->name);
@@ -171,7 +172,7 @@ bl_status bl_scan_number(bl_scan *s, bl_scan_num *out) {
     errno = 0;
     out->i = out->is_int ? strtoll(text, NULL, 10) : 0;
     bool overflow = out->is_int && errno == ERANGE;
-    out->d = strtod(text, NULL);
+    out->d = bl_real_parse(text, NULL);
     if (text != buf) free(text);
     if (overflow) return bl_scan_fail(s, "an integer does not fit 64 bits");
     if (!isfinite(out->d)) return bl_scan_fail(s, "a number is too large");
@@ -209,16 +210,4 @@ bl_status bl_scan_finish(bl_scan *s) {
     int c = bl_scan_peek(s);
     if (c >= 0) return bl_scan_fail(s, "expected the end of the file, found %s", describe(c, buf));
     return BL_OK;
-}
-
-void bl_format_double(double value, bool real, char out[32]) {
-    if (!isfinite(value)) {
-        snprintf(out, 32, "null");
-        return;
-    }
-    for (int digits_n = 15; digits_n <= 17; digits_n++) {
-        snprintf(out, 32, "%.*g", digits_n, value);
-        if (strtod(out, NULL) == value) break;
-    }
-    if (real && !strpbrk(out, ".e")) strcat(out, ".0");
 }

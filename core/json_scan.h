@@ -48,8 +48,4 @@ bl_status bl_scan_more(bl_scan *s, char close, bool *more);
 /* Only white space may be left. */
 bl_status bl_scan_finish(bl_scan *s);
 
-/* The shortest decimal text that reads back as exactly `value`; always with a '.' or an exponent
- * when `real`; "null" when not finite. */
-void bl_format_double(double value, bool real, char out[32]);
-
 #endif

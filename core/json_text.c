@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/real_text.h"
+
 /* Appends a digit while 19 of them fit; false when it had to be left out. */
 static inline bool append(bl_number *s, int *digits, uint8_t c) {
     if (*digits >= 19) return false;
@@ -83,7 +85,7 @@ static double divide(uint64_t mantissa, int k) {
 /* Mantissas up to 2^53 and powers up to 10^22 are exact doubles, so one operation rounds correctly
  * (Clinger, "How to read floating point numbers accurately", PLDI 1990); the rest goes to strtod.
  */
-double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end, locale_t loc) {
+double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end) {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -100,7 +102,7 @@ double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end,
     size_t n = (size_t)(end - p);
     memcpy(buf, p, n);
     buf[n] = 0;
-    return strtod_l(buf, NULL, loc);
+    return bl_real_parse(buf, NULL);
 }
 
 int bl_hex4(const uint8_t *p) {

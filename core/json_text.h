@@ -3,7 +3,6 @@
 #ifndef BALLAST_CORE_JSON_TEXT_H
 #define BALLAST_CORE_JSON_TEXT_H
 
-#include <locale.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,8 +21,8 @@ typedef struct bl_number {
  */
 const uint8_t *bl_number_scan(const uint8_t *p, const uint8_t *end, bl_number *s);
 /* The nearest double of the token [p, end) of at most BL_NUMBER_MAX characters; infinite on
- * overflow. `loc`: a "C" locale, so that the host's decimal comma does not matter. */
-double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end, locale_t loc);
+ * overflow. */
+double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end);
 
 /* Four hexadecimal digits, or -1. */
 int bl_hex4(const uint8_t *p);

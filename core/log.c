@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/json_scan.h"
+#include "core/json_out.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -110,32 +110,11 @@ bl_status bl_metrics_open(const char *path, long keep_upto, bl_metrics **out) {
     return BL_OK;
 }
 
-static void write_string(FILE *f, const char *s) {
-    fputc('"', f);
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') {
-            fprintf(f, "\\%c", c);
-        } else if (c < 0x20) {
-            fprintf(f, "\\u%04x", c);
-        } else {
-            fputc(c, f);
-        }
-    }
-    fputc('"', f);
-}
-
 static void write_key(bl_metrics *m, const char *key) {
     if (!m->first) fputs(", ", m->f);
     m->first = false;
-    write_string(m->f, key);
+    bl_json_put_string(m->f, key);
     fputs(": ", m->f);
-}
-
-static void write_number(FILE *f, double v) {
-    char text[32];
-    bl_format_double(v, false, text);
-    fputs(text, f);
 }
 
 void bl_metrics_begin(bl_metrics *m) {
@@ -145,12 +124,12 @@ void bl_metrics_begin(bl_metrics *m) {
 
 void bl_metrics_number(bl_metrics *m, const char *key, double value) {
     write_key(m, key);
-    write_number(m->f, value);
+    bl_json_put_number(m->f, value);
 }
 
 void bl_metrics_string(bl_metrics *m, const char *key, const char *value) {
     write_key(m, key);
-    write_string(m->f, value);
+    bl_json_put_string(m->f, value);
 }
 
 void bl_metrics_array(bl_metrics *m, const char *key, const double *values, int n) {
@@ -158,7 +137,7 @@ void bl_metrics_array(bl_metrics *m, const char *key, const double *values, int 
     fputc('[', m->f);
     for (int i = 0; i < n; i++) {
         if (i) fputs(", ", m->f);
-        write_number(m->f, values[i]);
+        bl_json_put_number(m->f, values[i]);
     }
     fputc(']', m->f);
 }

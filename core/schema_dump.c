@@ -1,7 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/json_scan.h"
+#include "core/json_out.h"
 #include "core/schema.h"
 #include "core/schema_value.h"
 

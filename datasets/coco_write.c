@@ -5,38 +5,8 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/json_out.h"
 #include "datasets/dataset.h"
-
-static void put_string(FILE *f, const char *s) {
-    fputc('"', f);
-    for (const char *p = s; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"' || c == '\\')
-            fprintf(f, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(f, "\\u%04x", c);
-        else
-            fputc(c, f);
-    }
-    fputc('"', f);
-}
-
-/* The shortest of the usual forms that reads back as the same double, with a point in any locale.
- */
-static void put_number(FILE *f, double v) {
-    if (v == floor(v) && fabs(v) < 1e15) {
-        fprintf(f, "%" PRId64, (int64_t)v);
-        return;
-    }
-    char buf[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(buf, sizeof buf, "%.*g", digits, v);
-        if (strtod(buf, NULL) == v) break;
-    }
-    for (char *p = buf; *p; p++)
-        if (!strchr("0123456789+-e", *p)) *p = '.';
-    fputs(buf, f);
-}
 
 static void put_ids(FILE *f, const char *key, const bl_dataset *d, const int32_t *v, int32_t n) {
     fprintf(f, ", \"%s\": [", key);
@@ -50,7 +20,7 @@ static void put_tables(FILE *f, const bl_dataset *d) {
         const bl_image_info *im = &d->images[i];
         fprintf(f, "%s\n{\"id\": %" PRId64 ", \"width\": %d, \"height\": %d, \"file_name\": ",
                 i ? "," : "", im->id, im->width, im->height);
-        put_string(f, im->file);
+        bl_json_put_string(f, im->file);
         if (d->federated && d->federated[i].stated) {
             const bl_federated *l = &d->federated[i];
             put_ids(f, "neg_category_ids", d, l->negative, l->n_negative);
@@ -68,10 +38,10 @@ static void put_tables(FILE *f, const bl_dataset *d) {
                 i ? "," : "", a->id, d->images[a->image].id, d->categories[a->category].id);
         for (int k = 0; k < 4; k++) {
             if (k) fputs(", ", f);
-            put_number(f, numbers[k]);
+            bl_json_put_number(f, numbers[k]);
         }
         fputs("], \"area\": ", f);
-        put_number(f, a->area);
+        bl_json_put_number(f, a->area);
         fprintf(f, ", \"iscrowd\": %d", a->iscrowd);
         if (a->ignore) fputs(", \"ignore\": 1", f);
         if (a->difficult) fputs(", \"difficult\": 1", f);
@@ -85,10 +55,10 @@ static void put_tables(FILE *f, const bl_dataset *d) {
     for (int32_t i = 0; i < d->n_categories; i++) {
         const bl_category *c = &d->categories[i];
         fprintf(f, "%s\n{\"id\": %" PRId64 ", \"name\": ", i ? "," : "", c->id);
-        put_string(f, c->name);
+        bl_json_put_string(f, c->name);
         if (c->supercategory && *c->supercategory) {
             fputs(", \"supercategory\": ", f);
-            put_string(f, c->supercategory);
+            bl_json_put_string(f, c->supercategory);
         }
         if (c->frequency) fprintf(f, ", \"frequency\": \"%c\"", c->frequency);
         if (c->image_count) fprintf(f, ", \"image_count\": %" PRId64, c->image_count);
@@ -116,7 +86,7 @@ bl_status bl_coco_write(const bl_dataset *d, const char *path) {
     fputc('{', o.f);
     if (d->role && *d->role) {
         fputs("\"info\": {\"ballast_role\": ", o.f);
-        put_string(o.f, d->role);
+        bl_json_put_string(o.f, d->role);
         if (strcmp(d->role, "unlabelled") == 0)
             fputs(
                 ", \"note\": \"the boxes are hidden labels, kept to measure pseudo-labels: do not "

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,7 +32,6 @@ struct bl_pull {
     bool first[BL_PULL_MAX_DEPTH];    /* nothing read in it yet */
     char *str;
     size_t str_cap;
-    locale_t c_locale; /* strtod must not follow the host's decimal comma */
 };
 
 /* ---- window ---- */
@@ -167,9 +165,8 @@ static bl_status create(const char *name, bl_pull **out) {
         j->name = strdup(name);
         j->str_cap = 256;
         j->str = malloc(j->str_cap);
-        j->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     }
-    if (!j || !j->name || !j->str || !j->c_locale) {
+    if (!j || !j->name || !j->str) {
         bl_pull_close(j);
         return bl_fail(BL_ENOMEM, "%s: out of memory", name);
     }
@@ -220,7 +217,6 @@ bl_status bl_pull_open_memory(const void *data, size_t size, const char *name, b
 void bl_pull_close(bl_pull *j) {
     if (!j) return;
     if (j->fd >= 0) close(j->fd);
-    if (j->c_locale) freelocale(j->c_locale);
     free(j->window);
     free(j->str);
     free(j->name);
@@ -401,7 +397,7 @@ static bl_status number(bl_pull *j, bl_number *s, double *v) {
         return fail(j, "malformed number");
     }
     if (end - j->p > BL_NUMBER_MAX) return fail(j, "number with more than 256 characters");
-    *v = bl_number_value(s, j->p, end, j->c_locale);
+    *v = bl_number_value(s, j->p, end);
     if (!isfinite(*v))
         return fail(j, "the number is too large: it is not finite in double precision");
     j->p = end;

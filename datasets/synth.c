@@ -10,6 +10,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/parallel.h"
+#include "core/real_text.h"
 #include "datasets/synth_scene.h"
 
 #define FIELD(name) #name, BL_T_INT, offsetof(bl_synth_config, name)
@@ -292,6 +293,7 @@ static bl_status write_annotations(const bl_synth_config *cfg, const image_set *
                 (long long)cfg->width, (long long)cfg->height);
     fprintf(f, "],\n\"annotations\": [");
     int64_t id = 0;
+    bl_point format = bl_point_begin();
     for (int64_t i = 0; i < s->images; i++)
         for (int32_t k = 0; k < s->scenes[i].n; k++) {
             const bl_synth_object *o = &s->scenes[i].objects[k];
@@ -304,6 +306,7 @@ static bl_status write_annotations(const bl_synth_config *cfg, const image_set *
                     (double)o->hidden);
             id++;
         }
+    bl_point_end(format);
     fprintf(f, "],\n\"categories\": [");
     for (int c = 0; c < cfg->classes; c++)
         fprintf(f, "%s\n{\"id\": %d, \"name\": \"%s\", \"supercategory\": \"%s\"}", c ? "," : "",

@@ -1,13 +1,13 @@
 #include "datasets/voc_xml.h"
 
 #include <expat.h>
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/real_text.h"
 #include "datasets/dataset.h"
 #include "datasets/image.h"
 
@@ -30,7 +30,6 @@ typedef struct parser {
     int have;
     char why[200]; /* defect of the object being read */
     bl_voc_file *out;
-    locale_t c_locale;
 } parser;
 
 static void BL_PRINTF(2, 3) stop(parser *p, const char *fmt, ...) {
@@ -105,7 +104,7 @@ static char *trimmed(parser *p) {
 static bool number(parser *p, const char *s, double *v) {
     char *end;
     if (!strchr("+-.0123456789", *s) || !*s) return false;
-    *v = strtod_l(s, &end, p->c_locale);
+    *v = bl_real_parse(s, &end);
     return !*end && isfinite(*v) && fabs(*v) <= BL_MAX_COORDINATE;
 }
 
@@ -234,8 +233,7 @@ bl_status bl_voc_parse(const void *data, size_t size, const char *name, bool ski
     p->skip_bad = skip_bad;
     p->out = out;
     p->xml = XML_ParserCreate(NULL);
-    p->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!p->xml || !p->c_locale)
+    if (!p->xml)
         status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
     else
         status = run(p, data, size);
@@ -245,7 +243,6 @@ bl_status bl_voc_parse(const void *data, size_t size, const char *name, bool ski
         status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
     if (n_skipped) *n_skipped += p->skipped;
     if (p->xml) XML_ParserFree(p->xml);
-    if (p->c_locale) freelocale(p->c_locale);
     free(p->object.name);
     free(p);
     return status;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "eval/json_out.h"
+#include "core/json_out.h"
 #include "eval/thumbnails.h"
 
 enum { LARGEST_MATRIX = 200 }; /* classes; beyond, the confusion is written sparsely */
@@ -59,7 +59,7 @@ static void put_matrix(FILE *f, const bl_confusion *c) {
 static void put_confusion(FILE *f, int *first, const bl_confusion *c) {
     bool sparse = c->n_classes > LARGEST_MATRIX;
     fputc('\n', f);
-    json_put_key(f, first, sparse ? "confusion_sparse" : "confusion");
+    bl_json_put_key(f, first, sparse ? "confusion_sparse" : "confusion");
     fputc('[', f);
     if (!sparse) put_matrix(f, c);
     for (int64_t i = 0; sparse && i < c->n_cells; i++)
@@ -69,25 +69,25 @@ static void put_confusion(FILE *f, int *first, const bl_confusion *c) {
 }
 
 static void put_costs(FILE *f, int *first, const bl_error_costs *c) {
-    json_member_number(f, first, "AP50", c->ap);
-    json_put_key(f, first, "dAP");
+    bl_json_member_number(f, first, "AP50", c->ap);
+    bl_json_put_key(f, first, "dAP");
     fputc('{', f);
     for (int e = 0, in = 1; e < BL_ERROR_KINDS; e++)
-        json_member_number(f, &in, bl_error_names[e], c->gain[e]);
+        bl_json_member_number(f, &in, bl_error_names[e], c->gain[e]);
     fputc('}', f);
-    json_put_key(f, first, "counts");
+    bl_json_put_key(f, first, "counts");
     fputc('{', f);
     for (int e = 0, in = 1; e < BL_ERROR_KINDS; e++)
-        json_member_int(f, &in, bl_error_names[e], c->count[e]);
+        bl_json_member_int(f, &in, bl_error_names[e], c->count[e]);
     fputc('}', f);
 }
 
 static void put_errors(FILE *f, int *first, const bl_error_breakdown *e) {
     int in = 1;
-    json_put_key(f, first, "tide");
+    bl_json_put_key(f, first, "tide");
     fputs("\n{", f);
     put_costs(f, &in, &e->all);
-    json_put_key(f, &in, "per_class");
+    bl_json_put_key(f, &in, "per_class");
     fputc('[', f);
     for (int32_t k = 0; k < e->n_classes; k++) {
         int inner = 1;
@@ -100,29 +100,29 @@ static void put_errors(FILE *f, int *first, const bl_error_breakdown *e) {
 
 static void put_calibration(FILE *f, int *first, const bl_calibration *c) {
     int in = 1;
-    json_put_key(f, first, "calibration");
+    bl_json_put_key(f, first, "calibration");
     fputs("\n{", f);
-    json_put_key(f, &in, "bins");
+    bl_json_put_key(f, &in, "bins");
     fputc('[', f);
     for (int b = 0; b < BL_CALIBRATION_BINS; b++) {
         const bl_calibration_bin *v = &c->bins[b];
         int inner = 1;
         fputs(b ? ",\n{" : "\n{", f);
-        json_member_number(f, &inner, "lo", v->lo);
-        json_member_number(f, &inner, "hi", v->hi);
-        json_member_int(f, &inner, "count", v->count);
-        json_member_number(f, &inner, "mean_score", v->mean_score);
-        json_member_number(f, &inner, "precision", v->precision);
+        bl_json_member_number(f, &inner, "lo", v->lo);
+        bl_json_member_number(f, &inner, "hi", v->hi);
+        bl_json_member_int(f, &inner, "count", v->count);
+        bl_json_member_number(f, &inner, "mean_score", v->mean_score);
+        bl_json_member_number(f, &inner, "precision", v->precision);
         fputc('}', f);
     }
     fputc(']', f);
-    json_member_number(f, &in, "ece", c->ece);
-    json_put_key(f, &in, "per_class");
+    bl_json_member_number(f, &in, "ece", c->ece);
+    bl_json_put_key(f, &in, "per_class");
     fputc('[', f);
     for (int32_t k = 0; k < c->n_classes; k++) {
         int inner = 1;
         fputs(k ? ", {" : "{", f);
-        json_member_number(f, &inner, "ece", c->class_ece[k]);
+        bl_json_member_number(f, &inner, "ece", c->class_ece[k]);
         fputc('}', f);
     }
     fputs("]}", f);
@@ -130,29 +130,29 @@ static void put_calibration(FILE *f, int *first, const bl_calibration *c) {
 
 static void put_costly(FILE *f, int *first, const bl_results *r, const bl_costly *c,
                        const uint8_t *made) {
-    json_put_key(f, first, "costly");
+    bl_json_put_key(f, first, "costly");
     fputc('[', f);
     for (int32_t k = 0; k < c->n_classes; k++) {
         int in = 1;
         fputs(k ? ",\n{" : "\n{", f);
-        json_member_string(f, &in, "class", bl_results_class_name(r, k));
-        json_member_number(f, &in, "AP", c->ap[k]);
-        json_put_key(f, &in, "images");
+        bl_json_member_string(f, &in, "class", bl_results_class_name(r, k));
+        bl_json_member_number(f, &in, "AP", c->ap[k]);
+        bl_json_put_key(f, &in, "images");
         fputc('[', f);
         for (int32_t i = 0; i < c->n[k]; i++) {
             int64_t at = (int64_t)k * c->most + i;
             const bl_costly_image *v = &c->images[at];
             int inner = 1;
             fputs(i ? ",\n  {" : "{", f);
-            json_member_int(f, &inner, "image_id", r->gt->images[v->image].id);
-            json_member_string(f, &inner, "file_name", r->gt->images[v->image].file);
-            json_member_number(f, &inner, "cost", v->cost);
-            json_member_int(f, &inner, "fp", v->fp);
-            json_member_int(f, &inner, "fn", v->fn);
+            bl_json_member_int(f, &inner, "image_id", r->gt->images[v->image].id);
+            bl_json_member_string(f, &inner, "file_name", r->gt->images[v->image].file);
+            bl_json_member_number(f, &inner, "cost", v->cost);
+            bl_json_member_int(f, &inner, "fp", v->fp);
+            bl_json_member_int(f, &inner, "fn", v->fn);
             if (made[at]) {
                 char name[64];
                 eval_thumbnail_name(r, k, v->image, name);
-                json_member_string(f, &inner, "thumbnail", name);
+                bl_json_member_string(f, &inner, "thumbnail", name);
             }
             fputc('}', f);
         }
@@ -164,14 +164,14 @@ static void put_costly(FILE *f, int *first, const bl_results *r, const bl_costly
 static void put_document(FILE *f, const bl_results *r, const bl_analysis *a, const uint8_t *made) {
     int first = 1;
     fputs("{\n", f);
-    json_member_number(f, &first, "iou", a->options.fates.iou);
-    json_member_number(f, &first, "background_iou", a->options.fates.background_iou);
-    json_member_number(f, &first, "score_threshold", a->options.fates.score_threshold);
-    json_put_key(f, &first, "classes");
+    bl_json_member_number(f, &first, "iou", a->options.fates.iou);
+    bl_json_member_number(f, &first, "background_iou", a->options.fates.background_iou);
+    bl_json_member_number(f, &first, "score_threshold", a->options.fates.score_threshold);
+    bl_json_put_key(f, &first, "classes");
     fputc('[', f);
     for (int32_t k = 0; k < r->eval->K; k++) {
         fputs(k ? ", " : "", f);
-        json_put_string(f, bl_results_class_name(r, k));
+        bl_json_put_string(f, bl_results_class_name(r, k));
     }
     fputc(']', f);
     put_confusion(f, &first, &a->confusion);

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 
 #include "core/fs.h"
+#include "core/json_out.h"
 #include "core/safetensors.h"
-#include "eval/json_out.h"
 
 static void put_head(FILE *f, int *first, const bl_class_results *r) {
-    json_member_string(f, first, "protocol", "classification");
-    json_member_string(f, first, "model", r->model);
-    json_member_int(f, first, "iter", r->iter);
-    json_member_int(f, first, "images", r->accuracy->n);
+    bl_json_member_string(f, first, "protocol", "classification");
+    bl_json_member_string(f, first, "model", r->model);
+    bl_json_member_int(f, first, "iter", r->iter);
+    bl_json_member_int(f, first, "images", r->accuracy->n);
 }
 
 static void put_metrics(FILE *f, const bl_class_results *r) {
@@ -20,14 +20,14 @@ static void put_metrics(FILE *f, const bl_class_results *r) {
     int first = 1;
     fputs("{\n  ", f);
     put_head(f, &first, r);
-    json_member_int(f, &first, "correct", a->correct);
-    json_member_number(f, &first, "accuracy", a->accuracy);
-    json_member_number(f, &first, "balanced_accuracy", a->balanced);
-    json_member_number(f, &first, "geometric_mean", a->geometric);
-    json_member_number(f, &first, "top5", a->top5);
-    json_member_number(f, &first, "macro_f1", a->macro_f1);
+    bl_json_member_int(f, &first, "correct", a->correct);
+    bl_json_member_number(f, &first, "accuracy", a->accuracy);
+    bl_json_member_number(f, &first, "balanced_accuracy", a->balanced);
+    bl_json_member_number(f, &first, "geometric_mean", a->geometric);
+    bl_json_member_number(f, &first, "top5", a->top5);
+    bl_json_member_number(f, &first, "macro_f1", a->macro_f1);
     for (int g = 0; g < BL_FREQUENCIES; g++)
-        json_member_number(f, &first, bl_frequency_names[g], a->group[g]);
+        bl_json_member_number(f, &first, bl_frequency_names[g], a->group[g]);
     fputs("\n}\n", f);
 }
 
@@ -49,22 +49,22 @@ static void put_classes(FILE *f, const bl_class_results *r) {
     int first = 1;
     fputs("{\n  ", f);
     put_head(f, &first, r);
-    json_put_key(f, &first, "classes");
+    bl_json_put_key(f, &first, "classes");
     fputs("[", f);
     for (int32_t c = 0; c < a->n_classes; c++) {
         class_counts n = count(a, c);
         int in = 1;
         fputs(c ? ",\n    {" : "\n    {", f);
-        json_member_int(f, &in, "id", c);
-        json_member_string(f, &in, "name", r->names[c]);
-        json_member_string(f, &in, "group", bl_frequency_names[a->frequency[c]]);
-        json_member_int(f, &in, "train_images", r->labelled[c]);
-        if (r->unlabelled) json_member_int(f, &in, "unlabelled_images", r->unlabelled[c]);
-        json_member_int(f, &in, "test_images", n.test);
-        json_member_int(f, &in, "predicted", n.predicted);
-        json_member_number(f, &in, "recall", a->recall[c]);
-        json_member_number(f, &in, "precision", a->precision[c]);
-        json_member_number(f, &in, "f1", a->f1[c]);
+        bl_json_member_int(f, &in, "id", c);
+        bl_json_member_string(f, &in, "name", r->names[c]);
+        bl_json_member_string(f, &in, "group", bl_frequency_names[a->frequency[c]]);
+        bl_json_member_int(f, &in, "train_images", r->labelled[c]);
+        if (r->unlabelled) bl_json_member_int(f, &in, "unlabelled_images", r->unlabelled[c]);
+        bl_json_member_int(f, &in, "test_images", n.test);
+        bl_json_member_int(f, &in, "predicted", n.predicted);
+        bl_json_member_number(f, &in, "recall", a->recall[c]);
+        bl_json_member_number(f, &in, "precision", a->precision[c]);
+        bl_json_member_number(f, &in, "f1", a->f1[c]);
         fputc('}', f);
     }
     fputs("\n  ]\n}\n", f);
@@ -81,7 +81,7 @@ static void csv_text(FILE *f, const char *s) {
 
 static void csv_number(FILE *f, double v) {
     fputc(',', f);
-    if (!isnan(v)) json_put_number(f, v);
+    if (!isnan(v)) bl_json_put_number(f, v);
 }
 
 static void put_csv(FILE *f, const bl_class_results *r) {
@@ -106,14 +106,14 @@ static void put_confusion(FILE *f, const bl_class_results *r) {
     int first = 1;
     fputs("{\n  ", f);
     put_head(f, &first, r);
-    json_put_key(f, &first, "classes");
+    bl_json_put_key(f, &first, "classes");
     fputc('[', f);
     for (int32_t c = 0; c < a->n_classes; c++) {
         if (c) fputs(", ", f);
-        json_put_string(f, r->names[c]);
+        bl_json_put_string(f, r->names[c]);
     }
     fputs("]", f);
-    json_put_key(f, &first, "matrix");
+    bl_json_put_key(f, &first, "matrix");
     fputc('[', f);
     for (int32_t c = 0; c < a->n_classes; c++) {
         fputs(c ? ",\n    [" : "\n    [", f);

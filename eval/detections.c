@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "eval/json_out.h"
+#include "core/json_out.h"
 
 static bl_status append(bl_detections *d, const bl_detection *one) {
     if (d->n == d->cap) {
@@ -87,10 +87,10 @@ bl_status bl_detections_write(const bl_detections *d, const bl_dataset *gt, cons
                 i ? "," : "", gt->images[v->image].id, gt->categories[v->category].id);
         for (int c = 0; c < 4; c++) {
             if (c) fputs(", ", o.f);
-            json_put_number(o.f, box[c]);
+            bl_json_put_number(o.f, box[c]);
         }
         fputs("], \"score\": ", o.f);
-        json_put_number(o.f, v->score);
+        bl_json_put_number(o.f, v->score);
         if (d->masks) {
             fputs(", \"segmentation\": ", o.f);
             bl_mask_put_json(o.f, &d->masks[i]);

@@ -1,10 +1,10 @@
 #include "eval/report.h"
 
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/real_text.h"
 #include "eval/report_html.h"
 #include "eval/report_sections.h"
 
@@ -183,23 +183,6 @@ static bl_status write_page(const rep_report *r, const char *path) {
     return bl_outfile_commit(&o);
 }
 
-/* Numbers in SVG and CSS have a point, whatever the host's locale says. */
-typedef struct numbers {
-    locale_t c, old;
-} numbers;
-
-static numbers point_begin(void) {
-    numbers n = {newlocale(LC_ALL_MASK, "C", (locale_t)0), (locale_t)0};
-    if (n.c) n.old = uselocale(n.c);
-    return n;
-}
-
-static void point_end(numbers n) {
-    if (!n.c) return;
-    uselocale(n.old);
-    freelocale(n.c);
-}
-
 bl_status bl_report_open(const bl_report_source *sources, int n, const bl_report_options *options,
                          bl_report **out) {
     static const bl_report_options plain = {0};
@@ -212,9 +195,9 @@ bl_status bl_report_open(const bl_report_source *sources, int n, const bl_report
         return bl_fail(BL_ENOMEM, "no memory for the report");
     }
     r->arena = arena;
-    numbers format = point_begin();
+    bl_point format = bl_point_begin(); /* SVG and CSS */
     bl_status status = rep_load(r, sources, n, options ? options : &plain);
-    point_end(format);
+    bl_point_end(format);
     if (status == BL_OK)
         *out = r;
     else
@@ -227,9 +210,9 @@ void bl_report_close(bl_report *r) {
 }
 
 bl_status bl_report_write_html(bl_report *r, const char *path) {
-    numbers format = point_begin();
+    bl_point format = bl_point_begin(); /* SVG and CSS */
     bl_status status = write_page(r, path);
-    point_end(format);
+    bl_point_end(format);
     return status;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "eval/json_out.h"
+#include "core/json_out.h"
 #include "eval/results_files.h"
 
 const char *bl_results_class_name(const bl_results *r, int32_t k) {
@@ -30,25 +30,25 @@ int32_t bl_class_group_mask(const bl_class_info *info, int32_t g, int32_t n_clas
 void results_put_head(FILE *f, int *first, const bl_results *r) {
     char protocol[400];
     bl_results_protocol(&r->eval->params, protocol, sizeof protocol);
-    json_member_string(f, first, "protocol", protocol);
-    if (r->model) json_member_string(f, first, "model", r->model);
-    if (r->iter >= 0) json_member_int(f, first, "iter", r->iter);
+    bl_json_member_string(f, first, "protocol", protocol);
+    if (r->model) bl_json_member_string(f, first, "model", r->model);
+    if (r->iter >= 0) bl_json_member_int(f, first, "iter", r->iter);
 }
 
 /* ---- metrics.json ---- */
 
 static void put_reals(FILE *f, int *first, const char *key, const double *v, int n) {
-    json_put_key(f, first, key);
+    bl_json_put_key(f, first, key);
     fputc('[', f);
     for (int i = 0; i < n; i++) {
         if (i) fputs(", ", f);
-        json_put_number(f, v[i]);
+        bl_json_put_number(f, v[i]);
     }
     fputc(']', f);
 }
 
 static void put_flag(FILE *f, int *first, const char *key, bool v) {
-    json_put_key(f, first, key);
+    bl_json_put_key(f, first, key);
     fputs(v ? "true" : "false", f);
 }
 
@@ -61,32 +61,34 @@ static void put_limit(FILE *f, int32_t limit) {
 
 static void put_parameters(FILE *f, int *first, const bl_eval_params *p) {
     int in = 1;
-    json_put_key(f, first, "parameters");
+    bl_json_put_key(f, first, "parameters");
     fputs("\n    {", f);
-    json_member_string(f, &in, "preset", p->protocol);
-    json_member_string(f, &in, "iou_type", p->kind == BL_IOU_SEGM ? "segm" : "bbox");
+    bl_json_member_string(f, &in, "preset", p->protocol);
+    bl_json_member_string(f, &in, "iou_type", p->kind == BL_IOU_SEGM ? "segm" : "bbox");
     put_reals(f, &in, "iou_thresholds", p->ious, p->n_ious);
     if (strncmp(p->protocol, "voc", 3) == 0)
-        json_member_string(f, &in, "interpolation",
-                           strcmp(p->protocol, "voc07") == 0 ? "11 points" : "all points");
+        bl_json_member_string(f, &in, "interpolation",
+                              strcmp(p->protocol, "voc07") == 0 ? "11 points" : "all points");
     else
-        json_member_int(f, &in, "recall_points", p->n_recalls);
-    json_put_key(f, &in, "areas");
+        bl_json_member_int(f, &in, "recall_points", p->n_recalls);
+    bl_json_put_key(f, &in, "areas");
     fputc('{', f);
     for (int a = 0, inner = 1; a < p->n_areas; a++) {
         const double range[2] = {p->areas[a].min, p->areas[a].max};
         put_reals(f, &inner, p->areas[a].name, range, 2);
     }
     fputc('}', f);
-    json_put_key(f, &in, "max_dets_per_image_and_class");
+    bl_json_put_key(f, &in, "max_dets_per_image_and_class");
     fputc('[', f);
     for (int m = 0; m < p->n_limits; m++) {
         if (m) fputs(", ", f);
         put_limit(f, p->max_dets[m]);
     }
     fputc(']', f);
-    if (p->max_dets_per_image) json_member_int(f, &in, "max_dets_per_image", p->max_dets_per_image);
-    if (p->max_dets_per_class) json_member_int(f, &in, "max_dets_per_class", p->max_dets_per_class);
+    if (p->max_dets_per_image)
+        bl_json_member_int(f, &in, "max_dets_per_image", p->max_dets_per_image);
+    if (p->max_dets_per_class)
+        bl_json_member_int(f, &in, "max_dets_per_class", p->max_dets_per_class);
     put_flag(f, &in, "class_agnostic", p->class_agnostic);
     put_flag(f, &in, "crowd", p->crowd);
     put_flag(f, &in, "honour_ignore", p->honour_ignore);
@@ -101,7 +103,7 @@ static void put_metrics(FILE *f, int *first, const bl_eval_result *e, const uint
     for (int i = 0; i < n; i++) {
         fprintf(f, "%s\n%s", *first ? "" : ",", indent);
         *first = 1;
-        json_member_number(f, first, m[i].key, m[i].value);
+        bl_json_member_number(f, first, m[i].key, m[i].value);
     }
 }
 
@@ -113,9 +115,9 @@ static bl_status put_groups(FILE *f, const bl_results *r) {
     for (int32_t g = 0; g < info->n_groups; g++) {
         int first = 1;
         fputs(g ? ",\n    " : "\n    ", f);
-        json_put_string(f, info->group_names[g]);
+        bl_json_put_string(f, info->group_names[g]);
         fputs(": {\n      ", f);
-        json_member_int(f, &first, "classes", bl_class_group_mask(info, g, r->eval->K, mask));
+        bl_json_member_int(f, &first, "classes", bl_class_group_mask(info, g, r->eval->K, mask));
         put_metrics(f, &first, r->eval, mask, "      ");
         fputs("\n    }", f);
     }
@@ -129,9 +131,9 @@ static void put_warnings(FILE *f, const bl_findings *w) {
     for (int i = 0; i < w->n; i++) {
         int first = 1;
         fputs(i ? ",\n    {" : "\n    {", f);
-        json_member_string(f, &first, "code", w->v[i].code);
-        json_member_int(f, &first, "count", w->v[i].count);
-        json_member_string(f, &first, "message", w->v[i].message);
+        bl_json_member_string(f, &first, "code", w->v[i].code);
+        bl_json_member_int(f, &first, "count", w->v[i].count);
+        bl_json_member_string(f, &first, "message", w->v[i].message);
         fputc('}', f);
     }
     fputs(w->n ? "\n  ]" : "]", f);
@@ -143,11 +145,11 @@ static bl_status put_document(FILE *f, const bl_results *r) {
     results_put_head(f, &first, r);
     put_parameters(f, &first, &r->eval->params);
     if (r->source) {
-        json_member_string(f, &first, "ground_truth", r->gt->name ? r->gt->name : "");
-        json_member_string(f, &first, "results", r->source);
+        bl_json_member_string(f, &first, "ground_truth", r->gt->name ? r->gt->name : "");
+        bl_json_member_string(f, &first, "results", r->source);
     }
-    json_member_int(f, &first, "images", r->gt->n_images);
-    json_member_int(f, &first, "detections", r->dt->n);
+    bl_json_member_int(f, &first, "images", r->gt->n_images);
+    bl_json_member_int(f, &first, "detections", r->dt->n);
     put_metrics(f, &first, r->eval, NULL, "  ");
     if (r->info && r->info->n_groups > 0) BL_TRY(put_groups(f, r));
     if (r->warnings) put_warnings(f, r->warnings);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "eval/json_out.h"
+#include "core/json_out.h"
 #include "eval/results_files.h"
 
 /* One class's row, the same in CSV and JSON: a name, and a number that may be undefined. */
@@ -94,7 +94,7 @@ bl_status results_write_csv(const char *path, const bl_results *r, const bl_clas
         if (letters) fprintf(o.f, ",%s", frequency(r, k, letter));
         for (int i = 0; i < n; i++) {
             fputc(',', o.f);
-            if (cells[i].v >= 0) json_put_number(o.f, cells[i].v);
+            if (cells[i].v >= 0) bl_json_put_number(o.f, cells[i].v);
         }
         fputc('\n', o.f);
     }
@@ -104,8 +104,8 @@ bl_status results_write_csv(const char *path, const bl_results *r, const bl_clas
 /* ---- per_class.json ---- */
 
 static void put_class_head(FILE *f, int *first, const bl_results *r, int32_t k) {
-    json_member_int(f, first, "id", bl_results_class_id(r, k));
-    json_member_string(f, first, "name", bl_results_class_name(r, k));
+    bl_json_member_int(f, first, "id", bl_results_class_id(r, k));
+    bl_json_member_string(f, first, "name", bl_results_class_name(r, k));
 }
 
 bl_status results_write_classes(const char *path, const bl_results *r, const bl_class_result *per) {
@@ -117,16 +117,16 @@ bl_status results_write_classes(const char *path, const bl_results *r, const bl_
     BL_TRY(bl_outfile_open(path, &o));
     fputs("{\n", o.f);
     results_put_head(o.f, &first, r);
-    json_put_key(o.f, &first, "classes");
+    bl_json_put_key(o.f, &first, "classes");
     fputs("[", o.f);
     for (int32_t k = 0; k < r->eval->K; k++) {
         int n = make_cells(&per[k], r->info, k, cells);
         first = 1;
         fputs(k ? ",\n{" : "\n{", o.f);
         put_class_head(o.f, &first, r, k);
-        json_member_string(o.f, &first, "group", group_name(r->info, k));
-        if (letters) json_member_string(o.f, &first, "frequency", frequency(r, k, letter));
-        for (int i = 0; i < n; i++) json_member_number(o.f, &first, cells[i].key, cells[i].v);
+        bl_json_member_string(o.f, &first, "group", group_name(r->info, k));
+        if (letters) bl_json_member_string(o.f, &first, "frequency", frequency(r, k, letter));
+        for (int i = 0; i < n; i++) bl_json_member_number(o.f, &first, cells[i].key, cells[i].v);
         fputc('}', o.f);
     }
     fputs("\n]\n}\n", o.f);
@@ -138,11 +138,11 @@ bl_status results_write_classes(const char *path, const bl_results *r, const bl_
 /* First area range, last limit of detections. */
 static void put_curve(FILE *f, int *first, const char *key, const double *v,
                       const bl_eval_result *e, int t, int32_t k) {
-    json_put_key(f, first, key);
+    bl_json_put_key(f, first, key);
     fputc('[', f);
     for (int i = 0; i < e->R; i++) {
         if (i) fputs(", ", f);
-        json_put_number(f, v[bl_eval_curve_at(e, t, i, k, 0, e->M - 1)]);
+        bl_json_put_number(f, v[bl_eval_curve_at(e, t, i, k, 0, e->M - 1)]);
     }
     fputc(']', f);
 }
@@ -154,11 +154,12 @@ bl_status results_write_curves(const char *path, const bl_results *r) {
     int first = 1;
     BL_TRY(bl_outfile_open(path, &o));
     fputs("{\n", o.f);
-    json_member_string(o.f, &first, "about",
-                       "interpolated precision at the recall points and the score that reaches it; "
-                       "first area range, last limit of detections");
+    bl_json_member_string(
+        o.f, &first, "about",
+        "interpolated precision at the recall points and the score that reaches it; "
+        "first area range, last limit of detections");
     results_put_head(o.f, &first, r);
-    json_put_key(o.f, &first, "classes");
+    bl_json_put_key(o.f, &first, "classes");
     fputc('[', o.f);
     bool any = false;
     for (int32_t k = 0; k < e->K; k++) {

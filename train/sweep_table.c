@@ -7,6 +7,7 @@
 
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/real_text.h"
 
 enum { COLUMNS = 6, RUN_BYTES = 1 << 30 };
 static const char *const class_columns[COLUMNS] = {
@@ -217,7 +218,9 @@ static bl_status write_text(const table *t, const char *path,
     bl_outfile o = {0};
     bl_status status = bl_outfile_open(path, &o);
     if (status == BL_OK) {
+        bl_point format = bl_point_begin();
         put(t, o.f);
+        bl_point_end(format);
         status = bl_outfile_commit(&o);
     }
     bl_outfile_abort(&o);

@@ -1,6 +1,7 @@
 /* metrics.json, per_class.csv, per_class.json, pr.json and the printed table: read back and
  * compared with the evaluator's own numbers, to the last bit. */
 #include "core/json.h"
+#include "core/real_text.h"
 #include "tests/unit/eval_fake_run.h"
 
 static const bl_class_info info = {.train_images = fake_boxes,
@@ -112,9 +113,9 @@ static void csv(const char *dir, const bl_class_result *per) {
     CHECK(strncmp(data,
                   "id,name,group,train_images,train_boxes,test_images,test_boxes,detections,AP,",
                   76) == 0);
-    char wanted[256];
-    snprintf(wanted, sizeof wanted, "\n1,zebra,minority,40,40,6,6,%d,%.17g,", (int)per[0].n_det,
-             per[0].AP);
+    char wanted[256], ap[BL_REAL_TEXT_MAX];
+    bl_real_format(per[0].AP, ap);
+    snprintf(wanted, sizeof wanted, "\n1,zebra,minority,40,40,6,6,%d,%s,", (int)per[0].n_det, ap);
     CHECK(strstr(data, wanted) != NULL);
     CHECK(strstr(data, "\n3,\"a\"\" onload=\"\"alert(2)\",minority,7,") != NULL);
     CHECK(strstr(data, ",,") != NULL); /* APs: undefined is empty */
