@@ -12,10 +12,7 @@ typedef struct options {
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {BL_CLI_OUT(AT(out), "FILE", "Write to FILE instead of the standard output.")},
-    {.name = "doc",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(doc),
-     .doc = "Print the reference of all settings (Markdown) instead."},
+    {BL_CLI_FLAG("doc", AT(doc), "Print the reference of all settings (Markdown) instead.")},
     {0}};
 
 static bl_status print_both(FILE *f) {

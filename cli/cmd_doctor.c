@@ -25,18 +25,10 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "device",
-     .type = BL_OPTION_STRING,
-     .offset = AT(device),
-     .value = "NAME",
-     .doc = "As run.device; default: auto."},
-    {.name = "backend",
-     .type = BL_OPTION_STRING,
-     .offset = AT(backend),
-     .value = "NAME",
-     .doc = "As run.backend; default: auto."},
+    {BL_CLI_TEXT("device", AT(device), "NAME", "As run.device; default: auto.")},
+    {BL_CLI_TEXT("backend", AT(backend), "NAME", "As run.backend; default: auto.")},
     {BL_CLI_THREADS(AT(threads), "Threads; default: all cores.")},
-    {.name = "quick", .type = BL_OPTION_FLAG, .offset = AT(quick), .doc = "Skip the benchmark."},
+    {BL_CLI_FLAG("quick", AT(quick), "Skip the benchmark.")},
     {0}};
 
 static const options defaults = {.device = "auto", .backend = "auto"};

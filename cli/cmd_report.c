@@ -9,59 +9,25 @@
 #include "eval/report.h"
 
 typedef struct options {
-    const char *out, *title, *baseline, *gt, *protocol, *groups, *train_gt, *images;
+    const char *out, *title, *baseline;
     bool by_seed, separate;
+    bl_score_options score; /* of result files */
 } options;
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {.required = true, BL_CLI_OUT(AT(out), "FILE", "HTML file to write.")},
-    {.name = "title",
-     .type = BL_OPTION_STRING,
-     .offset = AT(title),
-     .value = "TEXT",
-     .doc = "Heading of the report."},
-    {.name = "baseline",
-     .type = BL_OPTION_STRING,
-     .offset = AT(baseline),
-     .value = "NAME",
-     .doc = "Run or method that differences refer to; the first by default."},
-    {.name = "group-by-seed",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(by_seed),
-     .doc = "One line a method also where its seeds have splits of their own."},
-    {.name = "separate",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(separate),
-     .doc = "Never put runs together."},
-    {.name = "gt",
-     .letter = 'g',
-     .type = BL_OPTION_STRING,
-     .offset = AT(gt),
-     .value = "FILE|DIR",
-     .doc = "Ground truth for result files."},
-    {.name = "protocol",
-     .letter = 'p',
-     .type = BL_OPTION_CHOICE,
-     .offset = AT(protocol),
-     .value = "NAME",
-     .choices = bl_score_protocols,
-     .doc = "For result files; as of \"ballast score\", default coco."},
-    {.name = "groups",
-     .type = BL_OPTION_STRING,
-     .offset = AT(groups),
-     .value = "FILE",
-     .doc = "For result files: groups of classes."},
-    {.name = "train-gt",
-     .type = BL_OPTION_STRING,
-     .offset = AT(train_gt),
-     .value = "FILE",
-     .doc = "For result files: training annotations, counts per class."},
-    {.name = "images",
-     .type = BL_OPTION_STRING,
-     .offset = AT(images),
-     .value = "DIR",
-     .doc = "For result files: folder of the images, for thumbnails."},
+    {BL_CLI_TEXT("title", AT(title), "TEXT", "Heading of the report.")},
+    {BL_CLI_TEXT("baseline", AT(baseline), "NAME",
+                 "Run or method that differences refer to; the first by default.")},
+    {BL_CLI_FLAG("group-by-seed", AT(by_seed),
+                 "One line a method also where its seeds have splits of their own.")},
+    {BL_CLI_FLAG("separate", AT(separate), "Never put runs together.")},
+    {BL_SCORE_GT(AT(score), "Ground truth for result files.")},
+    {BL_SCORE_PROTOCOL(AT(score), "For result files; as of \"ballast score\", default coco.")},
+    {BL_SCORE_GROUPS(AT(score), "For result files: groups of classes.")},
+    {BL_SCORE_TRAIN_GT(AT(score), "For result files: training annotations, counts per class.")},
+    {BL_SCORE_IMAGES(AT(score), "For result files: folder of the images, for thumbnails.")},
     {0}};
 
 typedef struct job {
@@ -92,7 +58,7 @@ static char *name_of_file(const char *path) {
 /* A result file becomes a score folder, as by "ballast score". */
 static bl_status score_file(const options *o, job *j, int i) {
     bl_report_source *s = &j->sources[i];
-    if (!o->gt)
+    if (!o->score.gt)
         return bl_fail(BL_ECONFIG,
                        "%s is a file: to evaluate a result file, name its ground truth with --gt",
                        s->path);
@@ -108,9 +74,9 @@ static bl_status score_file(const options *o, job *j, int i) {
         s->label = j->names[i];
     }
     bl_score_options how = bl_score_defaults;
-    how.gt = o->gt, how.dt = s->path, how.out = dir, how.groups = o->groups;
-    how.train_gt = o->train_gt, how.images = o->images, how.quiet = true;
-    if (o->protocol) how.protocol = o->protocol;
+    how.gt = o->score.gt, how.dt = s->path, how.out = dir, how.groups = o->score.groups;
+    how.train_gt = o->score.train_gt, how.images = o->score.images, how.quiet = true;
+    if (o->score.protocol) how.protocol = o->score.protocol;
     s->origin = s->path, s->path = dir;
     return bl_score_run(&how);
 }
@@ -123,7 +89,8 @@ static bl_status find_sources(const options *o, const char *const *words, job *j
         BL_TRY(score_file(o, j, i));
         files++;
     }
-    if (!files && (o->gt || o->protocol || o->groups || o->train_gt || o->images))
+    const bl_score_options *how = &o->score;
+    if (!files && (how->gt || how->protocol || how->groups || how->train_gt || how->images))
         return bl_fail(BL_ECONFIG, "--gt, --protocol, --groups, --train-gt and --images are for "
                                    "result files, and none is given");
     return BL_OK;

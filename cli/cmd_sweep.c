@@ -10,18 +10,11 @@ typedef struct options {
 } options;
 
 #define AT(field) offsetof(options, field)
-static const bl_option table[] = {{.name = "out",
-                                   .letter = 'o',
-                                   .type = BL_OPTION_STRING,
-                                   .offset = AT(out),
-                                   .value = "DIR",
-                                   .required = true,
-                                   .doc = "Folder of the runs and of the table."},
-                                  {.name = "table",
-                                   .type = BL_OPTION_FLAG,
-                                   .offset = AT(table),
-                                   .doc = "Train nothing; print the table of what is there."},
-                                  {0}};
+static const bl_option table[] = {
+    {BL_CLI_TEXT("out", AT(out), "DIR", "Folder of the runs and of the table."), .letter = 'o',
+     .required = true},
+    {BL_CLI_FLAG("table", AT(table), "Train nothing; print the table of what is there.")},
+    {0}};
 
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;

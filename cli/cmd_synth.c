@@ -18,21 +18,12 @@ typedef struct options {
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {BL_CLI_OUT(AT(out), "DIR", "Folder to write. Required unless --doc.")},
-    {.name = "config",
-     .letter = 'c',
-     .type = BL_OPTION_STRING,
-     .offset = AT(config),
-     .value = "FILE",
-     .doc = "JSON file with settings; the command line wins."},
-    {.name = "overwrite",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(overwrite),
-     .doc = "Write into a folder that already holds a generated set."},
+    {BL_CLI_TEXT("config", AT(config), "FILE", "JSON file with settings; the command line wins."),
+     .letter = 'c'},
+    {BL_CLI_FLAG("overwrite", AT(overwrite),
+                 "Write into a folder that already holds a generated set.")},
     {BL_CLI_THREADS(AT(threads), "Threads; the files do not depend on it. Default: all cores.")},
-    {.name = "doc",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(doc),
-     .doc = "List the settings and stop."},
+    {BL_CLI_FLAG("doc", AT(doc), "List the settings and stop.")},
     {0}};
 
 typedef struct progress {

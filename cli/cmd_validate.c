@@ -15,14 +15,9 @@ typedef struct options {
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {.name = "quick",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(quick),
-     .doc = "Check annotations only; do not open the image files."},
-    {.name = "checksums",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(checksums),
-     .doc = "Also find equal images by content, within and across sets."},
+    {BL_CLI_FLAG("quick", AT(quick), "Check annotations only; do not open the image files.")},
+    {BL_CLI_FLAG("checksums", AT(checksums),
+                 "Also find equal images by content, within and across sets.")},
     {.name = "examples",
      .type = BL_OPTION_INT,
      .offset = AT(examples),
@@ -30,10 +25,7 @@ static const bl_option table[] = {
      .min = 0,
      .max = 1000,
      .doc = "Examples shown of each finding (default 3)."},
-    {.name = "classes",
-     .type = BL_OPTION_FLAG,
-     .offset = AT(classes),
-     .doc = "Show the counts of every class."},
+    {BL_CLI_FLAG("classes", AT(classes), "Show the counts of every class.")},
     {0}};
 
 static const options defaults = {.examples = 3};

@@ -39,16 +39,21 @@ extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, b
     bl_report_command, bl_split_command, bl_synth_command, bl_validate_command, bl_config_command,
     bl_doctor_command, bl_sweep_command;
 
-/* Rows of option tables that several commands have. `at`: offset in the command's options. */
-#define BL_CLI_OUT(at, what, text)                                                                 \
-    .name = "out", .letter = 'o', .type = BL_OPTION_STRING, .offset = (at), .value = (what),       \
-    .doc = (text)
+/* Rows of option tables. `at`: offset in the command's options. */
+#define BL_CLI_FLAG(option, at, text)                                                              \
+    .name = (option), .type = BL_OPTION_FLAG, .offset = (at), .doc = (text)
+#define BL_CLI_TEXT(option, at, what, text)                                                        \
+    .name = (option), .type = BL_OPTION_STRING, .offset = (at), .value = (what), .doc = (text)
+
+/* Rows that several commands have. */
+#define BL_CLI_OUT(at, what, text) BL_CLI_TEXT("out", at, what, text), .letter = 'o'
 #define BL_CLI_THREADS(at, text)                                                                   \
     .name = "threads", .letter = 'j', .type = BL_OPTION_INT, .offset = (at), .value = "N",         \
     .max = 4096, .doc = (text)
 #define BL_CLI_CHECKPOINT(at)                                                                      \
-    .name = "checkpoint", .letter = 'c', .type = BL_OPTION_STRING, .offset = (at),                 \
-    .value = "FILE", .doc = "Checkpoint, or a run folder for its last one. Default: RUN's last."
+    BL_CLI_TEXT("checkpoint", at, "FILE",                                                          \
+                "Checkpoint, or a run folder for its last one. Default: RUN's last."),             \
+        .letter = 'c'
 #define BL_CLI_MODEL(at, names)                                                                    \
     .name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = (at), .value = "NAME",     \
     .choices = (names), .doc = "Default: teacher where there is one."
