@@ -207,6 +207,14 @@ int bl_json_line(const bl_json *doc, const char *dotted) {
     return at < 0 ? 0 : l->nodes[at].line;
 }
 
+bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *key,
+                         enum json_type type, struct json_object **out) {
+    if (!json_object_object_get_ex(o, key, out) || !json_object_is_type(*out, type))
+        return bl_fail(BL_EFORMAT, "%s: \"%s\" is missing or not of type %s; make the file again",
+                       doc->file, key, json_type_to_name(type));
+    return BL_OK;
+}
+
 /* Writer -----------------------------------------------------------------------------------------
  */
 

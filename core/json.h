@@ -31,6 +31,11 @@ void bl_json_free(bl_json *doc);
  * unknown. */
 int bl_json_line(const bl_json *doc, const char *dotted);
 
+/* The member `key` of the object `o` in a document that this program has written. BL_EFORMAT, with
+ * file, key and type in the message, when it is missing or of another type. */
+bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *key,
+                         enum json_type type, struct json_object **out);
+
 /* Two spaces a level, arrays of scalars on one line; doubles with the fewest digits that read back
  * exactly, null when not finite; atomic write. */
 bl_status bl_json_save(struct json_object *root, const char *path);

@@ -59,20 +59,12 @@ bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
 
 /* ---- reading ---- */
 
-static bl_status member(const bl_json *doc, struct json_object *o, const char *key, json_type type,
-                        struct json_object **out) {
-    if (!json_object_object_get_ex(o, key, out) || !json_object_is_type(*out, type))
-        return bl_fail(BL_EFORMAT, "%s: \"%s\" is missing or not of type %s; make the split again",
-                       doc->file, key, json_type_to_name(type));
-    return BL_OK;
-}
-
 static bl_status check_set(const bl_json *doc, const char *key, const bl_class_set *s) {
     struct json_object *entry, *images, *sha;
     char found[65];
-    BL_TRY(member(doc, doc->root, key, json_type_object, &entry));
-    BL_TRY(member(doc, entry, "images", json_type_int, &images));
-    BL_TRY(member(doc, entry, "labels_sha256", json_type_string, &sha));
+    BL_TRY(bl_json_member(doc, doc->root, key, json_type_object, &entry));
+    BL_TRY(bl_json_member(doc, entry, "images", json_type_int, &images));
+    BL_TRY(bl_json_member(doc, entry, "labels_sha256", json_type_string, &sha));
     labels_sha(s, found);
     if (json_object_get_int64(images) != s->n || strcmp(json_object_get_string(sha), found) != 0)
         return bl_fail(
@@ -87,7 +79,7 @@ static bl_status check_set(const bl_json *doc, const char *key, const bl_class_s
 static bl_status read_list(const bl_json *doc, const char *key, int32_t below, uint8_t *seen,
                            int32_t **out, int32_t *n) {
     struct json_object *list;
-    BL_TRY(member(doc, doc->root, key, json_type_array, &list));
+    BL_TRY(bl_json_member(doc, doc->root, key, json_type_array, &list));
     size_t length = json_object_array_length(list);
     if (length > (size_t)below)
         return bl_fail(BL_EFORMAT, "%s: \"%s\" has %zu entries, the set only %d images", doc->file,
@@ -113,7 +105,7 @@ static bl_status read_list(const bl_json *doc, const char *key, int32_t below, u
 static bl_status count_labels(const bl_json *doc, const char *key, const bl_class_set *s,
                               const int32_t *images, int32_t n, int64_t *counts) {
     struct json_object *list;
-    BL_TRY(member(doc, doc->root, key, json_type_array, &list));
+    BL_TRY(bl_json_member(doc, doc->root, key, json_type_array, &list));
     for (int32_t i = 0; i < n; i++)
         if (s->labels[images[i]] >= 0) counts[s->labels[images[i]]]++;
     bool same = json_object_array_length(list) == (size_t)s->n_classes;
@@ -147,7 +139,7 @@ static bl_status read_lists(const bl_json *doc, const bl_class_set *train, const
 static bl_status read_document(const bl_json *doc, const bl_class_set *train,
                                const bl_class_set *pool, bl_longtail *l) {
     struct json_object *version;
-    BL_TRY(member(doc, doc->root, "format", json_type_string, &version));
+    BL_TRY(bl_json_member(doc, doc->root, "format", json_type_string, &version));
     if (strcmp(json_object_get_string(version), format) != 0)
         return bl_fail(BL_EFORMAT, "%s: format is \"%s\", expected \"%s\"", doc->file,
                        json_object_get_string(version), format);

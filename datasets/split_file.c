@@ -124,21 +124,13 @@ bl_status bl_split_write(const bl_split *s, const char *dir) {
 
 /* ---- verifying ---- */
 
-static bl_status member(const bl_json *doc, struct json_object *o, const char *key, json_type type,
-                        struct json_object **out) {
-    if (!json_object_object_get_ex(o, key, out) || !json_object_is_type(*out, type))
-        return bl_fail(BL_EFORMAT, "%s: \"%s\" is missing or not of type %s; make the split again",
-                       doc->file, key, json_type_to_name(type));
-    return BL_OK;
-}
-
 /* One part against its entry in split.json. */
 static bl_status check_part(const bl_json *doc, const char *dir, int k, bl_dataset **out) {
     struct json_object *entry, *sha, *ids;
     char found[65];
-    BL_TRY(member(doc, doc->root, part_names[k], json_type_object, &entry));
-    BL_TRY(member(doc, entry, "sha256", json_type_string, &sha));
-    BL_TRY(member(doc, entry, "image_ids", json_type_array, &ids));
+    BL_TRY(bl_json_member(doc, doc->root, part_names[k], json_type_object, &entry));
+    BL_TRY(bl_json_member(doc, entry, "sha256", json_type_string, &sha));
+    BL_TRY(bl_json_member(doc, entry, "image_ids", json_type_array, &ids));
     char *path = bl_path_join(dir, file_names[k]);
     if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     bl_status status;
@@ -207,9 +199,9 @@ static bl_status check_disjoint(const char *dir, const bl_dataset *a, const bl_d
 static bl_status check_source(const bl_json *doc, bl_split_check *check) {
     struct json_object *source, *file, *sha;
     char found[65];
-    BL_TRY(member(doc, doc->root, "source", json_type_object, &source));
-    BL_TRY(member(doc, source, "file", json_type_string, &file));
-    BL_TRY(member(doc, source, "sha256", json_type_string, &sha));
+    BL_TRY(bl_json_member(doc, doc->root, "source", json_type_object, &source));
+    BL_TRY(bl_json_member(doc, source, "file", json_type_string, &file));
+    BL_TRY(bl_json_member(doc, source, "sha256", json_type_string, &sha));
     const char *path = json_object_get_string(file), *expected = json_object_get_string(sha);
     check->source_found = *expected && bl_exists(path) && !bl_is_dir(path);
     if (!check->source_found) return BL_OK;
@@ -230,7 +222,7 @@ bl_status bl_split_verify(const char *dir, bl_split_check *check) {
     bl_status status = bl_json_load(path, &doc);
     free(path);
     BL_TRY(status);
-    BL_TRY_DONE(member(&doc, doc.root, "format", json_type_string, &version));
+    BL_TRY_DONE(bl_json_member(&doc, doc.root, "format", json_type_string, &version));
     if (strcmp(json_object_get_string(version), format) != 0) {
         status = bl_fail(BL_EFORMAT, "%s: format is \"%s\", expected \"%s\"", doc.file,
                          json_object_get_string(version), format);

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from rounds import HERE, better, phases, run, warn_of_load
+
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 # name, configuration, settings, batch, image side, classes
@@ -16,23 +17,6 @@ CASES = {
     "demo": ("small model of the demo, 8 x 128x128", "configs/demo/supervised.json",
              ["detector.roi_sampling=2"], 8, 128, 12),
 }
-
-
-def run(command, threads, **settings):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), **settings)
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit(f"bench-detector: failed: {' '.join(command)}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def better(a, b):
-    return b if a is None or b["median_ms"] < a["median_ms"] else a
-
-
-def phases(result):
-    total = sum(result["phases"].values())
-    return ", ".join(f"{k} {v:.1f} ms ({100 * v / total:.0f} %)" for k, v in result["phases"].items())
 
 
 def compare(key, a):
@@ -80,10 +64,7 @@ def main():
     p.add_argument("--json", help="also write all numbers to this file")
     a = p.parse_args()
     a.build = os.path.abspath(a.build)
-    load = os.getloadavg()[0]
-    if load > 0.5:
-        print(f"bench-detector: warning: load average {load:.1f}: other work disturbs these numbers",
-              file=sys.stderr)
+    warn_of_load()
     results = [compare(key, a) for key in a.case or CASES]
     if a.json:
         with open(a.json, "w") as f:

@@ -1,28 +1,9 @@
 """Runs the two classifier benchmarks in turn and prints a table; see scripts/bench-classifier."""
 import argparse
-import json
 import os
-import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def run(command, threads, **settings):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), **settings)
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit(f"bench-classifier: failed: {' '.join(command)}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def better(a, b):
-    return b if a is None or b["median_ms"] < a["median_ms"] else a
-
-
-def phases(result):
-    total = sum(result["phases"].values())
-    return ", ".join(f"{k} {v:.1f} ms ({100 * v / total:.0f} %)" for k, v in result["phases"].items())
+from rounds import HERE, better, phases, run, warn_of_load
 
 
 def main():
@@ -34,9 +15,7 @@ def main():
     p.add_argument("--labelled", type=int, default=64)
     p.add_argument("--unlabelled", type=int, default=128)
     a = p.parse_args()
-    if os.getloadavg()[0] > 0.5:
-        print(f"bench-classifier: warning: load average {os.getloadavg()[0]:.1f}: other work disturbs "
-              "these numbers", file=sys.stderr)
+    warn_of_load()
     sizes = [str(a.labelled), str(a.unlabelled), str(a.steps), str(a.threads)]
     ours, theirs = None, {}
     for round_ in range(a.rounds):  # in turn, so that both meet the same weather

@@ -4,6 +4,7 @@
 #include "eval/report_html.h"
 #include "eval/report_svg.h"
 #include "tests/unit/eval_fake_run.h"
+#include "tests/unit/page_check.h"
 
 static char *write_report(const char *dir, const char *const *runs, int n) {
     char *path = fake_path(dir, "report.html"), *data;
@@ -14,22 +15,6 @@ static char *write_report(const char *dir, const char *const *runs, int n) {
     free(path);
     return data;
 }
-
-static int count(const char *text, const char *part) {
-    int n = 0;
-    for (const char *p = text; (p = strstr(p, part)); p += strlen(part)) n++;
-    return n;
-}
-#define HAS(text, part)                                                                            \
-    do {                                                                                           \
-        if (!strstr(text, part)) fprintf(stderr, "missing: %s\n", part);                           \
-        CHECK(strstr(text, part) != NULL);                                                         \
-    } while (0)
-#define LACKS(text, part)                                                                          \
-    do {                                                                                           \
-        if (strstr(text, part)) fprintf(stderr, "unexpected: %.80s\n", strstr(text, part));        \
-        CHECK(strstr(text, part) == NULL);                                                         \
-    } while (0)
 
 static void safe(const char *html) {
     LACKS(html, "<script>alert");

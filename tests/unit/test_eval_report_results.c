@@ -4,23 +4,7 @@
 #include "eval/report_data.h"
 #include "eval/report_html.h"
 #include "tests/unit/eval_fake_run.h"
-
-#define HAS(text, part)                                                                            \
-    do {                                                                                           \
-        if (!strstr(text, part)) fprintf(stderr, "missing: %s\n", part);                           \
-        CHECK(strstr(text, part) != NULL);                                                         \
-    } while (0)
-#define LACKS(text, part)                                                                          \
-    do {                                                                                           \
-        if (strstr(text, part)) fprintf(stderr, "unexpected: %.80s\n", strstr(text, part));        \
-        CHECK(strstr(text, part) == NULL);                                                         \
-    } while (0)
-
-static int count(const char *text, const char *part) {
-    int n = 0;
-    for (const char *p = text; (p = strstr(p, part)); p += strlen(part)) n++;
-    return n;
-}
+#include "tests/unit/page_check.h"
 
 /* The page of some sources; *printed, unless NULL, gets the table of the console. */
 static char *page(const char *dir, const bl_report_source *sources, int n,
