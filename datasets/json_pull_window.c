@@ -1,0 +1,205 @@
+#include "datasets/json_pull_window.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WINDOW = 1 << 18 };
+
+static int64_t count_lines(const uint8_t *p, const uint8_t *end) {
+    int64_t n = 0;
+    while (p < end) { /* 16-bit sums vectorise twice as well as wider ones */
+        const uint8_t *stop = end - p > 32768 ? p + 32768 : end;
+        uint16_t block = 0;
+        for (; p < stop; p++) block = (uint16_t)(block + (*p == '\n'));
+        n += block;
+    }
+    return n;
+}
+
+void pull_fill(bl_pull *j, size_t need) {
+    size_t left = (size_t)(j->end - j->p);
+    if (j->eof || left >= need) return;
+    /* Lines before the token must survive the move for its message. */
+    j->lines += count_lines(j->start, j->p);
+    j->offset = pull_position(j);
+    memmove(j->window, j->p, left);
+    j->start = j->p = j->window;
+    while (left < need) {
+        ssize_t got = read(j->fd, j->window + left, WINDOW - left);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            j->eof = true;
+            j->status = bl_fail(BL_EIO, "%s: cannot read: %s", j->name, strerror(errno));
+            break;
+        }
+        if (got == 0) {
+            j->eof = true;
+            break;
+        }
+        left += (size_t)got;
+    }
+    j->end = j->window + left;
+}
+
+/* ---- messages ---- */
+
+void bl_pull_where(const bl_pull *j, char *buf, size_t size) {
+    /* The token may already have left the window; its line is then that of the window's start. */
+    const uint8_t *t = j->token >= j->offset ? j->start + (j->token - j->offset) : j->start;
+    if (t > j->end) t = j->end;
+    int64_t line = 1 + j->lines + count_lines(j->start, t);
+    snprintf(buf, size, "%s:%lld (byte %lld)", j->name, (long long)line, (long long)j->token);
+}
+
+bl_status pull_fail(bl_pull *j, const char *msg) {
+    if (j->status != BL_OK) return j->status;
+    char where[4400], context[128] = "";
+    bl_pull_where(j, where, sizeof where);
+    if (j->what) snprintf(context, sizeof context, "%s[%lld]: ", j->what, (long long)j->number);
+    return j->status = bl_fail(BL_EFORMAT, "%s: %s%s", where, context, msg);
+}
+
+bl_status bl_pull_fail(bl_pull *j, const char *fmt, ...) {
+    char msg[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    return pull_fail(j, msg);
+}
+
+bl_status pull_truncated(bl_pull *j, const char *inside) {
+    if (j->status != BL_OK) return j->status; /* a read error: its message stands */
+    pull_mark(j);
+    char msg[256];
+    snprintf(msg, sizeof msg,
+             "the file ends inside %s; it looks truncated (%lld bytes): copy or download it again",
+             inside, (long long)pull_position(j));
+    return pull_fail(j, msg);
+}
+
+const char *pull_container(const bl_pull *j) {
+    if (j->depth == 0) return "the document";
+    return j->stack[j->depth - 1] == '{' ? "an object" : "an array";
+}
+
+bl_status pull_unexpected(bl_pull *j, const char *wanted) {
+    int c = pull_next(j);
+    if (c < 0) return pull_truncated(j, pull_container(j));
+    pull_mark(j);
+    char msg[256], shown[8];
+    snprintf(shown, sizeof shown, c >= 0x20 && c < 0x7f ? "'%c'" : "0x%02x", c);
+    snprintf(msg, sizeof msg, "expected %s, found %s", wanted, shown);
+    if (c == 'N' || c == 'I')
+        snprintf(msg, sizeof msg,
+                 "expected %s, found %s: NaN and Infinity are not JSON, write a finite number",
+                 wanted, shown);
+    return pull_fail(j, msg);
+}
+
+/* ---- opening ---- */
+
+static bl_status create(const char *name, bl_pull **out) {
+    bl_pull *j = calloc(1, sizeof *j);
+    if (j) {
+        j->fd = -1;
+        j->name = strdup(name);
+        j->str_cap = 256;
+        j->str = malloc(j->str_cap);
+    }
+    if (!j || !j->name || !j->str) {
+        bl_pull_close(j);
+        return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    }
+    *out = j;
+    return BL_OK;
+}
+
+static void skip_bom(bl_pull *j) {
+    pull_fill(j, 3);
+    if (j->end - j->p >= 3 && memcmp(j->p, "\xef\xbb\xbf", 3) == 0) j->p += 3;
+}
+
+bl_status bl_pull_open(const char *path, bl_pull **out) {
+    bl_pull *j = NULL;
+    BL_TRY(create(path, &j));
+    struct stat st;
+    j->window = malloc(WINDOW);
+    j->fd = open(path, O_RDONLY | O_CLOEXEC);
+    bl_status status = BL_OK;
+    if (!j->window)
+        status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    else if (j->fd < 0 || fstat(j->fd, &st) != 0)
+        status = bl_fail(BL_EIO, "%s: cannot open: %s", path, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        status = bl_fail(BL_EIO, "%s: is a folder, expected a JSON file", path);
+    if (status != BL_OK) {
+        bl_pull_close(j);
+        return status;
+    }
+    (void)posix_fadvise(j->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    j->p = j->end = j->start = j->window;
+    skip_bom(j);
+    *out = j;
+    return BL_OK;
+}
+
+bl_status bl_pull_open_memory(const void *data, size_t size, const char *name, bl_pull **out) {
+    bl_pull *j = NULL;
+    BL_TRY(create(name, &j));
+    j->eof = true;
+    j->p = j->start = size ? data : (const uint8_t *)"";
+    j->end = j->p + size;
+    skip_bom(j);
+    *out = j;
+    return BL_OK;
+}
+
+void bl_pull_close(bl_pull *j) {
+    if (!j) return;
+    if (j->fd >= 0) close(j->fd);
+    free(j->window);
+    free(j->str);
+    free(j->name);
+    free(j);
+}
+
+void bl_pull_context(bl_pull *j, const char *what, int64_t number) {
+    j->what = what;
+    j->number = number;
+}
+
+/* ---- places ---- */
+
+void bl_pull_save(const bl_pull *j, bl_pull_place *place) {
+    place->offset = pull_position(j);
+    place->lines = j->lines + count_lines(j->start, j->p);
+    place->depth = j->depth;
+    memcpy(place->stack, j->stack, sizeof place->stack);
+}
+
+bl_status bl_pull_return(bl_pull *j, const bl_pull_place *place) {
+    if (j->status != BL_OK) return j->status;
+    if (j->fd < 0) {
+        j->p = j->start + place->offset;
+    } else {
+        if (lseek(j->fd, (off_t)place->offset, SEEK_SET) < 0)
+            return j->status =
+                       bl_fail(BL_EIO, "%s: cannot be read twice: %s", j->name, strerror(errno));
+        j->start = j->p = j->end = j->window;
+        j->offset = place->offset;
+        j->lines = place->lines;
+        j->eof = false;
+    }
+    j->depth = place->depth;
+    memcpy(j->stack, place->stack, sizeof j->stack);
+    memset(j->first, 0, sizeof j->first); /* a value is due everywhere, so none is empty */
+    pull_mark(j);
+    return BL_OK;
+}
