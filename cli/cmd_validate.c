@@ -105,6 +105,7 @@ static bl_status check_data(check *c, const options *o) {
     bl_validate_config how = {.files = !o->quick,
                               .decode = !o->quick,
                               .checksums = o->checksums,
+                              .masks = true,
                               .examples = o->examples};
     bl_validation v;
     BL_TRY(bl_validate(&how, sets, labels, n, &v));
@@ -214,7 +215,8 @@ const bl_command bl_validate_command = {
     .details =
         "Reads the configuration and every data set it names, and looks for what would make\n"
         "training or evaluation fail or mislead: broken annotations, missing or truncated images,\n"
-        "wrong sizes, degenerate boxes, duplicates, classes that differ between sets, images that\n"
+        "wrong sizes, degenerate boxes, damaged masks, duplicates, classes that differ between "
+        "sets, images that\n"
         "are in two sets. Findings are errors, warnings or notes, each with examples and a "
         "remedy.\n"
         "Exits with 1 when there are errors.\n",

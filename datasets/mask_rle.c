@@ -255,8 +255,8 @@ double bl_rle_iou(const bl_rle *d, const double d_box[4], const bl_rle *g, const
     uint32_t both = 0, either = 0;
     do { /* the API stops early where both masks have an empty run at the same place; so do we */
         uint32_t step = a.left < b.left ? a.left : b.left;
-        either += a.value | b.value ? step : 0;
-        both += a.value & b.value ? step : 0;
+        either += (a.value | b.value) ? step : 0;
+        both += (a.value & b.value) ? step : 0;
         walk_on(&a, step);
         walk_on(&b, step);
     } while (a.left + b.left > 0);

@@ -14,6 +14,7 @@ static const bl_field fields[] = {
     {FIELD(decode, BL_T_BOOL), "false", 0, 0, NULL, NULL, "Decode every image to the end.", NULL},
     {FIELD(checksums, BL_T_BOOL), "false", 0, 0, NULL, NULL,
      "Find files of equal content, in one set and across sets.", NULL},
+    {FIELD(masks, BL_T_BOOL), "true", 0, 0, NULL, NULL, "Check the masks of COCO files.", NULL},
     {FIELD(examples, BL_T_INT), "5", 0, 1000, NULL, NULL, "Examples kept of each finding.", NULL},
     {0}};
 const bl_schema bl_validate_schema = {"validate", "Checks of data sets before training.",
@@ -71,6 +72,7 @@ static bl_status check_all(const bl_validate_config *cfg, const bl_dataset *cons
         const char *label = bl_arena_strdup(f->arena, labels[i]);
         if (!label) return BL_ENOMEM;
         bl_validate_set(f, sets[i], label);
+        if (cfg->masks) BL_TRY(bl_validate_masks(f, sets[i], label));
         if (!cfg->files && !cfg->decode && !cfg->checksums) continue;
         files[i] = calloc((size_t)sets[i]->n_images + 1, sizeof *files[i]);
         if (!files[i])

@@ -23,6 +23,7 @@ typedef struct bl_validate_config {
     bool files;       /* open every image and compare its size with the annotations */
     bool decode;      /* ... and decode it to the end */
     bool checksums;   /* ... and find equal contents by SHA-256, in one set and across sets */
+    bool masks;       /* read the masks of COCO files (the sets' names) once more and check them */
     int64_t examples; /* kept per finding */
 } bl_validate_config;
 extern const bl_schema bl_validate_schema;

@@ -34,6 +34,9 @@ typedef struct bl_file_result {
 
 /* Annotations, images and categories of one set, without touching files. */
 void bl_validate_set(bl_findings *f, const bl_dataset *d, const char *label);
+/* The masks of the set's file: malformed, outside the image, empty, areas that are not theirs.
+ * BL_ENOMEM only; nothing to do for a set that is not a COCO file. */
+bl_status bl_validate_masks(bl_findings *f, const bl_dataset *d, const char *label);
 /* Opens the files of one set in parallel; results[n_images] is filled for bl_validate_pair. */
 void bl_validate_files(bl_findings *f, const bl_validate_config *cfg, const bl_dataset *d,
                        const char *label, bl_file_result *results);

@@ -150,8 +150,7 @@ bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const
     return bl_class_weights_pull(b->weights, bl_gradient_matrix_values(b->matrix), lambda, t, NULL);
 }
 
-bl_status bl_balancer_step(bl_balancer *b, int64_t t, double lr) {
-    (void)t;
+bl_status bl_balancer_step(bl_balancer *b, double lr) {
     if (b->solve) bl_class_weights_step(b->weights, b->cfg.gbr.lr > 0 ? b->cfg.gbr.lr : lr);
     return BL_OK;
 }
@@ -226,8 +225,7 @@ bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines) {
     return bl_metrics_end(lines);
 }
 
-/* ---- state
- * ---------------------------------------------------------------------------------------------- */
+/* ---- state ---- */
 
 bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n) {
     int64_t len;

@@ -32,8 +32,8 @@ bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *lab
  * them, nor when a logit is not finite. */
 bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
                               const int32_t *label, const float *v, int32_t n);
-/* The weight solver's step at the end of iteration t with the detector's learning rate. */
-bl_status bl_balancer_step(bl_balancer *b, int64_t t, double lr);
+/* The weight solver's step at the end of an iteration with the detector's learning rate. */
+bl_status bl_balancer_step(bl_balancer *b, double lr);
 
 /* Teacher detections (score > 0.05, after NMS) of one unlabelled image: score statistics and, after
  * the warm-up, its pool entry. */

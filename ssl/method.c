@@ -64,9 +64,10 @@ static const char *const gbt_modes[] = {"fixed", "w_only", "code", NULL};
 #define STRUCT bl_gbt_section
 static const bl_field gbt_fields[] = {{"mode", BL_T_ENUM, AT(mode), "\"fixed\"", 0, 0, gbt_modes,
                                        NULL,
-                                       "fixed: teacher.cls_score for every class; w_only: "
-                                       "cls_score / weight; code: also follows the mean teacher "
-                                       "score of the class.",
+                                       "fixed: the base threshold for every class (detection: "
+                                       "teacher.cls_score; classification: gb.base); w_only: base "
+                                       "/ weight; code: also follows the mean teacher score of the "
+                                       "class.",
                                        NULL},
                                       {"warmup", BL_T_INT, AT(warmup), "12000", 0, 1e9, NULL,
                                        "iterations", "Iterations with the fixed threshold.", NULL},

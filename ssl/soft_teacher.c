@@ -179,7 +179,7 @@ static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int
 static bl_status after_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     soft_teacher *s = (soft_teacher *)l;
-    return bl_balancer_step(s->balancer, t, s->lr_at(s->lr_arg, t));
+    return bl_balancer_step(s->balancer, s->lr_at(s->lr_arg, t));
 }
 
 static void ratio(const double *a, const double *b, double *out, int32_t n) {

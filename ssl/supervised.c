@@ -37,7 +37,7 @@ static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int
 static bl_status after_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     supervised *s = (supervised *)l;
-    return bl_balancer_step(s->balancer, t, s->lr_at(s->lr_arg, t));
+    return bl_balancer_step(s->balancer, s->lr_at(s->lr_arg, t));
 }
 
 static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image) {

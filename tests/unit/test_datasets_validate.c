@@ -22,6 +22,8 @@ static void expect(const bl_validation *v, const char *set, const char *code, bl
                    int64_t count, const char *example) {
     const bl_finding *f = get(v, set, code);
     if (!f) fprintf(stderr, "no finding %s in %s\n", code, set);
+    for (int32_t i = 0; f && f->count != count && i < f->n_examples; i++)
+        fprintf(stderr, "%s: \"%s\"\n", code, f->examples[i]);
     CHECK(f);
     CHECK_EQ(f->count, count);
     CHECK_EQ(f->severity, severity);
@@ -278,6 +280,68 @@ static void real_sets(void) {
     bl_dataset_free(sets[0]);
 }
 
+/* Every kind of damage in the masks of a file that trains well. */
+static void masks(void) {
+    static const char text[] = "{\"annotations\":["
+#define ANN(id, area, mask)                                                                        \
+    "{\"id\":" #id ",\"image_id\":1,\"category_id\":1,\"bbox\":[2,2,6,6],\"area\":" #area          \
+    ",\"segmentation\":" mask "}"
+        ANN(1, 36, "[[2,2,8,2,8,8,2,8]]") ","       /* right */
+        ANN(2, 36, "[]") "," ANN(3, 36, "null") "," /* none */
+        ANN(4, 36, "[[2,2,8,2,8]]") "," ANN(5, 36, "[[2,\"a\",8,2,8,8]]") "," ANN(6, 36, "{\"size\":[10,20],\"counts\":[3,4]}") "," ANN(7, 36, "\"x\"") "," ANN(8, 36, "[[2,2,25,2,8,8,2,8]]") "," ANN(
+            9, 36,
+            "[[2,-3,2,9]]") "," ANN(10, 200,
+                                    "{\"size\":[20,10],\"counts\":["
+                                    "0,200]}") "," ANN(11, 36,
+                                                       "{\"size\":["
+                                                       "10,20],"
+                                                       "\"counts\":"
+                                                       "[200]}") "," ANN(12, 90,
+                                                                         "[[2,2,8,2,8,8,2,8]"
+                                                                         "]") "," ANN(13, 50,
+                                                                                      "[[2,"
+                                                                                      "2,8,"
+                                                                                      "2,8,"
+                                                                                      "8,2,"
+                                                                                      "8]]") "," ANN(14,
+                                                                                                     36,
+                                                                                                     "{\"size\":[10,20],\"counts\":\"T\"}") "],\"images\":[{\"id\":1,\"file_name\":\"a.jpg\",\"width\":20,\"height\":10}],"
+                                                                                                                                            "\"categories\":[{\"id\":1,\"name\":\"c\"}]}";
+#undef ANN
+    char *path = bl_path_join(dir, "masks.json");
+    CHECK_OK(bl_write_file(path, text, sizeof text - 1));
+    const char *label = "train";
+    bl_dataset *d;
+    bl_validation v;
+    bl_validate_config cfg = {.examples = 9};
+    CHECK_OK(bl_coco_read(path, "", NULL, &d));
+    CHECK_OK(bl_validate(&cfg, (const bl_dataset *const *)&d, &label, 1, &v));
+    CHECK(!get(&v, "train", "mask-broken"));
+    bl_validation_free(&v);
+    cfg.masks = true;
+    CHECK_OK(bl_validate(&cfg, (const bl_dataset *const *)&d, &label, 1, &v));
+    CHECK_EQ(v.n_errors, 0);
+    expect(&v, "train", "mask-broken", BL_SEVERITY_WARNING, 5, "id 4 in a.jpg: \"segmentation\"");
+    expect(&v, "train", "mask-outside", BL_SEVERITY_WARNING, 2, "id 8 in a.jpg (20x10)");
+    expect(&v, "train", "mask-size", BL_SEVERITY_WARNING, 1, "id 10 in a.jpg: 10x20, not 20x10");
+    expect(&v, "train", "mask-empty", BL_SEVERITY_WARNING, 1, "id 11");
+    expect(&v, "train", "mask-area", BL_SEVERITY_WARNING, 3, "area 36, mask 82");
+    bl_validation_free(&v);
+    bl_dataset_free(d);
+    /* Text that the reader of boxes does not look at. */
+    static const char bad[] =
+        "{\"images\":[],\"categories\":[],\"annotations\":[{\"id\":1,\"image_id\":1,"
+        "\"category_id\":1,\"bbox\":[0,0,1,1],\"segmentation\":[[01,2]]}]}";
+    CHECK_OK(bl_write_file(path, bad, sizeof bad - 1));
+    CHECK_OK(bl_coco_read(path, "", &(bl_read_options){.skip_bad = true}, &d));
+    CHECK_OK(bl_validate(&cfg, (const bl_dataset *const *)&d, &label, 1, &v));
+    expect(&v, "train", "mask-broken", BL_SEVERITY_WARNING, 1, "masks.json:1 (byte");
+    bl_validation_free(&v);
+    bl_dataset_free(d);
+    unlink(path);
+    free(path);
+}
+
 int main(void) {
     char command[96];
     snprintf(dir, sizeof dir, "/tmp/ballast_validate_%d", (int)getpid());
@@ -286,6 +350,7 @@ int main(void) {
     every_flaw_of_one_set();
     corner_boxes();
     between_sets();
+    masks();
     snprintf(command, sizeof command, "rm -r %s", dir);
     CHECK(system(command) == 0);
     if (!bl_exists(BALLAST_SHARED_DATA "/bccd")) SKIP("the real data sets are not here");

@@ -62,7 +62,7 @@ static void test_solver(void) {
             next++;
         }
         CHECK_OK(bl_balancer_observe(b, BL_BRANCH_UNLABELLED, t, ref_logits, ref_labels, ref_v, 5));
-        CHECK_OK(bl_balancer_step(b, t, 0.01));
+        CHECK_OK(bl_balancer_step(b, 0.01));
     }
     CHECK_EQ(next, 5);
     CHECK_NEAR(w[0], 0.329911, 1e-6);
@@ -185,7 +185,7 @@ static void test_iterations(void) {
             if (t == 7)
                 for (int k = 0; k < K; k++) CHECK_NEAR(w[k], 1, 0); /* no step has been taken yet */
         }
-        CHECK_OK(bl_balancer_step(b, t, lr));
+        CHECK_OK(bl_balancer_step(b, lr));
         sim_step(&ref, lr);
         bl_balancer_weights(b, w);
         for (int k = 0; k < K; k++) moved = fmax(moved, fabs(w[k] - last[k]));
@@ -209,7 +209,7 @@ static void test_iterations(void) {
     b = make(&c, 100, d, NULL);
     z[4] = NAN;
     CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, 1, z, y, v, N));
-    CHECK_OK(bl_balancer_step(b, 1, 0.1));
+    CHECK_OK(bl_balancer_step(b, 0.1));
     z[4] = 0;
     CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, 2, z, y, v, N));
     bl_balancer_weights(b, w);
@@ -416,7 +416,7 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
     for (int i = 0; i < 5; i++)
         label[i] = bl_rng_uniform(&r) < 0.2f, score[i] = bl_rng_range(&r, 0.3f, 1);
     CHECK_OK(bl_balancer_detections(b, t, (int32_t)bl_rng_below(&r, IMAGES), label, score, 5));
-    CHECK_OK(bl_balancer_step(b, t, 0.05));
+    CHECK_OK(bl_balancer_step(b, 0.05));
     trace[n++] = bl_balancer_threshold(b, 0), trace[n++] = bl_balancer_threshold(b, 1);
     bl_balancer_weights(b, trace + n);
     return n + K;
