@@ -193,7 +193,7 @@ static bl_status run(const bl_invocation *in) {
         if (status == BL_OK && ctx->plans) {
             puts("\nkernels chosen:");
             for (int i = 0; i < SHAPES; i++) print_winograd(&ran[i]);
-            bl_plans_describe_cpu(ctx->plans, print_plan, NULL);
+            bl_ctx_describe_plans(ctx, print_plan, NULL);
         }
     }
     bl_ctx_destroy(ctx);

@@ -6,18 +6,29 @@ if(BALLAST_WERROR)
   list(APPEND BALLAST_WARNINGS -Werror)
 endif()
 
+# CUDA and C++ files (the backend and its emulation) get what their compilers know of these.
 function(ballast_options target)
-  target_compile_options(${target} PRIVATE ${BALLAST_WARNINGS} -fno-math-errno -fno-trapping-math
-                                           -ffp-contract=off)
+  set(no_cuda $<NOT:$<COMPILE_LANGUAGE:CUDA>>)
+  target_compile_options(${target} PRIVATE
+    "$<$<COMPILE_LANGUAGE:C>:${BALLAST_WARNINGS}>"
+    "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-unused-parameter>"
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${BALLAST_WERROR}>>:-Werror>
+    "$<${no_cuda}:-fno-math-errno;-fno-trapping-math;-ffp-contract=off>"
+    # Products and sums round one by one, as on the CPU: the kernels wait for memory, not for arithmetic.
+    "$<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;-Xcompiler=-Wall,-Wextra,-Wno-unused-parameter>"
+    "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${BALLAST_WERROR}>>:-Werror=all-warnings;-Xcompiler=-Werror>")
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE BALLAST_VERSION="${PROJECT_VERSION}")
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C) # static libraries may hold CUDA objects
   if(BALLAST_FUZZ) # coverage counters and sanitizers for libFuzzer, see tests/fuzz
-    target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link,address,undefined
-                                            -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    target_compile_options(${target} PUBLIC
+      "$<${no_cuda}:-fsanitize=fuzzer-no-link,address,undefined;-fno-sanitize-recover=undefined>"
+      $<${no_cuda}:-fno-omit-frame-pointer>)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
   if(BALLAST_SANITIZE)
-    target_compile_options(${target} PUBLIC -fsanitize=${BALLAST_SANITIZE} -fno-omit-frame-pointer)
+    target_compile_options(${target} PUBLIC
+      "$<${no_cuda}:-fsanitize=${BALLAST_SANITIZE};-fno-omit-frame-pointer>")
     target_link_options(${target} PUBLIC -fsanitize=${BALLAST_SANITIZE})
   endif()
 endfunction()

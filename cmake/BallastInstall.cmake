@@ -12,8 +12,12 @@ foreach(folder ${BALLAST_FOLDERS})
   target_sources(ballast_static PRIVATE $<TARGET_OBJECTS:bl_${folder}>)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/${folder}/
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ballast/${folder}
-          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN ref EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN ref EXCLUDE PATTERN cuda EXCLUDE)
 endforeach()
+target_sources(ballast_static PRIVATE $<TARGET_OBJECTS:bl_cuda>)
+if(BALLAST_HAVE_CUDA)
+  set(BALLAST_CUDA_LIBS "${BALLAST_CUDART_LIBRARY} -lstdc++ -lrt -ldl ")
+endif()
 install(TARGETS ballast_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
 # Relative, so that "cmake --install --prefix elsewhere" and moved trees work.

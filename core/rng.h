@@ -13,11 +13,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#if defined(__CUDACC__)
-#define BL_HD __host__ __device__
-#else
-#define BL_HD
-#endif
+#include "core/hd.h"
 
 typedef struct bl_rng {
     uint32_t key[2]; /* from the seed */

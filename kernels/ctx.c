@@ -1,28 +1,28 @@
 #include "kernels/ctx.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "kernels/backend.h"
 #include "kernels/internal.h"
 
-enum { REF_BLOCK = 8 };
-
-/* Fills the table and the plan cache for the backend's name. */
+/* The device, the table and the plan cache of the backend that the names stand for. */
 static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
-    const char *backend = opt->backend ? opt->backend : "auto";
-    bool ref = !strcmp(backend, "ref");
-    if (!ref && strcmp(backend, "auto") != 0) {
-        return bl_fail(BL_EINVAL, "unknown backend \"%s\"; use \"auto\" or \"ref\"", backend);
-    }
-    bl_kernels *k = malloc(sizeof *k);
+    int index;
+    BL_TRY(bl_backend_choose(opt->device, opt->backend, &ctx->backend, &index));
+    const bl_backend *b = ctx->backend;
+    bl_kernels *k = calloc(1, sizeof *k);
     if (!k) return bl_fail(BL_ENOMEM, "out of memory: cannot create a context");
     ctx->k = k;
-    bl_kernels_init_ref(k);
-    ctx->cb = REF_BLOCK;
-    if (ref) return BL_OK;
-    bl_kernels_init_cpu(k);
-    ctx->cb = bl_cpu_block();
-    return bl_plans_create_cpu(opt->tuning_file, opt->deterministic, &ctx->plans);
+    b->init(k);
+    const char *hole = bl_kernels_missing(k);
+    if (hole) {
+        return bl_fail(BL_EUNSUPPORTED, "the %s backend lacks the kernel \"%s\"; use \"cpu\"",
+                       b->name, hole);
+    }
+    ctx->cb = b->block();
+    BL_TRY(b->open(index, &ctx->dev));
+    return b->plans_create ? b->plans_create(opt->tuning_file, opt->deterministic, &ctx->plans)
+                           : BL_OK;
 }
 
 bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out) {
@@ -32,7 +32,6 @@ bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out) {
     bl_ctx *ctx = calloc(1, sizeof *ctx);
     if (!ctx) return bl_fail(BL_ENOMEM, "out of memory: cannot create a context");
     bl_status status;
-    BL_TRY_DONE(bl_device_open(opt->device, &ctx->dev));
     BL_TRY_DONE(open_backend(ctx, opt));
     BL_TRY_DONE(bl_pool_create(ctx->dev, &ctx->pool));
     BL_TRY_DONE(bl_tape_create(&ctx->tape));
@@ -51,10 +50,15 @@ void bl_ctx_destroy(bl_ctx *ctx) {
     bl_tape_destroy(ctx->tape);
     bl_arena_destroy(ctx->arena);
     bl_pool_destroy(ctx->pool);
-    if (ctx->plans) bl_plans_destroy_cpu(ctx->plans);
+    if (ctx->plans) ctx->backend->plans_destroy(ctx->plans);
     free((void *)ctx->k);
     bl_device_close(ctx->dev);
     free(ctx);
+}
+
+void bl_ctx_describe_plans(const bl_ctx *ctx, void (*line)(void *arg, const char *text),
+                           void *arg) {
+    if (ctx->plans) ctx->backend->plans_describe(ctx->plans, line, arg);
 }
 
 void bl_step_begin(bl_ctx *ctx, bool record) {

@@ -13,8 +13,10 @@
 typedef struct bl_kernels bl_kernels; /* kernels/kernels.h */
 typedef struct bl_tape bl_tape;       /* kernels/tape.h */
 typedef struct bl_plans bl_plans;     /* a backend's plan cache (opaque) */
+typedef struct bl_backend bl_backend; /* kernels/backend.h */
 
 typedef struct bl_ctx {
+    const bl_backend *backend;
     bl_device *dev;
     const bl_kernels *k;
     bl_pool *pool;
@@ -27,9 +29,9 @@ typedef struct bl_ctx {
 } bl_ctx;
 
 typedef struct bl_ctx_options {
-    const char *device; /* "cpu", "auto" */
-    const char
-        *backend; /* "auto" = fastest available; "ref" = plain C only (tests, odd machines) */
+    const char *device;  /* "cpu", "cuda:N", "auto" = cuda:0 when there is one, else cpu */
+    const char *backend; /* "auto" = fastest available; "ref" = plain C only (tests, odd machines),
+                          * on the CPU */
     const char
         *tuning_file;  /* where timed plan choices are kept between runs; NULL = memory only */
     int deterministic; /* 1: only plans whose results do not depend on timing (fixed choice order)
@@ -39,6 +41,8 @@ typedef struct bl_ctx_options {
 /* opt may be NULL: auto, auto, no file, deterministic. */
 bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out);
 void bl_ctx_destroy(bl_ctx *ctx);
+/* One line per cached plan of the backend (none where it has no plans), for doctor and logs. */
+void bl_ctx_describe_plans(const bl_ctx *ctx, void (*line)(void *arg, const char *text), void *arg);
 
 void bl_step_begin(bl_ctx *ctx, bool record);
 void bl_step_end(bl_ctx *ctx); /* drops every live tensor of the step, clears tape and arena */

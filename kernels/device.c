@@ -1,16 +1,11 @@
-#include "kernels/device.h"
-
-#include <string.h>
+#include "kernels/backend.h"
 
 bl_status bl_device_open(const char *name, bl_device **out) {
+    const bl_backend *backend;
+    int index;
     *out = NULL;
-    if (!name || !strcmp(name, "auto") || !strcmp(name, "cpu")) return bl_device_cpu(out);
-    if (!strncmp(name, "cuda", 4)) {
-        return bl_fail(BL_EUNSUPPORTED,
-                       "device \"%s\": this build has no CUDA backend; use \"cpu\" or \"auto\"",
-                       name);
-    }
-    return bl_fail(BL_EINVAL, "unknown device \"%s\"; use \"cpu\" or \"auto\"", name);
+    BL_TRY(bl_backend_choose(name, NULL, &backend, &index));
+    return backend->open(index, out);
 }
 
 void bl_device_close(bl_device *d) {

@@ -1,5 +1,5 @@
-/* The device boundary: memory and queues. A backend (CPU now, CUDA later) fills one bl_device and
- * one bl_kernels table (kernels.h); no code above kernels/ knows which. */
+/* The device boundary: memory and queues. A backend (backend.h) opens one bl_device
+ * and fills one bl_kernels table (kernels.h); no code above kernels/ knows which. */
 #ifndef BALLAST_KERNELS_DEVICE_H
 #define BALLAST_KERNELS_DEVICE_H
 
@@ -24,7 +24,7 @@ typedef struct bl_device {
 } bl_device;
 
 bl_status bl_device_cpu(bl_device **out);
-/* "cpu", "auto"; "cuda:N" is BL_EUNSUPPORTED with a message when not built in. */
+/* "cpu", "cuda:N", "auto" (NULL); BL_EUNSUPPORTED with a message that says what is missing. */
 bl_status bl_device_open(const char *name, bl_device **out);
 void bl_device_close(bl_device *d);
 

@@ -34,6 +34,21 @@ struct bl_kernels {
 
     /* per-channel statistics over (n,h,w): mean, biased variance [C] (fixed-chunk reduction). */
     void (*bn_stats)(const bl_tensor *x, float *mean, float *var);
+    /* Running statistics [c] after a batch of `count` values a channel, see
+     * shared/batch_norm.h. */
+    void (*bn_running)(int64_t c, double count, float momentum, const float *mean, const float *var,
+                       float *running_mean, float *running_var);
+    /* The folded map of c channels into arrays of `padded` entries, zero from c on: mean_out =
+     * mean, rstd = 1/sqrt(var + eps), scale = gamma*rstd, shift = beta - scale*mean. mean_out may
+     * be mean, rstd may be var. */
+    void (*bn_fold)(int64_t c, int64_t padded, const float *mean, const float *var,
+                    const float *gamma, const float *beta, float eps, float *mean_out, float *rstd,
+                    float *scale, float *shift);
+    /* Constants of bn_bwd_apply, padded likewise: a = gamma*rstd and, where b is not NULL (batch
+     * statistics), b and k from the sums of bn_bwd_reduce. */
+    void (*bn_bwd_fold)(int64_t c, int64_t padded, double count, const float *gamma,
+                        const float *mean, const float *rstd, const float *sum_g,
+                        const float *sum_gx, float *a, float *b, float *k);
     /* y = act(x*scale[c] + shift[c] + skip), slope 0 = relu, 1 = none; y may alias x. scale/shift
      * have bl_blocks*cb entries, zero in the padding. skip may be NULL. */
     void (*affine_act)(const bl_tensor *x, const float *scale, const float *shift,

@@ -2,20 +2,22 @@
  *
  * Batch norm (Ioffe and Szegedy, "Batch Normalization", ICML 2015) is folded to y = x*scale + shift
  * per channel; its input gradient to dx = g*a + x*b + k with g = dy*act'(y). Group norm: Wu and He,
- * "Group Normalization", ECCV 2018. The per-channel folding runs on the host: a few hundred
- * numbers. */
-#include <math.h>
-
+ * "Group Normalization", ECCV 2018. The per-channel folding is kernels of its own, so that nothing
+ * waits for the device. */
 #include "kernels/internal.h"
 
 typedef struct norm_node {
     bl_norm_kind kind;
     int32_t groups;
-    float slope;        /* of negative outputs: 1 = no activation */
-    float *mean, *rstd; /* per channel with padding; GROUP: per image and group */
+    float slope; /* of negative outputs: 1 = no activation */
 } norm_node;
 
-enum { SAVED_X, SAVED_Y, SAVED };
+/* SAVED_STATS: rows of mean and rstd, per channel with padding; GROUP: per image and group. */
+enum { SAVED_X, SAVED_Y, SAVED_STATS, SAVED };
+
+static float *row(const bl_tensor *t, int64_t i) {
+    return bl_f32(t) + i * t->c;
+}
 
 static int64_t padded(const bl_tensor *x) {
     return bl_blocks(x) * x->cb;
@@ -65,50 +67,47 @@ static void finish_targets(bl_ctx *ctx, targets *t) {
 
 static bl_status batch_backward(bl_ctx *ctx, bl_node *node) {
     const norm_node *a = node->attr;
-    bl_tensor *x = node->saved[SAVED_X], *dy = node->out->grad;
+    bl_tensor *x = node->saved[SAVED_X], *dy = node->out->grad, *stats = node->saved[SAVED_STATS];
     bl_tensor *y = a->slope == 1 ? (x ? x : dy) : node->saved[SAVED_Y]; /* unused without act */
-    bl_tensor *gamma = node->in[1], *beta = node->in[2];
+    bl_tensor *gamma = node->in[1], *beta = node->in[2], *sums = NULL, *folded;
     int64_t c = dy->c, cp = padded(dy);
-    float *scale = BL_NEW_ARRAY(ctx->arena, float, cp * 5);
-    if (!scale) return BL_ENOMEM;
-    float *sum_g = scale + cp, *sum_gx = sum_g + cp, *b = sum_gx + cp, *k = b + cp;
-    for (int64_t i = 0; i < c; i++) scale[i] = bl_f32(gamma)[i] * a->rstd[i];
-    if (x) {
-        ctx->k->bn_bwd_reduce(x, y, dy, a->mean, a->rstd, a->slope, sum_g, sum_gx);
-        BL_TRY(add_leaf(ctx, gamma, sum_gx, c));
-        BL_TRY(add_leaf(ctx, beta, sum_g, c));
-    }
+    const float *mean = row(stats, 0), *rstd = row(stats, 1);
     bool batch = a->kind == BL_NORM_BATCH;
-    if (batch) {
-        double count = (double)(dy->n * dy->h * dy->w);
-        for (int64_t i = 0; i < c; i++) {
-            double slope = -(double)scale[i] * a->rstd[i] * sum_gx[i] / count;
-            b[i] = (float)slope;
-            k[i] = (float)(-(double)scale[i] * sum_g[i] / count - slope * a->mean[i]);
-        }
+    if (x) {
+        BL_TRY(bl_tensor_new(ctx, 2, cp, 1, 1, 1, BL_F32, &sums));
+        ctx->k->bn_bwd_reduce(x, y, dy, mean, rstd, a->slope, row(sums, 0), row(sums, 1));
+        BL_TRY(add_leaf(ctx, gamma, row(sums, 1), c));
+        BL_TRY(add_leaf(ctx, beta, row(sums, 0), c));
     }
+    BL_TRY(bl_tensor_new(ctx, 3, cp, 1, 1, 1, BL_F32, &folded));
+    float *scale = row(folded, 0), *b = batch ? row(folded, 1) : NULL;
+    float *k = batch ? row(folded, 2) : NULL;
+    ctx->k->bn_bwd_fold(c, cp, (double)(dy->n * dy->h * dy->w), bl_f32(gamma), mean, rstd,
+                        batch ? row(sums, 0) : NULL, batch ? row(sums, 1) : NULL, scale, b, k);
     targets t;
     BL_TRY(open_targets(ctx, node, &t));
-    ctx->k->bn_bwd_apply(batch ? x : NULL, y, dy, scale, batch ? b : NULL, batch ? k : NULL,
-                         a->slope, t.dx, t.beta_x, t.dskip, t.beta_skip);
+    ctx->k->bn_bwd_apply(batch ? x : NULL, y, dy, scale, b, k, a->slope, t.dx, t.beta_x, t.dskip,
+                         t.beta_skip);
     finish_targets(ctx, &t);
+    bl_tensor_drop(ctx, sums);
+    bl_tensor_drop(ctx, folded);
     return BL_OK;
 }
 
 static bl_status group_backward(bl_ctx *ctx, bl_node *node) {
     const norm_node *a = node->attr;
-    bl_tensor *x = node->saved[SAVED_X], *gamma = node->in[1];
-    bl_tensor *y = a->slope == 1 ? x : node->saved[SAVED_Y];
-    float *dgamma = BL_NEW_ARRAY(ctx->arena, float, 2 * x->c);
-    if (!dgamma) return BL_ENOMEM;
-    float *dbeta = dgamma + x->c;
+    bl_tensor *x = node->saved[SAVED_X], *stats = node->saved[SAVED_STATS], *gamma = node->in[1];
+    bl_tensor *y = a->slope == 1 ? x : node->saved[SAVED_Y], *sums;
+    BL_TRY(bl_tensor_new(ctx, 2, x->c, 1, 1, 1, BL_F32, &sums));
     targets t;
     BL_TRY(open_targets(ctx, node, &t));
-    ctx->k->gn_bwd(x, y, node->out->grad, bl_f32(gamma), a->groups, a->mean, a->rstd, a->slope,
-                   t.dx, t.beta_x, t.dskip, t.beta_skip, dgamma, dbeta);
+    ctx->k->gn_bwd(x, y, node->out->grad, bl_f32(gamma), a->groups, row(stats, 0), row(stats, 1),
+                   a->slope, t.dx, t.beta_x, t.dskip, t.beta_skip, row(sums, 0), row(sums, 1));
     finish_targets(ctx, &t);
-    BL_TRY(add_leaf(ctx, gamma, dgamma, x->c));
-    return add_leaf(ctx, node->in[2], dbeta, x->c);
+    BL_TRY(add_leaf(ctx, gamma, row(sums, 0), x->c));
+    BL_TRY(add_leaf(ctx, node->in[2], row(sums, 1), x->c));
+    bl_tensor_drop(ctx, sums);
+    return BL_OK;
 }
 
 static const bl_op batch_op = {"batch norm", batch_backward};
@@ -134,45 +133,24 @@ static bl_status check(const bl_tensor *x, const bl_norm *p, const bl_tensor *sk
     return BL_OK;
 }
 
-/* Batch statistics into mean and rstd; updates the running ones, which outlive the step: a channel
- * that overflowed in this batch leaves its own alone. */
-static void take_batch_stats(bl_ctx *ctx, const bl_tensor *x, const bl_norm *p, norm_node *a) {
-    ctx->k->bn_stats(x, a->mean, a->rstd);
-    float *rm = bl_f32(p->running_mean), *rv = bl_f32(p->running_var);
-    double count = (double)(x->n * x->h * x->w);
-    double unbias = count > 1 ? count / (count - 1) : 1;
-    for (int64_t i = 0; i < x->c; i++) {
-        double var = a->rstd[i];
-        float m = (float)((1.0 - p->momentum) * rm[i] + (double)p->momentum * a->mean[i]);
-        float v = (float)((1.0 - p->momentum) * rv[i] + (double)p->momentum * var * unbias);
-        if (isfinite(m) && isfinite(v)) rm[i] = m, rv[i] = v;
-        a->rstd[i] = (float)(1.0 / sqrt(var + p->eps));
-    }
-}
-
-static void take_running_stats(const bl_tensor *x, const bl_norm *p, norm_node *a) {
-    for (int64_t i = 0; i < x->c; i++) {
-        a->mean[i] = bl_f32(p->running_mean)[i];
-        a->rstd[i] = (float)(1.0 / sqrt((double)bl_f32(p->running_var)[i] + p->eps));
-    }
-}
-
+/* stats: rows for mean and rstd. */
 static bl_status batch_forward(bl_ctx *ctx, const bl_tensor *x, const bl_norm *p,
-                               const bl_tensor *skip, norm_node *a, bl_tensor *y) {
-    int64_t cp = padded(x);
-    float *scale = BL_NEW_ARRAY(ctx->arena, float, cp * 2);
-    if (!scale) return BL_ENOMEM;
-    float *shift = scale + cp;
+                               const bl_tensor *skip, float slope, const bl_tensor *stats,
+                               bl_tensor *y) {
+    int64_t c = x->c, cp = padded(x);
+    const float *mean = bl_f32(p->running_mean), *var = bl_f32(p->running_var);
+    bl_tensor *folded;
+    BL_TRY(bl_tensor_new(ctx, 2, cp, 1, 1, 1, BL_F32, &folded));
     if (p->kind == BL_NORM_BATCH) {
-        take_batch_stats(ctx, x, p, a);
-    } else {
-        take_running_stats(x, p, a);
+        mean = row(stats, 0), var = row(stats, 1);
+        ctx->k->bn_stats(x, row(stats, 0), row(stats, 1));
+        ctx->k->bn_running(c, (double)(x->n * x->h * x->w), p->momentum, mean, var,
+                           bl_f32(p->running_mean), bl_f32(p->running_var));
     }
-    for (int64_t i = 0; i < x->c; i++) {
-        scale[i] = bl_f32(p->gamma)[i] * a->rstd[i];
-        shift[i] = (float)(bl_f32(p->beta)[i] - (double)scale[i] * a->mean[i]);
-    }
-    ctx->k->affine_act(x, scale, shift, skip, a->slope, y);
+    ctx->k->bn_fold(c, cp, mean, var, bl_f32(p->gamma), bl_f32(p->beta), p->eps, row(stats, 0),
+                    row(stats, 1), row(folded, 0), row(folded, 1));
+    ctx->k->affine_act(x, row(folded, 0), row(folded, 1), skip, slope, y);
+    bl_tensor_drop(ctx, folded);
     return BL_OK;
 }
 
@@ -192,11 +170,9 @@ bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *p, bl_tensor *sk
     BL_TRY(bl_act_factor("norm", act, slope, &a->slope));
     BL_TRY(check(x, p, skip));
     bool group = p->kind == BL_NORM_GROUP, made = false;
-    int64_t stats = group ? x->n * p->groups : padded(x);
     a->kind = p->kind, a->groups = p->groups;
-    a->mean = BL_NEW_ARRAY(ctx->arena, float, stats);
-    a->rstd = BL_NEW_ARRAY(ctx->arena, float, stats);
-    if (!a->mean || !a->rstd) return BL_ENOMEM;
+    bl_tensor *stats;
+    BL_TRY(bl_tensor_new(ctx, 2, group ? x->n * p->groups : padded(x), 1, 1, 1, BL_F32, &stats));
     if (skip) BL_TRY(bl_as_block(ctx, skip, x->cb, &skip, &made));
 
     bl_tensor *in[] = {x, p->gamma, p->beta, skip}, *out;
@@ -208,17 +184,19 @@ bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *p, bl_tensor *sk
     if (bl_storage(x) > 0) {
         if (group) {
             ctx->k->gn_fwd(x, bl_f32(p->gamma), bl_f32(p->beta), p->groups, p->eps, skip, a->slope,
-                           out, a->mean, a->rstd);
+                           out, row(stats, 0), row(stats, 1));
         } else {
-            BL_TRY(batch_forward(ctx, x, p, skip, a, out));
+            BL_TRY(batch_forward(ctx, x, p, skip, a->slope, stats, out));
         }
     }
     if (wants) {
         bool needs_x = p->kind != BL_NORM_BATCH_EVAL || trained;
-        bl_tensor *saved[SAVED] = {
-            [SAVED_X] = needs_x ? x : NULL, [SAVED_Y] = a->slope != 1 ? out : NULL};
+        bl_tensor *saved[SAVED] = {[SAVED_X] = needs_x ? x : NULL,
+                                   [SAVED_Y] = a->slope != 1 ? out : NULL,
+                                   [SAVED_STATS] = stats};
         BL_TRY(bl_tape_push(ctx, group ? &group_op : &batch_op, in, 4, out, saved, SAVED, a));
     }
+    bl_tensor_drop(ctx, stats);
     if (made) bl_tensor_drop(ctx, skip);
     *y = out;
     return BL_OK;

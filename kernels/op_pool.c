@@ -86,13 +86,9 @@ static const bl_op relu_op = {"relu", relu_backward};
 
 bl_status bl_relu(bl_ctx *ctx, bl_tensor *x, bl_tensor **y) {
     *y = NULL;
-    int64_t padded = bl_blocks(x) * x->cb;
     bl_tensor *out;
-    float *scale = BL_NEW_ARRAY(ctx->arena, float, 2 * padded);
-    if (!scale) return BL_ENOMEM;
-    for (int64_t i = 0; i < x->c; i++) scale[i] = 1;
     BL_TRY(bl_tensor_like(ctx, x, &out));
-    if (bl_storage(x) > 0) ctx->k->affine_act(x, scale, scale + padded, NULL, 0, out);
+    ctx->k->act_bwd(bl_f32(x), bl_f32(x), 0, bl_f32(out), bl_storage(x)); /* x where x > 0 */
     if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, &relu_op, &x, 1, out, &out, 1, NULL));
     *y = out;
     return BL_OK;

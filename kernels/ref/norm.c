@@ -1,6 +1,7 @@
 /* Per-channel statistics and affine maps of batch norm. */
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
+#include "kernels/shared/batch_norm.h"
 
 enum { LANES = BL_REF_LANES };
 
@@ -49,6 +50,37 @@ static void stats_range(void *arg, int64_t begin, int64_t end) {
 static void bn_stats(const bl_tensor *x, float *mean, float *var) {
     norm_job j = {.x = x, .out0 = mean, .out1 = var};
     bl_parallel_for(pieces_of(x), 1, stats_range, &j);
+}
+
+static void bn_running(int64_t c, double count, float momentum, const float *mean, const float *var,
+                       float *running_mean, float *running_var) {
+    for (int64_t i = 0; i < c; i++) {
+        bl_bn_running(mean[i], var[i], count, momentum, &running_mean[i], &running_var[i]);
+    }
+}
+
+static void bn_fold(int64_t c, int64_t padded, const float *mean, const float *var,
+                    const float *gamma, const float *beta, float eps, float *mean_out, float *rstd,
+                    float *scale, float *shift) {
+    for (int64_t i = 0; i < padded; i++) {
+        bool real = i < c;
+        mean_out[i] = real ? mean[i] : 0;
+        rstd[i] = real ? bl_bn_rstd(var[i], eps) : 0;
+        scale[i] = real ? gamma[i] * rstd[i] : 0;
+        shift[i] = real ? bl_bn_shift(beta[i], scale[i], mean_out[i]) : 0;
+    }
+}
+
+static void bn_bwd_fold(int64_t c, int64_t padded, double count, const float *gamma,
+                        const float *mean, const float *rstd, const float *sum_g,
+                        const float *sum_gx, float *a, float *b, float *k) {
+    for (int64_t i = 0; i < padded; i++) {
+        a[i] = i < c ? gamma[i] * rstd[i] : 0;
+        if (!b) continue;
+        bl_bn_slope s = {0, 0};
+        if (i < c) s = bl_bn_input_slope(a[i], mean[i], rstd[i], sum_g[i], sum_gx[i], count);
+        b[i] = s.b, k[i] = s.k;
+    }
 }
 
 /* Index = (image, channel block). */
@@ -164,6 +196,9 @@ static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor
 
 void bl_ref_norm(bl_kernels *k) {
     k->bn_stats = bn_stats;
+    k->bn_running = bn_running;
+    k->bn_fold = bn_fold;
+    k->bn_bwd_fold = bn_bwd_fold;
     k->affine_act = affine_act;
     k->bn_bwd_reduce = bn_bwd_reduce;
     k->bn_bwd_apply = bn_bwd_apply;

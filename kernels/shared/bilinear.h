@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "core/geom.h"
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 typedef struct bl_tap {
     int32_t lo, hi; /* neighbouring indices, equal at the border */

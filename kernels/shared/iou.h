@@ -3,7 +3,7 @@
 #define BALLAST_KERNELS_SHARED_IOU_H
 
 #include "core/geom.h"
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 /* 0 when the union is empty. Areas use width = x2 - x1 (no +1). */
 static inline BL_HD float bl_iou(bl_box a, bl_box b) {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 typedef struct bl_loss_at {
     float value, slope; /* slope: derivative with respect to the input */

@@ -175,7 +175,7 @@ static bl_status run(int argc, char **argv, bl_arena *arena) {
     for (int i = 0; i < PHASES; i++)
         printf("%s\"%s\": %.3f", i ? ", " : "", phase_names[i], b.phase[i] / steps);
     printf("}}\n");
-    if (getenv("BENCH_PLANS")) bl_plans_describe_cpu(b.ctx->plans, print_plan, NULL);
+    if (getenv("BENCH_PLANS")) bl_ctx_describe_plans(b.ctx, print_plan, NULL);
     bl_detector_destroy(b.detector);
     bl_store_destroy(b.store);
     bl_ctx_destroy(b.ctx);

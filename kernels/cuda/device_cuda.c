@@ -1,0 +1,183 @@
+/* A CUDA device behind bl_device.
+ *
+ * Work of a host thread goes to that thread's own stream (cudaStreamPerThread), so contexts of
+ * different threads do not wait for each other and kernels need no handle. Copies from the host go
+ * through a ring of pinned slots: the caller's memory is free again when to_device returns, and the
+ * copy itself is asynchronous. An error of earlier work is reported by the call that meets it
+ * first, sync and to_host at the latest. */
+#include <cuda_runtime.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda/cuda_internal.h"
+
+enum { SLOTS = 8, SLOT_BYTES = 1 << 20 };
+
+typedef struct stage {
+    void *memory;     /* pinned */
+    cudaEvent_t done; /* the copy out of it */
+} stage;
+
+typedef struct cuda_device {
+    bl_device base; /* first: `impl` is not needed */
+    char name[16];
+    int index;
+    pthread_mutex_t lock; /* of the ring */
+    stage slot[SLOTS];
+    int next;
+} cuda_device;
+
+bl_status bl_cuda_status(int error, const char *what) {
+    cudaError_t e = (cudaError_t)error;
+    if (e == cudaSuccess) return BL_OK;
+    return bl_fail(e == cudaErrorMemoryAllocation ? BL_ENOMEM : BL_EBACKEND, "CUDA, %s: %s (%s)",
+                   what, cudaGetErrorString(e), cudaGetErrorName(e));
+}
+
+#define CU_TRY(expr, what) BL_TRY(bl_cuda_status((int)(expr), what))
+
+/* The calling thread may be new to the device: binding is per thread and cheap. */
+static cuda_device *bind(bl_device *d) {
+    cuda_device *c = (cuda_device *)d;
+    cudaSetDevice(c->index);
+    return c;
+}
+
+static bl_status cuda_alloc(bl_device *d, size_t bytes, void **ptr) {
+    cuda_device *c = bind(d);
+    *ptr = NULL;
+    cudaError_t e = cudaMalloc(ptr, bytes ? bytes : 1);
+    if (e != cudaErrorMemoryAllocation) return bl_cuda_status((int)e, "allocating memory");
+    cudaGetLastError(); /* the caller may go on with less */
+    size_t available = 0, total = 0;
+    cudaMemGetInfo(&available, &total);
+    return bl_fail(BL_ENOMEM,
+                   "out of memory on %s: cannot allocate %zu bytes (%zu of %zu MiB are free)",
+                   c->name, bytes, available >> 20, total >> 20);
+}
+
+static void cuda_free(bl_device *d, void *ptr) {
+    bind(d);
+    cudaFree(ptr);
+}
+
+/* One slot's worth: waits until the slot's last copy has left it. */
+static bl_status stage_copy(stage *s, void *dst, const void *src, size_t bytes) {
+    CU_TRY(cudaEventSynchronize(s->done), "an earlier copy to the device");
+    memcpy(s->memory, src, bytes);
+    CU_TRY(cudaMemcpyAsync(dst, s->memory, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
+           "copying to the device");
+    CU_TRY(cudaEventRecord(s->done, cudaStreamPerThread), "copying to the device");
+    return BL_OK;
+}
+
+static bl_status cuda_to_device(bl_device *d, void *dst, const void *src, size_t bytes) {
+    cuda_device *c = bind(d);
+    bl_status status = BL_OK;
+    pthread_mutex_lock(&c->lock);
+    for (size_t at = 0; at < bytes && status == BL_OK; at += SLOT_BYTES) {
+        size_t part = bytes - at < SLOT_BYTES ? bytes - at : SLOT_BYTES;
+        status = stage_copy(&c->slot[c->next], (char *)dst + at, (const char *)src + at, part);
+        c->next = (c->next + 1) % SLOTS;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+static bl_status cuda_sync(bl_device *d) {
+    bind(d);
+    CU_TRY(cudaStreamSynchronize(cudaStreamPerThread), "waiting for the device");
+    CU_TRY(cudaGetLastError(), "an earlier kernel or call");
+    return BL_OK;
+}
+
+static bl_status cuda_to_host(bl_device *d, void *dst, const void *src, size_t bytes) {
+    bind(d);
+    if (bytes) {
+        CU_TRY(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread),
+               "copying to the host");
+    }
+    return cuda_sync(d);
+}
+
+static bl_status cuda_copy(bl_device *d, void *dst, const void *src, size_t bytes) {
+    bind(d);
+    if (!bytes) return BL_OK;
+    return bl_cuda_status(
+        (int)cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread),
+        "copying on the device");
+}
+
+static bl_status cuda_zero(bl_device *d, void *dst, size_t bytes) {
+    bind(d);
+    if (!bytes) return BL_OK;
+    return bl_cuda_status((int)cudaMemsetAsync(dst, 0, bytes, cudaStreamPerThread),
+                          "zeroing memory");
+}
+
+static void cuda_destroy(bl_device *d) {
+    cuda_device *c = bind(d);
+    cudaStreamSynchronize(cudaStreamPerThread);
+    for (int i = 0; i < SLOTS; i++) {
+        if (c->slot[i].done) cudaEventDestroy(c->slot[i].done);
+        if (c->slot[i].memory) cudaFreeHost(c->slot[i].memory);
+    }
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+int bl_cuda_device_count(const char **why) {
+    int n = 0, driver = 0;
+    cudaError_t e = cudaGetDeviceCount(&n);
+    cudaGetLastError(); /* not an error of later work */
+    *why = NULL;
+    if (e == cudaSuccess && n > 0) return n;
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+        *why = "no NVIDIA driver is installed";
+    } else if (e == cudaErrorInsufficientDriver) {
+        *why = "the NVIDIA driver is too old for the CUDA runtime of this build";
+    } else if (e == cudaSuccess || e == cudaErrorNoDevice) {
+        *why = "the driver sees no device";
+    } else {
+        *why = cudaGetErrorString(e);
+    }
+    return 0;
+}
+
+static bl_status open_stages(cuda_device *c) {
+    CU_TRY(cudaSetDevice(c->index), "choosing the device");
+    for (int i = 0; i < SLOTS; i++) {
+        CU_TRY(cudaHostAlloc(&c->slot[i].memory, SLOT_BYTES, cudaHostAllocDefault),
+               "allocating pinned memory");
+        CU_TRY(cudaEventCreateWithFlags(&c->slot[i].done, cudaEventDisableTiming),
+               "creating an event");
+    }
+    return BL_OK;
+}
+
+bl_status bl_cuda_device_open(int index, bl_device **out) {
+    *out = NULL;
+    cuda_device *c = calloc(1, sizeof *c);
+    if (!c) return bl_fail(BL_ENOMEM, "out of memory: cannot open a CUDA device");
+    snprintf(c->name, sizeof c->name, "cuda:%d", index);
+    c->index = index;
+    pthread_mutex_init(&c->lock, NULL);
+    c->base = (bl_device){.name = c->name,
+                          .alloc = cuda_alloc,
+                          .free = cuda_free,
+                          .to_device = cuda_to_device,
+                          .to_host = cuda_to_host,
+                          .copy = cuda_copy,
+                          .zero = cuda_zero,
+                          .sync = cuda_sync,
+                          .destroy = cuda_destroy};
+    bl_status status = open_stages(c);
+    if (status != BL_OK) {
+        cuda_destroy(&c->base);
+        return bl_fail_context(status, "device \"cuda:%d\"", index);
+    }
+    *out = &c->base;
+    return BL_OK;
+}

@@ -1,0 +1,222 @@
+/* The emulator computes what a GPU computes, and catches what a GPU would not forgive. */
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/check.h"
+#include "tests/cuda/emulator/probes.h"
+#include "tests/emu/cuda_runtime.h"
+
+static void *device(size_t bytes) {
+    void *p;
+    CHECK_EQ(cudaMalloc(&p, bytes), cudaSuccess);
+    return p;
+}
+
+static void *host_copy(const void *p, size_t bytes) {
+    void *h = malloc(bytes);
+    CHECK(h);
+    CHECK_EQ(cudaMemcpyAsync(h, p, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread), 0);
+    return h;
+}
+
+static void test_index(void) {
+    for (int threads = 1; threads <= 1024; threads = threads * 3 + 1) {
+        int n = 1000, *out = device((size_t)n * 4);
+        probe_index(out, n, 2, threads);
+        int *h = host_copy(out, (size_t)n * 4);
+        for (int i = 0; i < n; i++) CHECK_EQ(h[i], i);
+        cudaFree(out);
+        free(h);
+    }
+    int *out = device(96 * 4);
+    probe_two_dims(out);
+    int *h = host_copy(out, 96 * 4);
+    for (int i = 0; i < 96; i++) CHECK_EQ(h[i], i / 16 * 100 + i % 16);
+    cudaFree(out);
+    free(h);
+}
+
+static void test_sum(void) {
+    enum { N = 5000, BLOCKS = 3 };
+    float x[N];
+    for (int i = 0; i < N; i++) x[i] = (float)(i % 7) - 2;
+    float *dx = device(sizeof x), *out = device(BLOCKS * 4);
+    cudaMemcpyAsync(dx, x, sizeof x, cudaMemcpyHostToDevice, cudaStreamPerThread);
+    for (int threads = 32; threads <= 1024; threads += 224) {
+        probe_sum(dx, N, out, BLOCKS, threads);
+        float *h = host_copy(out, BLOCKS * 4), want[BLOCKS] = {0};
+        for (int i = 0; i < N; i++) want[i / threads % BLOCKS] += x[i];
+        for (int b = 0; b < BLOCKS; b++) CHECK_EQ(h[b], want[b]);
+        free(h);
+    }
+    cudaFree(dx);
+    cudaFree(out);
+}
+
+static void test_warp(void) {
+    int *out = device(32 * 8 * 4);
+    probe_warp(out);
+    int *h = host_copy(out, 32 * 8 * 4);
+    for (int l = 0; l < 32; l++) {
+        int *o = h + l * 8, votes = 0;
+        for (int i = 0; i < 32; i += 3) votes |= 1 << i;
+        CHECK_EQ(o[0], 15);
+        CHECK_EQ(o[1], l ^ 9);
+        CHECK_EQ(o[2], l + 4 < 32 ? l + 4 : l);
+        CHECK_EQ(o[3], l % 8 >= 3 ? l - 3 : l);
+        CHECK_EQ(o[4], votes);
+        CHECK_EQ(o[5], 1);
+        CHECK_EQ(o[6], 31 * 16);
+        CHECK_EQ(o[7], l < 16 ? 2 : 18);
+    }
+    cudaFree(out);
+    free(h);
+}
+
+/* A missing barrier shows in one of the two orders. */
+static void test_barrier(bool reverse) {
+    enum { N = 96 };
+    float x[N], *dx = device(sizeof x), *dy = device(sizeof x);
+    int wrong = 0;
+    for (int i = 0; i < N; i++) x[i] = (float)i;
+    cudaMemcpyAsync(dx, x, sizeof x, cudaMemcpyHostToDevice, cudaStreamPerThread);
+    for (int with = 0; with < 2; with++) {
+        probe_turn(dx, dy, N, with);
+        float *h = host_copy(dy, sizeof x);
+        for (int i = 0; i < N; i++) wrong += h[i] != (float)(N - 1 - i);
+        CHECK(with ? wrong == N / 2 : wrong == N / 2);
+        CHECK_EQ(isnan(h[reverse ? N - 1 : 0]), !with);
+        free(h);
+    }
+    cudaFree(dx);
+    cudaFree(dy);
+}
+
+static void test_shared_is_fresh(void) {
+    float *out = device(3 * 4);
+    probe_stale_shared(out);
+    float *h = host_copy(out, 3 * 4);
+    for (int i = 0; i < 3; i++) CHECK(isnan(h[i]));
+    cudaFree(out);
+    free(h);
+}
+
+static void test_configuration(void) {
+    const int bad[][2] = {{0, 1}, {1025, 1}, {32, 0}};
+    CHECK_EQ(cudaGetLastError(), cudaSuccess);
+    for (int i = 0; i < 3; i++) {
+        probe_configuration(bad[i][0], bad[i][1]);
+        CHECK_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
+        CHECK_EQ(cudaGetLastError(), cudaSuccess);
+    }
+    probe_configuration(1024, 1);
+    CHECK_EQ(cudaGetLastError(), cudaSuccess);
+}
+
+/* ---- what must end the program, each in a child of its own ---- */
+
+static int on_host;
+
+static void host_read(int *p) {
+    printf("%d\n", *(volatile int *)p);
+}
+static void host_write(int *p) {
+    *(volatile int *)p = 1;
+}
+static void beyond(int *p) {
+    probe_write(p, 16);
+}
+static void before(int *p) {
+    probe_write(p, -1024);
+}
+static void freed(int *p) {
+    cudaFree(p);
+    probe_write(p, 0);
+}
+static void freed_twice(int *p) {
+    cudaFree(p);
+    cudaFree(p);
+}
+static void next_to_it(int *p) {
+    cudaFree(p);
+    p = device(5 * 4);
+    probe_write(p, 5);
+    bl_emu_check();
+}
+static void host_argument(int *p) {
+    probe_write(&on_host, 0);
+}
+static void host_in_struct(int *p) {
+    probe_struct(&on_host);
+}
+static void copy_too_much(int *p) {
+    char buffer[65];
+    cudaMemcpyAsync(buffer, p, sizeof buffer, cudaMemcpyDeviceToHost, cudaStreamPerThread);
+}
+static void copy_from_device_as_host(int *p) {
+    cudaMemcpyAsync(p, p, 4, cudaMemcpyHostToDevice, cudaStreamPerThread);
+}
+
+static void check_dies(void (*what)(int *), const char *message) {
+    int fd[2];
+    CHECK_EQ(pipe(fd), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        dup2(fd[1], 2);
+        signal(SIGABRT, SIG_DFL);
+        what(device(16 * 4));
+        _exit(0);
+    }
+    close(fd[1]);
+    char text[1000] = "";
+    for (size_t n = 0; n + 1 < sizeof text;) {
+        ssize_t got = read(fd[0], text + n, sizeof text - 1 - n);
+        if (got <= 0) break;
+        n += (size_t)got;
+    }
+    close(fd[0]);
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    if (!strstr(text, message) || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        fprintf(stderr, "expected \"%s\", got status %d and \"%s\"\n", message, status, text);
+        exit(1);
+    }
+}
+
+static void test_traps(void) {
+    check_dies(host_read, "host code touched device memory");
+    check_dies(host_write, "host code touched device memory");
+    check_dies(beyond, "outside of every allocation");
+    check_dies(before, "outside of every allocation");
+    check_dies(freed, "access to freed memory");
+    check_dies(freed_twice, "no live allocation");
+    check_dies(next_to_it, "next to an allocation");
+    check_dies(host_argument, "holds the host address");
+    check_dies(host_in_struct, "holds the host address");
+    check_dies(copy_too_much, "beyond its allocation");
+    check_dies(copy_from_device_as_host, "device memory for host memory");
+    check_dies(probe_deadlock, "deadlock");
+    check_dies(probe_bad_mask, "does not name the caller");
+}
+
+int main(void) {
+    for (int reverse = 0; reverse < 2; reverse++) {
+        bl_emu_reverse(reverse);
+        test_index();
+        test_sum();
+        test_warp();
+        test_barrier(reverse);
+        test_shared_is_fresh();
+    }
+    test_configuration();
+    int *kept = device(4);
+    probe_struct(kept);
+    probe_struct(NULL);
+    cudaFree(kept);
+    test_traps();
+    return 0;
+}

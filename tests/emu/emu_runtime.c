@@ -1,0 +1,229 @@
+/* The CUDA runtime on the emulated device: everything happens at once, in order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/emu/cuda_runtime.h"
+
+enum { VERSION = 13000 };
+#define MEMORY ((size_t)4 << 30)
+
+struct bl_emu_event {
+    double at;
+};
+
+static struct {
+    int devices, current;
+    cudaError_t last, pending;
+} r = {.devices = 1};
+
+void bl_emu_devices(int n) {
+    r.devices = n;
+}
+
+void bl_emu_fail(int error) {
+    r.pending = (cudaError_t)error;
+}
+
+void bl_emu_set_error(cudaError_t e) {
+    if (e != cudaSuccess) r.last = e;
+}
+
+static cudaError_t result(cudaError_t e) {
+    bl_emu_set_error(e);
+    return e;
+}
+
+/* ---- devices ---- */
+
+cudaError_t cudaGetDeviceCount(int *n) {
+    *n = r.devices;
+    return result(r.devices > 0 ? cudaSuccess : cudaErrorNoDevice);
+}
+
+cudaError_t cudaSetDevice(int device) {
+    if (device < 0 || device >= r.devices) return result(cudaErrorInvalidDevice);
+    r.current = device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int *device) {
+    *device = r.current;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {
+    if (device < 0 || device >= r.devices) return result(cudaErrorInvalidDevice);
+    *p = (cudaDeviceProp){.name = "emulated", .totalGlobalMem = MEMORY, .major = 9};
+    p->multiProcessorCount = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attr, int device) {
+    if (device < 0 || device >= r.devices) return result(cudaErrorInvalidDevice);
+    *value = attr == cudaDevAttrComputeCapabilityMajor   ? 9
+             : attr == cudaDevAttrComputeCapabilityMinor ? 0
+                                                         : 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *version) {
+    *version = VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version) {
+    *version = VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError(void) {
+    cudaError_t e = r.last;
+    r.last = cudaSuccess;
+    return e;
+}
+
+cudaError_t cudaPeekAtLastError(void) {
+    return r.last;
+}
+
+const char *cudaGetErrorName(cudaError_t e) {
+    switch (e) {
+    case cudaSuccess:
+        return "cudaSuccess";
+    case cudaErrorInvalidValue:
+        return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+        return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration:
+        return "cudaErrorInvalidConfiguration";
+    case cudaErrorInsufficientDriver:
+        return "cudaErrorInsufficientDriver";
+    case cudaErrorNoDevice:
+        return "cudaErrorNoDevice";
+    case cudaErrorInvalidDevice:
+        return "cudaErrorInvalidDevice";
+    case cudaErrorIllegalAddress:
+        return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchFailure:
+        return "cudaErrorLaunchFailure";
+    }
+    return "cudaErrorUnknown";
+}
+
+const char *cudaGetErrorString(cudaError_t e) {
+    return cudaGetErrorName(e);
+}
+
+/* ---- memory ---- */
+
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
+    *available = *total = MEMORY;
+    return cudaSuccess;
+}
+
+cudaError_t bl_emu_malloc(void **p, size_t bytes);
+cudaError_t bl_emu_malloc(void **p, size_t bytes) {
+    *p = bl_emu_alloc(bytes);
+    return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
+}
+
+cudaError_t cudaMalloc(void **p, size_t bytes) {
+    return bl_emu_malloc(p, bytes);
+}
+
+cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t s) {
+    return bl_emu_malloc(p, bytes);
+}
+
+cudaError_t cudaFree(void *p) {
+    bl_emu_release(p);
+    return cudaSuccess;
+}
+
+cudaError_t cudaFreeAsync(void *p, cudaStream_t s) {
+    return cudaFree(p);
+}
+
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags) {
+    *p = malloc(bytes ? bytes : 1);
+    return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
+}
+
+cudaError_t cudaFreeHost(void *p) {
+    free(p);
+    return cudaSuccess;
+}
+
+/* The side that is on the device lies in one allocation, the other outside of device memory. */
+static void check_side(const void *p, size_t bytes, bool device) {
+    if (device) {
+        bl_emu_need(p, bytes);
+    } else if (bl_emu_owns(p)) {
+        fprintf(stderr, "emulated GPU: a copy takes device memory for host memory (%p)\n", p);
+        abort();
+    }
+}
+
+cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t s) {
+    if (bytes == 0) return cudaSuccess;
+    bl_emu_begin("cudaMemcpyAsync");
+    check_side(dst, bytes, kind != cudaMemcpyDeviceToHost);
+    check_side(src, bytes, kind != cudaMemcpyHostToDevice);
+    memcpy(dst, src, bytes);
+    bl_emu_end();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s) {
+    if (bytes == 0) return cudaSuccess;
+    bl_emu_begin("cudaMemsetAsync");
+    bl_emu_need(p, bytes);
+    memset(p, value, bytes);
+    bl_emu_end();
+    return cudaSuccess;
+}
+
+/* ---- order ---- */
+
+cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+    cudaError_t e = r.pending;
+    r.pending = cudaSuccess;
+    return result(e);
+}
+
+cudaError_t cudaDeviceSynchronize(void) {
+    return cudaStreamSynchronize(NULL);
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
+    *e = calloc(1, sizeof **e);
+    return result(*e ? cudaSuccess : cudaErrorMemoryAllocation);
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+    free(e);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    e->at = (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t e) {
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
+    *ms = (float)(to->at - from->at);
+    return cudaSuccess;
+}

@@ -1,0 +1,73 @@
+/* A GPU on the CPU, for tests: runs the .cu files' kernels one block after another, the threads of
+ * a block as fibers, and keeps "device memory" unreadable to the host.
+ *
+ * What it finds: wrong arithmetic and indexing, accesses outside of allocations (guard pages) or to
+ * freed ones, host code that touches device memory, host pointers passed to kernels, barriers that
+ * not every thread reaches, shared or global memory read before it was written (NaN), and, by
+ * running a kernel's threads and blocks in the opposite order, missing barriers. What it cannot
+ * find: races within one statement, register and shared memory limits of real chips, timing. */
+#ifndef BALLAST_TESTS_EMU_EMULATOR_H
+#define BALLAST_TESTS_EMU_EMULATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- for tests ---- */
+
+/* true: threads and blocks run last to first. */
+void bl_emu_reverse(bool reverse);
+/* Devices that the runtime reports (1 unless told). */
+void bl_emu_devices(int n);
+/* The next synchronisation reports this error (a cudaError_t), as a kernel that failed would. */
+void bl_emu_fail(int error);
+/* Kernels launched so far. */
+int64_t bl_emu_launches(void);
+/* Ends the program with a message when bytes outside of a live allocation were written. */
+void bl_emu_check(void);
+
+/* ---- device memory ---- */
+
+/* NULL when the device's memory is used up. 64-byte aligned, every byte 0xff. */
+void *bl_emu_alloc(size_t bytes);
+void bl_emu_release(void *p);
+/* Whether p points into device memory (live or not). */
+bool bl_emu_owns(const void *p);
+/* Work on device memory from host code happens between these two; `what` is named in messages. They
+ * do not nest, other threads wait. */
+void bl_emu_begin(const char *what);
+void bl_emu_end(void);
+/* Ends the program unless [p, p + bytes) lies in one live allocation. */
+void bl_emu_need(const void *p, size_t bytes);
+
+/* ---- kernels ---- */
+
+typedef struct bl_emu_launch {
+    const char *name;
+    unsigned grid[3], block[3];
+    size_t shared;
+    void (*body)(void *arg); /* one thread */
+    void *arg;
+} bl_emu_launch;
+/* A cudaError_t: the configuration's; everything else ends the program with a message. */
+int bl_emu_run(const bl_emu_launch *l);
+/* Ends the program when a word of a kernel's argument is an address of host memory. */
+void bl_emu_argument(const char *kernel, int index, const void *value, size_t bytes, bool pointer);
+
+void bl_emu_barrier(void);
+typedef enum bl_emu_op { BL_EMU_SHUFFLE, BL_EMU_BALLOT } bl_emu_op;
+/* A warp operation among the lanes of `mask`. SHUFFLE: the `value` of lane `from`. BALLOT: bit l
+ * set where lane l's value is not 0. */
+uint64_t bl_emu_warp(bl_emu_op op, unsigned mask, uint64_t value, int from);
+int bl_emu_lane(void);
+void *bl_emu_shared(void); /* dynamic shared memory of the block */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
