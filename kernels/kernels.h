@@ -35,7 +35,7 @@ struct bl_kernels {
     /* per-channel statistics over (n,h,w): mean, biased variance [C] (fixed-chunk reduction). */
     void (*bn_stats)(const bl_tensor *x, float *mean, float *var);
     /* Running statistics [c] after a batch of `count` values a channel, see
-     * shared/batch_norm.h. */
+     * shared/norm.h. */
     void (*bn_running)(int64_t c, double count, float momentum, const float *mean, const float *var,
                        float *running_mean, float *running_var);
     /* The folded map of c channels into arrays of `padded` entries, zero from c on: mean_out =

@@ -1,12 +1,12 @@
-/* Batch norm's per-channel folding, see shared/batch_norm.h. */
+/* Batch norm's per-channel folding, see shared/norm.h. */
 #include "kernels/cuda/cuda_internal.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/shared/batch_norm.h"
+#include "kernels/shared/norm.h"
 
 static __global__ void running_kernel(int64_t c, double count, float momentum, const float *mean,
                                       const float *var, float *running_mean, float *running_var) {
     BL_EACH(i, c) {
-        bl_bn_running(mean[i], var[i], count, momentum, &running_mean[i], &running_var[i]);
+        bl_bn_running_at(mean[i], var[i], count, momentum, &running_mean[i], &running_var[i]);
     }
 }
 
@@ -19,13 +19,13 @@ static __global__ void fold_kernel(int64_t c, int64_t padded, const float *mean,
                                    const float *gamma, const float *beta, float eps,
                                    float *mean_out, float *rstd, float *scale, float *shift) {
     BL_EACH(i, padded) {
-        bool real = i < c;
-        float m = real ? mean[i] : 0, r = real ? bl_bn_rstd(var[i], eps) : 0;
-        float s = real ? gamma[i] * r : 0;
+        float m = i < c ? mean[i] : 0, r = i < c ? bl_rstd(var[i], eps) : 0;
+        bl_norm_map map = {0, 0};
+        if (i < c) map = bl_norm_fold(gamma[i], beta[i], m, r);
         mean_out[i] = m;
         rstd[i] = r;
-        scale[i] = s;
-        shift[i] = real ? bl_bn_shift(beta[i], s, m) : 0;
+        scale[i] = map.scale;
+        shift[i] = map.shift;
     }
 }
 
@@ -44,7 +44,7 @@ static __global__ void bwd_fold_kernel(int64_t c, int64_t padded, double count, 
         a[i] = s;
         if (!b) continue;
         bl_bn_slope slope = {0, 0};
-        if (i < c) slope = bl_bn_input_slope(s, mean[i], rstd[i], sum_g[i], sum_gx[i], count);
+        if (i < c) slope = bl_bn_slope_at(s, mean[i], rstd[i], sum_g[i], sum_gx[i], count);
         b[i] = slope.b;
         k[i] = slope.k;
     }

@@ -1,7 +1,7 @@
 /* Per-channel statistics and affine maps of batch norm. */
+#include "kernels/shared/norm.h"
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
-#include "kernels/shared/batch_norm.h"
 
 enum { LANES = BL_REF_LANES };
 
@@ -55,7 +55,7 @@ static void bn_stats(const bl_tensor *x, float *mean, float *var) {
 static void bn_running(int64_t c, double count, float momentum, const float *mean, const float *var,
                        float *running_mean, float *running_var) {
     for (int64_t i = 0; i < c; i++) {
-        bl_bn_running(mean[i], var[i], count, momentum, &running_mean[i], &running_var[i]);
+        bl_bn_running_at(mean[i], var[i], count, momentum, &running_mean[i], &running_var[i]);
     }
 }
 
@@ -63,11 +63,11 @@ static void bn_fold(int64_t c, int64_t padded, const float *mean, const float *v
                     const float *gamma, const float *beta, float eps, float *mean_out, float *rstd,
                     float *scale, float *shift) {
     for (int64_t i = 0; i < padded; i++) {
-        bool real = i < c;
-        mean_out[i] = real ? mean[i] : 0;
-        rstd[i] = real ? bl_bn_rstd(var[i], eps) : 0;
-        scale[i] = real ? gamma[i] * rstd[i] : 0;
-        shift[i] = real ? bl_bn_shift(beta[i], scale[i], mean_out[i]) : 0;
+        bl_norm_map map = {0, 0};
+        mean_out[i] = i < c ? mean[i] : 0;
+        rstd[i] = i < c ? bl_rstd(var[i], eps) : 0;
+        if (i < c) map = bl_norm_fold(gamma[i], beta[i], mean_out[i], rstd[i]);
+        scale[i] = map.scale, shift[i] = map.shift;
     }
 }
 
@@ -78,7 +78,7 @@ static void bn_bwd_fold(int64_t c, int64_t padded, double count, const float *ga
         a[i] = i < c ? gamma[i] * rstd[i] : 0;
         if (!b) continue;
         bl_bn_slope s = {0, 0};
-        if (i < c) s = bl_bn_input_slope(a[i], mean[i], rstd[i], sum_g[i], sum_gx[i], count);
+        if (i < c) s = bl_bn_slope_at(a[i], mean[i], rstd[i], sum_g[i], sum_gx[i], count);
         b[i] = s.b, k[i] = s.k;
     }
 }

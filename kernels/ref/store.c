@@ -3,6 +3,7 @@
 
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
+#include "kernels/shared/store.h"
 
 enum { CHUNKS = 64, GRAIN = 1 << 14 };
 
@@ -19,10 +20,7 @@ typedef struct store_job {
 static void sgd_range(void *arg, int64_t begin, int64_t end) {
     const store_job *j = arg;
     for (int64_t i = begin; i < end; i++) {
-        float g = j->g[i] * j->gscale + j->decay * j->w[i];
-        float m = j->mu * j->m[i] + g;
-        j->m[i] = m;
-        j->w[i] -= j->lr * (j->nesterov ? g + j->mu * m : m);
+        bl_sgd_at(&j->w[i], &j->m[i], j->g[i], j->lr, j->mu, j->decay, j->gscale, j->nesterov);
     }
 }
 
@@ -49,11 +47,7 @@ static void adam_range(void *arg, int64_t begin, int64_t end) {
     const adam_job *j = arg;
     const bl_adam_kernel a = j->a;
     for (int64_t i = begin; i < end; i++) {
-        float g = j->g[i] * a.gscale + a.decay * j->w[i];
-        float m = a.beta1 * j->m[i] + (1.0f - a.beta1) * g;
-        float v = a.beta2 * j->v[i] + (1.0f - a.beta2) * g * g;
-        j->m[i] = m, j->v[i] = v;
-        j->w[i] -= a.lr * m / (sqrtf(v * a.square_fix) + a.epsilon);
+        bl_adam_at(&j->w[i], &j->m[i], &j->v[i], j->g[i], &a);
     }
 }
 
@@ -64,8 +58,7 @@ static void adam(float *w, float *m, float *v, const float *g, int64_t n, const 
 
 static void ema_range(void *arg, int64_t begin, int64_t end) {
     const store_job *j = arg;
-    float take = 1.0f - j->keep;
-    for (int64_t i = begin; i < end; i++) j->w[i] = j->keep * j->w[i] + take * j->g[i];
+    for (int64_t i = begin; i < end; i++) j->w[i] = bl_ema_at(j->w[i], j->g[i], j->keep);
 }
 
 static void ema(float *t, const float *s, int64_t n, float keep) {
