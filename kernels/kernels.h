@@ -64,7 +64,7 @@ struct bl_kernels {
                          const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
                          float beta_dx, bl_tensor *dskip, float beta_dskip);
     /* GroupNorm: stats per (n, group): mean, rstd [N*groups]. The op folds them to per-(n,c)
-     * scale/shift. */
+     * scale/shift. gn_bwd adds to dgamma and dbeta. */
     void (*gn_fwd)(const bl_tensor *x, const float *gamma, const float *beta, int32_t groups,
                    float eps, const bl_tensor *skip, float slope, bl_tensor *y, float *mean,
                    float *rstd);

@@ -99,6 +99,7 @@ static bl_status group_backward(bl_ctx *ctx, bl_node *node) {
     bl_tensor *x = node->saved[SAVED_X], *stats = node->saved[SAVED_STATS], *gamma = node->in[1];
     bl_tensor *y = a->slope == 1 ? x : node->saved[SAVED_Y], *sums;
     BL_TRY(bl_tensor_new(ctx, 2, x->c, 1, 1, 1, BL_F32, &sums));
+    BL_TRY(bl_tensor_zero(ctx, sums));
     targets t;
     BL_TRY(open_targets(ctx, node, &t));
     ctx->k->gn_bwd(x, y, node->out->grad, bl_f32(gamma), a->groups, row(stats, 0), row(stats, 1),
