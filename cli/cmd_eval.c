@@ -55,9 +55,10 @@ const bl_command bl_eval_command = {
         "RUN is a run folder: its configuration and its last checkpoint are used. With a\n"
         "configuration file, --checkpoint says which weights to evaluate.\n"
         "\n"
-        "Prints COCO AP and AR, over all classes and by class group, labelled with the model\n"
-        "they belong to. --out writes metrics.json, per_class.csv, per_class.json, pr.json,\n"
-        "analysis.json and results.json (COCO result format) below DIR.\n",
+        "Prints COCO AP and AR, or the accuracies of a classifier, over all classes and by class\n"
+        "group, labelled with the model they belong to. --out writes metrics.json, per_class.csv\n"
+        "and per_class.json below DIR; of a detector pr.json, analysis.json and results.json\n"
+        "(COCO result format), of a classifier confusion.json as well.\n",
     .examples =
         "  ballast eval runs/full\n"
         "  ballast eval runs/full --model both --out runs/full/eval/again\n"

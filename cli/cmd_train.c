@@ -86,7 +86,7 @@ done:
 
 const bl_command bl_train_command = {
     .name = "train",
-    .summary = "Train a detector into a run folder.",
+    .summary = "Train a detector or a classifier into a run folder.",
     .synopsis = "CONFIG|RUN --out DIR [OPTIONS] [KEY.PATH=VALUE]...",
     .details =
         "CONFIG is a JSON file, or a run folder whose configuration is used again. Settings on\n"

@@ -168,7 +168,7 @@ __attribute__((target("avx2"))) static int across_avx2(const taps *t, const uint
     return i;
 }
 
-__attribute__((target("avx2"), optimize("O3"))) static void
+__attribute__((target("avx2"))) static void
 down_avx2(const int32_t *w, int count, const uint8_t *src, size_t stride, size_t n, uint8_t *dst) {
     down_loop(w, count, src, stride, n, dst);
 }

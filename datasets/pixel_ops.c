@@ -110,7 +110,7 @@ const bl_pixel_ops *bl_pixel_ops_plain(void) {
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2"), optimize("O3"))) static
+#define AVX2 __attribute__((target("avx2"))) static
 
 AVX2 void blend_avx2(uint8_t *p, const uint8_t *from, size_t n, float factor) {
     blend_loop(p, from, n, factor);

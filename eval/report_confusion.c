@@ -291,7 +291,7 @@ void rep_confusion(FILE *f, const rep_report *r) {
     fprintf(f, "<div class=\"grid%s\">\n", pair ? " gw" : "");
     for (int m = 0; m < r->n_methods; m++)
         if (matrix_of(r, m)) heat_map(f, r, m, &s, pair ? 560 : 1000);
-    fputs("</div>\n<details open><summary>Most confused pairs</summary>\n<div class=\"grid g2\">\n",
+    fputs("</div>\n<details open><summary>Most confused pairs</summary>\n<div class=\"grid gw\">\n",
           f);
     for (int m = 0; m < r->n_methods; m++)
         if (matrix_of(r, m)) pairs_table(f, r, m, matrix_of(r, m));
