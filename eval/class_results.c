@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/csv_out.h"
 #include "core/fs.h"
 #include "core/json_out.h"
 #include "core/safetensors.h"
@@ -70,15 +71,6 @@ static void put_classes(FILE *f, const bl_class_results *r) {
     fputs("\n  ]\n}\n", f);
 }
 
-static void csv_text(FILE *f, const char *s) {
-    fputc('"', f);
-    for (; *s; s++) {
-        if (*s == '"') fputc('"', f);
-        fputc(*s, f);
-    }
-    fputc('"', f);
-}
-
 static void csv_number(FILE *f, double v) {
     fputc(',', f);
     if (!isnan(v)) bl_json_put_number(f, v);
@@ -92,7 +84,7 @@ static void put_csv(FILE *f, const bl_class_results *r) {
     for (int32_t c = 0; c < a->n_classes; c++) {
         class_counts n = count(a, c);
         fprintf(f, "%d,", (int)c);
-        csv_text(f, r->names[c]);
+        bl_csv_put_text(f, r->names[c]);
         fprintf(f, ",%s,%" PRId64 ",", bl_frequency_names[a->frequency[c]], r->labelled[c]);
         if (r->unlabelled) fprintf(f, "%" PRId64, r->unlabelled[c]);
         fprintf(f, ",%" PRId64 ",%" PRId64, n.test, n.predicted);

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/csv_out.h"
 #include "core/fs.h"
 #include "core/json_out.h"
 #include "eval/results_files.h"
@@ -60,20 +61,6 @@ static bool has_frequency(const bl_results *r) {
 
 /* ---- per_class.csv ---- */
 
-/* RFC 4180. */
-static void put_csv_text(FILE *f, const char *s) {
-    if (!strpbrk(s, ",\"\r\n")) {
-        fputs(s, f);
-        return;
-    }
-    fputc('"', f);
-    for (; *s; s++) {
-        if (*s == '"') fputc('"', f);
-        fputc(*s, f);
-    }
-    fputc('"', f);
-}
-
 bl_status results_write_csv(const char *path, const bl_results *r, const bl_class_result *per) {
     bl_outfile o;
     cell cells[MAX_CELLS];
@@ -88,9 +75,9 @@ bl_status results_write_csv(const char *path, const bl_results *r, const bl_clas
     for (int32_t k = 0; k < r->eval->K; k++) {
         make_cells(&per[k], r->info, k, cells);
         fprintf(o.f, "%" PRId64 ",", bl_results_class_id(r, k));
-        put_csv_text(o.f, bl_results_class_name(r, k));
+        bl_csv_put_text(o.f, bl_results_class_name(r, k));
         fputc(',', o.f);
-        put_csv_text(o.f, group_name(r->info, k));
+        bl_csv_put_text(o.f, group_name(r->info, k));
         if (letters) fprintf(o.f, ",%s", frequency(r, k, letter));
         for (int i = 0; i < n; i++) {
             fputc(',', o.f);

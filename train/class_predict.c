@@ -1,13 +1,15 @@
 #include "train/class_predict.h"
 
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "balance/simplex.h"
+#include "core/csv_out.h"
 #include "core/fs.h"
+#include "core/json_out.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "core/real_text.h"
 #include "datasets/image.h"
 #include "datasets/pil_resize.h"
 #include "ssl/class_pass.h"
@@ -33,25 +35,6 @@ typedef struct {
     int32_t index, truth;
 } subject;
 
-static void csv_text(FILE *f, const char *s) {
-    if (!strpbrk(s, ",\"\n\r")) {
-        fputs(s, f);
-        return;
-    }
-    putc('"', f);
-    for (; *s; s++) {
-        if (*s == '"') putc('"', f);
-        putc(*s, f);
-    }
-    putc('"', f);
-}
-
-static void json_text(FILE *f, const char *s) {
-    struct json_object *o = json_object_new_string(s);
-    fputs(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE), f);
-    json_object_put(o);
-}
-
 static void write_head(const writer *w) {
     if (!w->csv) {
         fputs("[", w->f);
@@ -63,20 +46,20 @@ static void write_head(const writer *w) {
         char name[300];
         snprintf(name, sizeof name, "p:%s", w->names[c]);
         putc(',', w->f);
-        csv_text(w->f, name);
+        bl_csv_put_text(w->f, name);
     }
     putc('\n', w->f);
 }
 
 static void write_csv(writer *w, const subject *s, int32_t best) {
     if (s->file) {
-        csv_text(w->f, s->file);
+        bl_csv_put_text(w->f, s->file);
     } else {
         fprintf(w->f, "%d,", (int)s->index);
-        if (s->truth >= 0) csv_text(w->f, w->names[s->truth]);
+        if (s->truth >= 0) bl_csv_put_text(w->f, w->names[s->truth]);
     }
     putc(',', w->f);
-    csv_text(w->f, w->names[best]);
+    bl_csv_put_text(w->f, w->names[best]);
     fprintf(w->f, ",%d,%.6g", (int)best, w->p[best]);
     for (int32_t c = 0; w->all && c < w->k; c++) fprintf(w->f, ",%.6g", w->p[c]);
     putc('\n', w->f);
@@ -86,20 +69,20 @@ static void write_json(writer *w, const subject *s, int32_t best) {
     fputs(w->written ? ",\n  {" : "\n  {", w->f);
     if (s->file) {
         fputs("\"file_name\": ", w->f);
-        json_text(w->f, s->file);
+        bl_json_put_string(w->f, s->file);
     } else {
         fprintf(w->f, "\"image\": %d, \"label\": ", (int)s->index);
         if (s->truth >= 0)
-            json_text(w->f, w->names[s->truth]);
+            bl_json_put_string(w->f, w->names[s->truth]);
         else
             fputs("null", w->f);
     }
     fputs(", \"class\": ", w->f);
-    json_text(w->f, w->names[best]);
+    bl_json_put_string(w->f, w->names[best]);
     fprintf(w->f, ", \"class_id\": %d, \"probability\": %.6g", (int)best, w->p[best]);
     for (int32_t c = 0; w->all && c < w->k; c++) {
         fputs(c ? ", " : ", \"probabilities\": {", w->f);
-        json_text(w->f, w->names[c]);
+        bl_json_put_string(w->f, w->names[c]);
         fprintf(w->f, ": %.6g", w->p[c]);
     }
     fputs(w->all ? "}}" : "}", w->f);
@@ -110,8 +93,10 @@ static void write_one(writer *w, const subject *s, const float *logits) {
     double confidence;
     bl_softmax_rows(logits, 1, w->k, NULL, 1, w->p);
     bl_argmax_rows(w->p, 1, w->k, &best, &confidence);
+    bl_point format = bl_point_begin();
     if (!w->written) write_head(w);
     (w->csv ? write_csv : write_json)(w, s, best);
+    bl_point_end(format);
     w->written++;
     w->known += s->truth >= 0, w->right += s->truth == best;
 }

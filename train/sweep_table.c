@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/csv_out.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/real_text.h"
@@ -160,10 +161,8 @@ static void put_csv(const table *t, FILE *f) {
     fputc('\n', f);
     for (int32_t i = 0; i < t->s->n_runs * t->s->seeds.n; i++) {
         if (!t->r[i].there) continue;
-        fputc('"', f);
-        for (const char *p = t->s->run[i / t->s->seeds.n].name; *p; p++)
-            fprintf(f, *p == '"' ? "\"\"" : "%c", *p);
-        fprintf(f, "\",%lld", (long long)t->s->seeds.v[i % t->s->seeds.n]);
+        bl_csv_put_text(f, t->s->run[i / t->s->seeds.n].name);
+        fprintf(f, ",%lld", (long long)t->s->seeds.v[i % t->s->seeds.n]);
         for (int c = 0; c < COLUMNS; c++) csv_value(f, t->r[i].v[c]);
         fputc('\n', f);
     }

@@ -103,7 +103,7 @@ static void test_files(void) {
     snprintf(path, sizeof path, "%s/per_class.csv", dir);
     CHECK_OK(bl_read_file(path, 4096, &text, &size));
     CHECK(strstr(text, "\n0,\"a \"\"b\"\"\",medium,7,,4,3,0.75,1,"));
-    CHECK(strstr(text, "\n1,\"c\",medium,2,,0,1,,0,\n"));
+    CHECK(strstr(text, "\n1,c,medium,2,,0,1,,0,\n"));
     free(text);
     unlink(path);
     bl_accuracy_free(&a);
