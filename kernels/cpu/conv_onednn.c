@@ -379,9 +379,12 @@ static bl_status choose(bl_plans *p, const plan_key *key, void *const user[PLAN_
     } else {
         pick = plan[1] != NULL;
     }
-    *out = plan[pick];
-    plan[pick] = NULL;
-    if (*out) bl_plan_insert(p, *out);
+    if (plan[pick]) {
+        bl_plan *best = plan[pick];
+        plan[pick] = NULL;
+        BL_TRY_DONE(bl_plan_cache_insert(p->cache, key, best));
+        *out = best;
+    }
 done:
     bl_plan_free(plan[0]);
     bl_plan_free(plan[1]);
@@ -404,7 +407,7 @@ static bl_status run(bl_ctx *ctx, const bl_conv_shape *s, dn_dir dir, int flags,
     if (*done || !expressible(s)) return BL_OK;
     if (!p) return bl_fail(BL_EINVAL, "convolution: the context has no plan cache");
     plan_key key = {*s, (int32_t)dir, flags, bl_threads()};
-    bl_plan *plan = bl_plan_find(p, &key);
+    bl_plan *plan = bl_plan_cache_find(p->cache, &key);
     if (!plan) {
         BL_TRY(choose(p, &key, user, &plan));
         if (!plan) return BL_OK;

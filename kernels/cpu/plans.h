@@ -11,6 +11,7 @@
 
 #include "kernels/cpu/dnnl_compat.h"
 #include "kernels/kernels.h"
+#include "kernels/plan_cache.h"
 #include "kernels/tuning.h"
 
 enum {
@@ -51,21 +52,17 @@ typedef struct bl_plan {
     dnnl_memory_t pad_mem; /* scratchpad; NULL when none is needed */
     size_t pad_bytes;
     int64_t calls;
-    uint64_t used; /* for eviction: the cache's clock at the last use */
     double best_ms, total_ms;
-    struct bl_plan *next;
 } bl_plan;
 
-enum { PLAN_BUCKETS = 512, PLAN_MAX = 2048 };
+enum { PLAN_MAX = 2048 };
 
 struct bl_plans {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     void *slot[PLAN_SLOTS];
     size_t slot_bytes[PLAN_SLOTS];
-    bl_plan *bucket[PLAN_BUCKETS];
-    int count;
-    uint64_t clock;
+    bl_plan_cache *cache; /* plan_key -> bl_plan */
     int deterministic;
     bl_tuning *tuning; /* plan text -> "direct" | "winograd"; NULL when no file is used */
 };
@@ -78,11 +75,7 @@ bl_status bl_dnnl_fail(dnnl_status_t s, const char *what);
         if (dn_s_ != dnnl_success) return bl_dnnl_fail(dn_s_, #expr);                              \
     } while (0)
 
-/* The cached plan of this key, or NULL. */
-bl_plan *bl_plan_find(bl_plans *p, const plan_key *key);
-/* Takes ownership; evicts the least recently used plan when the cache is full. */
-void bl_plan_insert(bl_plans *p, bl_plan *plan);
-void bl_plan_free(bl_plan *plan); /* NULL is fine */
+void bl_plan_free(void *plan); /* a bl_plan; NULL is fine */
 /* Makes scratch slot `i` hold at least `bytes` (64-byte aligned; content is lost when it grows). */
 bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes);
 /* "fwd 2x64x56x56/16 -> 64/16 3x3/1 p1 d1 bias relu t2": names a plan in the tuning file and in

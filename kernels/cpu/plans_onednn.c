@@ -23,52 +23,8 @@ bl_status bl_dnnl_fail(dnnl_status_t s, const char *what) {
                    (int)s, what);
 }
 
-/* ---- the cache
- * ----------------------------------------------------------------------------------- */
-/* FNV-1a over the key's words (the struct has no padding). */
-static uint32_t hash(const plan_key *key) {
-    _Static_assert(sizeof(plan_key) == 17 * sizeof(int32_t), "plan_key must have no padding");
-    int32_t w[17];
-    memcpy(w, key, sizeof w);
-    uint32_t h = 2166136261u;
-    for (int i = 0; i < 17; i++) h = (h ^ (uint32_t)w[i]) * 16777619u;
-    return (h ^ (h >> 15)) % PLAN_BUCKETS;
-}
-
-bl_plan *bl_plan_find(bl_plans *p, const plan_key *key) {
-    for (bl_plan *plan = p->bucket[hash(key)]; plan; plan = plan->next) {
-        if (memcmp(&plan->key, key, sizeof *key) == 0) {
-            plan->used = ++p->clock;
-            return plan;
-        }
-    }
-    return NULL;
-}
-
-static void evict_oldest(bl_plans *p) {
-    bl_plan **oldest = NULL;
-    for (int i = 0; i < PLAN_BUCKETS; i++) {
-        for (bl_plan **at = &p->bucket[i]; *at; at = &(*at)->next) {
-            if (!oldest || (*at)->used < (*oldest)->used) oldest = at;
-        }
-    }
-    if (!oldest) return;
-    bl_plan *plan = *oldest;
-    *oldest = plan->next;
-    bl_plan_free(plan);
-    p->count--;
-}
-
-void bl_plan_insert(bl_plans *p, bl_plan *plan) {
-    if (p->count >= PLAN_MAX) evict_oldest(p);
-    bl_plan **at = &p->bucket[hash(&plan->key)];
-    plan->next = *at;
-    plan->used = ++p->clock;
-    *at = plan;
-    p->count++;
-}
-
-void bl_plan_free(bl_plan *plan) {
+void bl_plan_free(void *arg) {
+    bl_plan *plan = arg;
     if (!plan) return;
     for (int i = 0; i < PLAN_OPERANDS; i++) {
         plan_operand *o = &plan->op[i];
@@ -142,7 +98,9 @@ bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_pla
     *out = NULL;
     bl_plans *p = calloc(1, sizeof *p);
     if (!p) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
-    bl_status status = open_library(p);
+    _Static_assert(sizeof(plan_key) == 17 * sizeof(int32_t), "plan_key must have no padding");
+    bl_status status = bl_plan_cache_create(sizeof(plan_key), PLAN_MAX, bl_plan_free, &p->cache);
+    if (status == BL_OK) status = open_library(p);
     p->deterministic = deterministic;
     /* Choices in a tuning file come from timings, so a deterministic context does not read it. */
     if (status == BL_OK && tuning_file && !deterministic) status = open_tuning(p, tuning_file);
@@ -157,31 +115,33 @@ bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_pla
 void bl_plans_destroy_cpu(bl_plans *p) {
     if (!p) return;
     bl_tuning_close(p->tuning);
-    for (int i = 0; i < PLAN_BUCKETS; i++) {
-        while (p->bucket[i]) {
-            bl_plan *plan = p->bucket[i];
-            p->bucket[i] = plan->next;
-            bl_plan_free(plan);
-        }
-    }
+    bl_plan_cache_destroy(p->cache);
     for (int i = 0; i < PLAN_SLOTS; i++) free(p->slot[i]);
     if (p->stream) dnnl_stream_destroy(p->stream);
     if (p->engine) dnnl_engine_destroy(p->engine);
     free(p);
 }
 
+typedef struct describe_job {
+    void (*line)(void *arg, const char *text);
+    void *arg;
+} describe_job;
+
+static void describe(void *arg, const void *item) {
+    const describe_job *j = arg;
+    const bl_plan *plan = item;
+    char name[160], text[320];
+    const bl_conv_shape *s = &plan->key.shape;
+    double flop = 2.0 * s->n * s->oc * s->oh * s->ow * s->ic * s->kh * s->kw;
+    bl_plan_text(&plan->key, name, sizeof name);
+    snprintf(text, sizeof text, "conv %s: %s, %.2f ms (%.0f GFLOP/s), %lld calls, %.0f ms", name,
+             plan->impl, plan->best_ms, flop / (plan->best_ms * 1e6 + 1e-9), (long long)plan->calls,
+             plan->total_ms);
+    j->line(j->arg, text);
+}
+
 void bl_plans_describe_cpu(const bl_plans *p, void (*line)(void *arg, const char *text),
                            void *arg) {
-    for (int i = 0; i < PLAN_BUCKETS; i++) {
-        for (const bl_plan *plan = p->bucket[i]; plan; plan = plan->next) {
-            char name[160], text[320];
-            const bl_conv_shape *s = &plan->key.shape;
-            double flop = 2.0 * s->n * s->oc * s->oh * s->ow * s->ic * s->kh * s->kw;
-            bl_plan_text(&plan->key, name, sizeof name);
-            snprintf(text, sizeof text, "conv %s: %s, %.2f ms (%.0f GFLOP/s), %lld calls, %.0f ms",
-                     name, plan->impl, plan->best_ms, flop / (plan->best_ms * 1e6 + 1e-9),
-                     (long long)plan->calls, plan->total_ms);
-            line(arg, text);
-        }
-    }
+    describe_job j = {line, arg};
+    bl_plan_cache_each(p->cache, describe, &j);
 }
