@@ -1,0 +1,49 @@
+#include "kernels/cuda/conv_key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const dir_name[] = {"fwd", "bwd_data", "bwd_weights"};
+static const char *const math_name[] = {"fp32", "tf32", "bf16", "fp16"};
+
+bl_conv_key bl_conv_key_of(const bl_conv_shape *s, bl_cuda_dir dir, int32_t fused,
+                           bl_cuda_math math) {
+    return (bl_conv_key){.n = s->n,
+                         .ic = s->ic,
+                         .ih = s->ih,
+                         .iw = s->iw,
+                         .oc = s->oc,
+                         .oh = s->oh,
+                         .ow = s->ow,
+                         .kh = s->kh,
+                         .kw = s->kw,
+                         .stride = s->stride,
+                         .pad = s->pad,
+                         .dilation = s->dilation,
+                         .dir = (int32_t)dir,
+                         .fused = fused,
+                         .math = (int32_t)math};
+}
+
+void bl_conv_key_text(const bl_conv_key *k, char *buf, size_t size) {
+    snprintf(buf, size, "%s %dx%dx%dx%d -> %d %dx%d/%d p%d d%d%s%s %s", dir_name[k->dir], k->n,
+             k->ic, k->ih, k->iw, k->oc, k->kh, k->kw, k->stride, k->pad, k->dilation,
+             k->fused & BL_CUDA_BIAS ? " bias" : "", k->fused & BL_CUDA_RELU ? " relu" : "",
+             math_name[k->math]);
+}
+
+double bl_conv_key_flop(const bl_conv_key *k) {
+    return 2.0 * k->n * k->oc * k->oh * k->ow * k->ic * k->kh * k->kw;
+}
+
+bl_status bl_cuda_math_of(const char *precision, bl_cuda_math *math) {
+    *math = BL_CUDA_FP32;
+    if (!precision || !strcmp(precision, math_name[BL_CUDA_FP32])) return BL_OK;
+    *math = BL_CUDA_TF32;
+    if (!strcmp(precision, math_name[BL_CUDA_TF32])) return BL_OK;
+    return bl_fail(BL_EINVAL, "unknown precision \"%s\"; use \"fp32\" or \"tf32\"", precision);
+}
+
+const char *bl_cuda_math_name(bl_cuda_math math) {
+    return math_name[math];
+}
