@@ -25,6 +25,10 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
                            : BL_OK;
 }
 
+const char *bl_precision_name(bl_precision p) {
+    return p == BL_PRECISION_TF32 ? "tf32" : "fp32";
+}
+
 bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out) {
     static const bl_ctx_options defaults = {.deterministic = 1};
     if (!opt) opt = &defaults;

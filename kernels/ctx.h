@@ -28,6 +28,13 @@ typedef struct bl_ctx {
     struct bl_live *live; /* tensors of the step that may still hold storage (tensor.c) */
 } bl_ctx;
 
+/* How a GPU multiplies fp32 values; CPUs always compute in fp32. Sums are fp32 either way. */
+typedef enum bl_precision {
+    BL_PRECISION_FP32, /* as it stands */
+    BL_PRECISION_TF32  /* inputs rounded to 10 bits of mantissa: tensor cores */
+} bl_precision;
+const char *bl_precision_name(bl_precision p); /* "fp32", "tf32" */
+
 typedef struct bl_ctx_options {
     const char *device;  /* "cpu", "cuda:N", "auto" = cuda:0 when there is one, else cpu */
     const char *backend; /* "auto" = fastest available; "ref" = plain C only (tests, odd machines),
@@ -36,6 +43,7 @@ typedef struct bl_ctx_options {
         *tuning_file;  /* where timed plan choices are kept between runs; NULL = memory only */
     int deterministic; /* 1: only plans whose results do not depend on timing (fixed choice order)
                         */
+    bl_precision precision;
 } bl_ctx_options;
 
 /* opt may be NULL: auto, auto, no file, deterministic. */

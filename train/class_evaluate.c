@@ -115,10 +115,7 @@ bl_status bl_class_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_o
         status = bl_fail(BL_ECONFIG, "%s has no test images", data.sets.train->name);
         goto done;
     }
-    bl_ctx_options co = {.device = cfg->run.device,
-                         .backend = cfg->run.backend,
-                         .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
-                         .deterministic = cfg->run.deterministic};
+    bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));
     const char *want = opt->model                       ? opt->model
                        : cfg->class_method.ema.keep > 0 ? "teacher"

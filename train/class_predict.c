@@ -307,10 +307,7 @@ bl_status bl_class_predict(const bl_run_config *cfg, const bl_predict_options *o
     if (opt->set && opt->n_images > 0)
         return bl_fail(BL_ECONFIG, "give images or --set %s, not both", opt->set);
     bl_set_threads((int)cfg->run.threads);
-    bl_ctx_options co = {.device = cfg->run.device,
-                         .backend = cfg->run.backend,
-                         .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
-                         .deterministic = cfg->run.deterministic};
+    bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     job j = {.cfg = cfg, .opt = opt};
     BL_TRY(bl_ctx_create(&co, &j.ctx));
     bl_status status = opt->set ? predict_set(&j) : predict_files(&j);

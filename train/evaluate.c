@@ -137,10 +137,7 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
     if (classes_file && bl_exists(classes_file))
         BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
     bl_set_threads((int)cfg->run.threads);
-    bl_ctx_options co = {.device = cfg->run.device,
-                         .backend = cfg->run.backend,
-                         .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
-                         .deterministic = cfg->run.deterministic};
+    bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));
     const char *want = opt->model ? opt->model : has_teacher ? "teacher" : "student";
     const char *const all[] = {"teacher", "student"};

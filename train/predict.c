@@ -119,10 +119,7 @@ static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt)
     }
     BL_TRY_DONE(bl_checkpoint_info(ckpt, &iter, &classes, &has_teacher));
     bl_set_threads((int)cfg->run.threads);
-    bl_ctx_options co = {.device = cfg->run.device,
-                         .backend = cfg->run.backend,
-                         .tuning_file = NULL,
-                         .deterministic = cfg->run.deterministic};
+    bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));
     BL_TRY_DONE(bl_store_create(&store));
     BL_TRY_DONE(bl_detector_create(&cfg->detector, (int32_t)json_object_array_length(j.classes),

@@ -67,6 +67,8 @@ static const bl_schema optim_schema = {"optim", "The optimiser.", sizeof(bl_opti
                                        optim_fields};
 #undef STRUCT
 
+static const char *const precisions[] = {"fp32", "tf32", NULL}; /* bl_precision */
+
 #define STRUCT bl_run_section
 static const bl_field run_fields[] = {
     {"iterations", BL_T_INT, AT(iterations), "180000", 1, 1e9, NULL, "iterations",
@@ -83,6 +85,11 @@ static const bl_field run_fields[] = {
     {"deterministic", BL_T_BOOL, AT(deterministic), "true", 0, 0, NULL, NULL,
      "Choose kernels by rule instead of by timing, so that reruns and resumed runs are "
      "bit-identical.",
+     NULL},
+    {"precision", BL_T_ENUM, AT(precision), "\"fp32\"", 0, 0, precisions, NULL,
+     "Products on a GPU: fp32, or tf32 (tensor cores; inputs rounded to 10 bits, sums in fp32). "
+     "The "
+     "CPU always computes in fp32.",
      NULL},
     {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations",
      "Console and metrics interval.", NULL},
@@ -185,4 +192,12 @@ bl_status bl_run_config_load(const char *path, const char *const *overrides, int
     if (!peek) return BL_ENOMEM;
     BL_TRY(bl_config_peek(&task_schema, path, overrides, n_overrides, arena, peek));
     return bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out);
+}
+
+bl_ctx_options bl_run_ctx_options(const bl_run_section *run) {
+    return (bl_ctx_options){.device = run->device,
+                            .backend = run->backend,
+                            .tuning_file = *run->tuning_file ? run->tuning_file : NULL,
+                            .deterministic = run->deterministic,
+                            .precision = (bl_precision)run->precision};
 }

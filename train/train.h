@@ -12,6 +12,7 @@
 #include "datasets/loader.h"
 #include "datasets/longtail.h"
 #include "detector/faster_rcnn.h"
+#include "kernels/ctx.h"
 #include "nn/schedule.h"
 #include "ssl/class_method.h"
 #include "ssl/method.h"
@@ -56,6 +57,7 @@ typedef struct bl_run_section {
     int64_t iterations, seed, threads;
     const char *device, *backend, *tuning_file;
     bool deterministic;
+    int32_t precision; /* bl_precision */
     int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
     int64_t eval_batch;
     bool eval_student;
@@ -96,6 +98,8 @@ const bl_schema *bl_run_schema_of(int32_t task);
 /* bl_config_load with the schema of the task that the file (or an override) names. */
 bl_status bl_run_config_load(const char *path, const char *const *overrides, int n_overrides,
                              bl_arena *arena, bl_run_config *out);
+/* What section "run" says about the context. */
+bl_ctx_options bl_run_ctx_options(const bl_run_section *run);
 
 typedef struct bl_train_options {
     const char *out_dir;

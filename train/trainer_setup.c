@@ -148,10 +148,7 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
     bl_set_threads((int)cfg->run.threads);
     BL_TRY_DONE(bl_task_open(cfg, &t->task));
     BL_TRY_DONE(prepare_folder(t));
-    bl_ctx_options co = {.device = cfg->run.device,
-                         .backend = cfg->run.backend,
-                         .tuning_file = *cfg->run.tuning_file ? cfg->run.tuning_file : NULL,
-                         .deterministic = cfg->run.deterministic};
+    bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
     t->task->ops->describe(t->task, data, sizeof data);
     BL_INFO("%s; %s, %d threads, kernels %s", data, t->ctx->dev->name, bl_threads(),

@@ -1,7 +1,6 @@
 #include "kernels/cuda/conv_key.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const char *const dir_name[] = {"fwd", "bwd_data", "bwd_weights"};
 static const char *const math_name[] = {"fp32", "tf32", "bf16", "fp16"};
@@ -36,14 +35,6 @@ double bl_conv_key_flop(const bl_conv_key *k) {
     return 2.0 * k->n * k->oc * k->oh * k->ow * k->ic * k->kh * k->kw;
 }
 
-bl_status bl_cuda_math_of(const char *precision, bl_cuda_math *math) {
-    *math = BL_CUDA_FP32;
-    if (!precision || !strcmp(precision, math_name[BL_CUDA_FP32])) return BL_OK;
-    *math = BL_CUDA_TF32;
-    if (!strcmp(precision, math_name[BL_CUDA_TF32])) return BL_OK;
-    return bl_fail(BL_EINVAL, "unknown precision \"%s\"; use \"fp32\" or \"tf32\"", precision);
-}
-
-const char *bl_cuda_math_name(bl_cuda_math math) {
-    return math_name[math];
+bl_cuda_math bl_cuda_math_of(bl_precision precision) {
+    return precision == BL_PRECISION_TF32 ? BL_CUDA_TF32 : BL_CUDA_FP32;
 }

@@ -32,8 +32,6 @@ void bl_conv_key_text(const bl_conv_key *key, char *buf, size_t size);
 /* Multiplications and additions of one call. */
 double bl_conv_key_flop(const bl_conv_key *key);
 
-/* "fp32" or NULL, "tf32"; BL_EINVAL for anything else. */
-bl_status bl_cuda_math_of(const char *precision, bl_cuda_math *math);
-const char *bl_cuda_math_name(bl_cuda_math math);
+bl_cuda_math bl_cuda_math_of(bl_precision precision);
 
 #endif

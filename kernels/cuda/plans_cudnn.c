@@ -182,7 +182,7 @@ bl_status bl_cuda_plans_create(const bl_ctx_options *opt, bl_plans **out) {
     bl_status status;
     _Static_assert(sizeof(bl_conv_key) == 15 * sizeof(int32_t), "keys must have no padding");
     p->deterministic = opt->deterministic;
-    BL_TRY_DONE(bl_cuda_math_of(opt->precision, &p->math));
+    p->math = bl_cuda_math_of(opt->precision);
     BL_TRY_DONE(bl_plan_cache_create(sizeof(bl_conv_key), PLANS_MAX, drop_plan, &p->cache));
     BL_TRY_DONE(open_cudnn(p));
     BL_TRY_DONE(open_cublas(p));
