@@ -19,6 +19,10 @@ static void cpu_init(bl_kernels *k) {
     bl_kernels_init_cpu(k);
 }
 
+static bl_status cpu_plans(const bl_ctx_options *opt, bl_plans **out) {
+    return bl_plans_create_cpu(opt->tuning_file, opt->deterministic, out);
+}
+
 static void cpu_describe(bl_line_fn line, void *arg) {
     char text[32];
     bl_cpu_library(text, sizeof text);
@@ -31,7 +35,7 @@ const bl_backend *bl_backend_cpu(void) {
                                    .open = cpu_open,
                                    .init = cpu_init,
                                    .block = bl_cpu_block,
-                                   .plans_create = bl_plans_create_cpu,
+                                   .plans_create = cpu_plans,
                                    .plans_destroy = bl_plans_destroy_cpu,
                                    .plans_describe = bl_plans_describe_cpu,
                                    .describe = cpu_describe};

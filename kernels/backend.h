@@ -22,8 +22,8 @@ typedef struct bl_backend {
     /* The preferred channel block of activations; 0 = NHWC (cb = C). */
     int32_t (*block)(void);
 
-    /* The plan cache; all NULL for a backend without one. */
-    bl_status (*plans_create)(const char *tuning_file, int deterministic, bl_plans **out);
+    /* The plan cache of the device that was opened last; all NULL for a backend without one. */
+    bl_status (*plans_create)(const bl_ctx_options *opt, bl_plans **out);
     void (*plans_destroy)(bl_plans *p);
     void (*plans_describe)(const bl_plans *p, bl_line_fn line, void *arg);
 

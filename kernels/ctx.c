@@ -21,8 +21,7 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
     }
     ctx->cb = b->block();
     BL_TRY(b->open(index, &ctx->dev));
-    return b->plans_create ? b->plans_create(opt->tuning_file, opt->deterministic, &ctx->plans)
-                           : BL_OK;
+    return b->plans_create ? b->plans_create(opt, &ctx->plans) : BL_OK;
 }
 
 const char *bl_precision_name(bl_precision p) {

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 static int devices(const char **why) {
-    return bl_cuda_libraries(NULL, NULL, why) ? bl_cuda_device_count(why) : 0;
+    int n = bl_cuda_device_count(why); /* first: the libraries are big, most machines lack a GPU */
+    return n > 0 && bl_cuda_libraries(NULL, NULL, why) ? n : 0;
 }
 
 static bl_status open(int index, bl_device **out) {

@@ -33,7 +33,7 @@ bl_status bl_cuda_status(int error, const char *what);
 
 /* The plan cache of the convolutions and the handles of the vendor's libraries; opening it fails,
  * naming the library, where one is missing. */
-bl_status bl_cuda_plans_create(const char *tuning_file, int deterministic, bl_plans **out);
+bl_status bl_cuda_plans_create(const bl_ctx_options *opt, bl_plans **out);
 void bl_cuda_plans_destroy(bl_plans *p);
 void bl_cuda_plans_describe(const bl_plans *p, bl_line_fn line, void *arg);
 /* One line a library: name, version and, where it is missing, why. false: one is missing, and *why

@@ -78,11 +78,13 @@ BLAS(cublasDestroy_v2, (cublasHandle_t h), (h))
 BLAS(cublasSetStream_v2, (cublasHandle_t h, cudaStream_t s), (h, s))
 BLAS(cublasSetMathMode, (cublasHandle_t h, cublasMath_t mode), (h, mode))
 BLAS(cublasGetProperty, (libraryPropertyType type, int *value), (type, value))
-BLAS(cublasSgemm_v2,
-     (cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-      const float *alpha, const float *a, int lda, const float *b, int ldb, const float *beta,
-      float *c, int ldc),
+BLAS(cublasSgemm_v2_64,
+     (cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
+      const float *alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+      const float *beta, float *c, int64_t ldc),
      (h, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc))
+FORWARD(CUBLAS, const char *, "cuBLAS is not loaded", cublasGetStatusString, (cublasStatus_t s),
+        (s))
 
 DNN(cudnnCreate, (cudnnHandle_t * h), (h))
 DNN(cudnnDestroy, (cudnnHandle_t h), (h))
@@ -104,6 +106,7 @@ DNN(cudnnBackendExecute,
     (h, plan, pack))
 FORWARD(CUDNN, const char *, "cuDNN is not loaded", cudnnGetErrorString, (cudnnStatus_t s), (s))
 FORWARD(CUDNN, size_t, 0, cudnnGetVersion, (void), ())
+FORWARD(CUDNN, void, (void)0, cudnnGetLastErrorString, (char *text, size_t size), (text, size))
 
 static void say(bl_line_fn line, void *arg, const char *name, bool there, long major, long minor,
                 long patch) {

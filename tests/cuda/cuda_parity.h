@@ -90,7 +90,8 @@ static inline void for_cuda(level_fn fn, uint64_t seed) {
     cuda->init(&got);
     device_ctx = (bl_ctx){.backend = cuda, .k = &got, .cb = cuda->block()};
     CHECK_OK(cuda->open(0, &device_ctx.dev));
-    if (cuda->plans_create) CHECK_OK(cuda->plans_create(NULL, 1, &device_ctx.plans));
+    const bl_ctx_options fixed = {.deterministic = 1};
+    if (cuda->plans_create) CHECK_OK(cuda->plans_create(&fixed, &device_ctx.plans));
 #ifdef BALLAST_TEST_EMULATED
     for (int round = 0; round < 2; round++) {
         bl_emu_reverse(round == 1);
