@@ -179,7 +179,7 @@ static void with_plans(const bl_ctx_options *opt,
 static void timed(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     all_shapes(ref, got, r, FP32);
     listing l = list_plans(NULL);
-    CHECK(l.plans > l.timed && l.timed > 40); /* unfused parts share a timing */
+    CHECK(l.timed > 40); /* all but unfused plans, whose convolutions have been timed alone */
 }
 
 static void tuned(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {

@@ -40,17 +40,10 @@ typedef struct desc {
     int64_t knob;
 } desc;
 
-static struct {
-    cudnnStatus_t fail;
-    int64_t runs;
-} emu;
+static cudnnStatus_t planned; /* failure of the next execution */
 
 void bl_emu_cudnn_fail(int status) {
-    emu.fail = (cudnnStatus_t)status;
-}
-
-int64_t bl_emu_cudnn_runs(void) {
-    return emu.runs;
+    planned = (cudnnStatus_t)status;
 }
 
 /* ---- descriptors ---- */
@@ -566,8 +559,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
                                   cudnnBackendDescriptor_t arg) {
     graph g;
     const desc *pack = arg;
-    cudnnStatus_t fail = emu.fail;
-    emu.fail = CUDNN_STATUS_SUCCESS;
+    cudnnStatus_t fail = planned;
+    planned = CUDNN_STATUS_SUCCESS;
     if (fail != CUDNN_STATUS_SUCCESS) return fail;
     if (!handle || !pack->final) return CUDNN_STATUS_BAD_PARAM;
     const desc *config = part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
@@ -581,7 +574,6 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     }
     execute(&g, pack, config->engine == TENSOR_CORES);
     bl_emu_end();
-    emu.runs++;
     return CUDNN_STATUS_SUCCESS;
 }
 

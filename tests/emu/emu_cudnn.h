@@ -2,11 +2,7 @@
 #ifndef BALLAST_TESTS_EMU_EMU_CUDNN_H
 #define BALLAST_TESTS_EMU_EMU_CUDNN_H
 
-#include <stdint.h>
-
 /* The next execution fails with this cudnnStatus_t. */
 void bl_emu_cudnn_fail(int status);
-/* Plans executed so far. */
-int64_t bl_emu_cudnn_runs(void);
 
 #endif

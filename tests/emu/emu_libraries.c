@@ -89,7 +89,3 @@ bool bl_cuda_libraries(bl_line_fn line, void *arg, const char **why) {
 }
 
 void bl_emu_cudnn_fail(int status) {}
-
-int64_t bl_emu_cudnn_runs(void) {
-    return 0;
-}

@@ -180,8 +180,9 @@ void bl_emu_argument(const char *kernel, int index, const void *value, size_t by
         uintptr_t word;
         memcpy(&word, (const char *)value + at, sizeof word);
         if (word == 0 || bl_emu_owns((void *)word)) continue;
-        /* In a struct only what is mapped is an address; other words are data. */
-        bool high = word > (uintptr_t)1 << 32 && word < (uintptr_t)1 << 47;
+        /* In a struct only what is mapped is an address; other words are data, even where a
+         * sanitizer keeps its shadow memory (below 2^45). */
+        bool high = word > (uintptr_t)1 << 45 && word < (uintptr_t)1 << 47;
         uintptr_t page = word & ~(uintptr_t)(g.page - 1);
         if (!pointer && (!high || msync((void *)page, g.page, MS_ASYNC) != 0)) continue;
         fprintf(stderr, "emulated GPU: kernel %s: argument %d holds the host address %p\n", kernel,
