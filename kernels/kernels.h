@@ -112,8 +112,9 @@ struct bl_kernels {
                    int32_t per, float *out);
     void (*scatter_add)(const float *dy, const bl_loc *loc, int64_t count, int32_t per, int n_maps,
                         bl_tensor *const *dmaps);
-    void (*roi_align_fwd)(const bl_tensor *const *maps, const bl_box *rois, const int32_t *batch,
-                          const int32_t *level, int64_t count, const bl_roi_attr *, bl_tensor *out);
+    void (*roi_align_fwd)(const bl_tensor *const *maps, int n_maps, const bl_box *rois,
+                          const int32_t *batch, const int32_t *level, int64_t count,
+                          const bl_roi_attr *, bl_tensor *out);
     /* adds into dmaps (NULL entries skipped). */
     void (*roi_align_bwd)(const bl_tensor *dy, const bl_box *rois, const int32_t *batch,
                           const int32_t *level, int64_t count, const bl_roi_attr *, int n_maps,

@@ -77,7 +77,7 @@ bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl
     BL_TRY(bl_upload(ctx, BL_I32, count, 1, batch, &list[SAVED_BATCH]));
     BL_TRY(bl_upload(ctx, BL_I32, count, 1, level, &list[SAVED_LEVEL]));
     if (bl_storage(y) > 0) {
-        ctx->k->roi_align_fwd((const bl_tensor *const *)maps, list[SAVED_BOX]->data,
+        ctx->k->roi_align_fwd((const bl_tensor *const *)maps, n_maps, list[SAVED_BOX]->data,
                               list[SAVED_BATCH]->data, list[SAVED_LEVEL]->data, count, a, y);
     }
     if (bl_tape_wants(ctx, maps, n_maps)) {

@@ -179,23 +179,19 @@ static void roi_sample_column(const roi_job *j, int64_t i, float *plane, int64_t
     const bl_box *b = &j->rois[i];
     const bl_tensor *m = j->maps[j->level[i]];
     float scale = a->scale[j->level[i]];
-    bl_roi_axis ay = bl_roi_axis_make(b->y1, b->y2, scale, a->size, a->sampling, a->aligned);
-    bl_roi_axis ax = bl_roi_axis_make(b->x1, b->x2, scale, a->size, a->sampling, a->aligned);
-    float samples = (float)ay.grid * (float)ax.grid, norm = samples > 1.0f ? 1.0f / samples : 1.0f;
+    bl_roi_frame f = bl_roi_frame_make(*b, scale, a->size, a->sampling, a->aligned);
     for (int32_t q = 0; q < a->size * a->size; q++, bin += j->s.cb) {
         vf sum = v_zero(), g = j->backward ? v_load(bin) : v_zero();
-        for (int32_t sy = 0; sy < ay.grid; sy++) {
+        for (int32_t sy = 0; sy < f.y.grid; sy++) {
             bl_tap ty, tx;
-            if (!bl_tap_at(bl_roi_axis_sample(&ay, q / a->size, sy), (int32_t)m->h, &ty)) continue;
-            for (int32_t sx = 0; sx < ax.grid; sx++) {
-                if (!bl_tap_at(bl_roi_axis_sample(&ax, q % a->size, sx), (int32_t)m->w, &tx))
+            if (!bl_tap_at(bl_roi_axis_sample(&f.y, q / a->size, sy), (int32_t)m->h, &ty)) continue;
+            for (int32_t sx = 0; sx < f.x.grid; sx++) {
+                if (!bl_tap_at(bl_roi_axis_sample(&f.x, q % a->size, sx), (int32_t)m->w, &tx))
                     continue;
-                int64_t at[4] = {ty.lo * width + tx.lo, ty.lo * width + tx.hi,
-                                 ty.hi * width + tx.lo, ty.hi * width + tx.hi};
-                float w[4] = {ty.wlo * tx.wlo, ty.wlo * tx.whi, ty.whi * tx.wlo, ty.whi * tx.whi};
+                bl_corners corner = bl_corners_of(ty, tx, width, f.norm);
                 for (int c = 0; c < 4; c++) {
-                    float *pixel = plane + at[c] * j->s.cb;
-                    vf weight = v_set(w[c] * norm), p = v_load(pixel);
+                    float *pixel = plane + corner.at[c] * j->s.cb;
+                    vf weight = v_set(corner.weight[c]), p = v_load(pixel);
                     if (j->backward)
                         v_store(pixel, v_fma(g, weight, p));
                     else
@@ -246,14 +242,14 @@ static bool roi_run(roi_job *j, const int32_t *batch, int64_t count, const bl_ro
     return ok;
 }
 
-static void roi_align_fwd(const bl_tensor *const *maps, const bl_box *rois, const int32_t *batch,
-                          const int32_t *level, int64_t count, const bl_roi_attr *a,
-                          bl_tensor *out) {
+static void roi_align_fwd(const bl_tensor *const *maps, int n_maps, const bl_box *rois,
+                          const int32_t *batch, const int32_t *level, int64_t count,
+                          const bl_roi_attr *a, bl_tensor *out) {
     roi_job j = {.maps = maps, .rois = rois, .level = level, .list = out};
     if (roi_run(&j, batch, count, a)) return;
     bl_kernels ref;
     bl_kernels_init_ref(&ref);
-    ref.roi_align_fwd(maps, rois, batch, level, count, a, out);
+    ref.roi_align_fwd(maps, n_maps, rois, batch, level, count, a, out);
 }
 
 static void roi_align_bwd(const bl_tensor *dy, const bl_box *rois, const int32_t *batch,

@@ -21,7 +21,7 @@ static const float *adjust(const float *x, int64_t k, int32_t label, const bl_so
                            float gain, float *z) {
     for (int64_t q = 0; q < k; q++) {
         float m = a->margin && q == label ? a->margin[q] : 0;
-        z[q] = gain * (x[q] - m) + (a->bias ? a->bias[q] : 0);
+        z[q] = bl_adjusted_logit(x[q], m, a->bias ? a->bias[q] : 0, gain);
     }
     return z;
 }
@@ -37,24 +37,16 @@ static double softmax_loss(const float *logits, int64_t n, int64_t k, const int3
             memset(d, 0, (size_t)k * sizeof *d);
             continue;
         }
-        float max, w = weight ? weight[i] : 1, outer = scale * w;
+        float max, w = weight ? weight[i] : 1;
         const float *z = plain ? logits : adjust(logits, k, label[i], a, gain, d);
         float true_logit = z[label[i]];
         double log_sum = softmax_row(z, k, d, &max), rest = 0;
         for (int64_t q = 0; q < k; q++) rest += q == label[i] ? 0 : d[q];
         float nll = (float)(log_sum + max - true_logit);
-        bl_loss_at f;
-        if (a->weight_in_focal) {
-            float l = w * nll;
-            f = bl_focal_at(l, -expm1f(-l), a->focal);
-            total += (double)scale * f.value;
-        } else {
-            f = bl_focal_at(nll, (float)rest, a->focal);
-            total += (double)outer * f.value;
-        }
-        float slope = outer * f.slope * gain;
-        for (int64_t q = 0; q < k; q++) d[q] *= slope;
-        d[label[i]] = (float)(-(double)slope * rest); /* p - 1 */
+        bl_row_loss row = bl_hard_row(nll, rest, w, scale, gain, a->focal, a->weight_in_focal);
+        total += row.value;
+        for (int64_t q = 0; q < k; q++) d[q] *= row.slope;
+        d[label[i]] = (float)(-(double)row.slope * rest); /* p - 1 */
     }
     return total;
 }
@@ -73,10 +65,8 @@ static double soft_target_loss(const float *logits, int64_t n, int64_t k, const 
             if (target[q] != 0) cross += (double)target[q] * d[q];
         }
         double log_sum = softmax_row(d, k, d, &max);
-        total += w * (mass * (log_sum + max) - cross);
-        for (int64_t q = 0; q < k; q++) {
-            d[q] = (float)((double)w * gain * (mass * d[q] - target[q]));
-        }
+        total += bl_soft_row(log_sum + max, mass, cross, w);
+        for (int64_t q = 0; q < k; q++) d[q] = bl_soft_slope(d[q], target[q], mass, w, gain);
     }
     return total;
 }
@@ -86,11 +76,11 @@ static double entropy_loss(const float *logits, int64_t n, int64_t k, const floa
     double total = 0;
     for (int64_t i = 0; i < n; i++, logits += k, d += k) {
         float max, w = scale * (weight ? weight[i] : 1);
-        double log_sum = softmax_row(logits, k, d, &max), entropy = 0;
-        for (int64_t q = 0; q < k; q++) entropy += d[q] * (log_sum + max - logits[q]);
+        double log_total = softmax_row(logits, k, d, &max) + max, entropy = 0;
+        for (int64_t q = 0; q < k; q++) entropy += bl_entropy_term(d[q], logits[q], log_total);
         total += w * entropy;
-        for (int64_t q = 0; q < k; q++) { /* dH/dz = p (-ln p - H) */
-            d[q] = (float)(w * d[q] * (log_sum + max - logits[q] - entropy));
+        for (int64_t q = 0; q < k; q++) {
+            d[q] = bl_entropy_slope(d[q], logits[q], log_total, entropy, w);
         }
     }
     return total;

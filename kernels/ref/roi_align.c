@@ -16,20 +16,9 @@ typedef struct roi_job {
     bl_tensor *out;
 } roi_job;
 
-typedef struct frame {
-    bl_roi_axis y, x;
-    float norm; /* 1 / samples per bin */
-} frame;
-
-static frame frame_of(const roi_job *j, int64_t i) {
+static bl_roi_frame frame_of(const roi_job *j, int64_t i) {
     const bl_roi_attr *a = j->a;
-    bl_box b = j->rois[i];
-    float scale = a->scale[j->level[i]];
-    frame f = {bl_roi_axis_make(b.y1, b.y2, scale, a->size, a->sampling, a->aligned),
-               bl_roi_axis_make(b.x1, b.x2, scale, a->size, a->sampling, a->aligned), 1};
-    float samples = (float)f.y.grid * (float)f.x.grid;
-    if (samples > 1) f.norm = 1.0f / samples;
-    return f;
+    return bl_roi_frame_make(j->rois[i], a->scale[j->level[i]], a->size, a->sampling, a->aligned);
 }
 
 /* What a sample does at one of its four corners: out lanes += map lanes * weight, or the other way
@@ -40,8 +29,8 @@ static void corner(const float *from, float weight, float *to, int32_t lanes) {
 
 /* Adds all samples of one bin. Forward: map (plane of a channel block) -> bin (its lanes);
  * backward: bin's gradient -> plane. */
-static void walk_bin(const frame *f, int32_t by, int32_t bx, const bl_tensor *shape, float *plane,
-                     float *bin, bool backward) {
+static void walk_bin(const bl_roi_frame *f, int32_t by, int32_t bx, const bl_tensor *shape,
+                     float *plane, float *bin, bool backward) {
     int32_t h = (int32_t)shape->h, w = (int32_t)shape->w, cb = shape->cb;
     for (int32_t sy = 0; sy < f->y.grid; sy++) {
         bl_tap ty;
@@ -49,15 +38,13 @@ static void walk_bin(const frame *f, int32_t by, int32_t bx, const bl_tensor *sh
         for (int32_t sx = 0; sx < f->x.grid; sx++) {
             bl_tap tx;
             if (!bl_tap_at(bl_roi_axis_sample(&f->x, bx, sx), w, &tx)) continue;
-            int64_t at[4] = {(int64_t)ty.lo * w + tx.lo, (int64_t)ty.lo * w + tx.hi,
-                             (int64_t)ty.hi * w + tx.lo, (int64_t)ty.hi * w + tx.hi};
-            float weight[4] = {ty.wlo * tx.wlo, ty.wlo * tx.whi, ty.whi * tx.wlo, ty.whi * tx.whi};
+            bl_corners c = bl_corners_of(ty, tx, w, f->norm);
             for (int q = 0; q < 4; q++) {
-                float *pixel = plane + at[q] * cb;
+                float *pixel = plane + c.at[q] * cb;
                 if (backward) {
-                    corner(bin, weight[q] * f->norm, pixel, cb);
+                    corner(bin, c.weight[q], pixel, cb);
                 } else {
-                    corner(pixel, weight[q] * f->norm, bin, cb);
+                    corner(pixel, c.weight[q], bin, cb);
                 }
             }
         }
@@ -71,7 +58,7 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
     int64_t blocks = bl_blocks(out), bins = out->h * out->w;
     for (int64_t i = begin; i < end; i++) {
         const bl_tensor *m = j->maps[j->level[i]];
-        frame f = frame_of(j, i);
+        bl_roi_frame f = frame_of(j, i);
         float *bin = bl_f32(out) + i * blocks * bins * out->cb;
         memset(bin, 0, (size_t)(blocks * bins * out->cb) * sizeof *bin);
         for (int64_t b = 0; b < blocks; b++) {
@@ -83,9 +70,9 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static void roi_align_fwd(const bl_tensor *const *maps, const bl_box *rois, const int32_t *batch,
-                          const int32_t *level, int64_t count, const bl_roi_attr *a,
-                          bl_tensor *out) {
+static void roi_align_fwd(const bl_tensor *const *maps, int n_maps, const bl_box *rois,
+                          const int32_t *batch, const int32_t *level, int64_t count,
+                          const bl_roi_attr *a, bl_tensor *out) {
     roi_job j = {.maps = maps, .rois = rois, .batch = batch, .level = level, .a = a, .out = out};
     bl_parallel_for(count, 1, fwd_range, &j);
 }
@@ -99,7 +86,7 @@ static void bwd_range(void *arg, int64_t begin, int64_t end) {
         for (int64_t i = 0; i < j->count; i++) {
             const bl_tensor *m = j->dmaps[j->level[i]];
             if (!m) continue;
-            frame f = frame_of(j, i);
+            bl_roi_frame f = frame_of(j, i);
             float *plane = bl_f32(m) + (j->batch[i] * blocks + b) * m->h * m->w * m->cb;
             float *bin = bl_f32(dy) + (i * blocks + b) * bins * dy->cb;
             for (int64_t q = 0; q < bins; q++, bin += dy->cb) {

@@ -1,5 +1,4 @@
-#include <math.h>
-
+#include "kernels/shared/rows.h"
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
 
@@ -15,10 +14,9 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
         const float *x = j->x + i * j->cols;
         double square = 0;
         for (int64_t c = 0; c < j->cols; c++) square += (double)x[c] * x[c];
-        float norm = (float)sqrt(square);
-        j->norm[i] = norm >= j->eps ? norm : -j->eps;
+        j->norm[i] = bl_l2_norm(square, j->eps);
         for (int64_t c = 0; c < j->cols; c++) {
-            j->out[i * j->cols + c] = x[c] / fabsf(j->norm[i]);
+            j->out[i * j->cols + c] = bl_l2_value(x[c], j->norm[i]);
         }
     }
 }
@@ -37,7 +35,7 @@ static void bwd_range(void *arg, int64_t begin, int64_t end) {
         double dot = 0;
         for (int64_t c = 0; c < j->cols && j->norm[i] > 0; c++) dot += (double)y[c] * dy[c];
         for (int64_t c = 0; c < j->cols; c++) {
-            float d = (float)((dy[c] - y[c] * dot) / fabsf(j->norm[i]));
+            float d = bl_l2_slope(y[c], dy[c], dot, j->norm[i]);
             dx[c] = j->beta != 0 ? dx[c] + d : d;
         }
     }

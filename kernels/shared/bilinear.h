@@ -52,4 +52,45 @@ static inline BL_HD float bl_roi_axis_sample(const bl_roi_axis *a, int32_t bin, 
     return a->start + (float)bin * a->bin + ((float)sample + 0.5f) * a->bin / (float)a->grid;
 }
 
+/* Weight of element p of an axis of `size` elements in bin b: its share of all the bin's samples.
+ */
+static inline BL_HD float bl_roi_axis_weight(const bl_roi_axis *a, int32_t bin, int32_t p,
+                                             int32_t size) {
+    float sum = 0;
+    for (int32_t s = 0; s < a->grid; s++) {
+        bl_tap t;
+        if (!bl_tap_at(bl_roi_axis_sample(a, bin, s), size, &t)) continue;
+        sum += (t.lo == p ? t.wlo : 0) + (t.hi == p ? t.whi : 0);
+    }
+    return sum;
+}
+
+/* A RoI on its map. */
+typedef struct bl_roi_frame {
+    bl_roi_axis y, x;
+    float norm; /* 1 / samples per bin */
+} bl_roi_frame;
+
+static inline BL_HD bl_roi_frame bl_roi_frame_make(bl_box b, float scale, int32_t size,
+                                                   int32_t sampling, bool aligned) {
+    bl_roi_frame f = {bl_roi_axis_make(b.y1, b.y2, scale, size, sampling, aligned),
+                      bl_roi_axis_make(b.x1, b.x2, scale, size, sampling, aligned), 1};
+    float samples = (float)f.y.grid * (float)f.x.grid;
+    if (samples > 1) f.norm = 1.0f / samples;
+    return f;
+}
+
+/* The four pixels of a sample on a plane of this width, and what each of them counts for times
+ * norm. */
+typedef struct bl_corners {
+    int64_t at[4];
+    float weight[4];
+} bl_corners;
+
+static inline BL_HD bl_corners bl_corners_of(bl_tap y, bl_tap x, int64_t width, float norm) {
+    return (bl_corners){
+        {y.lo * width + x.lo, y.lo * width + x.hi, y.hi * width + x.lo, y.hi * width + x.hi},
+        {y.wlo * x.wlo * norm, y.wlo * x.whi * norm, y.whi * x.wlo * norm, y.whi * x.whi * norm}};
+}
+
 #endif

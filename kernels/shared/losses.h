@@ -1,8 +1,10 @@
-/* Pointwise losses and their derivatives, for host and device code. */
+/* Pointwise losses and their derivatives, and what softmax losses do with a row once its sums are
+ * known, for host and device code. */
 #ifndef BALLAST_KERNELS_SHARED_LOSSES_H
 #define BALLAST_KERNELS_SHARED_LOSSES_H
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "kernels/shared/hd.h"
 
@@ -33,6 +35,44 @@ static inline BL_HD bl_loss_at bl_focal_at(float nll, float rest, float gamma) {
     if (rest <= 0) return (bl_loss_at){0, 0};
     float power = powf(rest, gamma);
     return (bl_loss_at){power * nll, power + gamma * (power / rest) * (1.0f - rest) * nll};
+}
+
+/* What may happen to a logit before the softmax (bl_softmax_attr in kernels/ops.h). */
+static inline BL_HD float bl_adjusted_logit(float x, float margin, float bias, float gain) {
+    return gain * (x - margin) + bias;
+}
+
+typedef struct bl_row_loss {
+    double value;
+    float slope; /* gradient of logit j = slope * p_j, and -slope * rest for the true class */
+} bl_row_loss;
+
+/* Hard labels: nll = -ln of the true class's probability q, rest = 1 - q, w = the row's weight. */
+static inline BL_HD bl_row_loss bl_hard_row(float nll, double rest, float w, float scale,
+                                            float gain, float focal, bool weight_in_focal) {
+    float outer = scale * w, inner = weight_in_focal ? w * nll : nll;
+    bl_loss_at f = bl_focal_at(inner, weight_in_focal ? -expm1f(-inner) : (float)rest, focal);
+    double factor = weight_in_focal ? scale : outer;
+    return (bl_row_loss){factor * f.value, outer * f.slope * gain};
+}
+
+/* Soft targets: log_total = ln of the row's sum of exponentials, mass = sum of targets, cross = sum
+ * of target * logit, w = weight * scale; and the gradient of one logit. */
+static inline BL_HD double bl_soft_row(double log_total, double mass, double cross, float w) {
+    return w * (mass * log_total - cross);
+}
+static inline BL_HD float bl_soft_slope(float p, float target, double mass, float w, float gain) {
+    return (float)((double)w * gain * (mass * p - target));
+}
+
+/* Entropy: one probability's term of it, p = e^(logit - log_total); and the gradient of one logit,
+ * dH/dz = p (-ln p - H). */
+static inline BL_HD double bl_entropy_term(float p, float logit, double log_total) {
+    return p * (log_total - logit);
+}
+static inline BL_HD float bl_entropy_slope(float p, float logit, double log_total, double entropy,
+                                           float w) {
+    return (float)(w * p * (log_total - logit - entropy));
 }
 
 #endif

@@ -323,7 +323,7 @@ static void make_boxes(bench *b, boxes *d) {
 static void roi_fwd(bench *b, const void *arg) {
     const boxes *d = arg;
     bl_tensor out = tensor(b, 3, ROIS, 256, 7, 7, b->cb);
-    b->k.roi_align_fwd(d->maps, d->box, d->batch, d->level, ROIS, &d->a, &out);
+    b->k.roi_align_fwd(d->maps, 4, d->box, d->batch, d->level, ROIS, &d->a, &out);
 }
 static void roi_bwd(bench *b, const void *arg) {
     const boxes *d = arg;

@@ -54,8 +54,8 @@ static void roi_align(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
     }
     bl_tensor y0 = tensor_new(count, c, a.size, a.size, cb),
               y1 = tensor_new(count, c, a.size, a.size, cb);
-    ref->roi_align_fwd(maps, rois, batch, level, count, &a, &y0);
-    got->roi_align_fwd(maps, rois, batch, level, count, &a, &y1);
+    ref->roi_align_fwd(maps, LEVELS, rois, batch, level, count, &a, &y0);
+    got->roi_align_fwd(maps, LEVELS, rois, batch, level, count, &a, &y1);
     compare_tensors("roi_align_fwd", &y0, &y1, TOL);
     bl_tensor dy = tensor_random(r, count, c, a.size, a.size, cb, -1, 1);
     ref->roi_align_bwd(&dy, rois, batch, level, count, &a, LEVELS, g0);
