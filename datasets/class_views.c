@@ -117,28 +117,58 @@ int32_t bl_class_views_height(const bl_class_views *v) {
     return v->out_height;
 }
 
-/* ---- the weak view ---- */
+/* ---- drawing ---- */
 
-/* Where coordinate i of a crop that starts `shift` px before the image comes from. */
-static int source(int i, int shift, int n, bool reflect) {
-    int s = i - shift;
-    if (s >= 0 && s < n) return s;
-    if (!reflect) return -1;
-    return s < 0 ? -s : 2 * (n - 1) - s;
+static void draw_weak(const bl_class_views *v, bl_rng *rng, bl_view_plan *p) {
+    p->flip = bl_rng_uniform(rng) < (float)v->cfg.flip;
+    p->reflect = v->cfg.pad_mode == BL_CLASS_PAD_REFLECT;
+    p->dx = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
+    p->dy = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
 }
 
+static int draw_strong(const bl_class_views *v, bl_rng *rng, bl_view_step *steps) {
+    bl_ra_recipe recipe = (bl_ra_recipe)v->cfg.strong;
+    bool usb = recipe == BL_RA_USB;
+    int ops = v->cfg.strong_ops > 0 ? (int)v->cfg.strong_ops : usb ? 3 : 2;
+    int n = bl_ra_draw(v->width, v->height, recipe, ops, rng, steps);
+    double side = (double)v->cfg.cutout;
+    if (side < 0) side = usb ? 0.5 * (double)bl_rng_uniform(rng) * v->width : 16;
+    if (side > 0) steps[n++] = bl_cutout_draw(v->width, v->height, recipe, side, rng);
+    return n;
+}
+
+static int draw_turn(const bl_class_views *v, bl_rng *rng, bl_view_step *steps) {
+    int turns = (int)bl_rng_below(rng, 4);
+    if (v->width != v->height) turns &= 2; /* quarter turns keep the shape of squares only */
+    if (turns == 0) return 0;
+    steps[0] = (bl_view_step){.op = BL_VIEW_TURN, .v = {turns}};
+    return 1;
+}
+
+static bool resizes(const bl_class_views *v) {
+    return v->width != v->out_width || v->height != v->out_height;
+}
+
+static void draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng, bl_view_plan *p,
+                 bl_view_step *steps, bl_class_view_info *info) {
+    *p = (bl_view_plan){0};
+    if (kind == BL_CLASS_PLAIN) return;
+    draw_weak(v, rng, p);
+    if (kind == BL_CLASS_STRONG) p->steps = draw_strong(v, rng, steps);
+    if (kind == BL_CLASS_ROTATION) p->steps = draw_turn(v, rng, steps);
+    if (kind == BL_CLASS_ROTATION && p->steps > 0) info->turn = (int32_t)steps[0].v[0];
+}
+
+/* ---- performing ---- */
+
 /* Flip, pad and crop in one copy. */
-static void weak(bl_class_views *v, const uint8_t *image, bl_rng *rng) {
-    bool flip = bl_rng_uniform(rng) < (float)v->cfg.flip;
-    bool reflect = v->cfg.pad_mode == BL_CLASS_PAD_REFLECT;
-    int dx = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
-    int dy = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
+static void crop(bl_class_views *v, const uint8_t *image, const bl_view_plan *plan) {
     int w = v->width, h = v->height;
     for (int x = 0; x < w; x++) {
-        int s = source(x, dx, w, reflect);
-        v->columns[x] = s < 0 ? -1 : 3 * (flip ? w - 1 - s : s);
+        int s = bl_px_crop(x, plan->dx, w, plan->reflect);
+        v->columns[x] = s < 0 ? -1 : 3 * (plan->flip ? w - 1 - s : s);
     }
-    for (int y = 0; y < h; y++) v->rows[y] = source(y, dy, h, reflect);
+    for (int y = 0; y < h; y++) v->rows[y] = bl_px_crop(y, plan->dy, h, plan->reflect);
     uint8_t *p = v->canvas.image;
     for (int y = 0; y < h; y++) {
         if (v->rows[y] < 0) {
@@ -157,34 +187,11 @@ static void weak(bl_class_views *v, const uint8_t *image, bl_rng *rng) {
     }
 }
 
-/* ---- the strong view ---- */
-
-static void strengthen(bl_class_views *v, bl_rng *rng) {
-    bl_ra_recipe recipe = (bl_ra_recipe)v->cfg.strong;
-    bool usb = recipe == BL_RA_USB;
-    int n = v->cfg.strong_ops > 0 ? (int)v->cfg.strong_ops : usb ? 3 : 2;
-    bl_ra_random(&v->canvas, recipe, n, rng);
-    double side = (double)v->cfg.cutout;
-    if (side < 0) side = usb ? 0.5 * (double)bl_rng_uniform(rng) * v->width : 16;
-    if (side > 0) bl_cutout_random(&v->canvas, recipe, side, rng);
-}
-
-static int32_t turn(bl_class_views *v, bl_rng *rng) {
-    int turns = (int)bl_rng_below(rng, 4);
-    bl_canvas *c = &v->canvas;
-    if (v->width != v->height) turns &= 2; /* quarter turns keep the shape of squares only */
-    if (turns == 0) return 0;
-    bl_pil_quarter_turns(c->image, c->width, c->height, turns, c->spare);
-    uint8_t *t = c->image;
-    c->image = c->spare, c->spare = t;
-    return turns;
-}
-
 /* ---- interface ---- */
 
 /* Cannot fail: the resizer has room for every image of the set. */
 static const uint8_t *resized(bl_class_views *v, const uint8_t *image) {
-    if (v->width == v->out_width && v->height == v->out_height) return image;
+    if (!resizes(v)) return image;
     (void)bl_pil_resize(&v->resizer, image, 3 * (size_t)v->width, v->width, v->height,
                         BL_PIL_BILINEAR, v->out, v->out_width, v->out_height);
     return v->out;
@@ -195,24 +202,24 @@ const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
     bl_class_view_info none;
     if (!info) info = &none;
     *info = (bl_class_view_info){0};
-    switch (kind) {
-    case BL_CLASS_PLAIN:
-        return resized(v, image);
-    case BL_CLASS_CONTRAST:
-        return bl_contrast_make(&v->contrast, image, rng);
-    case BL_CLASS_STRONG:
-        weak(v, image, rng);
-        strengthen(v, rng);
-        break;
-    case BL_CLASS_ROTATION:
-        weak(v, image, rng);
-        info->turn = turn(v, rng);
-        break;
-    default:
-        weak(v, image, rng);
-        break;
-    }
+    if (kind == BL_CLASS_PLAIN) return resized(v, image);
+    if (kind == BL_CLASS_CONTRAST) return bl_contrast_make(&v->contrast, image, rng);
+    bl_view_plan plan;
+    bl_view_step steps[BL_CLASS_MAX_STEPS];
+    draw(v, kind, rng, &plan, steps, info);
+    crop(v, image, &plan);
+    for (int k = 0; k < plan.steps; k++) bl_canvas_perform(&v->canvas, &steps[k]);
     return resized(v, v->canvas.image);
+}
+
+bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
+                        bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info) {
+    bl_class_view_info none;
+    if (!info) info = &none;
+    *info = (bl_class_view_info){0};
+    if (kind == BL_CLASS_CONTRAST || resizes(v)) return false;
+    draw(v, kind, rng, plan, steps, info);
+    return true;
 }
 
 /* Plain arithmetic as in training, so that a view and an evaluation of the same pixels agree. */

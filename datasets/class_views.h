@@ -8,6 +8,7 @@
 #include "core/rng.h"
 #include "core/schema.h"
 #include "datasets/class_set.h"
+#include "kernels/shared/view_steps.h"
 
 typedef enum bl_class_view_kind {
     BL_CLASS_PLAIN,    /* no augmentation (tests, pseudo-labelling) */
@@ -63,6 +64,14 @@ const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
 void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_t *image,
                         const float mean[3], const float std[3], bl_rng *rng, float *dst,
                         bl_class_view_info *info);
+
+enum { BL_CLASS_MAX_STEPS = 17 }; /* 16 operations and Cutout */
+/* The numbers behind a view, drawn as bl_class_view_make draws them, for a device to make the view:
+ * *plan (image and first are 0: the caller's) and its steps, room for BL_CLASS_MAX_STEPS. `info`
+ * may be NULL. false, and nothing drawn: contrast views and resized ones are made on the CPU only.
+ */
+bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
+                        bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info);
 
 /* Plain views of n images (indices into the set; NULL = first..first+n-1), planar, one after the
  * other: for evaluation. Uses all threads. */

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/shared/pixels.h"
+
 enum { BLOCK = 512 /* pixels whose luma is held at once */ };
 
 static void apply_luts(uint8_t *p, size_t n, const uint8_t *r, const uint8_t *g, const uint8_t *b) {
@@ -38,10 +40,7 @@ static void autocontrast_lut(const uint32_t *h, uint8_t *lut) {
         return;
     }
     double scale = 255.0 / (hi - lo), offset = -lo * scale;
-    for (int i = 0; i < 256; i++) {
-        int v = (int)(i * scale + offset);
-        lut[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-    }
+    for (int i = 0; i < 256; i++) lut[i] = bl_px_stretch(i, scale, offset);
 }
 
 static void equalize_lut(const uint32_t *h, uint8_t *lut) {
@@ -106,12 +105,7 @@ void bl_pil_posterize(const bl_pixel_ops *ops, uint8_t *rgb, size_t n, int bits)
 /* Blends every byte with one value: a table, as there are only 256 results. */
 static void blend_constant(uint8_t *rgb, size_t n, int from, float factor) {
     uint8_t lut[256];
-    for (int i = 0; i < 256; i++) {
-        float v = (float)from + factor * (float)(i - from);
-        v = v < 0 ? 0 : v;
-        v = v > 255 ? 255 : v;
-        lut[i] = (uint8_t)(int)v;
-    }
+    for (int i = 0; i < 256; i++) lut[i] = bl_px_blend(from, i, factor);
     for (size_t i = 0; i < 3 * n; i++) rgb[i] = lut[rgb[i]];
 }
 
@@ -124,7 +118,7 @@ void bl_pil_contrast(const bl_pixel_ops *ops, uint8_t *rgb, size_t n, float fact
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i += BLOCK)
         sum += ops->luma(rgb + 3 * i, n - i < BLOCK ? n - i : BLOCK, grey);
-    blend_constant(rgb, n, (int)((double)sum / (double)n + 0.5), factor);
+    blend_constant(rgb, n, bl_px_mean_luma(sum, n), factor);
 }
 
 void bl_pil_color(const bl_pixel_ops *ops, uint8_t *rgb, size_t n, float factor) {

@@ -3,18 +3,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "kernels/shared/pixels.h"
+
 /* One source for both instruction sets: the loops are inlined into a plain function and into one
  * compiled for AVX2, where the compiler vectorises them eight or more wide. */
 #define LOOP static inline __attribute__((always_inline))
 
 LOOP void blend_loop(uint8_t *restrict p, const uint8_t *restrict from, size_t n, float factor) {
-    for (size_t i = 0; i < n; i++) {
-        int a = from[i], b = p[i];
-        float v = (float)a + factor * (float)(b - a);
-        v = v < 0 ? 0 : v;
-        v = v > 255 ? 255 : v;
-        p[i] = (uint8_t)(int)v;
-    }
+    for (size_t i = 0; i < n; i++) p[i] = bl_px_blend(from[i], p[i], factor);
 }
 
 LOOP void solarize_loop(uint8_t *p, size_t n, int threshold) {
@@ -40,9 +36,7 @@ LOOP uint64_t luma_loop(const uint8_t *restrict rgb, size_t n, uint8_t *restrict
         size_t end = n - at > 4096 ? at + 4096 : n;
         uint32_t sum = 0;
         for (size_t i = at; i < end; i++) {
-            uint32_t l = (rgb[3 * i] * 19595u + rgb[3 * i + 1] * 38470u + rgb[3 * i + 2] * 7471u +
-                          0x8000u) >>
-                         16;
+            uint32_t l = bl_px_luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
             sum += l;
             grey[3 * i] = grey[3 * i + 1] = grey[3 * i + 2] = (uint8_t)l;
         }
@@ -57,9 +51,7 @@ LOOP void smooth_loop(const uint8_t *above, const uint8_t *here, const uint8_t *
     for (size_t i = 3; i + 3 < n; i++) {
         unsigned s = above[i - 3] + above[i] + above[i + 3] + here[i - 3] + 5u * here[i] +
                      here[i + 3] + below[i - 3] + below[i] + below[i + 3];
-        /* Pillow rounds s / 13 in floating point; s / 13 is never half-way, so (2 s + 13) div 26
-         * agrees, and so does this product (s <= 3315). */
-        out[i] = (uint8_t)(((s + 6) * 20165u) >> 18);
+        out[i] = bl_px_smooth(s);
     }
 }
 

@@ -42,73 +42,147 @@ void bl_canvas_free(bl_canvas *c) {
     *c = (bl_canvas){0};
 }
 
-static void map(bl_canvas *c, const double a[6]) {
-    bl_pil_affine(c->ops, c->image, c->width, c->height, a, c->spare);
+/* ---- performing steps ---- */
+
+static void swap(bl_canvas *c) {
     uint8_t *t = c->image;
     c->image = c->spare, c->spare = t;
 }
 
-static void rotate(bl_canvas *c, double degrees) {
-    double a[6];
-    bl_pil_rotation(degrees, c->width, c->height, a);
-    map(c, a);
+static void erase(bl_canvas *c, const bl_view_step *s) {
+    int x0 = (int)s->v[0], x1 = (int)s->v[1];
+    for (int y = (int)s->v[2]; y <= (int)s->v[3]; y++) {
+        uint8_t *p = c->image + 3 * ((size_t)y * (size_t)c->width + (size_t)x0);
+        for (int x = x0; x <= x1; x++, p += 3) memcpy(p, s->fill, 3);
+    }
 }
 
-void bl_ra_apply(bl_canvas *c, bl_ra_op op, double amount, bl_rng *rng) {
+void bl_canvas_perform(bl_canvas *c, const bl_view_step *s) {
     size_t n = (size_t)c->width * (size_t)c->height;
     const bl_pixel_ops *ops = c->ops;
-    switch (op) {
-    case BL_RA_AUTOCONTRAST:
+    double amount = s->v[0];
+    switch ((bl_view_op)s->op) {
+    case BL_VIEW_AUTOCONTRAST:
         bl_pil_autocontrast(c->image, n);
         break;
-    case BL_RA_BRIGHTNESS:
-        bl_pil_brightness(c->image, n, (float)amount);
-        break;
-    case BL_RA_COLOR:
-        bl_pil_color(ops, c->image, n, (float)amount);
-        break;
-    case BL_RA_CONTRAST:
-        bl_pil_contrast(ops, c->image, n, (float)amount);
-        break;
-    case BL_RA_EQUALIZE:
+    case BL_VIEW_EQUALIZE:
         bl_pil_equalize(c->image, n);
         break;
-    case BL_RA_POSTERIZE:
+    case BL_VIEW_BRIGHTNESS:
+        bl_pil_brightness(c->image, n, (float)amount);
+        break;
+    case BL_VIEW_CONTRAST:
+        bl_pil_contrast(ops, c->image, n, (float)amount);
+        break;
+    case BL_VIEW_POSTERIZE:
         bl_pil_posterize(ops, c->image, n, (int)amount);
         break;
-    case BL_RA_ROTATE:
-        rotate(c, amount);
-        break;
-    case BL_RA_SHARPNESS:
-        bl_pil_sharpness(ops, c->image, c->width, c->height, (float)amount, c->rows);
-        break;
-    case BL_RA_SHEAR_X:
-        map(c, (const double[]){1, amount, 0, 0, 1, 0});
-        break;
-    case BL_RA_SHEAR_Y:
-        map(c, (const double[]){1, 0, 0, amount, 1, 0});
-        break;
-    case BL_RA_SOLARIZE:
+    case BL_VIEW_SOLARIZE:
         bl_pil_solarize(ops, c->image, n, amount);
         break;
-    case BL_RA_TRANSLATE_X:
-        map(c, (const double[]){1, 0, amount, 0, 1, 0});
-        break;
-    case BL_RA_TRANSLATE_Y:
-        map(c, (const double[]){1, 0, 0, 0, 1, amount});
-        break;
-    case BL_RA_INVERT:
+    case BL_VIEW_INVERT:
         bl_pil_invert(c->image, n);
         break;
-    case BL_RA_SOLARIZE_ADD:
+    case BL_VIEW_SOLARIZE_ADD:
         bl_pil_solarize_add(ops, c->image, n, (int)amount);
         break;
-    case BL_RA_CUTOUT:
-        bl_cutout_random(c, BL_RA_MC, amount, rng);
+    case BL_VIEW_COLOR:
+        bl_pil_color(ops, c->image, n, (float)amount);
         break;
-    default:
+    case BL_VIEW_SHARPNESS:
+        bl_pil_sharpness(ops, c->image, c->width, c->height, (float)amount, c->rows);
+        break;
+    case BL_VIEW_AFFINE:
+        bl_pil_affine(ops, c->image, c->width, c->height, s->v, c->spare);
+        swap(c);
+        break;
+    case BL_VIEW_TURN:
+        bl_pil_quarter_turns(c->image, c->width, c->height, (int)amount, c->spare);
+        swap(c);
+        break;
+    case BL_VIEW_CUTOUT:
+        erase(c, s);
         break;
     }
+}
+
+/* ---- from operations and amounts to steps ---- */
+
+static bl_view_step simple(bl_view_op op, double amount) {
+    return (bl_view_step){.op = op, .v = {amount}};
+}
+
+static bl_view_step affine(double a0, double a1, double a2, double a3, double a4, double a5) {
+    return (bl_view_step){.op = BL_VIEW_AFFINE, .v = {a0, a1, a2, a3, a4, a5}};
+}
+
+bool bl_ra_step(bl_ra_op op, double amount, int width, int height, bl_view_step *s) {
+    switch (op) {
+    case BL_RA_AUTOCONTRAST:
+        *s = simple(BL_VIEW_AUTOCONTRAST, 0);
+        return true;
+    case BL_RA_BRIGHTNESS:
+        *s = simple(BL_VIEW_BRIGHTNESS, amount);
+        return true;
+    case BL_RA_COLOR:
+        *s = simple(BL_VIEW_COLOR, amount);
+        return true;
+    case BL_RA_CONTRAST:
+        *s = simple(BL_VIEW_CONTRAST, amount);
+        return true;
+    case BL_RA_EQUALIZE:
+        *s = simple(BL_VIEW_EQUALIZE, 0);
+        return true;
+    case BL_RA_POSTERIZE:
+        *s = simple(BL_VIEW_POSTERIZE, amount);
+        return true;
+    case BL_RA_ROTATE:
+        *s = simple(BL_VIEW_AFFINE, 0);
+        bl_pil_rotation(amount, width, height, s->v);
+        return true;
+    case BL_RA_SHARPNESS:
+        *s = simple(BL_VIEW_SHARPNESS, amount);
+        return true;
+    case BL_RA_SHEAR_X:
+        *s = affine(1, amount, 0, 0, 1, 0);
+        return true;
+    case BL_RA_SHEAR_Y:
+        *s = affine(1, 0, 0, amount, 1, 0);
+        return true;
+    case BL_RA_SOLARIZE:
+        *s = simple(BL_VIEW_SOLARIZE, amount);
+        return true;
+    case BL_RA_TRANSLATE_X:
+        *s = affine(1, 0, amount, 0, 1, 0);
+        return true;
+    case BL_RA_TRANSLATE_Y:
+        *s = affine(1, 0, 0, 0, 1, amount);
+        return true;
+    case BL_RA_INVERT:
+        *s = simple(BL_VIEW_INVERT, 0);
+        return true;
+    case BL_RA_SOLARIZE_ADD:
+        *s = simple(BL_VIEW_SOLARIZE_ADD, amount);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bl_view_step bl_cutout_step(int width, int height, double cx, double cy, double side,
+                            const uint8_t fill[3]) {
+    double left = cx - side / 2, top = cy - side / 2;
+    int x0 = left > 0 ? (int)left : 0, y0 = top > 0 ? (int)top : 0;
+    double right = x0 + side, bottom = y0 + side;
+    int x1 = right < width ? (int)right : width - 1;
+    int y1 = bottom < height ? (int)bottom : height - 1;
+    return (bl_view_step){
+        .op = BL_VIEW_CUTOUT, .fill = {fill[0], fill[1], fill[2]}, .v = {x0, x1, y0, y1}};
+}
+
+bl_view_step bl_cutout_draw(int width, int height, bl_ra_recipe recipe, double side, bl_rng *rng) {
+    double cx = (double)bl_rng_uniform(rng) * width, cy = (double)bl_rng_uniform(rng) * height;
+    return bl_cutout_step(width, height, cx, cy, side, recipe == BL_RA_USB ? grey_usb : grey_mc);
 }
 
 /* Divisions by 10 come last, as in the reference: 3 * 0.3 / 10 is not 3 * 0.03. */
@@ -176,54 +250,43 @@ void bl_ra_range(bl_ra_op op, double *lo, double *hi) {
     *lo = from, *hi = to;
 }
 
-static int side_of(const bl_canvas *c, bl_ra_op op) {
-    if (op == BL_RA_TRANSLATE_X) return c->width;
-    if (op == BL_RA_TRANSLATE_Y) return c->height;
-    return c->width < c->height ? c->width : c->height;
+/* ---- drawing ---- */
+
+static int side_of(int width, int height, bl_ra_op op) {
+    if (op == BL_RA_TRANSLATE_X) return width;
+    if (op == BL_RA_TRANSLATE_Y) return height;
+    return width < height ? width : height;
 }
 
-static void random_level(bl_canvas *c, bl_ra_recipe recipe, bl_rng *rng) {
+static bool draw_level(bl_ra_recipe recipe, int width, int height, bl_rng *rng, bl_view_step *s) {
     bl_ra_op op = recipe == BL_RA_LARGE ? large_pool[bl_rng_below(rng, LARGE_POOL)]
                                         : (bl_ra_op)bl_rng_below(rng, BL_RA_SMALL_POOL);
     int level = 1 + (int)bl_rng_below(rng, 9), is_signed;
     uint32_t coins = bl_rng_u32(rng); /* applied at all; sign */
-    if (!(coins & 1)) return;
-    double amount = bl_ra_amount(recipe, op, level, side_of(c, op), &is_signed);
-    bl_ra_apply(c, op, is_signed && (coins & 2) ? -amount : amount, rng);
+    if (!(coins & 1)) return false;
+    double amount = bl_ra_amount(recipe, op, level, side_of(width, height, op), &is_signed);
+    if (op == BL_RA_CUTOUT) {
+        *s = bl_cutout_draw(width, height, recipe, amount, rng);
+        return true;
+    }
+    return bl_ra_step(op, is_signed && (coins & 2) ? -amount : amount, width, height, s);
 }
 
-static void random_amount(bl_canvas *c, bl_rng *rng) {
+static bool draw_amount(int width, int height, bl_rng *rng, bl_view_step *s) {
     bl_ra_op op = (bl_ra_op)bl_rng_below(rng, BL_RA_SMALL_POOL);
     double lo, hi;
     bl_ra_range(op, &lo, &hi);
     double amount = lo + (hi - lo) * (double)bl_rng_uniform(rng);
-    if (op == BL_RA_TRANSLATE_X || op == BL_RA_TRANSLATE_Y) amount *= side_of(c, op);
-    bl_ra_apply(c, op, amount, rng);
+    if (op == BL_RA_TRANSLATE_X || op == BL_RA_TRANSLATE_Y) amount *= side_of(width, height, op);
+    return bl_ra_step(op, amount, width, height, s);
 }
 
-void bl_ra_random(bl_canvas *c, bl_ra_recipe recipe, int n, bl_rng *rng) {
+int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, bl_rng *rng,
+               bl_view_step *steps) {
+    int drawn = 0;
     for (int k = 0; k < n; k++) {
-        if (recipe == BL_RA_USB)
-            random_amount(c, rng);
-        else
-            random_level(c, recipe, rng);
+        drawn += recipe == BL_RA_USB ? draw_amount(width, height, rng, &steps[drawn])
+                                     : draw_level(recipe, width, height, rng, &steps[drawn]);
     }
-}
-
-void bl_cutout(bl_canvas *c, double cx, double cy, double side, const uint8_t fill[3]) {
-    double left = cx - side / 2, top = cy - side / 2;
-    int x0 = left > 0 ? (int)left : 0, y0 = top > 0 ? (int)top : 0;
-    double right = x0 + side, bottom = y0 + side;
-    int x1 = right < c->width ? (int)right : c->width - 1;
-    int y1 = bottom < c->height ? (int)bottom : c->height - 1;
-    for (int y = y0; y <= y1; y++) {
-        uint8_t *p = c->image + 3 * ((size_t)y * (size_t)c->width + (size_t)x0);
-        for (int x = x0; x <= x1; x++, p += 3) memcpy(p, fill, 3);
-    }
-}
-
-void bl_cutout_random(bl_canvas *c, bl_ra_recipe recipe, double side, bl_rng *rng) {
-    double cx = (double)bl_rng_uniform(rng) * c->width,
-           cy = (double)bl_rng_uniform(rng) * c->height;
-    bl_cutout(c, cx, cy, side, recipe == BL_RA_USB ? grey_usb : grey_mc);
+    return drawn;
 }

@@ -10,6 +10,7 @@
 #include "core/rng.h"
 #include "core/status.h"
 #include "datasets/pixel_ops.h"
+#include "kernels/shared/view_steps.h"
 
 typedef enum bl_ra_op {                     /* amount: */
                         BL_RA_AUTOCONTRAST, /* none */
@@ -38,7 +39,7 @@ const char *bl_ra_name(bl_ra_op op);
 
 typedef enum bl_ra_recipe { BL_RA_MC, BL_RA_USB, BL_RA_LARGE } bl_ra_recipe;
 
-/* An image that operations change in place (or into a spare buffer, which then becomes the image).
+/* An image that steps change in place (or into a spare buffer, which then becomes the image).
  */
 typedef struct bl_canvas {
     const bl_pixel_ops *ops;
@@ -50,8 +51,11 @@ typedef struct bl_canvas {
 bl_status bl_canvas_create(int width, int height, bl_canvas *c);
 void bl_canvas_free(bl_canvas *c);
 
-/* Applies `op` with the given amount, sign included. `rng` serves BL_RA_CUTOUT only. */
-void bl_ra_apply(bl_canvas *c, bl_ra_op op, double amount, bl_rng *rng);
+void bl_canvas_perform(bl_canvas *c, const bl_view_step *s);
+
+/* `op` with the given amount, sign included, on an image of this size. false: nothing to do
+ * (identity), or BL_RA_CUTOUT, which needs a place. */
+bool bl_ra_step(bl_ra_op op, double amount, int width, int height, bl_view_step *s);
 
 /* The amount of `op` at level 1..9 of RA-MC or of the larger pool, without sign; side: width for
  * x, height for y (translations), least side (Cutout). `is_signed`: its sign is to be drawn. */
@@ -59,15 +63,17 @@ double bl_ra_amount(bl_ra_recipe recipe, bl_ra_op op, int level, int side, int *
 /* USB's range of `op`; translations as fractions of the side. */
 void bl_ra_range(bl_ra_op op, double *lo, double *hi);
 
-/* Draws n operations with replacement and applies them. RA-MC and larger pool: level uniform on
- * 1..9, applied with probability 1/2, sign even; USB: always, amount uniform in its range. */
-void bl_ra_random(bl_canvas *c, bl_ra_recipe recipe, int n, bl_rng *rng);
+/* Draws n operations with replacement; returns how many of them do something, in steps[] (room for
+ * n). RA-MC and larger pool: level uniform on 1..9, applied with probability 1/2, sign even; USB:
+ * always, amount uniform in its range. */
+int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, bl_rng *rng, bl_view_step *steps);
 
 /* Fills, like Pillow's ImageDraw.rectangle, columns x0..x1 and rows y0..y1 (both ends included),
  * where x0 = floor(max(0, cx - side/2)), x1 = floor(min(width, x0 + side)), and y alike: a square
  * of side + 1 pixels, shifted at the left and upper border, cut off at the others. */
-void bl_cutout(bl_canvas *c, double cx, double cy, double side, const uint8_t fill[3]);
+bl_view_step bl_cutout_step(int width, int height, double cx, double cy, double side,
+                            const uint8_t fill[3]);
 /* With a centre uniform over the image, and the recipe's grey. */
-void bl_cutout_random(bl_canvas *c, bl_ra_recipe recipe, double side, bl_rng *rng);
+bl_view_step bl_cutout_draw(int width, int height, bl_ra_recipe recipe, double side, bl_rng *rng);
 
 #endif

@@ -55,13 +55,18 @@ static int op_named(const char *name) {
     return op;
 }
 
+static void apply(bl_canvas *c, bl_ra_op op, double v) {
+    bl_view_step s;
+    if (bl_ra_step(op, v, c->width, c->height, &s)) bl_canvas_perform(c, &s);
+}
+
 static void apply_level(bl_canvas *c, const char *recipe_name, bl_ra_op op, int level, int sign) {
     bl_ra_recipe recipe = !strcmp(recipe_name, "mc") ? BL_RA_MC : BL_RA_LARGE;
     int is_signed, least = c->width < c->height ? c->width : c->height;
     int side = op == BL_RA_TRANSLATE_X ? c->width : op == BL_RA_TRANSLATE_Y ? c->height : least;
     double v = bl_ra_amount(recipe, op, level, side, &is_signed);
     if (sign < 0) CHECK_EQ(is_signed, 1);
-    bl_ra_apply(c, op, sign * v, NULL);
+    apply(c, op, sign * v);
 }
 
 static void apply_amount(bl_canvas *c, bl_ra_op op, double v) {
@@ -70,7 +75,7 @@ static void apply_amount(bl_canvas *c, bl_ra_op op, double v) {
     CHECK(v >= lo && v <= hi);
     if (op == BL_RA_TRANSLATE_X) v *= c->width;
     if (op == BL_RA_TRANSLATE_Y) v *= c->height;
-    bl_ra_apply(c, op, v, NULL);
+    apply(c, op, v);
 }
 
 static bl_pil_filter filter_named(const char *name) {
@@ -114,7 +119,8 @@ static unsigned long run_line(const char *line, image_set *s, bl_pil_resizer *r)
             apply_amount(c, (bl_ra_op)op_named(a), d[0]);
         } else if (!strcmp(kind, "cutout")) {
             CHECK_EQ(sscanf(args, "%la %la %la %d", &d[0], &d[1], &d[2], &v[0]), 4);
-            bl_cutout(c, d[0] * w, d[1] * h, d[2], v[0] ? mc : usb);
+            bl_view_step cut = bl_cutout_step(w, h, d[0] * w, d[1] * h, d[2], v[0] ? mc : usb);
+            bl_canvas_perform(c, &cut);
         } else if (!strcmp(kind, "blur")) {
             uint8_t scratch[6 * 96];
             CHECK_EQ(sscanf(args, "%la", &d[0]), 1);
