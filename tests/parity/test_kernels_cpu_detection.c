@@ -1,32 +1,10 @@
 /* RoIAlign, NMS, top-k, gather and the losses of the CPU tables against plain C. */
-#include "tests/parity/kernels_parity.h"
+#include "tests/parity/detection_inputs.h"
 
 static const double TOL = 1e-5;
 static const int32_t block[] = {16, 8, 32, 5};
 
 enum { LEVELS = 3 };
-
-static bl_box random_box(bl_rng *r, float size, int kind) {
-    float x = bl_rng_range(r, -20, size), y = bl_rng_range(r, -20, size);
-    float w = bl_rng_range(r, 0, size / 2), h = bl_rng_range(r, 0, size / 2);
-    switch (kind) {
-    case 0:
-        w = h = 0;
-        break; /* empty */
-    case 1:
-        w = -w;
-        break; /* inverted */
-    case 2:
-        x += 3 * size;
-        break; /* outside */
-    case 3:
-        x = y = -5 * size, w = h = 12 * size;
-        break; /* far beyond the map */
-    default:
-        break;
-    }
-    return (bl_box){x, y, x + w, y + h};
-}
 
 static void roi_align(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int32_t cb,
                       int32_t sampling, bool aligned) {
@@ -62,15 +40,6 @@ static void roi_align(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
     got->roi_align_bwd(&dy, rois, batch, level, count, &a, LEVELS, g1);
     for (int l = 0; l < LEVELS; l++) compare_tensors("roi_align_bwd", &d0[l], &d1[l], TOL);
     guards_check("roi align");
-}
-
-static float tied_score(bl_rng *r) {
-    uint32_t kind = bl_rng_u32(r) % 64;
-    if (kind == 0) return NAN;
-    if (kind == 1) return INFINITY;
-    if (kind == 2) return -INFINITY;
-    if (kind == 3) return -0.0f;
-    return roundf(bl_rng_range(r, -20, 20)) / 20;
 }
 
 static void nms(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
