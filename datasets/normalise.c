@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "datasets/view.h"
+#include "kernels/shared/pixels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -14,7 +15,8 @@ typedef struct planes {
 
 static void row_plain(const uint8_t *p, int from, int to, const planes *o) {
     for (int x = from; x < to; x++)
-        for (int c = 0; c < 3; c++) o->dst[c][x] = ((float)p[3 * x + c] - o->mean[c]) / o->std[c];
+        for (int c = 0; c < 3; c++)
+            o->dst[c][x] = bl_px_normalised(p[3 * x + c], o->mean[c], o->std[c]);
 }
 
 #if defined(__x86_64__)
@@ -91,7 +93,7 @@ void bl_view_normalise(const bl_image *img, const float mean[3], const float std
         }
         int until = y < in_h ? in_w : 0;
         for (int c = 0; c < 3; c++) {
-            for (int x = from; x < until; x++) o.dst[c][x] = (0.0f - m[c]) / s[c];
+            for (int x = from; x < until; x++) o.dst[c][x] = bl_px_normalised(0, m[c], s[c]);
             if (from < until)
                 memset(o.dst[c] + until, 0, (size_t)(pad_w - until) * sizeof(float));
             else

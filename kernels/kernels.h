@@ -156,6 +156,12 @@ struct bl_kernels {
     void (*ema)(float *t, const float *s, int64_t n, float keep);
     double (*sum_squares)(const float *x, int64_t n); /* fixed-chunk, double */
     int64_t (*count_nonfinite)(const float *x, int64_t n);
+
+    /* View n of out (N,3,H,W) as plan[n] and its steps make it of one of `images`, interleaved
+     * 8-bit RGB of H x W px: the pixels of datasets/class_views.h to the bit, then (pixel - mean) /
+     * std with mean and std in pixel units (both host arrays). */
+    bl_status (*views)(const uint8_t *images, const bl_view_plan *plan, const bl_view_step *step,
+                       const float mean[3], const float std[3], bl_tensor *out);
 };
 
 /* Fills every slot with plain C. */

@@ -15,4 +15,5 @@ void bl_kernels_init_ref(bl_kernels *k) {
     bl_ref_losses(k);
     bl_ref_select(k);
     bl_ref_store(k);
+    bl_ref_views(k);
 }

@@ -40,6 +40,11 @@ static inline BL_HD uint8_t bl_px_stretch(int i, double scale, double offset) {
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
+/* A byte as a network sees it; mean and std in the same units. */
+static inline BL_HD float bl_px_normalised(uint8_t p, float mean, float std) {
+    return ((float)p - mean) / std;
+}
+
 /* Where coordinate i of a crop that starts `shift` px before an image of n px comes from: mirrored
  * outside of it (the edge not repeated), or -1. */
 static inline BL_HD int bl_px_crop(int i, int shift, int n, bool reflect) {
