@@ -40,6 +40,7 @@ static void init(bl_kernels *k) {
     bl_cuda_losses_slots(k);
     bl_cuda_rows_slots(k);
     bl_cuda_select_slots(k);
+    bl_cuda_views_slots(k);
 }
 
 static int32_t block(void) {

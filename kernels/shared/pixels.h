@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 /* Image.blend of two bytes: clip(trunc(from + factor * (to - from))) in single precision. */
 static inline BL_HD uint8_t bl_px_blend(int from, int to, float factor) {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 /* Ascending keys are descending scores; +0 and -0 share a key. */
 static inline BL_HD uint32_t bl_rank_key(float score) {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 /* max(|x|, eps) of a row with this sum of squares, negative where eps was larger: then the norm is
  * a constant to the backward pass. */

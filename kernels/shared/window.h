@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/rng.h" /* BL_HD */
+#include "kernels/shared/hd.h"
 
 typedef struct bl_span {
     int64_t begin, end; /* half open */

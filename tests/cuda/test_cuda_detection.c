@@ -106,7 +106,7 @@ static void all_nms(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     nms(ref, got, r, 65, 1000, 3, 60);
     nms(ref, got, r, 300, 1000, 2, 200);
     nms(ref, got, r, 300, 40, 1, 200);    /* stops early */
-    nms(ref, got, r, 2500, 1000, 6, 300); /* two chunks, a sort of more than a tile */
+    nms(ref, got, r, 2500, 2500, 2, 100); /* two chunks, a sort of more than a tile */
     nms(ref, got, r, 2500, 90, 40, 900);  /* full before the second */
 }
 
