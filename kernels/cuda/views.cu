@@ -16,9 +16,9 @@ typedef struct canvas {
     int width, height;
 } canvas;
 
-typedef struct norm {
+typedef struct pixel_scale {
     float mean[3], std[3];
-} norm;
+} pixel_scale;
 
 static __device__ void crop(const canvas *c, const bl_view_plan *p, const uint8_t *from) {
     for (int i = (int)threadIdx.x; i < c->width * c->height; i += (int)blockDim.x) {
@@ -72,7 +72,7 @@ static __device__ void by_pixels(canvas *c, const bl_view_step *s) {
 }
 
 static __global__ void make_views(const uint8_t *images, const bl_view_plan *plan,
-                                  const bl_view_step *step, norm by, bl_cuda_map out,
+                                  const bl_view_step *step, pixel_scale by, bl_cuda_map out,
                                   uint8_t *scratch) {
     BL_DYNAMIC_SHARED(uint8_t, shared);
     int pixels = (int)(out.h * out.w), bytes = 3 * pixels;
@@ -115,7 +115,7 @@ static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl
                            (long long)out->n, (int)(out->h * out->w));
         }
     }
-    norm by = {{mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
+    pixel_scale by = {{mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
     BL_LAUNCH(make_views, (unsigned)(out->n < most ? out->n : most), BL_THREADS,
               scratch ? 0 : (size_t)bytes, images, plan, step, by, bl_cuda_map_of(out), scratch);
     bl_scratch_free(scratch);
