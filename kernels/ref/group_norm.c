@@ -116,7 +116,8 @@ static void group_apply(const gn_job *j, int64_t n, int64_t first, int64_t per, 
         int64_t e = bl_index(x, n, c, 0, 0);
         for (int64_t q = 0; q < x->h * x->w; q++, e += x->cb) {
             float g = masked(j, e);
-            float d = bl_gn_grad_at(g, bl_f32(x)[e], j->gamma[c], mean, rstd, s[0], s[1], count);
+            double xhat = (bl_f32(x)[e] - mean) * rstd;
+            float d = (float)(rstd * (g * j->gamma[c] - s[0] / count - xhat * s[1] / count));
             float *dx = bl_f32(j->dx) + e;
             *dx = j->beta_dx != 0 ? *dx + d : d;
             if (!j->dskip) continue;

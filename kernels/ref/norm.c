@@ -99,7 +99,7 @@ static void affine_range(void *arg, int64_t begin, int64_t end) {
             for (int32_t l = 0; l < cb; l++) {
                 int64_t e = q * cb + l;
                 float v = in[e] * scale[l] + shift[l] + (skip ? skip[e] : 0);
-                out[e] = v > 0 ? v : j->slope * v;
+                out[e] = bl_act_at(v, j->slope);
             }
         }
     }
@@ -124,8 +124,8 @@ static void reduce_range(void *arg, int64_t begin, int64_t end) {
             int64_t base = (n * bl_blocks(x) + p.block) * pixels * x->cb + p.first;
             for (int64_t q = 0; q < pixels; q++, base += x->cb) {
                 for (int l = 0; l < p.lanes; l++) {
-                    float g = bl_f32(j->dy)[base + l];
-                    if (!(bl_f32(j->y)[base + l] > 0)) g *= j->slope;
+                    float g =
+                        bl_act_grad_at(bl_f32(j->y)[base + l], bl_f32(j->dy)[base + l], j->slope);
                     sum_g[l] += g;
                     sum_gx[l] += (double)g * (bl_f32(x)[base + l] - j->mean[c + l]);
                 }
@@ -163,8 +163,7 @@ static void apply_range(void *arg, int64_t begin, int64_t end) {
         for (int64_t q = 0; q < pixels; q++) {
             for (int32_t l = 0; l < cb; l++) {
                 int64_t e = (i * pixels + q) * cb + l;
-                float g = bl_f32(dy)[e];
-                if (!(bl_f32(j->y)[e] > 0)) g *= j->slope;
+                float g = bl_act_grad_at(bl_f32(j->y)[e], bl_f32(dy)[e], j->slope);
                 float d = g * j->a[c + l];
                 if (j->b) d += bl_f32(j->x)[e] * j->b[c + l] + j->k[c + l];
                 float *dx = bl_f32(j->dx) + e;

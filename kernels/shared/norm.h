@@ -50,12 +50,4 @@ static inline BL_HD bl_bn_slope bl_bn_slope_at(float scale, float mean, float rs
     return (bl_bn_slope){(float)slope, (float)(-(double)scale * sum_g / count - slope * mean)};
 }
 
-/* The input gradient of one value of a group of `count` values: rstd * (g*gamma - s0/count -
- * xhat*s1/count), s0 and s1 the group's sums of g*gamma and of g*gamma*xhat. */
-static inline BL_HD float bl_gn_grad_at(float g, float x, float gamma, double mean, double rstd,
-                                        double s0, double s1, double count) {
-    double xhat = (x - mean) * rstd;
-    return (float)(rstd * (g * gamma - s0 / count - xhat * s1 / count));
-}
-
 #endif

@@ -1,0 +1,189 @@
+/* A tensor as columns: a column is one channel of one image, or of all images joined end to end,
+ * and its rows are the pixels. A block of threads takes a tile of adjacent channels times a chunk
+ * of rows, so that adjacent threads touch adjacent memory for every channel block: with cb >= 32
+ * (NHWC) a warp spans 32 channels of a pixel, with cb = 1 (planar) 32 pixels of a channel.
+ *
+ * Tiles and chunks depend on the shape alone: sums have the same bits on every device. */
+#ifndef BALLAST_KERNELS_CUDA_COLUMNS_H
+#define BALLAST_KERNELS_CUDA_COLUMNS_H
+
+#include "kernels/cuda/cuda_internal.h"
+#include "kernels/cuda/launch.h"
+
+typedef struct bl_columns {
+    int64_t images; /* columns per channel: one an image, or 1: the images are joined */
+    int64_t rows;   /* of a column */
+    int64_t pixels; /* rows of one image */
+    int64_t c;      /* channels; columns from c to blocks * cb are padding */
+    int64_t blocks; /* channel blocks of an image */
+    int32_t cb;
+    int32_t lanes;         /* channels of a tile: threads side by side, a power of two up to 32 */
+    int64_t tiles;         /* of a channel block */
+    int64_t chunk, chunks; /* rows of a unit; units of a tile of columns */
+    int64_t units;
+} bl_columns;
+
+/* What one thread has of a unit. */
+typedef struct bl_column {
+    int64_t image, channel;
+    int64_t base;              /* position of the column's first value in the tensor */
+    int64_t first, last, step; /* its rows; none when the thread is beyond the channel block */
+} bl_column;
+
+static inline int64_t bl_columns_padded(const bl_columns *s) {
+    return s->blocks * s->cb;
+}
+
+enum { BL_SUM_UNITS = 2048, BL_EACH_ROWS = 16 };
+
+/* `joined`: columns run through all images. */
+static inline bl_columns bl_columns_make(const bl_tensor *t, bool joined) {
+    bl_columns s;
+    s.images = joined ? 1 : t->n;
+    s.pixels = t->h * t->w;
+    s.rows = joined ? t->n * s.pixels : s.pixels;
+    s.c = t->c;
+    s.blocks = bl_blocks(t);
+    s.cb = t->cb;
+    for (s.lanes = 1; s.lanes < BL_WARP && s.lanes < t->cb;) s.lanes *= 2;
+    s.tiles = (t->cb + s.lanes - 1) / s.lanes;
+    return s;
+}
+static inline void bl_columns_cut(bl_columns *s, int64_t chunk) {
+    s->chunk = chunk > 0 ? chunk : 1;
+    s->chunks = (s->rows + s->chunk - 1) / s->chunk;
+    if (s->chunks == 0) s->chunks = 1; /* a column without rows still has a sum */
+    s->units = s->images * s->blocks * s->tiles * s->chunks;
+}
+/* For kernels that go over every value: BL_EACH_ROWS values a thread. */
+static inline bl_columns bl_columns_each(const bl_tensor *t, bool joined) {
+    bl_columns s = bl_columns_make(t, joined);
+    bl_columns_cut(&s, (int64_t)BL_THREADS / s.lanes * BL_EACH_ROWS);
+    return s;
+}
+/* For sums over columns: about BL_SUM_UNITS units, where the columns are long enough. */
+static inline bl_columns bl_columns_sums(const bl_tensor *t, bool joined) {
+    bl_columns s = bl_columns_make(t, joined);
+    int64_t across = s.images * s.blocks * s.tiles;
+    int64_t chunks = across > 0 && across < BL_SUM_UNITS ? BL_SUM_UNITS / across : 1;
+    int64_t chunk = (s.rows + chunks - 1) / chunks, least = (int64_t)BL_THREADS / s.lanes * 4;
+    bl_columns_cut(&s, chunk > least ? chunk : least);
+    return s;
+}
+static inline unsigned bl_columns_grid(const bl_columns *s) {
+    return (unsigned)(s->units < (int64_t)BL_GRID_MAX ? s->units : (int64_t)BL_GRID_MAX);
+}
+
+/* Launches a kernel(columns, ...) over the units of s, if there are any. */
+#define BL_LAUNCH_COLUMNS(kernel, s, ...)                                                          \
+    do {                                                                                           \
+        if ((s).units > 0) {                                                                       \
+            BL_LAUNCH(kernel, bl_columns_grid(&(s)), BL_THREADS, 0, s, __VA_ARGS__);               \
+        }                                                                                          \
+    } while (0)
+
+/* for (u in this block's units). */
+#define BL_EACH_UNIT(u, s) for (int64_t u = blockIdx.x; u < (s).units; u += gridDim.x)
+
+static __device__ __forceinline__ bl_column bl_column_at(const bl_columns *s, int64_t unit) {
+    int64_t tile = unit % s->tiles, rest = unit / s->tiles;
+    int64_t chunk = rest % s->chunks, plane = rest / s->chunks;
+    int64_t lane = tile * s->lanes + (int64_t)threadIdx.x % s->lanes;
+    bl_column c;
+    c.image = plane / s->blocks;
+    c.channel = plane % s->blocks * s->cb + lane;
+    c.base = plane * s->pixels * s->cb + lane;
+    c.first = chunk * s->chunk + (int64_t)threadIdx.x / s->lanes;
+    c.last = (chunk + 1) * s->chunk < s->rows ? (chunk + 1) * s->chunk : s->rows;
+    c.step = (int64_t)blockDim.x / s->lanes;
+    if (lane >= s->cb) c.last = c.first;
+    return c;
+}
+/* Where row r of a column lies in the tensor. */
+static __device__ __forceinline__ int64_t bl_row_at(const bl_columns *s, const bl_column *c,
+                                                    int64_t r) {
+    int64_t n = r < s->pixels || s->blocks == 1 ? 0 : r / s->pixels; /* images passed */
+    return c->base + (r + n * (s->blocks - 1) * s->pixels) * s->cb;
+}
+/* for (r in this thread's rows of column c, value at e). */
+#define BL_EACH_ROW(r, e, s, c)                                                                    \
+    for (int64_t r = (c).first, e = 0; r < (c).last && ((e = bl_row_at(&(s), &(c), r)), true);     \
+         r += (c).step)
+
+/* ---- sums over columns ---- */
+
+/* Adds up a pair of numbers over the threads of each column of unit u, into `part`: see
+ * bl_column_total. All threads of the block must call. */
+static __device__ __forceinline__ void bl_unit_sum(const bl_columns *s, int64_t u, double a,
+                                                   double b, double *part) {
+    __shared__ double sum[2][BL_THREADS];
+    int t = (int)threadIdx.x;
+    sum[0][t] = a, sum[1][t] = b;
+    for (int half = BL_THREADS / 2; half >= s->lanes; half /= 2) {
+        __syncthreads();
+        if (t < half) sum[0][t] += sum[0][t + half], sum[1][t] += sum[1][t + half];
+    }
+    if (t < s->lanes) {
+        part[u * 2 * s->lanes + t] = sum[0][t];
+        part[(u * 2 + 1) * s->lanes + t] = sum[1][t];
+    }
+    __syncthreads(); /* sum is used again for the next unit */
+}
+/* Doubles of `part`. */
+static inline int64_t bl_columns_part(const bl_columns *s) {
+    return s->units * 2 * s->lanes;
+}
+typedef struct bl_pair {
+    double a, b;
+} bl_pair;
+/* The pair of one column over all its chunks; every lane of the calling, full warp gets it. */
+static __device__ __forceinline__ bl_pair bl_column_total(const bl_columns *s, const double *part,
+                                                          int64_t image, int64_t channel) {
+    int64_t plane = image * s->blocks + channel / s->cb, l = channel % s->cb;
+    bl_pair p = {0, 0};
+    for (int64_t i = threadIdx.x % BL_WARP; i < s->chunks; i += BL_WARP) {
+        int64_t unit = (plane * s->chunks + i) * s->tiles + l / s->lanes;
+        p.a += part[unit * 2 * s->lanes + l % s->lanes];
+        p.b += part[(unit * 2 + 1) * s->lanes + l % s->lanes];
+    }
+    p.a = bl_warp_sum(p.a), p.b = bl_warp_sum(p.b);
+    return p;
+}
+/* Of the sums of bl_columns_stats: a = the column's mean, b = the sum of squared distances to it.
+ */
+static __device__ __forceinline__ bl_pair bl_column_moments(const bl_columns *s, const double *part,
+                                                            const float *x, int64_t image,
+                                                            int64_t channel) {
+    bl_pair p = bl_column_total(s, part, image, channel);
+    double mean = p.a / (double)s->rows;
+    int64_t plane = image * s->blocks + channel / s->cb;
+    p.b -= p.a * mean;
+    p.a = mean + x[plane * s->pixels * s->cb + channel % s->cb];
+    return p;
+}
+/* for (i in this warp's share of [0,n)), launched by BL_LAUNCH_WARPS. */
+#define BL_EACH_WARP(i, n)                                                                         \
+    for (int64_t i = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / BL_WARP; i < (n);          \
+         i += (int64_t)gridDim.x * blockDim.x / BL_WARP)
+/* A launch of n warps; nothing when n is 0. */
+#define BL_LAUNCH_WARPS(kernel, n, ...) BL_LAUNCH_EACH(kernel, (n)*BL_WARP, __VA_ARGS__)
+
+/* ---- normalisation, over columns that are joined (batch norm) or not (group norm) ---- */
+
+/* part: sums of x - first and of its square, `first` being the column's first value. */
+void bl_columns_stats(const bl_columns *s, const float *x, double *part);
+/* part: sums of g and g * (x - mean) with g = dy*act'(y); the mean of a column is
+ * mean[image * groups + channel / per]. */
+void bl_columns_grads(const bl_columns *s, const float *x, const float *y, const float *dy,
+                      const float *mean, int64_t groups, int64_t per, float slope, double *part);
+/* y = act(x*scale + shift + skip), the padding scaled to zero; entry image * blocks * cb + channel
+ * of scale and shift belongs to a column. */
+void bl_columns_affine(const bl_columns *s, const float *x, const float *scale, const float *shift,
+                       const float *skip, float slope, float *y);
+/* dx (+)= g*a + x*b + k, dskip (+)= g, with a, b and k as scale above; x, b and k may be NULL, and
+ * so may dx or dskip. */
+void bl_columns_apply(const bl_columns *s, const float *x, const float *y, const float *dy,
+                      const float *a, const float *b, const float *k, float slope, float *dx,
+                      bool add_dx, float *dskip, bool add_dskip);
+
+#endif
