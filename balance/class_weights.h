@@ -14,7 +14,7 @@
  * Detection", ICCV 2023, supplement sections 1-2, and the released implementation.
  *
  * Use in iteration t, for the labelled and then for the unlabelled branch: bl_class_weights_apply()
- * (the weights of the previous call), bl_gradient_matrix_add(), bl_class_weights_pull(); once at
+ * (the weights of the previous call), bl_gradient_matrix_update(), bl_class_weights_pull(); once at
  * the end bl_class_weights_step() beside the optimiser's step. */
 #ifndef BALLAST_BALANCE_CLASS_WEIGHTS_H
 #define BALLAST_BALANCE_CLASS_WEIGHTS_H

@@ -138,6 +138,10 @@ struct bl_kernels {
                         const float *target, const float *weight, int32_t per, float beta,
                         float scale, float *d);
     void (*softmax)(const float *logits, int64_t n, int64_t k, float *out);
+    /* The sums of bl_class_gradients into m (k x k doubles, overwritten); a row of logits that is
+     * not finite makes its label's row of m NaN somewhere. */
+    bl_status (*class_gradients)(const float *logits, int64_t n, int64_t k, const int32_t *label,
+                                 const float *weight, const bl_class_gradient_attr *, double *m);
 
     /* As bl_nms; returns the number kept, -1 when out of memory. */
     int64_t (*nms)(const bl_box *box, const float *score, const int32_t *group, int64_t n,

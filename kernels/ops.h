@@ -188,4 +188,28 @@ bl_status bl_nms(bl_ctx *ctx, const bl_box *box, const float *score, const int32
 bl_status bl_topk(bl_ctx *ctx, const bl_tensor *map, int32_t level, int64_t k, bl_loc *loc,
                   float *score, int64_t *n_out);
 
+/* The class-to-class gradients of one batch, for balance/gradient_matrix.h (Li et al.,
+ * "Gradient-based Sampling for Class Imbalanced Semi-supervised Object Detection", ICCV 2023,
+ * supplement eq. 1, and the released implementation). For every row i of the logits (N,K) with
+ * label y_i and weight v_i (NULL: 1), to the host matrix m (K x K, row-major, overwritten):
+ *
+ *     p_i = softmax(z_i) + offset,  t_i = p_i[y_i],  g_i = |d/dt focal loss| at t_i
+ *
+ *     m[y_i][y_i] -= scale v_i g_i t_i (1 - t_i) / N
+ *
+ *     m[y_i][j]   += scale v_i g_i t_i p_i[j] / N      for j != y_i
+ *
+ * N = 0 gives zeros. BL_EINVAL for a label out of [0, K), BL_ENUMERIC, with m undefined, for a
+ * logit or weight that is not finite. */
+typedef struct bl_class_gradient_attr {
+    double focal;  /* e >= 0 of the focal loss (1-t)^e (-ln t): 1 in the released code, 1.5 for
+                      Unbiased Teacher; 0 is cross-entropy */
+    double offset; /* added to every probability, not renormalised: 1e-5 */
+    double scale;  /* 100 times the branch's loss weight */
+} bl_class_gradient_attr;
+/* The released constants: focal exponent 1, offset 1e-5, scale 100. */
+bl_class_gradient_attr bl_class_gradient_default(void);
+bl_status bl_class_gradients(bl_ctx *ctx, bl_tensor *logits, const int32_t *label,
+                             const float *weight, const bl_class_gradient_attr *attr, double *m);
+
 #endif

@@ -81,7 +81,7 @@ bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes,
         goto done;
     }
     bl_gradient_config gc = bl_gradient_config_default(b->rows, cfg->gbr.warmup);
-    gc.focal = cfg->focal > 0, gc.exponent = cfg->focal, gc.decay = cfg->gbr.accumulate;
+    gc.decay = cfg->gbr.accumulate;
     BL_TRY_DONE(bl_gradient_matrix_create(&gc, &b->matrix));
 
     bl_class_weights_config wc = bl_class_weights_config_default(b->rows, true, cfg->gbr.warmup);
@@ -136,12 +136,13 @@ bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *lab
     return BL_OK;
 }
 
-bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
-                              const int32_t *label, const float *v, int32_t n) {
+bl_status bl_balancer_observe(bl_balancer *b, bl_ctx *ctx, bl_branch branch, int64_t t,
+                              bl_tensor *logits, const int32_t *label, const float *v) {
     if (!b->solve) return BL_OK;
     double lambda = branch == BL_BRANCH_LABELLED ? 1.0 : b->cfg.teacher.unsup_weight;
-    bl_status status =
-        bl_gradient_matrix_measure(b->matrix, logits, label, v, n, lambda, b->matrix_scratch);
+    bl_class_gradient_attr attr = bl_class_gradient_default();
+    attr.focal = b->cfg.focal, attr.scale *= lambda;
+    bl_status status = bl_class_gradients(ctx, logits, label, v, &attr, b->matrix_scratch);
     /* Logits that are not finite are the loop's to judge, by the loss they make; here they must not
      * poison the average that outlives the step. */
     if (status == BL_ENUMERIC) return BL_OK;

@@ -28,10 +28,10 @@ void bl_balancer_destroy(bl_balancer *b);
  * by one call). */
 bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v,
                             int32_t n, float *weight);
-/* Adds the rows' class gradients: logits [n, n_classes+1] host. No effect unless GbR or GbT needs
- * them, nor when a logit is not finite. */
-bl_status bl_balancer_observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
-                              const int32_t *label, const float *v, int32_t n);
+/* Adds the class gradients of the rows of `logits` (n, n_classes+1). No effect unless GbR or GbT
+ * needs them, nor when a logit is not finite. */
+bl_status bl_balancer_observe(bl_balancer *b, bl_ctx *ctx, bl_branch branch, int64_t t,
+                              bl_tensor *logits, const int32_t *label, const float *v);
 /* The weight solver's step at the end of an iteration with the detector's learning rate. */
 bl_status bl_balancer_step(bl_balancer *b, double lr);
 

@@ -68,25 +68,25 @@ static bl_status select_labels(bl_class_plugin *p, bl_class_step *s, bl_class_ps
 
 /* The class gradients of one branch; rows without weight send none. Logits that are not finite are
  * the loop's to judge, by the loss they make. */
-static bl_status observe(gradient_balance *g, int64_t t, const float *logits, const int32_t *label,
-                         const float *weight, int32_t n) {
-    bl_status status =
-        bl_gradient_matrix_measure(g->matrix, logits, label, weight, n, 1, g->scratch);
+static bl_status observe(gradient_balance *g, bl_class_step *s, bl_class_branch *r,
+                         const int32_t *label, const float *weight) {
+    bl_class_gradient_attr attr = bl_class_gradient_default();
+    attr.focal = g->cfg->focal;
+    bl_tensor *logits;
+    BL_TRY(bl_class_logits(s, r, 0, &logits));
+    bl_status status = bl_class_gradients(s->ctx, logits, label, weight, &attr, g->scratch);
     if (status == BL_ENUMERIC) return BL_OK;
     BL_TRY(status);
-    bl_gradient_matrix_update(g->matrix, g->scratch, t);
-    return bl_class_weights_pull(g->weights, bl_gradient_matrix_values(g->matrix), 1, t, NULL);
+    bl_gradient_matrix_update(g->matrix, g->scratch, s->t);
+    return bl_class_weights_pull(g->weights, bl_gradient_matrix_values(g->matrix), 1, s->t, NULL);
 }
 
 static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
     gradient_balance *g = (gradient_balance *)p;
-    const float *logits;
-    BL_TRY(bl_class_host_logits(s, &s->x, 0, &logits));
-    BL_TRY(observe(g, s->t, logits, s->labelled->label, NULL, s->x.n));
+    BL_TRY(observe(g, s, &s->x, s->labelled->label, NULL));
     if (!s->pseudo) return BL_OK;
     for (int32_t i = 0; i < s->pseudo->n; i++) g->factor[i] = s->pseudo->weight[i] > 0;
-    BL_TRY(bl_class_host_logits(s, &s->strong[0], 0, &logits));
-    return observe(g, s->t, logits, s->pseudo->label, g->factor, s->pseudo->n);
+    return observe(g, s, &s->strong[0], s->pseudo->label, g->factor);
 }
 
 static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
@@ -165,7 +165,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
         goto done;
     }
     bl_gradient_config gc = bl_gradient_config_default(k, c->gbr.warmup);
-    gc.focal = c->focal > 0, gc.exponent = c->focal, gc.decay = c->gbr.accumulate;
+    gc.decay = c->gbr.accumulate;
     BL_TRY_DONE(bl_gradient_matrix_create(&gc, &g->matrix));
     bl_class_weights_config wc = bl_class_weights_config_default(k, false, c->gbr.warmup);
     wc.solver = c->gbr.direct ? BL_SOLVER_DIRECT : BL_SOLVER_ONLINE;

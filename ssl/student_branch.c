@@ -11,10 +11,9 @@ bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_bat
 
 bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch, int64_t t,
                               bl_roi_batch *rois, const bl_roi_out *r, bl_tensor **loss) {
-    int32_t n = rois->n, k = bl_detector_classes(s->detector) + 1;
-    float *v = BL_NEW_ARRAY(ctx->arena, float, n),
-          *logits = BL_NEW_ARRAY(ctx->arena, float, (size_t)n *k);
-    if (!v || !logits) return BL_ENOMEM;
+    int32_t n = rois->n;
+    float *v = BL_NEW_ARRAY(ctx->arena, float, n);
+    if (!v) return BL_ENOMEM;
     double sum = 0, positive = 0;
     for (int32_t i = 0; i < n; i++) v[i] = rois->weight[i], sum += v[i], positive += v[i] > 0;
     double normaliser = branch == BL_BRANCH_LABELLED ? positive : sum;
@@ -23,8 +22,7 @@ bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch
 
     BL_TRY(bl_balancer_weigh(s->balancer, branch, rois->label, v, n, rois->weight));
     BL_TRY(bl_roi_cls_loss(ctx, s->detector, rois, r, s->focal, normaliser, loss));
-    BL_TRY(bl_tensor_to_host(ctx, r->logits, logits));
-    return bl_balancer_observe(s->balancer, branch, t, logits, rois->label, v, n);
+    return bl_balancer_observe(s->balancer, ctx, branch, t, r->logits, rois->label, v);
 }
 
 bl_status bl_labelled_losses(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb, int64_t t,

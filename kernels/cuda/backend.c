@@ -38,6 +38,7 @@ static void init(bl_kernels *k) {
     bl_cuda_gather_slots(k);
     bl_cuda_roi_align_slots(k);
     bl_cuda_losses_slots(k);
+    bl_cuda_class_gradients_slots(k);
     bl_cuda_rows_slots(k);
     bl_cuda_select_slots(k);
     bl_cuda_views_slots(k);

@@ -22,9 +22,10 @@ void bl_cuda_resample_slots(bl_kernels *k);    /* upsample shortcut */
 void bl_cuda_gather_slots(bl_kernels *k);      /* gather scatter_add */
 void bl_cuda_roi_align_slots(bl_kernels *k);   /* roi_align_fwd roi_align_bwd */
 void bl_cuda_losses_slots(bl_kernels *k);      /* softmax_loss ... smooth_l1 softmax */
-void bl_cuda_rows_slots(bl_kernels *k);        /* l2_normalize l2_normalize_bwd */
-void bl_cuda_select_slots(bl_kernels *k);      /* nms topk */
-void bl_cuda_views_slots(bl_kernels *k);       /* views */
+void bl_cuda_class_gradients_slots(bl_kernels *k); /* class_gradients */
+void bl_cuda_rows_slots(bl_kernels *k);            /* l2_normalize l2_normalize_bwd */
+void bl_cuda_select_slots(bl_kernels *k);          /* nms topk */
+void bl_cuda_views_slots(bl_kernels *k);           /* views */
 
 /* The device of this ordinal: memory, the calling thread's stream, pinned staging. */
 bl_status bl_cuda_device_open(int index, bl_device **out);

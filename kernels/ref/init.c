@@ -13,6 +13,7 @@ void bl_kernels_init_ref(bl_kernels *k) {
     bl_ref_gather(k);
     bl_ref_roi_align(k);
     bl_ref_losses(k);
+    bl_ref_class_gradients(k);
     bl_ref_select(k);
     bl_ref_store(k);
     bl_ref_views(k);

@@ -16,6 +16,7 @@ void bl_ref_rows(bl_kernels *k);
 void bl_ref_gather(bl_kernels *k);
 void bl_ref_roi_align(bl_kernels *k);
 void bl_ref_losses(bl_kernels *k);
+void bl_ref_class_gradients(bl_kernels *k);
 void bl_ref_select(bl_kernels *k);
 void bl_ref_store(bl_kernels *k);
 void bl_ref_views(bl_kernels *k);

@@ -11,6 +11,7 @@
 enum { K = 3 };
 
 static bl_arena *arena;
+static bl_ctx *ctx;
 
 static bl_balancer *make(const bl_method_config *c, int64_t iterations, const bl_dataset *labelled,
                          const bl_dataset *unlabelled) {
@@ -24,6 +25,15 @@ static bl_balancer *make(const bl_method_config *c, int64_t iterations, const bl
 static bool none(int32_t i, int32_t c) {
     (void)i, (void)c;
     return false;
+}
+
+/* Rows of K logits from the host. */
+static void observe(bl_balancer *b, bl_branch branch, int64_t t, const float *logits,
+                    const int32_t *label, const float *v, int32_t n) {
+    bl_tensor *x;
+    CHECK_OK(bl_tensor_from_host(ctx, logits, n, K, 1, 1, 1, &x));
+    CHECK_OK(bl_balancer_observe(b, ctx, branch, t, x, label, v));
+    bl_step_end(ctx);
 }
 
 /* ---- the reference batch
@@ -53,7 +63,7 @@ static void test_solver(void) {
     double w[K];
     /* t = 0 is the warm-up: no solver step; iteration t leaves the solver after t steps. */
     for (int64_t t = 0; t <= 1001; t++) {
-        CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, t, ref_logits, ref_labels, ref_v, 5));
+        observe(b, BL_BRANCH_LABELLED, t, ref_logits, ref_labels, ref_v, 5);
         if (next < 5 && t == want[next].after + 1) {
             double sum = 0;
             bl_balancer_weights(b, w);
@@ -61,7 +71,7 @@ static void test_solver(void) {
             for (int k = 0; k < K; k++) CHECK_NEAR(w[k], K * exp(want[next].a[k]) / sum, 2e-6);
             next++;
         }
-        CHECK_OK(bl_balancer_observe(b, BL_BRANCH_UNLABELLED, t, ref_logits, ref_labels, ref_v, 5));
+        observe(b, BL_BRANCH_UNLABELLED, t, ref_logits, ref_labels, ref_v, 5);
         CHECK_OK(bl_balancer_step(b, 0.01));
     }
     CHECK_EQ(next, 5);
@@ -82,7 +92,7 @@ static void test_solver(void) {
                                       NULL};
         c = method_config(arena, direct);
         b = make(&c, 10, d, NULL);
-        CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, 1, ref_logits, ref_labels, ref_v, 5));
+        observe(b, BL_BRANCH_LABELLED, 1, ref_logits, ref_labels, ref_v, 5);
         bl_balancer_weights(b, w);
         /* the printed solution ignores that rows sum to 1e-4 of their size instead of zero */
         for (int k = 0; k < K; k++) CHECK_NEAR(w[k], exact[focal][k], 2e-4);
@@ -174,7 +184,7 @@ static void test_iterations(void) {
         for (int branch = 0; branch < 2; branch++) {
             random_rows(&r, N, z, y, v);
             CHECK_OK(bl_balancer_weigh(b, (bl_branch)branch, y, v, N, u));
-            CHECK_OK(bl_balancer_observe(b, (bl_branch)branch, t, z, y, v, N));
+            observe(b, (bl_branch)branch, t, z, y, v, N);
             sim_call(&ref, branch == 0, t, 6, 0.9, 0.5, z, y, v, N, want);
             for (int i = 0; i < N; i++) {
                 CHECK_NEAR(u[i], want[i], 1e-5 * (1 + want[i]));
@@ -208,10 +218,10 @@ static void test_iterations(void) {
     c = method_config(arena, on);
     b = make(&c, 100, d, NULL);
     z[4] = NAN;
-    CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, 1, z, y, v, N));
+    observe(b, BL_BRANCH_LABELLED, 1, z, y, v, N);
     CHECK_OK(bl_balancer_step(b, 0.1));
     z[4] = 0;
-    CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, 2, z, y, v, N));
+    observe(b, BL_BRANCH_LABELLED, 2, z, y, v, N);
     bl_balancer_weights(b, w);
     for (int k = 0; k < K; k++) CHECK_NEAR(w[k], 1, 0);
     bl_balancer_destroy(b);
@@ -258,9 +268,8 @@ static void test_thresholds(void) {
                                   "gbr.warmup=0", "gbr.direct=true", NULL};
     c = method_config(arena, w_only);
     b = make(&c, 100, d, NULL);
-    CHECK_OK(bl_balancer_observe(b, BL_BRANCH_LABELLED, 0, ref_logits, ref_labels, ref_v,
-                                 5)); /* fills the average */
-    CHECK_OK(bl_balancer_observe(b, BL_BRANCH_UNLABELLED, 1, ref_logits, ref_labels, ref_v, 5));
+    observe(b, BL_BRANCH_LABELLED, 0, ref_logits, ref_labels, ref_v, 5); /* fills the average */
+    observe(b, BL_BRANCH_UNLABELLED, 1, ref_logits, ref_labels, ref_v, 5);
     double w[K];
     bl_balancer_weights(b, w);
     CHECK(w[1] > 1.2 && w[0] < 0.9);
@@ -410,7 +419,7 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
     for (int branch = 0; branch < 2; branch++) {
         random_rows(&r, N, z, y, v);
         CHECK_OK(bl_balancer_weigh(b, (bl_branch)branch, y, v, N, u));
-        CHECK_OK(bl_balancer_observe(b, (bl_branch)branch, t, z, y, v, N));
+        observe(b, (bl_branch)branch, t, z, y, v, N);
         for (int i = 0; i < N; i++) trace[n++] = u[i];
     }
     for (int i = 0; i < 5; i++)
@@ -504,11 +513,13 @@ static void test_state(void) {
 
 int main(void) {
     arena = bl_arena_create(0);
+    CHECK_OK(bl_ctx_create(NULL, &ctx));
     test_solver();
     test_iterations();
     test_thresholds();
     test_resampling();
     test_state();
+    bl_ctx_destroy(ctx);
     bl_arena_destroy(arena);
     return 0;
 }
