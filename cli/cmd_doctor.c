@@ -13,8 +13,8 @@
 
 #include "cli/command.h"
 #include "core/parallel.h"
+#include "kernels/backend.h"
 #include "kernels/cpu/winograd.h"
-#include "kernels/kernels.h"
 #include "kernels/tape.h"
 #include "nn/layers.h"
 
@@ -59,13 +59,26 @@ static void read_cpu_model(char *out, size_t size) {
     if (f) fclose(f);
 }
 
+static void print_line(void *name, const char *text) {
+    printf("%-11s %s\n", (const char *)name, text);
+}
+
+static void print_cuda(void) {
+    const bl_backend *cuda = bl_cuda_backend();
+    if (cuda) {
+        cuda->describe(print_line, "cuda");
+    } else {
+        printf("cuda        not built in: %s\n", bl_cuda_absent());
+    }
+}
+
 static void print_machine(const bl_ctx *ctx) {
     char model[256];
     read_cpu_model(model, sizeof model);
     printf("processor   %s\n", *model ? model : "unknown model");
     printf("features    %s\n", bl_cpu_features());
     printf("device      %s; kernels %s; channel block %d\n", ctx->dev->name, ctx->k->name, ctx->cb);
-    printf("cuda        not built in\n");
+    print_cuda();
     printf("threads     %d\n", bl_threads());
     const char *wait = getenv("OMP_WAIT_POLICY"), *spin = getenv("GOMP_SPINCOUNT");
     printf("waiting     OMP_WAIT_POLICY=%s%s%s\n", wait ? wait : "(unset)",

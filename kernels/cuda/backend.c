@@ -4,8 +4,9 @@
 #include <cuda_runtime.h>
 #include <stdio.h>
 
+/* The libraries are large: they are loaded only where there is a device to use them on. */
 static int devices(const char **why) {
-    int n = bl_cuda_device_count(why); /* first: the libraries are big, most machines lack a GPU */
+    int n = bl_cuda_device_count(why);
     return n > 0 && bl_cuda_libraries(NULL, NULL, why) ? n : 0;
 }
 
