@@ -1,20 +1,29 @@
 #include "core/real_text.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The C library keeps the "C" locale ready, so that asking for it allocates nothing. */
+/* Made once for the whole process and never changed: with LOCPATH set, glibc's newlocale loses a
+ * few bytes at every call, and numbers are many. */
+static locale_t point_locale(void) {
+    static _Atomic(locale_t) made;
+    locale_t c = atomic_load(&made);
+    if (c) return c;
+    locale_t fresh = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (atomic_compare_exchange_strong(&made, &c, fresh)) return fresh;
+    if (fresh) freelocale(fresh); /* another thread was faster */
+    return c;
+}
+
 bl_point bl_point_begin(void) {
-    bl_point p = {newlocale(LC_ALL_MASK, "C", (locale_t)0), (locale_t)0};
-    if (p.c) p.before = uselocale(p.c);
-    return p;
+    locale_t c = point_locale();
+    return (bl_point){c ? uselocale(c) : (locale_t)0};
 }
 
 void bl_point_end(bl_point p) {
-    if (!p.c) return;
-    uselocale(p.before);
-    freelocale(p.c);
+    if (p.before) uselocale(p.before);
 }
 
 double bl_real_parse(const char *text, char **end) {

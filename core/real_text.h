@@ -15,7 +15,7 @@ void bl_real_format(double v, char out[BL_REAL_TEXT_MAX]);
 
 /* Between begin and end printf and scanf of this thread write and read numbers with a point. */
 typedef struct bl_point {
-    locale_t c, before;
+    locale_t before;
 } bl_point;
 bl_point bl_point_begin(void);
 void bl_point_end(bl_point p);
