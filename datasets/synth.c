@@ -19,8 +19,10 @@ static const char *const lookalike_names[] = {"apart", "together", NULL};
 static const bl_field fields[] = {
     {FIELD(width), "128", 32, 4096, NULL, "px", "Image width.", NULL},
     {FIELD(height), "128", 32, 4096, NULL, "px", "Image height.", NULL},
-    {FIELD(classes), "12", 2, BL_SYNTH_MAX_CLASSES, NULL, NULL,
-     "Classes, an even number: look-alike families of two.", NULL},
+    {FIELD(classes), "12", 2, BL_SYNTH_MAX_CLASSES, NULL, NULL, "Classes, an even number.", NULL},
+    {FIELD(pairs), "-1", -1, BL_SYNTH_MAX_CLASSES / 2, NULL, NULL,
+     "Pairs of look-alikes among the classes; the others look alike none. -1 = all are in pairs.",
+     NULL},
     {FIELD(labelled), "200", 1, 1e6, NULL, "images", "Labelled training images.", NULL},
     {FIELD(unlabelled), "1800", 0, 1e6, NULL, "images", "Unlabelled training images.", NULL},
     {FIELD(test), "400", 0, 1e6, NULL, "images", "Test images, class-balanced.", NULL},
@@ -89,6 +91,10 @@ int bl_synth_rank(const bl_synth_config *cfg, int c) {
         return 2 * (family % 2 ? (families + 1) / 2 + family / 2 : family / 2) + c % 2;
     int second = (c % 2) ^ (family & 1);
     return family + (second ? families : 0);
+}
+
+static int kind_of(const bl_synth_config *cfg, int c) {
+    return bl_synth_shape_kind(c, bl_synth_pairs(cfg));
 }
 
 static uint64_t scene_key(const image_set *s, int64_t image) {
@@ -310,7 +316,8 @@ static bl_status write_annotations(const bl_synth_config *cfg, const image_set *
     fprintf(f, "],\n\"categories\": [");
     for (int c = 0; c < cfg->classes; c++)
         fprintf(f, "%s\n{\"id\": %d, \"name\": \"%s\", \"supercategory\": \"%s\"}", c ? "," : "",
-                c + 1, bl_synth_shape_name(c), bl_synth_shape_family(c));
+                c + 1, bl_synth_shape_name(kind_of(cfg, c)),
+                bl_synth_shape_family(kind_of(cfg, c)));
     fprintf(f, "]}\n");
     if (fclose(f) != 0) {
         free(text);
@@ -335,8 +342,10 @@ static bl_status write_summary(const bl_synth_config *cfg, const image_set *sets
     for (int c = 0; c < n; c++) {
         struct json_object *row = json_object_new_object();
         json_object_object_add(row, "id", json_object_new_int(c + 1));
-        json_object_object_add(row, "name", json_object_new_string(bl_synth_shape_name(c)));
-        json_object_object_add(row, "family", json_object_new_string(bl_synth_shape_family(c)));
+        json_object_object_add(row, "name",
+                               json_object_new_string(bl_synth_shape_name(kind_of(cfg, c))));
+        json_object_object_add(row, "family",
+                               json_object_new_string(bl_synth_shape_family(kind_of(cfg, c))));
         json_object_object_add(row, "rank", json_object_new_int(bl_synth_rank(cfg, c)));
         json_object_object_add(row, "group", json_object_new_string(group_name(cfg, c)));
         for (int k = 0; k < 3; k++)
@@ -369,6 +378,13 @@ static bl_status check_config(const bl_synth_config *cfg) {
     if (cfg->classes % 2 || cfg->classes < 2 || cfg->classes > BL_SYNTH_MAX_CLASSES)
         return bl_fail(BL_ECONFIG, "synth.classes: %lld is not an even number in 2..%d",
                        (long long)cfg->classes, BL_SYNTH_MAX_CLASSES);
+    int pairs = bl_synth_pairs(cfg), alone = (int)cfg->classes - 2 * pairs;
+    int shapes = BL_SYNTH_BOLT / 2 - pairs + BL_SYNTH_KINDS - BL_SYNTH_BOLT;
+    if (alone < 0 || alone > shapes)
+        return bl_fail(BL_ECONFIG,
+                       "synth.pairs: %d pairs do not fit %lld classes (at most %lld pairs, and at "
+                       "most %d shapes without their look-alike)",
+                       pairs, (long long)cfg->classes, (long long)cfg->classes / 2, shapes);
     if (cfg->objects_min > cfg->objects_max || cfg->objects_max > BL_SYNTH_MAX_OBJECTS)
         return bl_fail(
             BL_ECONFIG, "synth.objects_min: %lld must be at most objects_max = %lld (at most %d)",

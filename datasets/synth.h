@@ -22,7 +22,8 @@ typedef enum bl_lookalikes {
 /* Settings (section "synth"). */
 typedef struct bl_synth_config {
     int64_t width, height; /* px */
-    int64_t classes;       /* even, 2..16; families of two in the order of synth_shapes.h */
+    int64_t classes;       /* even, 2..16 */
+    int64_t pairs;         /* families of two look-alikes among them; -1 = all classes in pairs */
     int64_t labelled, unlabelled, test; /* images */
     double imbalance; /* frequency of the most common class over the rarest, labelled set */
     double unlabelled_imbalance;      /* the same for the unlabelled set; 0 = as the labelled set */
@@ -40,6 +41,11 @@ typedef struct bl_synth_config {
     int64_t seed;
 } bl_synth_config;
 extern const bl_schema bl_synth_schema;
+
+/* Pairs of look-alikes: `pairs` with -1 resolved. */
+static inline int bl_synth_pairs(const bl_synth_config *cfg) {
+    return (int)(cfg->pairs < 0 ? cfg->classes / 2 : cfg->pairs);
+}
 
 /* Called from the caller's thread, now and then, with the images done so far. */
 typedef void (*bl_synth_progress)(void *arg, int64_t done, int64_t total);

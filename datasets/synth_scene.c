@@ -102,7 +102,8 @@ bl_status bl_synth_scene_place(const bl_synth_config *cfg, uint64_t key, const i
         bl_rng rng = bl_rng_make((uint64_t)cfg->seed, bl_rng_key(key, STREAM_OBJECT, (uint64_t)i));
         bool over = bl_rng_uniform(&rng) < (float)cfg->occlusion;
         bl_synth_object o = {.category = categories[i]};
-        o.shape = bl_synth_shape_make((bl_synth_kind)categories[i], &rng);
+        o.shape =
+            bl_synth_shape_make(bl_synth_shape_kind(categories[i], bl_synth_pairs(cfg)), &rng);
         for (int attempt = 0; attempt < TRIES; attempt++) {
             draw_pose(cfg, out, over, attempt, &rng, &o);
             if (!rasterise(cfg, &o, mask)) continue;

@@ -3,13 +3,14 @@
 #include <math.h>
 #include <stdbool.h>
 
-static const char *const names[BL_SYNTH_MAX_CLASSES][2] = {
+static const char *const names[BL_SYNTH_KINDS][2] = {
     {"disc", "round"},        {"notched_disc", "round"}, {"ring", "ring"},
     {"broken_ring", "ring"},  {"square", "square"},      {"clipped_square", "square"},
     {"triangle", "triangle"}, {"arrowhead", "triangle"}, {"star5", "star"},
     {"star6", "star"},        {"plus", "cross"},         {"tee", "cross"},
     {"frame", "frame"},       {"open_frame", "frame"},   {"crescent", "moon"},
-    {"half_disc", "moon"},
+    {"half_disc", "moon"},    {"bolt", "bolt"},          {"hourglass", "hourglass"},
+    {"aitch", "aitch"},       {"arrow", "arrow"},
 };
 
 const char *bl_synth_shape_name(int kind) {
@@ -18,6 +19,21 @@ const char *bl_synth_shape_name(int kind) {
 
 const char *bl_synth_shape_family(int kind) {
     return names[kind][1];
+}
+
+/* Shapes that stand alone, the most distinct first. */
+enum { ALONE = 12 };
+static const bl_synth_kind alone[ALONE] = {BL_SYNTH_SQUARE,    BL_SYNTH_STAR5, BL_SYNTH_PLUS,
+                                           BL_SYNTH_BOLT,      BL_SYNTH_FRAME, BL_SYNTH_AITCH,
+                                           BL_SYNTH_HOURGLASS, BL_SYNTH_ARROW, BL_SYNTH_TRIANGLE,
+                                           BL_SYNTH_CRESCENT,  BL_SYNTH_DISC,  BL_SYNTH_RING};
+
+bl_synth_kind bl_synth_shape_kind(int c, int pairs) {
+    if (c < 2 * pairs) return (bl_synth_kind)c;
+    int skip = c - 2 * pairs;
+    for (int i = 0; i < ALONE; i++)
+        if ((int)alone[i] >= 2 * pairs && skip-- == 0) return alone[i];
+    return BL_SYNTH_KINDS;
 }
 
 /* Plain comparisons: fminf and fmaxf are library calls, for the sake of NaN. */
@@ -89,6 +105,31 @@ bl_synth_shape bl_synth_shape_make(bl_synth_kind kind, bl_rng *rng) {
         float w = b - 2 * s.stroke;
         vertex(&s, -b, -b), vertex(&s, -w, -b), vertex(&s, -w, w), vertex(&s, w, w);
         vertex(&s, w, -b), vertex(&s, b, -b), vertex(&s, b, b), vertex(&s, -b, b);
+        break;
+    }
+    case BL_SYNTH_BOLT:
+        vertex(&s, 0.30f, -1), vertex(&s, -0.65f, 0.14f), vertex(&s, -0.08f, 0.14f);
+        vertex(&s, -0.30f, 1), vertex(&s, 0.65f, -0.14f), vertex(&s, 0.08f, -0.14f);
+        break;
+    case BL_SYNTH_HOURGLASS: {
+        float w = 0.12f + 0.10f * u;
+        vertex(&s, -0.8f, -0.95f), vertex(&s, 0.8f, -0.95f), vertex(&s, w, 0);
+        vertex(&s, 0.8f, 0.95f), vertex(&s, -0.8f, 0.95f), vertex(&s, -w, 0);
+        break;
+    }
+    case BL_SYNTH_AITCH: {
+        float in = 0.78f - 2 * s.stroke, h = 0.16f + 0.08f * t;
+        vertex(&s, -0.78f, -0.95f), vertex(&s, -in, -0.95f), vertex(&s, -in, -h);
+        vertex(&s, in, -h), vertex(&s, in, -0.95f), vertex(&s, 0.78f, -0.95f);
+        vertex(&s, 0.78f, 0.95f), vertex(&s, in, 0.95f), vertex(&s, in, h);
+        vertex(&s, -in, h), vertex(&s, -in, 0.95f), vertex(&s, -0.78f, 0.95f);
+        break;
+    }
+    case BL_SYNTH_ARROW: {
+        float h = 0.20f + 0.10f * u;
+        vertex(&s, -0.97f, -h), vertex(&s, 0.08f, -h), vertex(&s, 0.08f, -0.72f);
+        vertex(&s, 0.97f, 0), vertex(&s, 0.08f, 0.72f), vertex(&s, 0.08f, h);
+        vertex(&s, -0.97f, h);
         break;
     }
     default:

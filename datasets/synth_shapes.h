@@ -27,7 +27,12 @@ typedef enum bl_synth_kind {
     BL_SYNTH_FRAME,
     BL_SYNTH_OPEN_FRAME,
     BL_SYNTH_CRESCENT,
-    BL_SYNTH_HALF_DISC
+    BL_SYNTH_HALF_DISC,
+    BL_SYNTH_BOLT, /* from here on shapes without a look-alike */
+    BL_SYNTH_HOURGLASS,
+    BL_SYNTH_AITCH,
+    BL_SYNTH_ARROW,
+    BL_SYNTH_KINDS
 } bl_synth_kind;
 
 /* One instance's proportions. */
@@ -43,6 +48,10 @@ typedef struct bl_synth_shape {
 /* "disc", "notched_disc", ... and the family, "round", "ring", "square", ... */
 const char *bl_synth_shape_name(int kind);
 const char *bl_synth_shape_family(int kind);
+
+/* The kind of class c when the first `pairs` families take part with both shapes (classes 2f and
+ * 2f + 1) and the other classes stand alone: shapes whose look-alike is not there. */
+bl_synth_kind bl_synth_shape_kind(int c, int pairs);
 
 bl_synth_shape bl_synth_shape_make(bl_synth_kind kind, bl_rng *rng);
 

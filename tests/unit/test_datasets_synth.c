@@ -9,6 +9,7 @@
 #include "datasets/dataset.h"
 #include "datasets/image.h"
 #include "datasets/synth.h"
+#include "datasets/synth_shapes.h"
 #include "tests/check.h"
 
 static bl_arena *arena;
@@ -150,11 +151,53 @@ static void test_ranks(void) {
         }
 }
 
+/* No shape twice; the shapes beyond the pairs have no look-alike among the others. */
+static void test_pairs(void) {
+    for (int pairs = 0; pairs <= 6; pairs++) {
+        int seen[BL_SYNTH_KINDS] = {0}, n = 12;
+        for (int c = 0; c < n; c++) {
+            bl_synth_kind kind = bl_synth_shape_kind(c, pairs);
+            CHECK(kind < BL_SYNTH_KINDS);
+            CHECK_EQ(++seen[kind], 1);
+            if (c < 2 * pairs) CHECK_EQ((int)kind, c);
+        }
+        for (int c = 2 * pairs; c < n; c++)
+            for (int d = 0; d < c; d++)
+                CHECK(strcmp(bl_synth_shape_family(bl_synth_shape_kind(c, pairs)),
+                             bl_synth_shape_family(bl_synth_shape_kind(d, pairs))) != 0);
+    }
+}
+
+/* Every shape has extent, and an inside and an outside. */
+static void test_shapes(void) {
+    for (int kind = 0; kind < BL_SYNTH_KINDS; kind++) {
+        bl_rng r = bl_rng_make(1, (uint64_t)kind);
+        bl_synth_shape s = bl_synth_shape_make((bl_synth_kind)kind, &r);
+        int inside = 0;
+        float reach = 0;
+        for (int i = 0; i < 100; i++)
+            for (int j = 0; j < 100; j++) {
+                float x = -1.2f + 0.024f * (float)i, y = -1.2f + 0.024f * (float)j;
+                if (bl_synth_shape_distance(&s, x, y) >= 0) continue;
+                inside++;
+                reach = fmaxf(reach, hypotf(x, y));
+            }
+        CHECK(inside > 800 && inside < 6000);
+        CHECK(reach > 0.9f && reach < 1.3f);
+    }
+}
+
 static void test_bad_settings(void) {
     char *dir = fresh_dir();
     bl_synth_config cfg = config(NULL, 0);
     cfg.classes = 7;
     CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.classes: 7");
+    cfg = config(NULL, 0);
+    cfg.pairs = 7;
+    CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.pairs: 7");
+    cfg = config(NULL, 0);
+    cfg.classes = 14, cfg.pairs = 1;
+    CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.pairs: 1");
     cfg = config(NULL, 0);
     cfg.size_max = 60;
     CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.size_max");
@@ -172,6 +215,8 @@ static void test_bad_settings(void) {
 int main(void) {
     arena = bl_arena_create(0);
     test_ranks();
+    test_pairs();
+    test_shapes();
     test_deterministic();
     test_contents();
     test_bad_settings();
