@@ -6,6 +6,7 @@
 
 #include "balance/class_weights.h"
 #include "balance/gradient_matrix.h"
+#include "balance/prior_cap.h"
 #include "balance/repeat_factor.h"
 #include "balance/resampling.h"
 #include "balance/thresholds.h"
@@ -17,6 +18,7 @@ struct bl_balancer {
     bl_gradient_matrix *matrix;
     bl_class_weights *weights;
     bl_thresholds *thresholds;
+    bl_prior_cap *cap; /* NULL: none */
     bl_crs_pool *pool; /* NULL without CrS */
     double *theta;     /* [classes] of this iteration */
     double *matrix_scratch;
@@ -67,6 +69,19 @@ static bl_status count_labelled(bl_balancer *b, const bl_dataset *d) {
     return status;
 }
 
+/* How often a labelled image holds each class, times the cap; a class without labels counts as one
+ * instance, else it could never be labelled. */
+static bl_status create_cap(bl_balancer *b, const bl_dataset *d) {
+    double *expected = calloc((size_t)b->classes, sizeof *expected);
+    if (!expected) return bl_fail(BL_ENOMEM, "out of memory for class balancing");
+    for (int64_t a = 0; a < d->n_anns; a++) expected[d->anns[a].category] += !d->anns[a].iscrowd;
+    for (int32_t c = 0; c < b->classes; c++)
+        expected[c] = b->cfg.gbt.prior_cap * fmax(expected[c], 1) / fmax(d->n_images, 1);
+    bl_status status = bl_prior_cap_create(b->classes, expected, b->cfg.gbt.cap_window, &b->cap);
+    free(expected);
+    return status;
+}
+
 bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes,
                              const bl_learner_env *env, bl_balancer **out) {
     bl_balancer *b = calloc(1, sizeof *b);
@@ -96,6 +111,7 @@ bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes,
     for (int32_t c = 0; c < n_classes; c++) b->theta[c] = tc.base;
 
     BL_TRY_DONE(count_labelled(b, env->labelled));
+    if (cfg->gbt.prior_cap > 0) BL_TRY_DONE(create_cap(b, env->labelled));
     if (cfg->crs.enabled && env->unlabelled) {
         b->n_unlabelled = env->unlabelled->n_images;
         bl_crs_config cc = {.n_classes = n_classes,
@@ -118,6 +134,7 @@ void bl_balancer_destroy(bl_balancer *b) {
     bl_gradient_matrix_destroy(b->matrix);
     bl_class_weights_destroy(b->weights);
     bl_thresholds_destroy(b->thresholds);
+    bl_prior_cap_destroy(b->cap);
     bl_crs_destroy(b->pool);
     free(b->theta), free(b->matrix_scratch);
     free(b->labelled_copies), free(b->unlabelled_copies), free(b->labelled_counts);
@@ -159,6 +176,7 @@ bl_status bl_balancer_step(bl_balancer *b, double lr) {
 bl_status bl_balancer_detections(bl_balancer *b, int64_t t, int32_t image, const int32_t *label,
                                  const float *score, int32_t n) {
     BL_TRY(bl_thresholds_observe(b->thresholds, label, score, n));
+    if (b->cap) BL_TRY(bl_prior_cap_observe(b->cap, label, score, n));
     if (!b->pool) return BL_OK;
     return bl_crs_record(b->pool, t, image, label, score, n, b->theta);
 }
@@ -169,7 +187,9 @@ double bl_balancer_threshold(const bl_balancer *b, int32_t cls) {
 
 bl_status bl_balancer_begin(bl_balancer *b, int64_t t) {
     if (b->pool && bl_crs_save_due(b->pool, t)) bl_crs_save(b->pool, t);
-    return bl_thresholds_get(b->thresholds, bl_class_weights_values(b->weights), t, b->theta);
+    BL_TRY(bl_thresholds_get(b->thresholds, bl_class_weights_values(b->weights), t, b->theta));
+    if (b->cap && t >= b->cfg.gbt.warmup) bl_prior_cap_raise(b->cap, b->theta);
+    return BL_OK;
 }
 
 /* The rebuild reads the pool as saved before this iteration, so it comes before bl_balancer_begin.
@@ -236,6 +256,10 @@ bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out,
     BL_TRY(bl_state_put(arena, "class_weights", v, len, out, cap, n));
     v = bl_thresholds_state(b->thresholds, &len);
     BL_TRY(bl_state_put(arena, "thresholds", v, len, out, cap, n));
+    if (b->cap) {
+        v = bl_prior_cap_state(b->cap, &len);
+        BL_TRY(bl_state_put(arena, "prior_cap", v, len, out, cap, n));
+    }
     if (!b->pool) return BL_OK;
     len = bl_crs_pack(b->pool, NULL);
     double *packed = BL_NEW_ARRAY(arena, double, len);
@@ -258,6 +282,10 @@ bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n) {
     BL_TRY(bl_state_get(in, n, "class_weights", to, len));
     to = bl_thresholds_state(b->thresholds, &len);
     BL_TRY(bl_state_get(in, n, "thresholds", to, len));
+    if (b->cap) {
+        to = bl_prior_cap_state(b->cap, &len);
+        BL_TRY(bl_state_get(in, n, "prior_cap", to, len));
+    }
     if (!b->pool) return BL_OK;
     const double *v;
     BL_TRY(bl_state_find(in, n, "crs_pool", &v, &len));

@@ -6,6 +6,7 @@
 
 #include "balance/class_weights.h"
 #include "balance/gradient_matrix.h"
+#include "balance/prior_cap.h"
 #include "balance/thresholds.h"
 #include "ssl/class_method.h"
 
@@ -31,6 +32,7 @@ typedef struct {
     bl_gradient_matrix *matrix;
     bl_class_weights *weights;
     bl_thresholds *thresholds;
+    bl_prior_cap *cap;       /* NULL: none */
     double *theta, *scratch; /* [K], [K*K] */
     float *factor;           /* [largest branch of a step] */
 } gradient_balance;
@@ -38,7 +40,9 @@ typedef struct {
 static bl_status before_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     gradient_balance *g = (gradient_balance *)p;
-    return bl_thresholds_get(g->thresholds, bl_class_weights_values(g->weights), t, g->theta);
+    BL_TRY(bl_thresholds_get(g->thresholds, bl_class_weights_values(g->weights), t, g->theta));
+    if (g->cap && t >= g->cfg->gbt.warmup) bl_prior_cap_raise(g->cap, g->theta);
+    return BL_OK;
 }
 
 static bl_status weigh(gradient_balance *g, const int32_t *label, int32_t n, double beta,
@@ -61,7 +65,9 @@ static bl_status select_labels(bl_class_plugin *p, bl_class_step *s, bl_class_ps
     if (q->head != 0) return BL_OK;
     for (int32_t i = 0; i < q->n; i++) g->factor[i] = (float)q->confidence[i];
     BL_TRY(bl_thresholds_observe(g->thresholds, q->label, g->factor, q->n));
-    if (g->cfg->gbt.mode != BL_THRESHOLD_FIXED)
+    for (int32_t i = 0; g->cap && i < q->n; i++)
+        BL_TRY(bl_prior_cap_observe(g->cap, q->label + i, g->factor + i, 1));
+    if (g->cfg->gbt.mode != BL_THRESHOLD_FIXED || g->cap)
         for (int32_t i = 0; i < q->n; i++) q->weight[i] = q->confidence[i] >= g->theta[q->label[i]];
     return weigh(g, q->label, q->n, 1, q->weight);
 }
@@ -113,7 +119,10 @@ static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, 
     v = bl_class_weights_state(g->weights, &len);
     BL_TRY(bl_state_put(arena, "gb.weights", v, len, out, cap, n));
     v = bl_thresholds_state(g->thresholds, &len);
-    return bl_state_put(arena, "gb.thresholds", v, len, out, cap, n);
+    BL_TRY(bl_state_put(arena, "gb.thresholds", v, len, out, cap, n));
+    if (!g->cap) return BL_OK;
+    v = bl_prior_cap_state(g->cap, &len);
+    return bl_state_put(arena, "gb.prior_cap", v, len, out, cap, n);
 }
 
 static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
@@ -124,7 +133,10 @@ static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
     v = bl_class_weights_state(g->weights, &len);
     BL_TRY(bl_state_get(in, n, "gb.weights", v, len));
     v = bl_thresholds_state(g->thresholds, &len);
-    return bl_state_get(in, n, "gb.thresholds", v, len);
+    BL_TRY(bl_state_get(in, n, "gb.thresholds", v, len));
+    if (!g->cap) return BL_OK;
+    v = bl_prior_cap_state(g->cap, &len);
+    return bl_state_get(in, n, "gb.prior_cap", v, len);
 }
 
 static void destroy(bl_class_plugin *p) {
@@ -132,6 +144,7 @@ static void destroy(bl_class_plugin *p) {
     bl_gradient_matrix_destroy(g->matrix);
     bl_class_weights_destroy(g->weights);
     bl_thresholds_destroy(g->thresholds);
+    bl_prior_cap_destroy(g->cap);
     free(g->theta), free(g->scratch), free(g->factor);
     free(g);
 }
@@ -176,6 +189,10 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     tc.base = c->base, tc.low = c->gbt.lower, tc.high = c->gbt.upper;
     BL_TRY_DONE(bl_thresholds_create(&tc, &g->thresholds));
     for (int32_t i = 0; i < k; i++) g->theta[i] = tc.base;
+    if (c->gbt.prior_cap > 0) {
+        for (int32_t i = 0; i < k; i++) g->scratch[i] = c->gbt.prior_cap * w->prior[i];
+        BL_TRY_DONE(bl_prior_cap_create(k, g->scratch, c->gbt.cap_window, &g->cap));
+    }
     *out = &g->base;
 done:
     if (status != BL_OK) destroy(&g->base);

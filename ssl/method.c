@@ -62,20 +62,24 @@ const bl_schema bl_gbr_schema = {"method.gbr", "Gradient-based reweighting (GbR)
 
 static const char *const gbt_modes[] = {"fixed", "w_only", "code", NULL};
 #define STRUCT bl_gbt_section
-static const bl_field gbt_fields[] = {{"mode", BL_T_ENUM, AT(mode), "\"fixed\"", 0, 0, gbt_modes,
-                                       NULL,
-                                       "fixed: the base threshold for every class (detection: "
-                                       "teacher.cls_score; classification: gb.base); w_only: base "
-                                       "/ weight; code: also follows the mean teacher score of the "
-                                       "class.",
-                                       NULL},
-                                      {"warmup", BL_T_INT, AT(warmup), "12000", 0, 1e9, NULL,
-                                       "iterations", "Iterations with the fixed threshold.", NULL},
-                                      {"lower", BL_T_REAL, AT(lower), "0.5", 0, 1, NULL, NULL,
-                                       "Lower bound of a class's threshold.", NULL},
-                                      {"upper", BL_T_REAL, AT(upper), "0.9", 0, 1, NULL, NULL,
-                                       "Upper bound of a class's threshold.", NULL},
-                                      {0}};
+static const bl_field gbt_fields[] = {
+    {"mode", BL_T_ENUM, AT(mode), "\"fixed\"", 0, 0, gbt_modes, NULL,
+     "fixed: the base threshold for every class (detection: teacher.cls_score; classification: "
+     "gb.base); w_only: base / weight; code: also follows the mean teacher score of the class.",
+     NULL},
+    {"warmup", BL_T_INT, AT(warmup), "12000", 0, 1e9, NULL, "iterations",
+     "Iterations with the fixed threshold.", NULL},
+    {"lower", BL_T_REAL, AT(lower), "0.5", 0, 1, NULL, NULL, "Lower bound of a class's threshold.",
+     NULL},
+    {"upper", BL_T_REAL, AT(upper), "0.9", 0, 1, NULL, NULL, "Upper bound of a class's threshold.",
+     NULL},
+    {"prior_cap", BL_T_REAL, AT(prior_cap), "0", 0, 1000, NULL, NULL,
+     "Raises a class's threshold, also above upper, so that it gets at most so many times the "
+     "pseudo-labels an image that it has labels in a labelled image; 0 = no limit.",
+     NULL},
+    {"cap_window", BL_T_INT, AT(cap_window), "1000", 1, 1e9, NULL, "images",
+     "Unlabelled images over which pseudo-labels are counted for prior_cap.", NULL},
+    {0}};
 const bl_schema bl_gbt_schema = {"method.gbt", "Gradient-based thresholds (GbT).",
                                  sizeof(bl_gbt_section), gbt_fields};
 #undef STRUCT

@@ -36,6 +36,8 @@ typedef struct bl_gbt_section { /* gradient-based thresholds */
     int32_t mode;               /* fixed, w_only, code */
     int64_t warmup;
     double lower, upper;
+    double prior_cap;   /* labels a class may get, as a multiple of the labelled prior; 0 = any */
+    int64_t cap_window; /* unlabelled images over which they are counted */
 } bl_gbt_section;
 
 typedef struct bl_crs_section { /* class-rebalancing sampling of unlabelled images */

@@ -6,7 +6,9 @@
 #include "balance/hardness.h"
 #include "balance/label_blend.h"
 #include "balance/label_counts.h"
+#include "balance/prior_cap.h"
 #include "balance/simplex.h"
+#include "core/rng.h"
 #include "tests/check.h"
 
 static void check3(const double *got, double a, double b, double c, double tol) {
@@ -202,6 +204,72 @@ static void test_balance_mask(void) {
     CHECK(!a[0] && !a[1]);
 }
 
+/* Against a direct sum over the images, each with its weight. */
+static void test_prior_cap(void) {
+    enum { K = 3, IMAGES = 400, WINDOW = 50 };
+    const double expected[K] = {1.2, 0.1, 0.4};
+    static int32_t label[IMAGES][4];
+    static float score[IMAGES][4];
+    static int count[IMAGES];
+    bl_prior_cap *p;
+    CHECK_OK(bl_prior_cap_create(K, expected, WINDOW, &p));
+    double theta[K] = {0.5, 0.5, 0.5};
+    bl_prior_cap_raise(p, theta); /* nothing seen */
+    for (int c = 0; c < K; c++) CHECK_NEAR(theta[c], 0.5, 0);
+    bl_rng r = bl_rng_make(5, 1);
+    for (int i = 0; i < IMAGES; i++) {
+        count[i] = (int)bl_rng_below(&r, 5);
+        for (int j = 0; j < count[i]; j++) {
+            label[i][j] = (int32_t)bl_rng_below(&r, K);
+            score[i][j] = bl_rng_uniform(&r);
+        }
+        CHECK_OK(bl_prior_cap_observe(p, label[i], score[i], count[i]));
+    }
+    for (int c = 0; c < K; c++) theta[c] = 0;
+    bl_prior_cap_raise(p, theta);
+    for (int c = 0; c < K; c++) {
+        double want = 1;
+        for (int bin = BL_PRIOR_CAP_BINS - 1; bin >= 0; bin--) {
+            double edge = bin / (double)BL_PRIOR_CAP_BINS, above = 0, total = 0;
+            for (int i = 0; i < IMAGES; i++) {
+                double weight = pow(1 - 1.0 / WINDOW, IMAGES - 1 - i);
+                total += weight;
+                for (int j = 0; j < count[i]; j++)
+                    above += weight * (label[i][j] == c && (int)(score[i][j] * 100.0f) >= bin);
+            }
+            if (above > expected[c] * total) break;
+            want = edge;
+        }
+        CHECK_NEAR(theta[c], want, 1e-12);
+    }
+    CHECK(theta[1] > theta[2] && theta[2] > theta[0]);
+    double higher[K] = {0.99, 1, 0.99};
+    bl_prior_cap_raise(p, higher); /* never lowers */
+    CHECK(higher[0] >= 0.99 && higher[1] >= 1 && higher[2] >= 0.99);
+
+    /* A long stream of one sure class: no number overflows, the limit holds. */
+    const int32_t one = 1;
+    const float sure = 1;
+    for (int i = 0; i < 200000; i++) CHECK_OK(bl_prior_cap_observe(p, &one, &sure, 1));
+    theta[0] = theta[1] = 0;
+    bl_prior_cap_raise(p, theta);
+    CHECK_NEAR(theta[0], 0, 0);
+    CHECK_NEAR(theta[1], 1, 0);
+    int64_t n;
+    const double *state = bl_prior_cap_state(p, &n);
+    CHECK_EQ(n, 2 + K * BL_PRIOR_CAP_BINS);
+    for (int64_t i = 0; i < n; i++) CHECK(isfinite(state[i]));
+
+    const int32_t bad = K;
+    const float nan = NAN;
+    CHECK_FAILS(bl_prior_cap_observe(p, &bad, &sure, 1), BL_EINVAL, "class 3 of 3");
+    CHECK_FAILS(bl_prior_cap_observe(p, &one, &nan, 1), BL_EINVAL, "score");
+    bl_prior_cap_destroy(p);
+    const double none[K] = {1, 0, 1};
+    CHECK_FAILS(bl_prior_cap_create(K, none, WINDOW, &p), BL_EINVAL, "class 1");
+    CHECK_FAILS(bl_prior_cap_create(K, expected, 0, &p), BL_EINVAL, "window");
+}
+
 static void test_centre(void) {
     bl_centre *c;
     int64_t n;
@@ -230,5 +298,6 @@ int main(void) {
     test_hardness();
     test_balance_mask();
     test_centre();
+    test_prior_cap();
     return 0;
 }

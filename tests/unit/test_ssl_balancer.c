@@ -231,6 +231,10 @@ static void test_iterations(void) {
 /* ---- thresholds
  * ---------------------------------------------------------------------------------------------- */
 
+static bool forty_and_three(int32_t i, int32_t c) {
+    return c == 0 ? i < 40 : i >= 97;
+}
+
 static void test_thresholds(void) {
     bl_dataset *d = make_dataset(2, 4, none);
     const char *const fixed[] = {"teacher.cls_score=0.8", "gbt.mode=fixed", "gbt.warmup=0", NULL};
@@ -263,6 +267,24 @@ static void test_thresholds(void) {
     CHECK_NEAR(bl_balancer_threshold(b, 1), 0.9 * 0.75 / ((0.75 + 1.4) / 2), 1e-7);
     bl_balancer_destroy(b);
 
+    /* Raised, above the upper bound too, for a class labelled more often than it is expected. */
+    const char *const capped[] = {"gbt.mode=fixed", "gbt.warmup=5", "gbt.prior_cap=1.5", NULL};
+    c = method_config(arena, capped);
+    bl_dataset *some = make_dataset(2, 100, forty_and_three);
+    b = make(&c, 100, some, NULL);
+    const int32_t both[] = {0, 1};
+    const float sure[] = {.97f, .97f};
+    for (int64_t t = 0; t < 20; t++) {
+        CHECK_OK(bl_balancer_begin(b, t));
+        CHECK_NEAR(bl_balancer_threshold(b, 0), 0.9, 0);
+        CHECK_NEAR(bl_balancer_threshold(b, 1), t < 5 ? 0.9 : 0.98, 1e-12);
+        /* Every second image has one of each: 0.5 an image; 0.6 and 0.045 are allowed. */
+        CHECK_OK(bl_balancer_detections(b, t, 0, both, sure, 2));
+        CHECK_OK(bl_balancer_detections(b, t, 1, both, sure, 0));
+    }
+    bl_balancer_destroy(b);
+    bl_dataset_free(some);
+
     /* By the class weights alone. */
     const char *const w_only[] = {"focal=1",      "gbt.mode=w_only", "gbt.warmup=0",
                                   "gbr.warmup=0", "gbr.direct=true", NULL};
@@ -283,10 +305,6 @@ static void test_thresholds(void) {
 /* ---- repeats
  * ---------------------------------------------------------------------------------------------------
  */
-
-static bool forty_and_three(int32_t i, int32_t c) {
-    return c == 0 ? i < 40 : i >= 97;
-}
 
 /* 100 labelled images, 40 with class 0, 3 with class 1; thresholds 0.9 and 0.5. Image 0 holds (0,
  * 0.95) and (1, 0.85), image 1 (1, 0.55), image 2 nothing: copies 2, 1, 1 at lambda 0.5 and 1, 1, 1
@@ -397,6 +415,8 @@ static const char *const everything[] = {"focal=1",
                                          "gbt.mode=code",
                                          "gbt.warmup=2",
                                          "gbt.lower=0.1",
+                                         "gbt.prior_cap=30",
+                                         "gbt.cap_window=20",
                                          "crs.enabled=true",
                                          "crs.alpha=1",
                                          "crs.warmup=2",
