@@ -78,11 +78,7 @@ static const bl_class_hooks hooks = {.name = "abc", .losses = losses, .destroy =
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)cfg;
-    if (!n->unlabelled || n->strong < 1) {
-        return bl_fail(BL_ECONFIG, "method.plugins: abc learns from weak and strong views of "
-                                   "unlabelled images; the base learner (method.name) makes none: "
-                                   "use fixmatch");
-    }
+    BL_TRY(bl_class_need_unlabelled(n, "abc"));
     return bl_class_need_head(
         n, &(bl_head_spec){.name = BL_ABC_HEAD, .kind = BL_HEAD_LINEAR, .out = classes});
 }

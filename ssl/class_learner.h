@@ -45,6 +45,9 @@ typedef struct bl_class_needs {
 
 /* Adds a head for `classes` outputs (or a projection) unless one of that name exists. */
 bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec);
+/* BL_ECONFIG, naming the plug-in, unless weak and strong views of unlabelled images are asked for.
+ */
+bl_status bl_class_need_unlabelled(const bl_class_needs *n, const char *plugin);
 
 /* ---- the run, as plug-ins see it
  * ------------------------------------------------------------------------ */

@@ -14,6 +14,10 @@ static const bl_class_plugin_type *const types[] = {
     &bl_daso_plugin,
     &bl_semi_plugin,
     &bl_bacon_plugin,
+    &bl_flexmatch_plugin,
+    &bl_freematch_plugin,
+    &bl_softmatch_plugin,
+    &bl_darp_plugin,
     &bl_rotation_plugin,
     &bl_moco_plugin,
 };
@@ -40,7 +44,9 @@ static const bl_field fields[] = {
     {"name", BL_T_STRING, AT(name), "\"supervised\"", 0, 0, NULL, NULL,
      "The base learner: supervised, fixmatch; rotation and moco pre-train without labels.", NULL},
     {"plugins", BL_T_STRINGS, AT(plugins), "[]", 0, 0, NULL, NULL,
-     "What is added to it, in order: la, da, gb, abc, daso, semi, bacon.", NULL},
+     "What is added to it, in order: la, da, gb, abc, daso, semi, bacon, flexmatch, "
+     "freematch, softmatch, darp.",
+     NULL},
     {"epoch", BL_T_INT, AT(epoch), "500", 1, 1e9, NULL, "iterations",
      "Length of a nominal epoch, for schedules and samplers that count in epochs.", NULL},
     {"pseudo_labels", BL_T_STRING, AT(pseudo_labels), "\"\"", 0, 0, NULL, NULL,
@@ -59,6 +65,10 @@ static const bl_field fields[] = {
     {"daso", BL_T_SECTION, AT(daso), NULL, 0, 0, NULL, NULL, "", &bl_daso_schema},
     {"semi", BL_T_SECTION, AT(semi), NULL, 0, 0, NULL, NULL, "", &bl_semi_schema},
     {"bacon", BL_T_SECTION, AT(bacon), NULL, 0, 0, NULL, NULL, "", &bl_bacon_schema},
+    {"flexmatch", BL_T_SECTION, AT(flexmatch), NULL, 0, 0, NULL, NULL, "", &bl_flexmatch_schema},
+    {"freematch", BL_T_SECTION, AT(freematch), NULL, 0, 0, NULL, NULL, "", &bl_freematch_schema},
+    {"softmatch", BL_T_SECTION, AT(softmatch), NULL, 0, 0, NULL, NULL, "", &bl_softmatch_schema},
+    {"darp", BL_T_SECTION, AT(darp), NULL, 0, 0, NULL, NULL, "", &bl_darp_schema},
     {0}};
 #undef AT
 const bl_schema bl_class_method_schema = {"method", "The base learner and what is added to it.",
@@ -111,6 +121,14 @@ bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec) {
                        BL_CLASS_MAX_HEADS);
     n->head[n->n_heads++] = *spec;
     return BL_OK;
+}
+
+bl_status bl_class_need_unlabelled(const bl_class_needs *n, const char *plugin) {
+    if (n->unlabelled && n->strong >= 1) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "method.plugins: %s learns from weak and strong views of unlabelled images; the "
+                   "base learner (method.name) makes none: use fixmatch",
+                   plugin);
 }
 
 bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t classes,

@@ -12,13 +12,17 @@
 #include "ssl/bacon.h"
 #include "ssl/class_learner.h"
 #include "ssl/class_supervised.h"
+#include "ssl/darp.h"
 #include "ssl/daso.h"
 #include "ssl/fixmatch.h"
+#include "ssl/flexmatch.h"
+#include "ssl/freematch.h"
 #include "ssl/gradient_balance.h"
 #include "ssl/logit_adjust.h"
 #include "ssl/moco.h"
 #include "ssl/rotation.h"
 #include "ssl/semi.h"
+#include "ssl/softmatch.h"
 
 typedef enum bl_ema_buffers { BL_EMA_AVERAGE, BL_EMA_COPY } bl_ema_buffers;
 
@@ -45,6 +49,10 @@ struct bl_class_method_config {
     bl_daso_config daso;
     bl_semi_config semi;
     bl_bacon_config bacon;
+    bl_flexmatch_config flexmatch;
+    bl_freematch_config freematch;
+    bl_softmatch_config softmatch;
+    bl_darp_plugin_config darp;
 };
 extern const bl_schema bl_class_method_schema;
 

@@ -167,11 +167,7 @@ static const bl_class_hooks hooks = {.name = "daso",
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes;
-    if (!n->unlabelled || n->strong < 1) {
-        return bl_fail(BL_ECONFIG, "method.plugins: daso learns from weak and strong views of "
-                                   "unlabelled images; the base learner (method.name) makes none: "
-                                   "use fixmatch");
-    }
+    BL_TRY(bl_class_need_unlabelled(n, "daso"));
     if (!(cfg->ema.keep > 0)) {
         return bl_fail(BL_ECONFIG, "method.plugins: daso needs the moving average of the model for "
                                    "its prototypes: set method.ema.keep, e.g. 0.999");

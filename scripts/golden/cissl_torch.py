@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/cissl_torch.safetensors: several consecutive steps of FixMatch, ABC, DASO, SeMi and BaCon.
+"""Writes tests/golden/cissl_torch.safetensors: several consecutive steps of FixMatch and its plug-ins.
 
     python scripts/golden/cissl_torch.py tests/golden/cissl_torch.safetensors
 
@@ -427,6 +427,141 @@ class BaCon(FixMatchABC):
                 "counts": torch.bincount(self.label[self.label >= 0], minlength=K)}
 
 
+# ---- FlexMatch (Zhang et al., NeurIPS 2021) -------------------------------------------------------------------------
+class Thresholds(FixMatch):
+    """FixMatch whose unlabelled loss weighs every image by `weights`."""
+
+    def unsupervised(self, s, q):
+        top, label = q.max(1)
+        self.weight = self.weights(s, q, top, label)
+        return views_mean(lambda v: self.weight * F.cross_entropy(s.strong("f", v), label, reduction="none"), s.views)
+
+
+class FlexMatch(Thresholds):
+    def __init__(self, warmup):
+        super().__init__()
+        self.warmup, self.memory, self.beta = warmup, [-1] * N_UNLABELLED, torch.zeros(K, dtype=D)
+
+    def weights(self, s, q, top, label):
+        mask = (top >= self.tau * (self.beta / (2 - self.beta))[label]).to(D)
+        for j, image in enumerate(s.unlabelled_index.tolist()):
+            if top[j] >= self.tau:
+                self.memory[image] = label[j].item()
+        bins = torch.tensor([self.memory.count(c) for c in range(-1, K)], dtype=D)
+        if bins.max() < N_UNLABELLED:
+            self.beta = bins[1:] / (bins.max() if self.warmup else bins[1:].max())
+        return mask
+
+    def state(self):
+        return {"beta": self.beta}
+
+
+# ---- FreeMatch (Wang et al., ICLR 2023) -----------------------------------------------------------------------------
+class FreeMatch(Thresholds):
+    DECAY, FAIRNESS = 0.8, 0.3
+
+    def __init__(self, quantile=None, clip=1.0):
+        super().__init__()
+        self.quantile, self.clip = quantile, clip
+        self.a = torch.tensor(1 / K, dtype=D)
+        self.p, self.h = (torch.full((K,), 1 / K, dtype=D) for _ in range(2))
+
+    def weights(self, s, q, top, label):
+        def follow(old, new):
+            return self.DECAY * old + (1 - self.DECAY) * new
+
+        self.a = follow(self.a, top.quantile(self.quantile) if self.quantile else top.mean()).clamp(max=self.clip)
+        self.p = follow(self.p, q.mean(0))
+        self.h = follow(self.h, torch.bincount(label, minlength=K) / len(label))
+        return (top >= self.a * self.p[label] / self.p.max()).to(D)
+
+    @staticmethod
+    def norm(a, b):
+        r = torch.where(b > 0, a / b.clamp(min=1e-300), torch.zeros_like(a))
+        return r / r.sum()
+
+    def fairness(self, s, v):
+        strong = F.softmax(s.strong("f", v)[self.weight > 0], 1)
+        if len(strong) == 0:
+            return torch.zeros((), dtype=D)
+        hist = torch.bincount(strong.argmax(1), minlength=K) / len(strong)
+        return (self.norm(self.p, self.h) * torch.log(self.norm(strong.mean(0), hist) + 1e-12)).sum()
+
+    def step(self, s):
+        losses = super().step(s)
+        return losses | {"fairness": self.FAIRNESS * sum(self.fairness(s, v) for v in range(s.views)) / s.views}
+
+    def state(self):
+        return {"means": torch.cat([self.a[None], self.p, self.h])}
+
+
+# ---- SoftMatch (Chen et al., ICLR 2023) -----------------------------------------------------------------------------
+class SoftMatch(Thresholds):
+    DECAY, N_SIGMA = 0.7, 2
+
+    def __init__(self):
+        super().__init__()
+        self.mu, self.var, self.model = torch.tensor(1 / K, dtype=D), torch.ones((), dtype=D), None
+
+    def weights(self, s, q, top, label):
+        mean = q.mean(0)
+        self.model = mean if self.model is None else self.DECAY * self.model + (1 - self.DECAY) * mean
+        aligned = q * (1 / K + 1e-6) / (self.model + 1e-6)
+        confidence = (aligned / aligned.sum(1, keepdim=True)).max(1).values
+        self.mu = self.DECAY * self.mu + (1 - self.DECAY) * confidence.mean()
+        self.var = self.DECAY * self.var + (1 - self.DECAY) * confidence.var()
+        return torch.exp(-(confidence - self.mu).clamp(max=0) ** 2 / (2 * self.var / self.N_SIGMA ** 2))
+
+    def state(self):
+        return {"moments": torch.stack([self.mu, self.var])}
+
+
+# ---- DARP (Kim et al., NeurIPS 2020) --------------------------------------------------------------------------------
+class DARP(FixMatch):
+    START, EVERY, ALPHA, ROUNDS = 3, 2, 2, 10
+
+    def __init__(self):
+        super().__init__()
+        self.raw = torch.full((N_UNLABELLED, K), 1 / K, dtype=D)
+        self.refined = torch.zeros(N_UNLABELLED, K, dtype=D)
+        self.target = prior() * N_UNLABELLED
+
+    def solve(self):
+        p = torch.zeros_like(self.raw)
+        for k in range(K):
+            keep = self.raw[:, k].argsort(descending=True, stable=True)[:int(self.ALPHA * self.target[k])]
+            p[keep, k] = self.raw[keep, k] * (self.target[k] + 1e-6) / (self.raw[keep, k].sum() + 1e-6)
+        p = p + 1e-6
+        p = p / p.sum(1, keepdim=True)
+        w = 1 / (-(p * torch.log(p + 1e-6)).sum(1)).clamp(min=1e-6)
+        a, y = p / math.e, torch.exp(-1 / w)[:, None].expand(-1, K).clone()
+        for _ in range(self.ROUNDS):
+            x = 1 / (a * y).sum(1)
+            for k in range(K):
+                low, high = -500.0, 500.0  # by bisection: the sum falls in nu
+                for _ in range(200):
+                    nu = (low + high) / 2
+                    if (a[:, k] * x * torch.exp(-nu / w)).sum() > self.target[k]:
+                        low = nu
+                    else:
+                        high = nu
+                y[:, k] = torch.exp(-nu / w)
+        self.refined = a * y / (a * y).sum(1, keepdim=True)
+
+    def predict(self, s):
+        q = super().predict(s)
+        for j, image in enumerate(s.unlabelled_index.tolist()):
+            self.raw[image] = q[j]
+        if s.t < self.START:
+            return q
+        if (s.t - self.START) % self.EVERY == 0:
+            self.solve()
+        return self.refined[s.unlabelled_index]
+
+    def state(self):
+        return {"refined": self.refined}
+
+
 def main():
     run("fixmatch", FixMatch(), 1)
     run("fixmatch_two_la", FixMatch(la=1.0), 2)
@@ -440,6 +575,12 @@ def main():
     run("semi", semi, 2, seed=2)
     assert (semi.alone > 0).all(), semi.alone
     run("bacon", BaCon(), 1)
+    run("flexmatch", FlexMatch(True), 1)
+    run("flexmatch_classes", FlexMatch(False), 2)
+    run("freematch", FreeMatch(), 1)
+    run("freematch_quantile", FreeMatch(0.8, 0.5), 2)
+    run("softmatch", SoftMatch(), 2)
+    run("darp", DARP(), 1)
     write(sys.argv[1])
 
 

@@ -102,12 +102,12 @@ static void note(world *t, double v) {
 
 /* The sum of a loss over the views, weights included, against the script's. */
 static void check_losses(world *t, int step, const bl_step_losses *out) {
-    static const char *const names[] = {"sup",          "unsup",          "abc_sup",
-                                        "abc_unsup",    "align",          "contrast",
-                                        "balanced_sup", "balanced_unsup", "embedding"};
-    const char *const ours[] = {"sup",          "unsup",          "abc_sup",
-                                "abc_unsup",    "daso_align",     "contrast",
-                                "balanced_sup", "balanced_unsup", "embedding"};
+    static const char *const names[] = {"sup",       "unsup",    "abc_sup",      "abc_unsup",
+                                        "align",     "contrast", "balanced_sup", "balanced_unsup",
+                                        "embedding", "fairness"};
+    const char *const ours[] = {"sup",        "unsup",    "abc_sup",      "abc_unsup",
+                                "daso_align", "contrast", "balanced_sup", "balanced_unsup",
+                                "embedding",  "fairness"};
     int seen = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char what[64], second[64];
@@ -199,6 +199,26 @@ static void check_floats(world *t, int step, const char *what, const float *got,
     check_numbers(t, step, what, v, n);
 }
 
+/* State that is saved as it stands. */
+static bool check_plain_state(world *t, int step) {
+    static const struct {
+        const char *theirs, *ours;
+    } names[] = {{"beta", "flexmatch.beta"},
+                 {"means", "freematch.means"},
+                 {"moments", "softmatch.moments"},
+                 {"refined", "darp.refined"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char what[32];
+        int64_t n;
+        snprintf(what, sizeof what, "state.%s", names[i].theirs);
+        if (!look(t, step, what)) continue;
+        const double *v = saved(t, names[i].ours, &n);
+        check_numbers(t, step, names[i].theirs, v, n);
+        return true;
+    }
+    return false;
+}
+
 /* What the plug-ins saved, read back through the modules of balance/. */
 static void check_state(world *t, int step) {
     int64_t n;
@@ -218,6 +238,7 @@ static void check_state(world *t, int step) {
         bl_image_bank_destroy(bank);
         return;
     }
+    if (check_plain_state(t, step)) return;
     bool semi = look(t, step, "state.confidence") != NULL;
     if (!look(t, step, "state.prototypes")) return;
     bl_memory_bank *bank;
@@ -331,6 +352,9 @@ static void script_settings(bl_class_method_config *c) {
     c->semi.decay_every = 2, c->semi.warmup = 0;
     c->bacon.projection = PROJ, c->bacon.start = 2.0 / TOTAL, c->bacon.label = 0.6;
     c->bacon.reliable = 0.5, c->bacon.eta = 0.5;
+    c->freematch.decay = 0.8, c->freematch.fairness = 0.3;
+    c->softmatch.decay = 0.7;
+    c->darp.start = 3.0 / TOTAL, c->darp.every = 2, c->darp.tolerance = 1e-13;
 }
 
 static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plugins,
@@ -401,7 +425,21 @@ static void sharp_dist(bl_class_method_config *c) {
     c->daso.dist_temperature = 0.3;
 }
 
+static void of_classes(bl_class_method_config *c) {
+    c->flexmatch.warmup = false;
+}
+static void clipped_quantile(bl_class_method_config *c) {
+    c->freematch.quantile = 0.8, c->freematch.clip = 0.5;
+}
+
+static void test_formulas(void) {
+    CHECK_NEAR(bl_flexmatch_threshold(0.95, 0.5), 0.316667, 1e-6);
+    CHECK_NEAR(bl_softmatch_weight(0.7, 0.8, 0.01, 2), 0.13534, 1e-5);
+    CHECK(bl_softmatch_weight(0.9, 0.8, 0.01, 2) == 1);
+}
+
 int main(void) {
+    test_formulas();
     bl_ctx *ctx;
     bl_st_file *file;
     CHECK_OK(bl_ctx_create(NULL, &ctx));
@@ -416,6 +454,12 @@ int main(void) {
     run(ctx, file, "daso_abc", "[\"abc\", \"daso\"]", NULL);
     run(ctx, file, "semi", "[\"semi\"]", NULL);
     run(ctx, file, "bacon", "[\"abc\", \"bacon\"]", hard_labels);
+    run(ctx, file, "flexmatch", "[\"flexmatch\"]", NULL);
+    run(ctx, file, "flexmatch_classes", "[\"flexmatch\"]", of_classes);
+    run(ctx, file, "freematch", "[\"freematch\"]", NULL);
+    run(ctx, file, "freematch_quantile", "[\"freematch\"]", clipped_quantile);
+    run(ctx, file, "softmatch", "[\"softmatch\"]", NULL);
+    run(ctx, file, "darp", "[\"darp\"]", NULL);
     bl_st_close(file);
     bl_ctx_destroy(ctx);
     return 0;

@@ -1,0 +1,125 @@
+#include "ssl/softmatch.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance/alignment.h"
+#include "balance/simplex.h"
+#include "ssl/class_method.h"
+
+#define AT(member) offsetof(bl_softmatch_config, member)
+static const bl_field fields[] = {
+    {"decay", BL_T_REAL, AT(decay), "0.999", 0, 1, NULL, NULL, "Keep rate of the running moments.",
+     NULL},
+    {"n_sigma", BL_T_REAL, AT(n_sigma), "2", 1e-3, 1000, NULL, NULL,
+     "How fast weights fall below the mean confidence: standard deviation / n_sigma.", NULL},
+    {0}};
+#undef AT
+const bl_schema bl_softmatch_schema = {"method.softmatch",
+                                       "Weights by confidence (plug-in \"softmatch\").",
+                                       sizeof(bl_softmatch_config), fields};
+
+enum { MEAN, VARIANCE, MOMENTS };
+
+typedef struct {
+    bl_class_plugin base;
+    const bl_softmatch_config *cfg;
+    bl_alignment *alignment;
+    double moments[MOMENTS];
+} softmatch;
+
+double bl_softmatch_weight(double confidence, double mean, double variance, double n_sigma) {
+    double below = confidence < mean ? confidence - mean : 0;
+    return below < 0 ? exp(-below * below * n_sigma * n_sigma / (2 * variance)) : 1;
+}
+
+static void update(softmatch *m, const double *top, int32_t n) {
+    double mean = 0, square = 0, decay = m->cfg->decay;
+    for (int32_t i = 0; i < n; i++) mean += top[i] / n;
+    for (int32_t i = 0; i < n; i++) square += (top[i] - mean) * (top[i] - mean);
+    m->moments[MEAN] = decay * m->moments[MEAN] + (1 - decay) * mean;
+    if (n > 1) m->moments[VARIANCE] = decay * m->moments[VARIANCE] + (1 - decay) * square / (n - 1);
+}
+
+static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+    softmatch *m = (softmatch *)p;
+    if (q->head != 0) return BL_OK;
+    size_t n = (size_t)q->n * (size_t)q->classes;
+    double *aligned = BL_NEW_ARRAY(s->ctx->arena, double, n);
+    double *top = BL_NEW_ARRAY(s->ctx->arena, double, q->n);
+    if (!aligned || !top) return BL_ENOMEM;
+    memcpy(aligned, q->p, sizeof *aligned * n);
+    bl_alignment_observe(m->alignment, aligned, q->n);
+    bl_alignment_apply(m->alignment, aligned, q->n);
+    bl_argmax_rows(aligned, q->n, (int)q->classes, NULL, top);
+    update(m, top, q->n);
+    for (int32_t i = 0; i < q->n; i++)
+        q->weight[i] = (float)bl_softmatch_weight(top[i], m->moments[MEAN], m->moments[VARIANCE],
+                                                  m->cfg->n_sigma);
+    return BL_OK;
+}
+
+static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+    (void)t;
+    const softmatch *m = (const softmatch *)p;
+    bl_metrics_number(line, "softmatch_mean", m->moments[MEAN]);
+    bl_metrics_number(line, "softmatch_std", sqrt(m->moments[VARIANCE]));
+    return BL_OK;
+}
+
+static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+    softmatch *m = (softmatch *)p;
+    int64_t len;
+    const double *v = bl_alignment_state(m->alignment, &len);
+    BL_TRY(bl_state_put(arena, "softmatch.alignment", v, len, out, cap, n));
+    return bl_state_put(arena, "softmatch.moments", m->moments, MOMENTS, out, cap, n);
+}
+
+static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+    softmatch *m = (softmatch *)p;
+    int64_t len;
+    double *v = bl_alignment_state(m->alignment, &len);
+    BL_TRY(bl_state_get(in, n, "softmatch.alignment", v, len));
+    return bl_state_get(in, n, "softmatch.moments", m->moments, MOMENTS);
+}
+
+static void destroy(bl_class_plugin *p) {
+    bl_alignment_destroy(((softmatch *)p)->alignment);
+    free(p);
+}
+
+static const bl_class_hooks hooks = {.name = "softmatch",
+                                     .select = choose,
+                                     .report = report,
+                                     .save = save,
+                                     .load = load,
+                                     .destroy = destroy};
+
+static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+    (void)cfg, (void)classes;
+    return bl_class_need_unlabelled(n, "softmatch");
+}
+
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
+                        bl_class_plugin **out) {
+    softmatch *m = calloc(1, sizeof *m);
+    if (!m) return bl_fail(BL_ENOMEM, "out of memory for SoftMatch");
+    m->base.hooks = &hooks, m->cfg = &cfg->softmatch;
+    m->moments[MEAN] = 1.0 / w->classes, m->moments[VARIANCE] = 1;
+    bl_alignment_config a = {.n_classes = (int)w->classes,
+                             .mean = BL_ALIGN_AVERAGE,
+                             .window = 1,
+                             .decay = m->cfg->decay};
+    bl_status status = bl_alignment_create(&a, &m->alignment);
+    if (status != BL_OK) {
+        destroy(&m->base);
+        return status;
+    }
+    *out = &m->base;
+    return BL_OK;
+}
+
+const bl_class_plugin_type bl_softmatch_plugin = {
+    .name = "softmatch", .needs = needs, .create = create};
