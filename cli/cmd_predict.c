@@ -10,7 +10,7 @@ typedef struct options {
 } options;
 
 static const char *const models[] = {"teacher", "student", NULL};
-static const char *const sets[] = {"test", "labelled", "unlabelled", NULL};
+static const char *const sets[] = {"test", "labelled", "unlabelled", "validation", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {

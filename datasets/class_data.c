@@ -26,6 +26,11 @@ static const bl_field fields[] = {
      "SVHN: class order 1, 2, ..., 9, 0 instead of 0, ..., 9.", NULL},
     {BOOL(svhn_extra), "false", 0, 0, NULL, NULL, "SVHN: unlabelled images from the extra split.",
      NULL},
+    {BOOL(train_unlabelled), "false", 0, 0, NULL, NULL,
+     "All training images join the unlabelled split, labels hidden (USB on STL-10); for sets with "
+     "an "
+     "unlabelled split without labels.",
+     NULL},
     {BOOL(sort_classes), "false", 0, 0, NULL, NULL,
      "Renumber the classes by falling number of training images.", NULL},
     {TEXT(irrelevant), "\"\"", 0, 0, NULL, NULL,
@@ -157,6 +162,24 @@ static bl_status add_irrelevant(const bl_class_data_config *cfg, bl_class_data *
     return BL_OK;
 }
 
+/* Appends the training images, labels hidden, to the unlabelled split. */
+static bl_status add_train(bl_class_data *d) {
+    bool labelled = false;
+    for (int32_t i = 0; d->unlabelled && i < d->unlabelled->n; i++)
+        labelled |= d->unlabelled->labels[i] >= 0;
+    if (!d->unlabelled || labelled)
+        return bl_fail(BL_ECONFIG,
+                       "images.train_unlabelled: %s has no unlabelled split without labels that "
+                       "its training images could join; use "
+                       "longtail.unlabelled_includes_labelled",
+                       d->train->name);
+    bl_class_set *joined;
+    BL_TRY(bl_class_set_join(d->unlabelled, d->train, false, &joined));
+    bl_class_set_free(d->unlabelled);
+    d->unlabelled = joined;
+    return BL_OK;
+}
+
 static bl_status sort_classes(bl_class_data *d) {
     int32_t *order = malloc((size_t)d->train->n_classes * sizeof *order);
     if (!order) return bl_fail(BL_ENOMEM, "%s: out of memory", d->train->name);
@@ -193,6 +216,7 @@ static bl_status load(const bl_class_data_config *cfg, bl_class_data *d) {
     bl_class_set *sets[3] = {d->train, d->test, d->unlabelled};
     for (int k = 0; k < 3 && cfg->size > 0; k++)
         if (sets[k]) BL_TRY(bl_class_set_resize(sets[k], (int32_t)cfg->size, (int32_t)cfg->size));
+    if (cfg->train_unlabelled) BL_TRY(add_train(d));
     if (cfg->irrelevant[0]) BL_TRY(add_irrelevant(cfg, d));
     if (cfg->sort_classes) BL_TRY(sort_classes(d));
     return set_statistics(cfg, d);

@@ -24,6 +24,7 @@ typedef struct bl_class_data_config {
     bool coarse;            /* CIFAR-100: the 20 super-classes */
     bool svhn_from_one;     /* SVHN: class order 1,2,...,9,0 */
     bool svhn_extra;        /* SVHN: the extra split is the unlabelled set */
+    bool train_unlabelled;  /* the training images join an unlabelled split without labels */
     bool sort_classes;      /* renumber classes by falling count (ImageNet-127) */
     const char *irrelevant; /* folder of a CIFAR-100 binary set; its training images join those that
                                unlabelled ones are picked from, without a label */

@@ -38,6 +38,10 @@ static const bl_field fields[] = {
      "Every image that is not labelled is unlabelled, instead of unlabelled_head.", NULL},
     {BOOL(unlabelled_includes_labelled), "false", 0, 0, NULL, NULL,
      "The labelled images are among the unlabelled ones too.", NULL},
+    {REAL(validation), "0", 0, 0.9, NULL, "of the images",
+     "Set this share of each class aside, neither labelled nor unlabelled (DASO: 0.1); they are "
+     "recorded, and predict --set validation reads them.",
+     NULL},
     {ENUM(pick), "\"shuffled\"", 0, 0, picks, NULL,
      "Which images of a class: from the seed, in file order, or as NumPy's legacy generator "
      "shuffles.",
@@ -135,6 +139,6 @@ bl_status bl_longtail_multiple(double multiple, double ratio, int32_t n_classes,
 void bl_longtail_free(bl_longtail *l) {
     if (!l) return;
     free(l->labelled_counts), free(l->unlabelled_counts);
-    free(l->labelled), free(l->unlabelled), free(l->is_labelled);
+    free(l->labelled), free(l->unlabelled), free(l->is_labelled), free(l->validation);
     free(l);
 }

@@ -60,7 +60,8 @@ typedef struct bl_longtail_config {
     double relevance;           /* share of D_U that belongs to the classes, 0..1 */
     bool unlabelled_rest;       /* every image that is not labelled instead of M_1 */
     bool unlabelled_includes_labelled;
-    int32_t pick; /* bl_longtail_pick */
+    double validation; /* > 0: round(validation * n_k) images of each class are set aside */
+    int32_t pick;      /* bl_longtail_pick */
     int64_t seed;
 } bl_longtail_config;
 extern const bl_schema bl_longtail_schema;
@@ -74,6 +75,8 @@ typedef struct bl_longtail {
     int32_t *labelled;   /* indices into the training set, class by class in the order of picking */
     int32_t *unlabelled; /* into the pool, the same; images of no class come last */
     uint8_t *is_labelled; /* [n_unlabelled] 1: this image is in `labelled` too */
+    int32_t n_validation;
+    int32_t *validation; /* into the training set: neither labelled nor unlabelled */
 } bl_longtail;
 
 /* Picks per class, in class order. `pool`: where unlabelled images come from; NULL = the training
@@ -81,8 +84,9 @@ typedef struct bl_longtail {
  * and with unlabelled_includes_labelled the class's unlabelled list starts with its labelled
  * images. A pool without any label (STL-10) is taken whole. Images without a label are never
  * labelled ones; they are the irrelevant part of D_U when relevance < 1 (join them to the pool with
- * bl_class_set_join). BL_ECONFIG when a class has too few images, naming it, what it has and what
- * is asked. */
+ * bl_class_set_join). The images set aside for validation are the last of each class's order, so
+ * that setting some aside does not change which ones are labelled and unlabelled. BL_ECONFIG when a
+ * class has too few images, naming it, what it has and what is asked. */
 bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *train,
                            const bl_class_set *pool, bl_longtail **out);
 void bl_longtail_free(bl_longtail *l);

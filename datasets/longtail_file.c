@@ -52,6 +52,7 @@ bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
                            long_integers(l->unlabelled_counts, l->n_classes));
     json_object_object_add(root, "labelled", integers(l->labelled, l->n_labelled));
     json_object_object_add(root, "unlabelled", integers(l->unlabelled, l->n_unlabelled));
+    json_object_object_add(root, "validation", integers(l->validation, l->n_validation));
     bl_status status = bl_json_save(root, path);
     json_object_put(root);
     return status;
@@ -126,6 +127,8 @@ static bl_status read_lists(const bl_json *doc, const bl_class_set *train, const
     l->is_labelled = calloc((size_t)l->n_unlabelled + 1, 1);
     if (!l->is_labelled) return bl_fail(BL_ENOMEM, "%s: out of memory", doc->file);
     for (int32_t i = 0; own && i < l->n_unlabelled; i++) l->is_labelled[i] = seen[l->unlabelled[i]];
+    for (int32_t i = 0; own && i < train->n; i++) seen[i] |= seen_in_pool[i];
+    BL_TRY(read_list(doc, "validation", train->n, seen, &l->validation, &l->n_validation));
     BL_TRY(count_labels(doc, "labelled_counts", train, l->labelled, l->n_labelled,
                         l->labelled_counts));
     for (int32_t i = 0; i < l->n_labelled; i++)

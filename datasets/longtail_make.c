@@ -13,7 +13,8 @@ enum { STREAM_PICK = 0x6c747069636bull };
 typedef struct classes {
     const bl_class_set *set;
     int32_t *image,
-        *start; /* class c is image[start[c] .. start[c + 1]); c = n_classes: no class */
+        *start;   /* class c is image[start[c] .. start[c + 1]); c = n_classes: no class */
+    double aside; /* share of each class, at its end, that is set aside */
 } classes;
 
 typedef struct maker {
@@ -40,13 +41,19 @@ static bl_status sort_by_class(const bl_class_set *s, classes *out) {
     return BL_OK;
 }
 
-static int32_t available(const classes *c, int32_t k) {
-    return c->start[k + 1] - c->start[k];
+/* Images of class k that are set aside. */
+static int32_t set_aside(const classes *c, int32_t k) {
+    int32_t n = c->start[k + 1] - c->start[k];
+    return k < c->set->n_classes ? (int32_t)rint(c->aside * n) : 0;
 }
 
-/* Orders the images of class k from place `from` on. `what`: two choices from one set differ. */
-static void shuffle(maker *m, classes *c, int32_t k, int32_t from, uint64_t what) {
-    int32_t *v = c->image + c->start[k] + from, n = available(c, k) - from;
+static int32_t available(const classes *c, int32_t k) {
+    return c->start[k + 1] - c->start[k] - set_aside(c, k);
+}
+
+/* Orders n images of class k from place `from` on. `what`: two choices from one set differ. */
+static void shuffle(maker *m, classes *c, int32_t k, int32_t from, int32_t n, uint64_t what) {
+    int32_t *v = c->image + c->start[k] + from;
     if (m->cfg->pick == BL_LONGTAIL_NUMPY) {
         bl_mt19937_shuffle(&m->numpy, v, n);
     } else if (m->cfg->pick == BL_LONGTAIL_SHUFFLED) {
@@ -72,11 +79,12 @@ static bl_status labelled_counts(maker *m) {
     }
     for (int32_t k = 0; k < m->n_classes; k++)
         if (n[k] > available(&m->train, k))
-            return bl_fail(BL_ECONFIG,
-                           "longtail.labelled_head: class %s of %s has %d images, %lld labelled "
-                           "ones are asked for",
-                           m->train.set->class_names[k], m->train.set->name,
-                           available(&m->train, k), (long long)n[k]);
+            return bl_fail(
+                BL_ECONFIG,
+                "longtail.labelled_head: class %s of %s has %d images%s, %lld labelled "
+                "ones are asked for",
+                m->train.set->class_names[k], m->train.set->name, available(&m->train, k),
+                m->train.aside > 0 ? " beside those for validation" : "", (long long)n[k]);
     return BL_OK;
 }
 
@@ -120,10 +128,26 @@ static bl_status pick_labelled(maker *m) {
     l->labelled = malloc((size_t)n * sizeof *l->labelled);
     if (!l->labelled) return bl_fail(BL_ENOMEM, "longtail: out of memory");
     for (int32_t k = 0; k < m->n_classes; k++) {
-        shuffle(m, &m->train, k, 0, 0);
+        shuffle(m, &m->train, k, 0, m->train.start[k + 1] - m->train.start[k], 0);
         memcpy(l->labelled + l->n_labelled, m->train.image + m->train.start[k],
                (size_t)l->labelled_counts[k] * sizeof *l->labelled);
         l->n_labelled += (int32_t)l->labelled_counts[k];
+    }
+    return BL_OK;
+}
+
+static bl_status pick_validation(maker *m) {
+    bl_longtail *l = m->out;
+    const classes *c = &m->train;
+    size_t n = 0;
+    for (int32_t k = 0; k < m->n_classes; k++) n += (size_t)set_aside(c, k);
+    l->validation = malloc((n + 1) * sizeof *l->validation);
+    if (!l->validation) return bl_fail(BL_ENOMEM, "longtail: out of memory");
+    for (int32_t k = 0; k < m->n_classes; k++) {
+        int32_t aside = set_aside(c, k);
+        memcpy(l->validation + l->n_validation, c->image + c->start[k + 1] - aside,
+               (size_t)aside * sizeof *l->validation);
+        l->n_validation += aside;
     }
     return BL_OK;
 }
@@ -166,7 +190,7 @@ static bl_status pick_class(maker *m, int32_t k, int64_t asked) {
     /* From the training set the labelled draw has shuffled the rest too, except that the reference
      * code of the NumPy order shuffles what is left once more. */
     bool fresh = !own || k == m->n_classes || m->cfg->pick == BL_LONGTAIL_NUMPY;
-    if (fresh) shuffle(m, from, k, (int32_t)used, 1);
+    if (fresh) shuffle(m, from, k, (int32_t)used, (int32_t)have, 1);
     const int32_t *images = from->image + from->start[k];
     if (m->cfg->unlabelled_includes_labelled && k < m->n_classes) append(l, images, used, true);
     append(l, images + used, asked, false);
@@ -235,9 +259,11 @@ bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *tr
         goto done;
     }
     BL_TRY_DONE(sort_by_class(train, &m.train));
+    m.train.aside = cfg->validation;
     if (pool) BL_TRY_DONE(sort_by_class(pool, &m.pool));
     BL_TRY_DONE(labelled_counts(&m));
     BL_TRY_DONE(pick_labelled(&m));
+    BL_TRY_DONE(pick_validation(&m));
     BL_TRY_DONE(pick_unlabelled(&m));
 done:
     free(m.train.image), free(m.train.start), free(m.pool.image), free(m.pool.start);

@@ -35,6 +35,15 @@ static bl_status make_unlabelled(bl_class_run_data *d) {
     return BL_OK;
 }
 
+static bl_status make_validation(bl_class_run_data *d) {
+    bl_class_items *v = &d->validation;
+    *v = (bl_class_items){
+        .set = d->sets.train, .n = d->split->n_validation, .image = d->split->validation};
+    BL_TRY(label_list(v->set, v->image, v->n, &d->held));
+    v->label = d->held;
+    return BL_OK;
+}
+
 bl_status bl_class_run_data_open(const bl_run_config *cfg, bl_class_run_data *out) {
     *out = (bl_class_run_data){0};
     bl_status status;
@@ -49,6 +58,7 @@ bl_status bl_class_run_data_open(const bl_run_config *cfg, bl_class_run_data *ou
     }
     BL_TRY_DONE(make_labelled(out));
     BL_TRY_DONE(make_unlabelled(out));
+    BL_TRY_DONE(make_validation(out));
     if (test && test->n_classes != train->n_classes)
         status = bl_fail(BL_EFORMAT, "%s has %d classes but %s has %d; class lists must be equal",
                          test->name, (int)test->n_classes, train->name, (int)train->n_classes);
@@ -61,6 +71,6 @@ void bl_class_run_data_close(bl_class_run_data *d) {
     bl_longtail_free(d->split);
     bl_class_data_free(&d->sets);
     free(d->labelled_counts), free(d->unlabelled_counts);
-    free(d->labels), free(d->truth);
+    free(d->labels), free(d->truth), free(d->held);
     *d = (bl_class_run_data){0};
 }

@@ -10,9 +10,10 @@ typedef struct bl_class_run_data {
     bl_class_set *joined; /* training set with irrelevant images behind it, or NULL */
     bl_longtail *split;
     bl_class_items labelled, unlabelled;          /* with label lists; unlabelled.n 0 = none */
+    bl_class_items validation;                    /* set aside; n 0 = none */
     uint8_t *is_labelled;                         /* [unlabelled.n] or NULL */
     int64_t *labelled_counts, *unlabelled_counts; /* [K]; unlabelled by hidden truth */
-    int32_t *labels, *truth;                      /* what the items point at */
+    int32_t *labels, *truth, *held;               /* what the items point at */
 } bl_class_run_data;
 
 /* Reads (or draws) the sets and builds the long tail. */

@@ -283,6 +283,7 @@ static bl_status predict_set(job *j) {
     bl_class_items items = {0};
     if (strcmp(name, "labelled") == 0) items = data.labelled;
     if (strcmp(name, "unlabelled") == 0) items = data.unlabelled;
+    if (strcmp(name, "validation") == 0) items = data.validation;
     if (strcmp(name, "test") == 0 && test)
         items = (bl_class_items){.set = test, .n = test->n, .label = test->labels};
     if (items.n == 0) {

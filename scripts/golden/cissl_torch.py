@@ -477,7 +477,7 @@ class FreeMatch(Thresholds):
 
     @staticmethod
     def norm(a, b):
-        r = torch.where(b > 0, a / b.clamp(min=1e-300), torch.zeros_like(a))
+        r = torch.where(b > 0, a / torch.where(b > 0, b, torch.ones_like(b)), torch.zeros_like(a))
         return r / r.sum()
 
     def fairness(self, s, v):

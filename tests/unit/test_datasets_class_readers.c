@@ -9,6 +9,7 @@
 #include "core/fs.h"
 #include "datasets/class_data.h"
 #include "datasets/image.h"
+#include "datasets/longtail.h"
 #include "datasets/npy.h"
 #include "datasets/packed_file.h"
 #include "datasets/pil_resize.h"
@@ -332,6 +333,90 @@ static void test_npy_sets(void) {
     CHECK_FAILS(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, &s), BL_EFORMAT, "no square");
 }
 
+/* Writes `<name>_images.npy` (n planar 8x8 images, as "Downsampled ImageNet" has them) and, unless
+ * `labels` is NULL, `<name>_labels.npy`. */
+static void save_npy(const char *name, int n, const int32_t *labels) {
+    char dict[128], file[64];
+    size_t bytes = 192 * (size_t)n;
+    uint8_t *data = malloc(bytes), *buf = malloc(bytes + 512);
+    CHECK(data && buf);
+    for (size_t i = 0; i < bytes; i++) data[i] = (uint8_t)(i * 31 / 7);
+    snprintf(dict, sizeof dict, "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 192), }",
+             n);
+    snprintf(file, sizeof file, "%s_images.npy", name);
+    write_bytes(file, buf, make_npy(buf, dict, data, bytes));
+    snprintf(dict, sizeof dict, "{'descr': '<i4', 'fortran_order': False, 'shape': (%d,), }", n);
+    snprintf(file, sizeof file, "%s_labels.npy", name);
+    if (labels) write_bytes(file, buf, make_npy(buf, dict, labels, 4 * (size_t)n));
+    free(data), free(buf);
+}
+
+/* The protocol of ImageNet-127: classes renumbered by falling count, round(n_k / 10) labels of
+ * each, everything unlabelled, the test set imbalanced and renumbered alike. */
+static void test_imagenet127(void) {
+    enum { K = 127, MOST = 3000 };
+    static int32_t labels[MOST], test[2 * K];
+    int64_t size[K];
+    int n = 0;
+    CHECK_OK(bl_mkdirs(in("in127")));
+    for (int c = 0; c < K; c++) {
+        size[c] = 5 + c * 37 % K / 4; /* 5 .. 36, common classes anywhere */
+        for (int i = 0; i < size[c]; i++) labels[n++] = c;
+    }
+    CHECK(n <= MOST);
+    for (int i = 0; i < 2 * K; i++) test[i] = i < K ? i : 0;
+    save_npy("in127/train", n, labels);
+    save_npy("in127/test", 2 * K, test);
+    bl_class_data_config cfg = {
+        .source = BL_CLASS_NPY, .path = in("in127"), .sort_classes = true, .irrelevant = ""};
+    bl_class_data d;
+    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_EQ(d.train->n_classes, K);
+    int64_t counts[K], tests[K];
+    bl_class_set_counts(d.train, counts);
+    bl_class_set_counts(d.test, tests);
+    for (int c = 0; c < K; c++) {
+        int old = atoi(d.train->class_names[c]);
+        CHECK_EQ(counts[c], size[old]);
+        CHECK(c == 0 || counts[c] <= counts[c - 1]);
+        CHECK_STR(d.test->class_names[c], d.train->class_names[c]);
+        CHECK_EQ(tests[c], old == 0 ? K + 1 : 1);
+    }
+    bl_longtail *l;
+    bl_longtail_config lt = {.labelled_ratio = 1,
+                             .labelled_fraction = 0.1,
+                             .unlabelled_rest = true,
+                             .unlabelled_includes_labelled = true,
+                             .relevance = 1,
+                             .seed = 1};
+    CHECK_OK(bl_longtail_make(&lt, d.train, NULL, &l));
+    for (int c = 0; c < K; c++) {
+        CHECK_EQ(l->labelled_counts[c], (int64_t)rint(0.1 * (double)counts[c]));
+        CHECK_EQ(l->unlabelled_counts[c], counts[c]);
+    }
+    CHECK_EQ(l->n_unlabelled, n);
+    int flags = 0;
+    for (int i = 0; i < n; i++) flags += l->is_labelled[i];
+    CHECK_EQ(flags, l->n_labelled);
+    bl_longtail_free(l);
+    bl_class_data_free(&d);
+
+    /* USB's STL-10: the training images join the unlabelled ones, labels hidden. */
+    cfg.train_unlabelled = true;
+    CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.train_unlabelled");
+    save_npy("in127/unlabelled", 9, NULL);
+    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_EQ(d.unlabelled->n, 9 + n);
+    for (int i = 0; i < 9 + n; i++) CHECK_EQ(d.unlabelled->labels[i], BL_CLASS_UNKNOWN);
+    CHECK(!memcmp(bl_class_image(d.unlabelled, 9), d.train->pixels,
+                  (size_t)n * bl_class_image_bytes(d.train)));
+    lt.unlabelled_rest = lt.unlabelled_includes_labelled = false;
+    CHECK_OK(bl_longtail_make(&lt, d.train, d.unlabelled, &l));
+    CHECK_EQ(l->n_unlabelled, 9 + n);
+    bl_longtail_free(l);
+    bl_class_data_free(&d);
+}
+
 /* ---- folders ---- */
 
 static void save_image(const char *name, int i, int w, int h) {
@@ -408,6 +493,7 @@ int main(void) {
     test_svhn();
     test_npy_header();
     test_npy_sets();
+    test_imagenet127();
     test_folder();
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", root);

@@ -270,6 +270,54 @@ static void test_make(void) {
     bl_class_set_free(s);
 }
 
+/* A tenth set aside: in no other list, balanced, and the rest is picked as without. */
+static void test_validation(void) {
+    bl_class_set *s = make_set();
+    for (int pick = BL_LONGTAIL_SHUFFLED; pick <= BL_LONGTAIL_NUMPY; pick++) {
+        bl_longtail *l, *plain, *back;
+        bl_longtail_config cfg = base;
+        cfg.pick = pick, cfg.unlabelled_head = 26;
+        CHECK_OK(bl_longtail_make(&cfg, s, NULL, &plain));
+        CHECK_EQ(plain->n_validation, 0);
+        cfg.validation = 0.1; /* class 0: 10 + 26 + 4 */
+        CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
+        check_lists(l, s, true);
+        CHECK_EQ(l->n_validation, 20);
+        int uses[230] = {0}, of_class[5] = {0};
+        for (int i = 0; i < l->n_labelled; i++) uses[l->labelled[i]]++;
+        for (int i = 0; i < l->n_unlabelled; i++) uses[l->unlabelled[i]]++;
+        for (int i = 0; i < 20; i++) {
+            CHECK_EQ(uses[l->validation[i]]++, 0);
+            of_class[s->labels[l->validation[i]]]++;
+        }
+        for (int c = 0; c < 5; c++) CHECK_EQ(of_class[c], 4);
+        /* (numpy's one generator goes on differently after the first class) */
+        int same = pick == BL_LONGTAIL_NUMPY ? 10 : l->n_labelled;
+        CHECK(!memcmp(l->labelled, plain->labelled, (size_t)same * sizeof(int32_t)));
+        if (pick != BL_LONGTAIL_NUMPY)
+            CHECK(!memcmp(l->unlabelled, plain->unlabelled,
+                          (size_t)l->n_unlabelled * sizeof(int32_t)));
+        CHECK_OK(bl_longtail_write(l, &cfg, s, NULL, "longtail_validation.json"));
+        CHECK_OK(bl_longtail_read("longtail_validation.json", s, NULL, &back));
+        CHECK_EQ(back->n_validation, 20);
+        CHECK(!memcmp(back->validation, l->validation, 20 * sizeof(int32_t)));
+        unlink("longtail_validation.json");
+        bl_longtail_free(back), bl_longtail_free(plain), bl_longtail_free(l);
+    }
+    /* What is set aside is not there to be picked. */
+    bl_longtail *l;
+    bl_longtail_config cfg = base;
+    cfg.validation = 0.1, cfg.unlabelled_head = 27;
+    CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "has 26 images left, 27");
+    cfg.labelled_head = 37;
+    CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "beside those for validation");
+    cfg.labelled_head = 0, cfg.unlabelled_head = 0;
+    CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
+    CHECK_EQ(l->n_labelled, 180);
+    bl_longtail_free(l);
+    bl_class_set_free(s);
+}
+
 static void test_pool(void) {
     bl_class_set *s = make_set(), *pool = make_set();
     bl_longtail *l;
@@ -386,6 +434,7 @@ int main(void) {
     test_multiple();
     test_arrange();
     test_make();
+    test_validation();
     test_pool();
     test_refusals();
     test_file();

@@ -113,6 +113,14 @@ static const char *const bacon[] = {
     "method.bacon.label=0.3",    "method.bacon.reliable=0.3",
     "method.bacon.top=2",        NULL};
 
+static const char *const darp[] = {
+    "method.name=fixmatch",    "method.plugins=[\"darp\", \"flexmatch\"]",
+    "method.fixmatch.tau=0.3", "method.darp.start=0.2",
+    "method.darp.every=3",     NULL};
+static const char *const adaptive[] = {"method.name=fixmatch",
+                                       "method.plugins=[\"freematch\", \"softmatch\"]",
+                                       "longtail.validation=0.1", NULL};
+
 /* The metrics of a run hold both words: the plug-in took part. */
 static void check_acts(const char *name, const char *one, const char *two) {
     char *text = read_text(in(name), "metrics.jsonl");
@@ -222,6 +230,10 @@ static void test_refusals(void) {
     refuse((const char *const[]){"longtail.labelled_head=100", NULL}, BL_ECONFIG, "");
     refuse((const char *const[]){"method.name=fixmatch", "method.pseudo_labels=x", NULL},
            BL_ECONFIG, "supervised");
+    refuse((const char *const[]){"method.plugins=[\"darp\"]", NULL}, BL_ECONFIG, "fixmatch");
+    refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"darp\"]",
+                                 "method.darp.counts=[1, 2]", NULL},
+           BL_ECONFIG, "darp.counts");
     refuse((const char *const[]){"method.name=moco", NULL}, BL_ECONFIG, "multiple");
     refuse((const char *const[]){"method.pseudo_labels=/nowhere/run", NULL}, BL_EIO,
            "pseudo_labels");
@@ -250,6 +262,10 @@ int main(void) {
     check_acts("daso", "\"daso_align\"", "\"abc_unsup\"");
     check_acts("semi", "\"embedding2\"", "\"semi_bank\"");
     check_acts("bacon", "\"contrast\"", "\"bacon_reliable\"");
+    check_resume("darp", darp);
+    check_resume("adaptive", adaptive);
+    check_acts("darp", "\"threshold\"", "\"unsup\"");
+    check_acts("adaptive", "\"softmatch_mean\"", "\"fairness\"");
     check_resume("rotation", rotation);
     check_resume("moco", moco);
     CHECK(!bl_exists(in("moco/summary.json")));
