@@ -216,12 +216,12 @@ const bl_command bl_report_command = {
     .synopsis = "[NAME=]RESULT... --out FILE [options]",
     .details =
         "A result is a run folder, a folder written by \"ballast sweep\" (all its runs) or by\n"
-        "\"ballast score\", or a COCO result file that is evaluated on the spot (with --gt). One "
-        "self-contained file: tables of all\n"
-        "metrics with differences to a baseline, by group and by class; scatter against training\n"
-        "frequency, sorted gains and losses, precision-recall curves, confusion, kinds of errors,\n"
-        "calibration, costly images, class weights and thresholds, pseudo-label quality, losses\n"
-        "and example images. It loads nothing from a network.\n"
+        "\"ballast score\", or a COCO result file that is evaluated on the spot (with --gt). One\n"
+        "self-contained file: tables of all metrics with differences to a baseline, by group and\n"
+        "by class; scatter against training frequency, sorted gains and losses, precision-recall\n"
+        "curves, confusion, kinds of errors, calibration, costly images, class weights and\n"
+        "thresholds, pseudo-label quality, losses and example images. It loads nothing from a\n"
+        "network.\n"
         "Runs whose configurations differ in the seed only become one method with mean and\n"
         "spread. The main numbers are printed as a table.\n",
     .examples = "  ballast report runs/full --out report.html\n"

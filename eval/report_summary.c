@@ -69,7 +69,7 @@ static void method_cell(FILE *f, const rep_report *r, int method, column c) {
             f,
             "<span class=\"sd\" title=\"%d runs from %.4g to %.4g\">\xe2\x80\xaf\xc2\xb1\xe2\x80"
             "\xaf%.*f</span>",
-            s.n, unit * s.lo, unit * s.hi, metric->format == REP_PERCENT ? 1 : 3, unit * s.std);
+            s.n, unit * s.lo, unit * s.hi, metric->format == REP_NUMBER ? 3 : 1, unit * s.std);
     if (method != r->baseline)
         small_difference(
             f, metric, rep_difference(s, rep_method_summary(r, r->baseline, c.group, c.key)).value);

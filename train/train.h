@@ -138,7 +138,8 @@ typedef struct bl_predict_options {
     const char *draw_dir;   /* JPEGs with boxes drawn; NULL = none */
     double score_threshold; /* < 0: 0.3 */
     /* classification */
-    const char *set;    /* instead of files: "test", "labelled", "unlabelled" or "validation" of the run */
+    const char
+        *set; /* instead of files: "test", "labelled", "unlabelled" or "validation" of the run */
     bool probabilities; /* of all classes */
     FILE *table;        /* CSV goes there without `out` */
 } bl_predict_options;
