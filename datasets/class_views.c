@@ -12,7 +12,7 @@
 #include "datasets/view.h"
 
 static const char *const pad_modes[] = {"reflect", "zero", NULL};
-static const char *const recipes[] = {"ra_mc", "ra_usb", "ra_large", NULL};
+static const char *const recipes[] = {"ra_mc", "ra_usb", "ra_large", "ra_fixed", NULL};
 
 #define INT(name) #name, BL_T_INT, offsetof(bl_class_view_config, name)
 #define REAL(name) #name, BL_T_REAL, offsetof(bl_class_view_config, name)
@@ -27,7 +27,9 @@ static const bl_field fields[] = {
     {ENUM(strong), "\"ra_mc\"", 0, 0, recipes, NULL, "RandAugment variant of the strong views.",
      NULL},
     {INT(strong_ops), "0", 0, 16, NULL, NULL,
-     "Operations drawn for a strong view; 0 = the variant's number (2, or 3 for ra_usb).", NULL},
+     "Operations drawn for a strong view; 0 = the variant's number (2; 3 for ra_usb, ra_fixed).",
+     NULL},
+    {INT(level), "4", 0, 30, NULL, NULL, "Level of all operations of ra_fixed.", NULL},
     {INT(cutout), "-1", -1, 1024, NULL, "px",
      "Side of Cutout's square in strong views; -1 = the variant's (16, or up to half the side for "
      "ra_usb); 0 = no Cutout.",
@@ -126,12 +128,30 @@ static void draw_weak(const bl_class_views *v, bl_rng *rng, bl_view_plan *p) {
     p->dy = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
 }
 
-static int draw_strong(const bl_class_views *v, bl_rng *rng, bl_view_step *steps) {
+static bool is_fixed(const bl_class_views *v, bl_class_view_kind kind) {
+    return kind == BL_CLASS_STRONG && v->cfg.strong == BL_STRONG_RA_FIXED;
+}
+
+/* Where along one side of n px the hole around an integer centre lies: cut off at both ends. */
+static void draw_hole(int n, int side, bl_rng *rng, int32_t *lo, int32_t *hi) {
+    int centre = (int)bl_rng_below(rng, (uint32_t)n), half = side / 2;
+    *lo = centre > half ? centre - half : 0;
+    *hi = centre + half < n ? centre + half : n;
+}
+
+static int draw_strong(const bl_class_views *v, bl_rng *rng, bl_view_step *steps,
+                       bl_class_view_info *info) {
     bl_ra_recipe recipe = (bl_ra_recipe)v->cfg.strong;
-    bool usb = recipe == BL_RA_USB;
-    int ops = v->cfg.strong_ops > 0 ? (int)v->cfg.strong_ops : usb ? 3 : 2;
-    int n = bl_ra_draw(v->width, v->height, recipe, ops, rng, steps);
+    bool usb = recipe == BL_RA_USB, fixed = recipe == BL_RA_FIXED;
+    int ops = v->cfg.strong_ops > 0 ? (int)v->cfg.strong_ops : usb || fixed ? 3 : 2;
+    int n = bl_ra_draw(v->width, v->height, recipe, ops, (int)v->cfg.level, rng, steps);
     double side = (double)v->cfg.cutout;
+    if (fixed) {
+        int hole = side < 0 ? 16 : (int)side;
+        draw_hole(v->out_width, hole, rng, &info->hole[0], &info->hole[2]);
+        draw_hole(v->out_height, hole, rng, &info->hole[1], &info->hole[3]);
+        return n;
+    }
     if (side < 0) side = usb ? 0.5 * (double)bl_rng_uniform(rng) * v->width : 16;
     if (side > 0) steps[n++] = bl_cutout_draw(v->width, v->height, recipe, side, rng);
     return n;
@@ -154,22 +174,21 @@ static void draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng, 
     *p = (bl_view_plan){0};
     if (kind == BL_CLASS_PLAIN) return;
     draw_weak(v, rng, p);
-    if (kind == BL_CLASS_STRONG) p->steps = draw_strong(v, rng, steps);
+    if (kind == BL_CLASS_STRONG) p->steps = draw_strong(v, rng, steps, info);
     if (kind == BL_CLASS_ROTATION) p->steps = draw_turn(v, rng, steps);
     if (kind == BL_CLASS_ROTATION && p->steps > 0) info->turn = (int32_t)steps[0].v[0];
 }
 
 /* ---- performing ---- */
 
-/* Flip, pad and crop in one copy. */
-static void crop(bl_class_views *v, const uint8_t *image, const bl_view_plan *plan) {
+/* Flip, pad and crop in one copy to `p`. */
+static void crop(bl_class_views *v, const uint8_t *image, const bl_view_plan *plan, uint8_t *p) {
     int w = v->width, h = v->height;
     for (int x = 0; x < w; x++) {
         int s = bl_px_crop(x, plan->dx, w, plan->reflect);
         v->columns[x] = s < 0 ? -1 : 3 * (plan->flip ? w - 1 - s : s);
     }
     for (int y = 0; y < h; y++) v->rows[y] = bl_px_crop(y, plan->dy, h, plan->reflect);
-    uint8_t *p = v->canvas.image;
     for (int y = 0; y < h; y++) {
         if (v->rows[y] < 0) {
             memset(p, 0, 3 * (size_t)w);
@@ -207,9 +226,16 @@ const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
     bl_view_plan plan;
     bl_view_step steps[BL_CLASS_MAX_STEPS];
     draw(v, kind, rng, &plan, steps, info);
-    crop(v, image, &plan);
-    for (int k = 0; k < plan.steps; k++) bl_canvas_perform(&v->canvas, &steps[k]);
-    return resized(v, v->canvas.image);
+    bl_canvas *c = &v->canvas;
+    if (is_fixed(v, kind)) { /* steps first */
+        memcpy(c->image, image, 3 * (size_t)v->width * (size_t)v->height);
+        for (int k = 0; k < plan.steps; k++) bl_canvas_perform(c, &steps[k]);
+        crop(v, c->image, &plan, c->spare);
+        return resized(v, c->spare);
+    }
+    crop(v, image, &plan, c->image);
+    for (int k = 0; k < plan.steps; k++) bl_canvas_perform(c, &steps[k]);
+    return resized(v, c->image);
 }
 
 bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
@@ -217,7 +243,7 @@ bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng
     bl_class_view_info none;
     if (!info) info = &none;
     *info = (bl_class_view_info){0};
-    if (kind == BL_CLASS_CONTRAST || resizes(v)) return false;
+    if (kind == BL_CLASS_CONTRAST || resizes(v) || is_fixed(v, kind)) return false;
     draw(v, kind, rng, plan, steps, info);
     return true;
 }
@@ -234,7 +260,16 @@ static void normalise(const bl_class_views *v, const uint8_t *pixels, const floa
 void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_t *image,
                         const float mean[3], const float std[3], bl_rng *rng, float *dst,
                         bl_class_view_info *info) {
+    bl_class_view_info own;
+    if (!info) info = &own;
     normalise(v, bl_class_view_pixels(v, kind, image, rng, info), mean, std, dst);
+    const int32_t *h = info->hole;
+    for (int y = 0; h[2] > h[0] && y < 3 * v->out_height; y++) {
+        int row = y % v->out_height;
+        if (row >= h[1] && row < h[3])
+            memset(dst + (size_t)y * (size_t)v->out_width + h[0], 0,
+                   sizeof *dst * (size_t)(h[2] - h[0]));
+    }
 }
 
 /* ---- plain views of many images ---- */

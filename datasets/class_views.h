@@ -20,9 +20,11 @@ typedef enum bl_class_view_kind {
 
 typedef enum bl_class_pad { BL_CLASS_PAD_REFLECT, BL_CLASS_PAD_ZERO } bl_class_pad;
 typedef enum bl_class_strong {
-    BL_STRONG_RA_MC,   /* 2 of 14 operations, levels 1..9, each with probability 1/2, Cutout 16 */
-    BL_STRONG_RA_USB,  /* 3 of 14, always, continuous magnitudes, Cutout up to half the side */
-    BL_STRONG_RA_LARGE /* 2 of the 16 of the larger pool (CoSSL on Food-101), Cutout 16 */
+    BL_STRONG_RA_MC,    /* 2 of 14 operations, levels 1..9, each with probability 1/2, Cutout 16 */
+    BL_STRONG_RA_USB,   /* 3 of 14, always, continuous magnitudes, Cutout up to half the side */
+    BL_STRONG_RA_LARGE, /* 2 of the 16 of the larger pool (CoSSL on Food-101), Cutout 16 */
+    BL_STRONG_RA_FIXED  /* 3 of those 16, always, at one level, before flip and crop; then a 16 px
+                           square of the mean (DARP, ABC, CoSSL on CIFAR) */
 } bl_class_strong;
 
 /* Settings (section "views"). */
@@ -34,6 +36,7 @@ typedef struct bl_class_view_config {
     int32_t pad_mode;   /* bl_class_pad */
     int32_t strong;     /* bl_class_strong */
     int64_t strong_ops; /* operations a strong view; 0 = the recipe's number */
+    int64_t level;      /* of ra_fixed, 0..30 */
     int64_t cutout;     /* side of the square erased, px; -1 = the recipe's; 0 = none */
     double crop_min;    /* contrast views: least area of the resized crop */
     double jitter;      /* strength: brightness, contrast, saturation 0.8 s, hue 0.2 s */
@@ -43,7 +46,9 @@ extern const bl_schema bl_class_view_schema;
 
 /* What a view was made of, beside its pixels. */
 typedef struct bl_class_view_info {
-    int32_t turn; /* rotation views: quarter turns, counter-clockwise, 0..3; else 0 */
+    int32_t turn;    /* rotation views: quarter turns, counter-clockwise, 0..3; else 0 */
+    int32_t hole[4]; /* x0, y0, x1, y1 (ends excluded) of a square that is 0 once the view is
+                        normalised (ra_fixed); else empty */
 } bl_class_view_info;
 
 /* Scratch memory of one thread. */
@@ -56,11 +61,11 @@ void bl_class_views_destroy(bl_class_views *v);
 int32_t bl_class_views_width(const bl_class_views *v);
 int32_t bl_class_views_height(const bl_class_views *v);
 
-/* The view as 8-bit RGB, interleaved; valid until the next call. */
+/* The view as 8-bit RGB, interleaved, without the hole; valid until the next call. */
 const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
                                     const uint8_t *image, bl_rng *rng, bl_class_view_info *info);
-/* The view as (pixel - 255 mean[c]) / (255 std[c]), planar [3][height][width]. `info` may be NULL.
- */
+/* The view as (pixel - 255 mean[c]) / (255 std[c]), planar [3][height][width], 0 in the hole.
+ * `info` may be NULL. */
 void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_t *image,
                         const float mean[3], const float std[3], bl_rng *rng, float *dst,
                         bl_class_view_info *info);
@@ -68,7 +73,8 @@ void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_
 enum { BL_CLASS_MAX_STEPS = 17 }; /* 16 operations and Cutout */
 /* The numbers behind a view, drawn as bl_class_view_make draws them, for a device to make the view:
  * *plan (image and first are 0: the caller's) and its steps, room for BL_CLASS_MAX_STEPS. `info`
- * may be NULL. false, and nothing drawn: contrast views and resized ones are made on the CPU only.
+ * may be NULL. false, and nothing drawn: contrast views, resized ones and those of ra_fixed are
+ * made on the CPU only.
  */
 bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
                         bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info);

@@ -185,10 +185,52 @@ bl_view_step bl_cutout_draw(int width, int height, bl_ra_recipe recipe, double s
     return bl_cutout_step(width, height, cx, cy, side, recipe == BL_RA_USB ? grey_usb : grey_mc);
 }
 
+/* level / 30 of a range that starts at `lo`; translations and Cutout in pixels, whatever the
+ * image's size. */
+static double fixed_amount(bl_ra_op op, int level, int *is_signed) {
+    double lo = 0, most = 0;
+    switch (op) {
+    case BL_RA_BRIGHTNESS:
+    case BL_RA_COLOR:
+    case BL_RA_CONTRAST:
+    case BL_RA_SHARPNESS:
+        lo = 0.1, most = 1.9;
+        break;
+    case BL_RA_POSTERIZE:
+        most = 4;
+        break;
+    case BL_RA_ROTATE:
+        *is_signed = 1, most = 30;
+        break;
+    case BL_RA_SHEAR_X:
+    case BL_RA_SHEAR_Y:
+        *is_signed = 1, most = 0.3;
+        break;
+    case BL_RA_SOLARIZE:
+        most = 256;
+        break;
+    case BL_RA_SOLARIZE_ADD:
+        most = 110;
+        break;
+    case BL_RA_TRANSLATE_X:
+    case BL_RA_TRANSLATE_Y:
+        *is_signed = 1, most = 100;
+        break;
+    case BL_RA_CUTOUT:
+        most = 40;
+        break;
+    default:
+        break;
+    }
+    double v = level / 30.0 * (most - lo) + lo;
+    return op == BL_RA_POSTERIZE && v < 1 ? 1 : v;
+}
+
 /* Divisions by 10 come last, as in the reference: 3 * 0.3 / 10 is not 3 * 0.03. */
 double bl_ra_amount(bl_ra_recipe recipe, bl_ra_op op, int level, int side, int *is_signed) {
     bool large = recipe == BL_RA_LARGE;
     *is_signed = 0;
+    if (recipe == BL_RA_FIXED) return fixed_amount(op, level, is_signed);
     switch (op) {
     case BL_RA_BRIGHTNESS:
     case BL_RA_COLOR:
@@ -281,12 +323,26 @@ static bool draw_amount(int width, int height, bl_rng *rng, bl_view_step *s) {
     return bl_ra_step(op, amount, width, height, s);
 }
 
-int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, bl_rng *rng,
+static bool draw_fixed(int level, int width, int height, bl_rng *rng, bl_view_step *s) {
+    bl_ra_op op = large_pool[bl_rng_below(rng, LARGE_POOL)];
+    int is_signed;
+    double amount = bl_ra_amount(BL_RA_FIXED, op, level, 0, &is_signed);
+    if (op == BL_RA_CUTOUT) {
+        *s = bl_cutout_draw(width, height, BL_RA_USB, amount, rng); /* its grey */
+        return true;
+    }
+    bool negative = is_signed && (bl_rng_u32(rng) & 1);
+    return bl_ra_step(op, negative ? -amount : amount, width, height, s);
+}
+
+int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, int level, bl_rng *rng,
                bl_view_step *steps) {
     int drawn = 0;
     for (int k = 0; k < n; k++) {
-        drawn += recipe == BL_RA_USB ? draw_amount(width, height, rng, &steps[drawn])
-                                     : draw_level(recipe, width, height, rng, &steps[drawn]);
+        bl_view_step *s = &steps[drawn];
+        drawn += recipe == BL_RA_USB     ? draw_amount(width, height, rng, s)
+                 : recipe == BL_RA_FIXED ? draw_fixed(level, width, height, rng, s)
+                                         : draw_level(recipe, width, height, rng, s);
     }
     return drawn;
 }

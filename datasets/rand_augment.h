@@ -37,7 +37,7 @@ typedef enum bl_ra_op {                     /* amount: */
 /* "autocontrast", ... */
 const char *bl_ra_name(bl_ra_op op);
 
-typedef enum bl_ra_recipe { BL_RA_MC, BL_RA_USB, BL_RA_LARGE } bl_ra_recipe;
+typedef enum bl_ra_recipe { BL_RA_MC, BL_RA_USB, BL_RA_LARGE, BL_RA_FIXED } bl_ra_recipe;
 
 /* An image that steps change in place (or into a spare buffer, which then becomes the image).
  */
@@ -57,7 +57,8 @@ void bl_canvas_perform(bl_canvas *c, const bl_view_step *s);
  * (identity), or BL_RA_CUTOUT, which needs a place. */
 bool bl_ra_step(bl_ra_op op, double amount, int width, int height, bl_view_step *s);
 
-/* The amount of `op` at level 1..9 of RA-MC or of the larger pool, without sign; side: width for
+/* The amount of `op` at level 1..9 of RA-MC or of the larger pool, at level 0..30 of the fixed
+ * recipe, without sign; side: width for
  * x, height for y (translations), least side (Cutout). `is_signed`: its sign is to be drawn. */
 double bl_ra_amount(bl_ra_recipe recipe, bl_ra_op op, int level, int side, int *is_signed);
 /* USB's range of `op`; translations as fractions of the side. */
@@ -65,8 +66,10 @@ void bl_ra_range(bl_ra_op op, double *lo, double *hi);
 
 /* Draws n operations with replacement; returns how many of them do something, in steps[] (room for
  * n). RA-MC and larger pool: level uniform on 1..9, applied with probability 1/2, sign even; USB:
- * always, amount uniform in its range. */
-int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, bl_rng *rng, bl_view_step *steps);
+ * always, amount uniform in its range; fixed: of the larger pool, always, at `level` (which matters
+ * here only), sign even. */
+int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, int level, bl_rng *rng,
+               bl_view_step *steps);
 
 /* Fills, like Pillow's ImageDraw.rectangle, columns x0..x1 and rows y0..y1 (both ends included),
  * where x0 = floor(max(0, cx - side/2)), x1 = floor(min(width, x0 + side)), and y alike: a square

@@ -62,7 +62,7 @@ def apply(im, op, v):
     if op == "translate_y": return im.transform(im.size, AFFINE, (1, 0, 0, 0, 1, v))
     if op == "invert": return ImageOps.invert(im)
     if op == "solarize_add":
-        a = np.clip(np.asarray(im).astype(int) + int(v), 0, 255).astype(np.uint8)
+        a = np.clip(np.asarray(im).astype(int) + v, 0, 255).astype(np.uint8)
         return ImageOps.solarize(Image.fromarray(a), 128)
     raise KeyError(op)
 
@@ -84,6 +84,17 @@ def amount(recipe, op, v, size):
         return int(v * (0.3 if recipe == "mc" else 0.45) / 10 * size[op[-1] == "y"])
     if op == "solarize_add": return int(v * 110 / 10)
     return 0
+
+
+FIXED_RANGE = {"posterize": (0, 4), "rotate": (0, 30), "shear_x": (0, 0.3), "shear_y": (0, 0.3), "solarize": (0, 256),
+               "solarize_add": (0, 110), "translate_x": (0, 100), "translate_y": (0, 100), "cutout": (0, 40)}
+
+
+def fixed_amount(op, m):
+    """Of level m = 0..30, in the arithmetic of the PyTorch port that DARP, ABC and CoSSL use."""
+    lo, hi = (0.1, 1.9) if op in BLENDS else FIXED_RANGE.get(op, (0, 1))
+    v = (float(m) / 30) * float(hi - lo) + lo
+    return max(1, int(v)) if op == "posterize" else v
 
 
 def usb_range(op):
@@ -112,6 +123,16 @@ for name, images in SETS.items():
                 for sign in (1, -1) if op in SIGNED else (1,):
                     out = [apply(im, op, sign * amount(recipe, op, level, im.size)) for im in images]
                     print("level", name, recipe, op, level, sign, crc(out))
+    for op in [o for o in SMALL_POOL if o != "identity"] + ["invert", "solarize_add"]:
+        for m in range(0, 31, 2):
+            for sign in (1, -1) if op in SIGNED and op != "solarize_add" else (1,):
+                out = [apply(im, op, sign * fixed_amount(op, m)) for im in images]
+                print("level", name, "fixed", op, m, sign, crc(out))
+    for m in range(0, 31, 2):
+        side = fixed_amount("cutout", m)
+        cx, cy = (m * 0.377) % 1, (m * 0.617) % 1
+        out = [cutout(im, cx * im.size[0], cy * im.size[1], side, (125, 123, 114)) for im in images]
+        print("fixed_cutout", name, cx.hex(), cy.hex(), m, crc(out))
     for op in SMALL_POOL:
         lo, hi = usb_range(op)
         for k in range(17 if lo < hi else 1):

@@ -61,7 +61,9 @@ static void apply(bl_canvas *c, bl_ra_op op, double v) {
 }
 
 static void apply_level(bl_canvas *c, const char *recipe_name, bl_ra_op op, int level, int sign) {
-    bl_ra_recipe recipe = !strcmp(recipe_name, "mc") ? BL_RA_MC : BL_RA_LARGE;
+    bl_ra_recipe recipe = !strcmp(recipe_name, "mc")      ? BL_RA_MC
+                          : !strcmp(recipe_name, "fixed") ? BL_RA_FIXED
+                                                          : BL_RA_LARGE;
     int is_signed, least = c->width < c->height ? c->width : c->height;
     int side = op == BL_RA_TRANSLATE_X ? c->width : op == BL_RA_TRANSLATE_Y ? c->height : least;
     double v = bl_ra_amount(recipe, op, level, side, &is_signed);
@@ -120,6 +122,12 @@ static unsigned long run_line(const char *line, image_set *s, bl_pil_resizer *r)
         } else if (!strcmp(kind, "cutout")) {
             CHECK_EQ(sscanf(args, "%la %la %la %d", &d[0], &d[1], &d[2], &v[0]), 4);
             bl_view_step cut = bl_cutout_step(w, h, d[0] * w, d[1] * h, d[2], v[0] ? mc : usb);
+            bl_canvas_perform(c, &cut);
+        } else if (!strcmp(kind, "fixed_cutout")) {
+            CHECK_EQ(sscanf(args, "%la %la %d", &d[0], &d[1], &v[0]), 3);
+            int is_signed;
+            double side = bl_ra_amount(BL_RA_FIXED, BL_RA_CUTOUT, v[0], 0, &is_signed);
+            bl_view_step cut = bl_cutout_step(w, h, d[0] * w, d[1] * h, side, usb);
             bl_canvas_perform(c, &cut);
         } else if (!strcmp(kind, "blur")) {
             uint8_t scratch[6 * 96];

@@ -138,6 +138,53 @@ static void test_strong(void) {
     bl_class_set_free(s);
 }
 
+/* ra_fixed: a square of 8 to 16 px a side is exactly 0, nothing else is; operations act nearly
+ * always.
+ */
+static void test_fixed(void) {
+    bl_class_set *s = make_set(32, 32);
+    s->mean[0] = s->mean[1] = s->mean[2] = 0.3f; /* no 8-bit value normalises to 0 */
+    bl_class_view_config cfg = base;
+    cfg.strong = BL_STRONG_RA_FIXED, cfg.pad_mode = BL_CLASS_PAD_ZERO, cfg.level = 4;
+    bl_class_views *v;
+    CHECK_OK(bl_class_views_create(&cfg, s, &v));
+    static float out[3 * 1024];
+    int width[17] = {0}, same = 0;
+    for (int i = 0; i < 400; i++) {
+        bl_rng rng = bl_rng_make(2, (uint64_t)i);
+        bl_class_view_info info;
+        bl_class_view_make(v, BL_CLASS_STRONG, s->pixels, s->mean, s->std, &rng, out, &info);
+        const int32_t *h = info.hole;
+        CHECK(h[0] >= 0 && h[1] >= 0 && h[2] <= 32 && h[3] <= 32);
+        CHECK(h[2] - h[0] >= 8 && h[2] - h[0] <= 16 && h[3] - h[1] >= 8 && h[3] - h[1] <= 16);
+        width[h[2] - h[0]]++;
+        for (int k = 0; k < 3 * 1024; k++) {
+            int x = k % 32, y = k / 32 % 32;
+            bool inside = x >= h[0] && x < h[2] && y >= h[1] && y < h[3];
+            CHECK_EQ(out[k] == 0, inside);
+        }
+        rng = bl_rng_make(2, (uint64_t)i);
+        uint8_t strong[3072];
+        memcpy(strong, bl_class_view_pixels(v, BL_CLASS_STRONG, s->pixels, &rng, NULL),
+               sizeof strong);
+        bool plain = false; /* one of the views of the image itself? */
+        for (int flip = 0; flip < 2; flip++)
+            for (int d = 0; d < 81; d++)
+                plain |= matches(s, strong, flip, d % 9 - 4, d / 9 - 4, true);
+        same += plain;
+    }
+    CHECK(width[16] > 150 && width[8] > 2 && width[12] > 2);
+    CHECK(same < 40); /* all three operations leave the image as it is */
+    bl_class_views_destroy(v);
+    cfg.cutout = 0;
+    CHECK_OK(bl_class_views_create(&cfg, s, &v));
+    bl_rng rng = bl_rng_make(2, 1);
+    bl_class_view_make(v, BL_CLASS_STRONG, s->pixels, s->mean, s->std, &rng, out, NULL);
+    for (int k = 0; k < 3 * 1024; k++) CHECK(out[k] != 0);
+    bl_class_views_destroy(v);
+    bl_class_set_free(s);
+}
+
 static void test_rotation(void) {
     bl_class_set *s = make_set(8, 8);
     bl_class_view_config cfg = base;
@@ -259,6 +306,7 @@ int main(void) {
     test_weak();
     test_plain_and_normalised();
     test_strong();
+    test_fixed();
     test_rotation();
     test_contrast_crop();
     test_sets();
