@@ -10,6 +10,7 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
     int index;
     BL_TRY(bl_backend_choose(opt->device, opt->backend, &ctx->backend, &index));
     const bl_backend *b = ctx->backend;
+    BL_TRY(b->open(index, &ctx->dev));
     bl_kernels *k = calloc(1, sizeof *k);
     if (!k) return bl_fail(BL_ENOMEM, "out of memory: cannot create a context");
     ctx->k = k;
@@ -20,7 +21,6 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
                        b->name, hole);
     }
     ctx->cb = b->block();
-    BL_TRY(b->open(index, &ctx->dev));
     return b->plans_create ? b->plans_create(opt, &ctx->plans) : BL_OK;
 }
 

@@ -96,15 +96,23 @@ static int in_order(int i, int n) {
 
 /* ---- warp operations ---- */
 
+/* A lane that takes part in t's operation. */
+static bool takes_part(const thread *t, const thread *other) {
+    return other->state == IN_WARP && other->mask == t->mask;
+}
+
 static uint64_t outcome(const thread *t, int warp) {
+    if (t->op == BL_EMU_SHUFFLE) {
+        const thread *other = &e.thread[warp + t->from];
+        bool there = warp + t->from < e.n && t->mask >> t->from & 1 && takes_part(t, other);
+        return there ? other->value : ~(uint64_t)0; /* undefined on a GPU: NaN */
+    }
     uint64_t ballot = 0;
     for (int l = 0; l < WARP && warp + l < e.n; l++) {
         const thread *other = &e.thread[warp + l];
-        bool in = t->mask >> l & 1 && other->state == IN_WARP && other->mask == t->mask;
-        if (in && other->value) ballot |= (uint64_t)1 << l;
-        if (t->op == BL_EMU_SHUFFLE && l == t->from && in) return other->value;
+        if (takes_part(t, other) && other->value) ballot |= (uint64_t)1 << l;
     }
-    return t->op == BL_EMU_BALLOT ? ballot : ~(uint64_t)0; /* undefined on a GPU: NaN */
+    return ballot;
 }
 
 /* Whether every lane named in t's mask has arrived with the same mask, or ended. */
@@ -117,22 +125,26 @@ static bool complete(const thread *t, int warp) {
     return true;
 }
 
+/* Lets t's group go on when it is complete. */
+static void release_group(const thread *t, int warp) {
+    int lanes = e.n - warp < WARP ? e.n - warp : WARP;
+    unsigned mask = t->mask;
+    if (t->state != IN_WARP || !complete(t, warp)) return;
+    for (int l = 0; l < lanes; l++) {
+        thread *o = &e.thread[warp + l];
+        if (takes_part(t, o)) o->result = outcome(o, warp);
+    }
+    for (int i = 0; i < lanes; i++) {
+        int l = in_order(i, lanes);
+        thread *o = &e.thread[warp + l];
+        if (o->state == IN_WARP && o->mask == mask) make_ready(warp + l);
+    }
+}
+
+/* A thread ended: its warp waits for it no longer. */
 static void release_warp(int member) {
     int warp = member / WARP * WARP;
-    for (int l = 0; l < WARP && warp + l < e.n; l++) {
-        thread *t = &e.thread[warp + l];
-        if (t->state != IN_WARP || !complete(t, warp)) continue;
-        unsigned mask = t->mask;
-        for (int i = 0; i < WARP && warp + i < e.n; i++) {
-            thread *o = &e.thread[warp + i];
-            if (mask >> i & 1 && o->state == IN_WARP) o->result = outcome(o, warp);
-        }
-        for (int i = 0; i < WARP && warp + i < e.n; i++) {
-            int at = warp + in_order(i, e.n - warp < WARP ? e.n - warp : WARP);
-            thread *o = &e.thread[at];
-            if (mask >> (at - warp) & 1 && o->state == IN_WARP && o->mask == mask) make_ready(at);
-        }
-    }
+    for (int l = 0; l < WARP && warp + l < e.n; l++) release_group(&e.thread[warp + l], warp);
 }
 
 static void release_barrier(void) {
@@ -235,7 +247,7 @@ uint64_t bl_emu_warp(bl_emu_op op, unsigned mask, uint64_t value, int from) {
     thread *self = &e.thread[t];
     self->op = op, self->mask = mask, self->value = value, self->from = from;
     self->state = IN_WARP;
-    release_warp(t);
+    release_group(self, t / WARP * WARP);
     leave(self->fiber);
     return self->result;
 }
