@@ -88,9 +88,10 @@ static bl_status cuda_to_device(bl_device *d, void *dst, const void *src, size_t
 
 static bl_status cuda_sync(bl_device *d) {
     bind(d);
-    CU_TRY(cudaStreamSynchronize(cudaStreamPerThread), "waiting for the device");
-    CU_TRY(cudaGetLastError(), "an earlier kernel or call");
-    return BL_OK;
+    cudaError_t waited = cudaStreamSynchronize(cudaStreamPerThread);
+    cudaError_t earlier = cudaGetLastError(); /* reported once */
+    CU_TRY(waited, "waiting for the device");
+    return bl_cuda_status((int)earlier, "an earlier kernel or call");
 }
 
 static bl_status cuda_to_host(bl_device *d, void *dst, const void *src, size_t bytes) {

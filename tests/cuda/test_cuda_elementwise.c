@@ -82,7 +82,7 @@ static void layouts(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int
 }
 
 static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
-    const int64_t sizes[] = {1, 31, 256, 1000, 70000};
+    const int64_t sizes[] = {1, 31, 256, 1000, 6001};
     for (int i = 0; i < 5; i++) {
         flat(ref, got, r, sizes[i]);
         stores(ref, got, r, sizes[i]);
