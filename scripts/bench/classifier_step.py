@@ -1,10 +1,12 @@
 """One FixMatch step of a WRN-28-2 classifier in PyTorch with Pillow's augmentation, timed.
 
     classifier_step.py LABELLED UNLABELLED STEPS THREADS MEMORY_FORMAT
+                       [--device D] [--precision fp32|tf32|bf16]
 
 The step is that of tests/bench/bench_classifier.c. Views are made by Pillow in THREADS loader processes that
 run ahead of the training step, which is how PyTorch programs do it. Prints one JSON object.
 """
+import argparse
 import json
 import os
 import random
@@ -17,6 +19,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+
+import torch_device
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
 from networks_torch import Wide  # noqa: E402
@@ -94,30 +98,37 @@ class Batches(torch.utils.data.Dataset):
 
 
 def main():
-    labelled, unlabelled, steps, threads = (int(a) for a in sys.argv[1:5])
-    layout = sys.argv[5]
+    p = argparse.ArgumentParser()
+    for name in ["labelled", "unlabelled", "steps", "threads"]:
+        p.add_argument(name, type=int)
+    p.add_argument("layout", choices=["contiguous", "channels_last"])
+    torch_device.add_options(p)
+    a = p.parse_args()
+    labelled, unlabelled, steps, threads, layout = a.labelled, a.unlabelled, a.steps, a.threads, a.layout
+    torch_device.set_up(a)
     torch.set_num_threads(threads)
-    torch.manual_seed(1)
     model = torch.nn.Sequential(Wide(28, 2, "a"), torch.nn.Linear(128, CLASSES))
     average = torch.nn.Sequential(Wide(28, 2, "a"), torch.nn.Linear(128, CLASSES))
     average.load_state_dict(model.state_dict())
     fmt = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    model = model.to(memory_format=fmt)
-    average = average.to(memory_format=fmt)
+    model = model.to(a.device, memory_format=fmt)
+    average = average.to(a.device, memory_format=fmt)
     model.train()
     sgd = torch.optim.SGD(model.parameters(), 0.03, 0.9, weight_decay=5e-4, nesterov=True)
     loader = iter(torch.utils.data.DataLoader(
-        Batches(labelled, unlabelled, WARMUP + steps), batch_size=None, num_workers=threads))
-    label = torch.arange(labelled) % CLASSES
+        Batches(labelled, unlabelled, WARMUP + steps), batch_size=None, num_workers=threads,
+        pin_memory=a.device != "cpu"))
+    label = (torch.arange(labelled) % CLASSES).to(a.device)
     times, phases = [], {"views": 0.0, "forward": 0.0, "losses": 0.0, "backward": 0.0, "update": 0.0}
     cpu = 0.0
     for step in range(WARMUP + steps):
         if step == WARMUP:
             cpu = time.process_time()
         t = [time.perf_counter()]
-        x = next(loader).to(memory_format=fmt)
+        x = next(loader).to(a.device, memory_format=fmt, non_blocking=True)
         t.append(time.perf_counter())
-        y = model(x)
+        with torch_device.autocast(a):
+            y = model(x).float()
         t.append(time.perf_counter())
         y_x, y_w, y_s = y.split([labelled, unlabelled, unlabelled])
         confidence, pseudo = y_w.detach().softmax(1).max(1)
@@ -129,9 +140,10 @@ def main():
         t.append(time.perf_counter())
         sgd.step()
         with torch.no_grad():
-            pairs = [(a, b) for a, b in zip(average.state_dict().values(), model.state_dict().values())
-                     if a.is_floating_point()]
-            torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 0.001)
+            pairs = [(u, v) for u, v in zip(average.state_dict().values(), model.state_dict().values())
+                     if u.is_floating_point()]
+            torch._foreach_lerp_([u for u, _ in pairs], [v for _, v in pairs], 0.001)
+        torch_device.wait(a)
         t.append(time.perf_counter())
         if step >= WARMUP:
             times.append((t[-1] - t[0]) * 1e3)

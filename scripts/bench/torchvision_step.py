@@ -1,10 +1,12 @@
 """One training step of torchvision's Faster R-CNN with the settings of a Ballast detector, timed.
 
     torchvision_step.py RESOLVED_CONFIG BATCH SIZE CLASSES STEPS THREADS MEMORY_FORMAT
+                        [--device D] [--precision fp32|tf32|bf16]
 
-The model, the images, the boxes, the sampling counts and the frozen layers are those of
+SIZE is N (square) or HxW. The model, the images, the boxes, the sampling counts and the frozen layers are those of
 tests/bench/bench_detector.c. Prints one JSON object.
 """
+import argparse
 import json
 import resource
 import statistics
@@ -20,6 +22,8 @@ from torchvision.models.detection.rpn import AnchorGenerator, RPNHead
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+import torch_device
 
 BOXES, WARMUP = 8, 3
 
@@ -77,7 +81,7 @@ def make_model(d, classes, size):
     sizes = tuple((d["anchor_scale"] * 4 * 2**i,) for i in range(5))
     anchors = AnchorGenerator(sizes, (tuple(d["anchor_ratios"]),) * 5)
     model = FasterRCNN(
-        backbone, min_size=size, max_size=size,
+        backbone, min_size=min(size), max_size=max(size),
         image_mean=[0.0] * 3, image_std=[1.0] * 3,
         rpn_anchor_generator=anchors,
         rpn_head=RPNHead(backbone.out_channels, len(d["anchor_ratios"])),
@@ -97,55 +101,73 @@ def make_model(d, classes, size):
     return model
 
 
-def make_data(batch, size, classes):
+def make_data(batch, size, classes, device):
     generator = torch.Generator().manual_seed(1)
+    height, width = size
     images, targets = [], []
     for i in range(batch):
-        images.append((torch.rand(3, size, size, generator=generator) * 2 - 1) / 64)
+        images.append(((torch.rand(3, height, width, generator=generator) * 2 - 1) / 64).to(device))
         boxes = []
         for k in range(BOXES):
-            side = size * (k + 1) / 16
-            x = (k * 37 + i * 11) % 48 / 100 * size
-            y = (k * 53 + i * 29) % 48 / 100 * size
-            boxes.append([x, y, x + side, y + side])
+            w, h = width * (k + 1) / 16, height * (k + 1) / 16
+            x = (k * 37 + i * 11) % 48 / 100 * width
+            y = (k * 53 + i * 29) % 48 / 100 * height
+            boxes.append([x, y, x + w, y + h])
         labels = [(k * 7 + i) % classes + 1 for k in range(BOXES)]
-        targets.append({"boxes": torch.tensor(boxes), "labels": torch.tensor(labels)})
+        targets.append({"boxes": torch.tensor(boxes, device=device),
+                        "labels": torch.tensor(labels, device=device)})
     return images, targets
 
 
+def arguments():
+    p = argparse.ArgumentParser()
+    p.add_argument("config")
+    p.add_argument("batch", type=int)
+    p.add_argument("size", type=lambda text: [int(t) for t in text.split("x")])
+    p.add_argument("classes", type=int)
+    p.add_argument("steps", type=int)
+    p.add_argument("threads", type=int)
+    p.add_argument("memory_format", choices=["contiguous", "channels_last"])
+    torch_device.add_options(p)
+    a = p.parse_args()
+    a.size = a.size * 2 if len(a.size) == 1 else a.size
+    return a
+
+
 def main():
-    config, batch, size, classes, steps, threads, memory_format = sys.argv[1:]
-    batch, size, classes, steps = int(batch), int(size), int(classes), int(steps)
-    torch.set_num_threads(int(threads))
-    torch.manual_seed(1)
-    with open(config) as f:
+    a = arguments()
+    torch_device.set_up(a)
+    torch.set_num_threads(a.threads)
+    with open(a.config) as f:
         d = json.load(f)["detector"]
     start = peak_mb()
-    model = make_model(d, classes, size)
-    if memory_format == "channels_last":
+    model = make_model(d, a.classes, a.size).to(a.device)
+    if a.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(parameters, lr=1e-12, momentum=0.9, weight_decay=1e-4)
-    images, targets = make_data(batch, size, classes)
+    images, targets = make_data(a.batch, a.size, a.classes, a.device)
 
     times, forward, backward, update = [], 0.0, 0.0, 0.0
-    for t in range(WARMUP + steps):
+    for t in range(WARMUP + a.steps):
         t0 = time.perf_counter()
-        losses = model(images, targets)
-        total = sum(losses.values())
+        with torch_device.autocast(a):
+            losses = model(images, targets)
+            total = sum(losses.values())
         t1 = time.perf_counter()
         total.backward()
         t2 = time.perf_counter()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+        torch_device.wait(a)
         t3 = time.perf_counter()
         if not torch.isfinite(total):
             sys.exit("torchvision_step: the loss is not finite")
         if t >= WARMUP:
             times.append((t3 - t0) * 1e3)
-            forward += (t1 - t0) * 1e3 / steps
-            backward += (t2 - t1) * 1e3 / steps
-            update += (t3 - t2) * 1e3 / steps
+            forward += (t1 - t0) * 1e3 / a.steps
+            backward += (t2 - t1) * 1e3 / a.steps
+            update += (t3 - t2) * 1e3 / a.steps
     print(json.dumps({
         "torch": torch.__version__, "torchvision": torchvision.__version__,
         "parameters": sum(p.numel() for p in parameters), "median_ms": statistics.median(times),

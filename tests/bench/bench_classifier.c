@@ -1,7 +1,7 @@
 /* One FixMatch step of a WRN-28-2 classifier, timed: views of random images, forward of one batch,
  * pseudo-labels, backward, update and moving average.
  *
- *   bench_classifier LABELLED UNLABELLED STEPS THREADS
+ *   bench_classifier LABELLED UNLABELLED STEPS THREADS [DEVICE [PRECISION]]
  *
  * The unlabelled images are seen twice, weak and strong. Prints one JSON object.
  * scripts/bench-classifier runs it against PyTorch and Pillow. */
@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "core/parallel.h"
 #include "datasets/class_views.h"
 #include "kernels/kernels.h"
 #include "kernels/tape.h"
 #include "nn/classifier.h"
+#include "tests/bench/step.h"
 
 enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, CLASSES = 10, SET = 1000, PARTS = 64 };
 enum { VIEWS, FORWARD, LOSSES, BACKWARD, UPDATE, PHASES };
@@ -40,12 +40,6 @@ static void die_unless(bl_status s) {
     exit(1);
 }
 
-static double now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 /* Rows of the batch: labelled weak, unlabelled weak, unlabelled strong. Index = part of the rows.
  */
 static void make_views(void *arg, int64_t begin, int64_t end) {
@@ -64,7 +58,7 @@ static void make_views(void *arg, int64_t begin, int64_t end) {
 }
 
 static void take(bench *b, int phase, double *since) {
-    double t = now_ms();
+    double t = bench_now_ms();
     b->phase[phase] += t - *since;
     *since = t;
 }
@@ -73,7 +67,7 @@ static void one_step(bench *b) {
     static float p[MAX_BATCH * CLASSES], mask[MAX_BATCH];
     static int32_t label[MAX_BATCH], pseudo[MAX_BATCH];
     bl_ctx *ctx = b->ctx;
-    double t = now_ms();
+    double t = bench_now_ms();
     bl_parallel_for(PARTS, 1, make_views, b);
     take(b, VIEWS, &t);
     bl_tensor *x, *z, *y, *part[3], *loss[2];
@@ -104,13 +98,9 @@ static void one_step(bench *b) {
     const bl_sgd sgd = {.lr = 0.03f, .momentum = 0.9f, .decay = 5e-4f, .nesterov = true};
     die_unless(bl_store_sgd(b->student, ctx, &sgd, NULL));
     die_unless(bl_store_ema(b->average, b->student, ctx, 0.999f, false));
+    die_unless(ctx->dev->sync(ctx->dev));
     take(b, UPDATE, &t);
     b->step++;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static void settings(const bl_schema *schema, void *out) {
@@ -119,12 +109,12 @@ static void settings(const bl_schema *schema, void *out) {
     bl_arena_destroy(a);
 }
 
-static void build(bench *b) {
+static void build(bench *b, const char *device, const char *precision) {
     const bl_head_spec head = {.name = "f", .out = CLASSES};
     bl_classifier_config cfg;
     settings(&bl_classifier_schema, &cfg);
     settings(&bl_class_view_schema, &b->views);
-    die_unless(bl_ctx_create(NULL, &b->ctx));
+    die_unless(bench_context(device, precision, &b->ctx));
     bl_store **store[] = {&b->student, &b->average};
     bl_classifier **model[] = {&b->model, &b->average_model};
     for (int i = 0; i < 2; i++) {
@@ -142,8 +132,9 @@ static void build(bench *b) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        fprintf(stderr, "usage: bench_classifier LABELLED UNLABELLED STEPS THREADS\n");
+    if (argc < 5 || argc > 7) {
+        fprintf(stderr, "usage: bench_classifier LABELLED UNLABELLED STEPS THREADS "
+                        "[DEVICE [PRECISION]]\n");
         return 2;
     }
     static double times[MAX_STEPS];
@@ -156,24 +147,29 @@ int main(int argc, char **argv) {
         return 2;
     }
     bl_set_threads(threads);
-    build(&b);
-    for (int i = 0; i < WARMUP; i++) one_step(&b);
+    build(&b, argc > 5 ? argv[5] : NULL, argc > 6 ? argv[6] : NULL);
+    bench_counter count;
+    bench_count_begin(b.ctx, &count);
+    one_step(&b);
+    bench_count_end(b.ctx, &count);
+    for (int i = 1; i < WARMUP; i++) one_step(&b);
     memset(b.phase, 0, sizeof b.phase);
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
     for (int i = 0; i < steps; i++) {
-        double t = now_ms();
+        double t = bench_now_ms();
         one_step(&b);
-        times[i] = now_ms() - t;
+        times[i] = bench_now_ms() - t;
     }
     getrusage(RUSAGE_SELF, &after);
-    qsort(times, (size_t)steps, sizeof *times, by_value);
+    qsort(times, (size_t)steps, sizeof *times, bench_ascending);
     double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1e3 +
                  (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec) * 1e-3;
-    printf("{\"kernels\": \"%s\", \"parameters\": %lld, \"min_ms\": %.3f, \"median_ms\": %.3f, "
+    printf("{\"kernels\": \"%s\", \"parameters\": %lld, \"gflop\": %.3f, \"min_ms\": %.3f, "
+           "\"median_ms\": %.3f, "
            "\"cpu_ms\": %.3f, \"peak_mb\": %.1f, \"phases\": {",
-           b.ctx->k->name, (long long)bl_store_params(b.student), times[0], times[steps / 2],
-           cpu / steps, (double)after.ru_maxrss / 1024);
+           b.ctx->k->name, (long long)bl_store_params(b.student), count.flop * 1e-9, times[0],
+           times[steps / 2], cpu / steps, (double)after.ru_maxrss / 1024);
     for (int i = 0; i < PHASES; i++)
         printf("%s\"%s\": %.3f", i ? ", " : "", phase_names[i], b.phase[i] / steps);
     printf("}}\n");

@@ -3,20 +3,21 @@
  *
  *   bench_detector CONFIG BATCH SIZE CLASSES STEPS [KEY.PATH=VALUE]...
  *
- * Takes the detector section of a run configuration; prints one JSON object. scripts/bench-detector
- * runs it against torchvision with the same model, images, boxes and sampling counts. */
+ * SIZE is N (square) or HxW. Takes the sections run and detector of a run configuration; prints one
+ * JSON object. On a GPU the phases are the host's: work that it has queued counts where it waits.
+ * scripts/bench-detector runs it against torchvision with the same model, images, boxes and
+ * sampling counts. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "kernels/kernels.h"
 #include "kernels/tape.h"
 #include "nn/store.h"
+#include "tests/bench/step.h"
 #include "train/train.h"
 
 enum { PHASES = 7, BOXES = 8, MAX_STEPS = 1000, WARMUP = 3 };
@@ -27,18 +28,12 @@ typedef struct bench {
     bl_ctx *ctx;
     bl_store *store;
     bl_detector *detector;
-    int32_t batch, size, classes;
+    int32_t batch, height, width, classes;
     float *images;
     bl_boxes *gt;
     bl_size *sizes;
     double phase[PHASES];
 } bench;
-
-static double now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 /* Boxes on a coarse grid, sides from 1/16 to 1/2 of the image; the Python side computes the same
  * ones. */
@@ -49,10 +44,11 @@ static void fill_boxes(bench *b) {
         g->box = calloc(BOXES, sizeof *g->box);
         g->label = calloc(BOXES, sizeof *g->label);
         for (int k = 0; k < BOXES; k++) {
-            float side = (float)b->size * (float)(k + 1) / 16.0f;
-            float x = (float)((k * 37 + i * 11) % 48) / 100.0f * (float)b->size;
-            float y = (float)((k * 53 + i * 29) % 48) / 100.0f * (float)b->size;
-            g->box[k] = (bl_box){x, y, x + side, y + side};
+            float w = (float)b->width * (float)(k + 1) / 16.0f;
+            float h = (float)b->height * (float)(k + 1) / 16.0f;
+            float x = (float)((k * 37 + i * 11) % 48) / 100.0f * (float)b->width;
+            float y = (float)((k * 53 + i * 29) % 48) / 100.0f * (float)b->height;
+            g->box[k] = (bl_box){x, y, x + w, y + h};
             g->label[k] = (k * 7 + i) % b->classes;
         }
     }
@@ -62,7 +58,7 @@ static void fill_boxes(bench *b) {
  * block, and the network is homogeneous, so this keeps its outputs, and with them the proposals,
  * sensible. */
 static void fill_images(bench *b) {
-    int64_t n = (int64_t)b->batch * 3 * b->size * b->size;
+    int64_t n = (int64_t)b->batch * 3 * b->height * b->width;
     bl_rng rng = bl_rng_make(1, bl_rng_key(1, 2, 3));
     b->images = malloc((size_t)n * sizeof *b->images);
     for (int64_t i = 0; i < n; i++) b->images[i] = bl_rng_range(&rng, -1.0f, 1.0f) / 64.0f;
@@ -78,21 +74,21 @@ static bl_status losses(bench *b, int64_t t, bl_tensor *root[4], double *at) {
     bl_roi_out roi;
     bl_boxes *proposals = calloc((size_t)b->batch, sizeof *proposals);
     bl_status status = BL_OK;
-    BL_TRY_DONE(bl_tensor_from_host(ctx, b->images, b->batch, 3, b->size, b->size, 1, &x));
+    BL_TRY_DONE(bl_tensor_from_host(ctx, b->images, b->batch, 3, b->height, b->width, 1, &x));
     BL_TRY_DONE(bl_detector_extract(ctx, d, true, x, &p));
-    at[1] = now_ms();
+    at[1] = bench_now_ms();
     BL_TRY_DONE(bl_rpn_forward(ctx, d, &p, &rpn));
-    at[2] = now_ms();
+    at[2] = bench_now_ms();
     BL_TRY_DONE(
         bl_rpn_loss(ctx, d, &rpn, b->gt, b->sizes, 1, (uint64_t)t, &root[0], &root[1], NULL, NULL));
-    at[3] = now_ms();
+    at[3] = bench_now_ms();
     BL_TRY_DONE(bl_rpn_proposals(ctx, d, &rpn, b->sizes, true, proposals));
-    at[4] = now_ms();
+    at[4] = bench_now_ms();
     BL_TRY_DONE(bl_roi_sample(ctx, d, proposals, b->gt, b->batch, true, 1, (uint64_t)t, &rois));
     BL_TRY_DONE(bl_roi_forward(ctx, d, &p, rois.roi, rois.image, rois.n, &roi));
     BL_TRY_DONE(bl_roi_cls_loss(ctx, d, &rois, &roi, 0, rois.n, &root[2]));
     BL_TRY_DONE(bl_roi_box_loss(ctx, d, &rois, &roi, &root[3]));
-    at[5] = now_ms();
+    at[5] = bench_now_ms();
 done:
     free(proposals);
     return status;
@@ -103,7 +99,7 @@ static bl_status step(bench *b, int64_t t, double *total) {
     bl_tensor *root[4];
     float seed[4] = {1, 1, 1, 1}, value;
     bl_status status = BL_OK;
-    at[0] = now_ms();
+    at[0] = bench_now_ms();
     bl_step_begin(b->ctx, true);
     BL_TRY_DONE(losses(b, t, root, at));
     for (int i = 0; i < 4; i++) {
@@ -111,12 +107,13 @@ static bl_status step(bench *b, int64_t t, double *total) {
         if (!isfinite(value)) BL_TRY_DONE(bl_fail(BL_ENUMERIC, "loss %d is not finite", i));
     }
     BL_TRY_DONE(bl_backward(b->ctx, root, seed, 4));
-    at[6] = now_ms();
+    at[6] = bench_now_ms();
     bl_step_end(b->ctx);
     /* The rate is so small that every step does the same work. */
     BL_TRY(bl_store_sgd(b->store, b->ctx, &(bl_sgd){.lr = 1e-12f, .momentum = 0.9f, .decay = 1e-4f},
                         NULL));
-    at[7] = now_ms();
+    BL_TRY(b->ctx->dev->sync(b->ctx->dev));
+    at[7] = bench_now_ms();
     *total = at[7] - at[0];
     for (int i = 0; i < PHASES; i++) b->phase[i] += at[i + 1] - at[i];
     return BL_OK;
@@ -125,53 +122,48 @@ done:
     return status;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double peak_mb(void) {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_maxrss / 1024.0;
-}
-
 static void print_plan(void *arg, const char *text) {
     fprintf(stderr, "%s\n", text);
 }
 
 static bl_status run(int argc, char **argv, bl_arena *arena) {
-    bench b = {.batch = atoi(argv[2]), .size = atoi(argv[3]), .classes = atoi(argv[4])};
+    bench b = {.batch = atoi(argv[2]), .classes = atoi(argv[4])};
     int steps = atoi(argv[5]);
+    int sides = sscanf(argv[3], "%dx%d", &b.height, &b.width);
+    if (sides == 1) b.width = b.height;
     bl_run_config cfg;
     double times[MAX_STEPS];
-    if (b.batch < 1 || b.size < 32 || b.classes < 1 || steps < 1 || steps > MAX_STEPS)
+    if (sides < 1 || b.batch < 1 || b.height < 32 || b.width < 32 || b.classes < 1 || steps < 1 ||
+        steps > MAX_STEPS)
         return bl_fail(BL_ECONFIG, "bad BATCH, SIZE, CLASSES or STEPS");
     BL_TRY(bl_config_load(&bl_run_schema, argv[1], (const char *const *)argv + 6, argc - 6, arena,
                           &cfg));
     if (cfg.run.threads > 0) bl_set_threads((int)cfg.run.threads);
     b.gt = calloc((size_t)b.batch, sizeof *b.gt);
     b.sizes = calloc((size_t)b.batch, sizeof *b.sizes);
-    for (int i = 0; i < b.batch; i++) b.sizes[i] = (bl_size){(float)b.size, (float)b.size};
+    for (int i = 0; i < b.batch; i++) b.sizes[i] = (bl_size){(float)b.width, (float)b.height};
     fill_boxes(&b);
     fill_images(&b);
-    double before = peak_mb();
-    BL_TRY(bl_ctx_create(&(bl_ctx_options){.device = cfg.run.device,
-                                           .backend = cfg.run.backend,
-                                           .deterministic = cfg.run.deterministic},
-                         &b.ctx));
+    double before = bench_peak_mb();
+    bl_ctx_options options = bl_run_ctx_options(&cfg.run);
+    BL_TRY(bl_ctx_create(&options, &b.ctx));
     BL_TRY(bl_store_create(&b.store));
     BL_TRY(bl_detector_create(&cfg.detector, b.classes, b.store, &b.detector));
     BL_TRY(bl_store_finish(b.store, b.ctx, 1, true));
-    for (int t = 0; t < WARMUP + steps; t++) {
+    bench_counter count;
+    bench_count_begin(b.ctx, &count);
+    bl_status status = step(&b, 0, &times[0]);
+    bench_count_end(b.ctx, &count);
+    BL_TRY(status);
+    for (int t = 1; t < WARMUP + steps; t++) {
         if (t == WARMUP) memset(b.phase, 0, sizeof b.phase);
         BL_TRY(step(&b, t, &times[t < WARMUP ? 0 : t - WARMUP]));
     }
-    qsort(times, (size_t)steps, sizeof times[0], ascending);
-    printf("{\"kernels\": \"%s\", \"parameters\": %lld, \"median_ms\": %.3f, \"min_ms\": %.3f, "
-           "\"peak_mb\": %.1f, \"start_mb\": %.1f, \"phases\": {",
-           b.ctx->k->name, (long long)bl_store_params(b.store), times[steps / 2], times[0],
-           peak_mb(), before);
+    qsort(times, (size_t)steps, sizeof times[0], bench_ascending);
+    printf("{\"kernels\": \"%s\", \"parameters\": %lld, \"gflop\": %.3f, \"median_ms\": %.3f, "
+           "\"min_ms\": %.3f, \"peak_mb\": %.1f, \"start_mb\": %.1f, \"phases\": {",
+           b.ctx->k->name, (long long)bl_store_params(b.store), count.flop * 1e-9, times[steps / 2],
+           times[0], bench_peak_mb(), before);
     for (int i = 0; i < PHASES; i++)
         printf("%s\"%s\": %.3f", i ? ", " : "", phase_names[i], b.phase[i] / steps);
     printf("}}\n");

@@ -3,7 +3,10 @@
  *
  *   bench_kernels [--table ref|base|avx2|avx512] [--filter TEXT] [--threads N[,M...]] [--ms BUDGET]
  *                 [--clock wall|cpu]
+ *   bench_kernels --device cuda:N [--filter TEXT] [--ms BUDGET] [--plain]
  *
+ * --plain prints detection kernels and views alone, as "NAME MILLISECONDS GB/s", for scripts. On a
+ * GPU every run ends with a wait for the device, which is part of the figure.
  * Every figure is the best of as many runs as fit the budget (default 60 ms per kernel and thread
  * count). The machine's other users slow it down: compare figures of one run only. GB/s count each
  * operand once. */
@@ -14,7 +17,9 @@
 
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "kernels/backend.h"
 #include "kernels/cpu/cpu.h"
+#include "tests/bench/step.h"
 #include "tests/check.h"
 
 enum { THREADS_MAX = 8 };
@@ -28,7 +33,8 @@ typedef struct bench {
     clockid_t clock;
     float *buf[6]; /* big random arrays, [-1, 1) */
     int64_t buf_n;
-    int32_t cb;
+    int32_t cb; /* 0 = NHWC */
+    bool plain;
 } bench;
 
 typedef struct kase {
@@ -44,20 +50,29 @@ static double now_ms(clockid_t clock) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
+static void run_and_wait(bench *b, const kase *c) {
+    c->run(b, c->arg);
+    CHECK_OK(b->ctx.dev->sync(b->ctx.dev));
+}
+
 static void measure(bench *b, const kase *c) {
     if (b->filter && !strstr(c->name, b->filter)) return;
-    printf("%-46s", c->name);
+    printf(b->plain ? "%.*s" : "%-46.*s", b->plain ? (int)strcspn(c->name, " ") : 1000, c->name);
     for (int i = 0; i < b->n_threads; i++) {
         bl_set_threads(b->threads[i]);
-        c->run(b, c->arg); /* builds plans, touches memory */
+        run_and_wait(b, c); /* builds plans, touches memory */
         double best = 1e30, start = now_ms(b->clock);
         int runs = 0;
         do {
             double t = now_ms(b->clock);
-            c->run(b, c->arg);
+            run_and_wait(b, c);
             t = now_ms(b->clock) - t;
             if (t < best) best = t;
         } while (++runs < 3 || (now_ms(b->clock) - start < b->budget_ms && runs < 1000));
+        if (b->plain) {
+            printf(" %.4f %.2f", best, c->gbyte / best * 1e3);
+            continue;
+        }
         double figure = (c->gflop > 0 ? c->gflop : c->gbyte) / best * 1e3;
         printf("  %9.3f ms %7.1f %s", best, figure, c->gflop > 0 ? "GFLOP/s" : "GB/s   ");
     }
@@ -66,7 +81,8 @@ static void measure(bench *b, const kase *c) {
 }
 
 static bl_tensor tensor(bench *b, int i, int64_t n, int64_t c, int64_t h, int64_t w, int32_t cb) {
-    bl_tensor t = {.data = b->buf[i], .n = n, .c = c, .h = h, .w = w, .cb = cb, .dtype = BL_F32};
+    bl_tensor t = {.data = b->buf[i], .n = n, .c = c, .h = h, .w = w, .dtype = BL_F32};
+    t.cb = cb ? cb : (int32_t)c;
     CHECK(bl_storage(&t) <= b->buf_n);
     return t;
 }
@@ -96,9 +112,9 @@ static void convolutions(bench *b) {
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         const int32_t *q = list[i];
         int32_t out = (q[2] + 2 * q[6] - q[4]) / q[5] + 1;
-        bl_conv_shape s = {q[0], q[1], q[2], q[2],  q[1] == 3 ? 1 : b->cb,
-                           q[3], out,  out,  b->cb, q[4],
-                           q[4], q[5], q[6], 1};
+        int32_t icb = q[1] == 3 ? 1 : b->cb ? b->cb : q[1], ocb = b->cb ? b->cb : q[3];
+        bl_conv_shape s = {q[0], q[1], q[2], q[2], icb,  q[3], out,
+                           out,  ocb,  q[4], q[4], q[5], q[6], 1};
         double gflop = 2e-9 * s.n * s.oc * s.oh * s.ow * s.ic * s.kh * s.kw;
         for (int d = 0; d < 3; d++) {
             char name[96];
@@ -284,28 +300,24 @@ static void layers(bench *b) {
 /* ---- detection
  * ------------------------------------------------------------------------------------ */
 enum { ROIS = 512, BOXES = 4800 };
-typedef struct boxes {
-    bl_box box[BOXES];
-    float score[BOXES];
-    int32_t group[BOXES], batch[BOXES], level[BOXES], keep[BOXES];
+typedef struct boxes { /* arrays on the device */
+    bl_box *box;
+    float *score;
+    int32_t *group, *zero, *batch, *level, *keep;
     bl_tensor map[4], dmap[4];
     const bl_tensor *maps[4];
     bl_tensor *dmaps[4];
     bl_roi_attr a;
 } boxes;
 
-static void make_boxes(bench *b, boxes *d) {
-    bl_rng r = bl_rng_make(1, 2);
-    for (int i = 0; i < BOXES; i++) {
-        float size = 8.0f * powf(40.0f, bl_rng_uniform(&r)), ratio = bl_rng_range(&r, 0.7f, 1.4f);
-        float w = size * ratio, h = size / ratio;
-        float x = bl_rng_range(&r, 0, 320), y = bl_rng_range(&r, 0, 320);
-        d->box[i] = bl_box_clip((bl_box){x - w / 2, y - h / 2, x + w / 2, y + h / 2}, 320, 320);
-        d->score[i] = bl_rng_uniform(&r);
-        d->group[i] = i % 5;
-        d->batch[i] = i % 2;
-        d->level[i] = size < 56 ? 0 : size < 112 ? 1 : size < 224 ? 2 : 3;
-    }
+static void *device_new(bench *b, size_t bytes, const void *host) {
+    void *p;
+    CHECK_OK(b->ctx.dev->alloc(b->ctx.dev, bytes, &p));
+    if (host) CHECK_OK(b->ctx.dev->to_device(b->ctx.dev, p, host, bytes));
+    return p;
+}
+
+static void make_maps(bench *b, boxes *d) {
     int64_t at = 0;
     d->a = (bl_roi_attr){.size = 7, .sampling = 2, .aligned = true};
     for (int l = 0; l < 4; l++) {
@@ -320,6 +332,36 @@ static void make_boxes(bench *b, boxes *d) {
     }
     CHECK(at <= b->buf_n);
 }
+
+static void make_boxes(bench *b, boxes *d) {
+    static bl_box box[BOXES];
+    static float score[BOXES];
+    static int32_t group[BOXES], batch[BOXES], level[BOXES], zero[BOXES];
+    bl_rng r = bl_rng_make(1, 2);
+    for (int i = 0; i < BOXES; i++) {
+        float size = 8.0f * powf(40.0f, bl_rng_uniform(&r)), ratio = bl_rng_range(&r, 0.7f, 1.4f);
+        float w = size * ratio, h = size / ratio;
+        float x = bl_rng_range(&r, 0, 320), y = bl_rng_range(&r, 0, 320);
+        box[i] = bl_box_clip((bl_box){x - w / 2, y - h / 2, x + w / 2, y + h / 2}, 320, 320);
+        score[i] = bl_rng_uniform(&r);
+        group[i] = i % 5;
+        batch[i] = i % 2;
+        level[i] = size < 56 ? 0 : size < 112 ? 1 : size < 224 ? 2 : 3;
+    }
+    d->box = device_new(b, sizeof box, box);
+    d->score = device_new(b, sizeof score, score);
+    d->group = device_new(b, sizeof group, group);
+    d->batch = device_new(b, sizeof batch, batch);
+    d->level = device_new(b, sizeof level, level);
+    d->zero = device_new(b, sizeof zero, zero);
+    d->keep = device_new(b, BOXES * sizeof *d->keep, NULL);
+    make_maps(b, d);
+}
+
+static void free_boxes(bench *b, boxes *d) {
+    void *all[] = {d->box, d->score, d->group, d->zero, d->batch, d->level, d->keep};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) b->ctx.dev->free(b->ctx.dev, all[i]);
+}
 static void roi_fwd(bench *b, const void *arg) {
     const boxes *d = arg;
     bl_tensor out = tensor(b, 3, ROIS, 256, 7, 7, b->cb);
@@ -332,7 +374,7 @@ static void roi_bwd(bench *b, const void *arg) {
 }
 static void nms(bench *b, const void *arg) {
     const boxes *d = arg;
-    b->k.nms(d->box, d->score, d->group, BOXES, 0.7f, 1000, (int32_t *)d->keep);
+    b->k.nms(d->box, d->score, d->group, BOXES, 0.7f, 1000, d->keep);
 }
 static void topk(bench *b, const void *arg) {
     bl_tensor map = tensor(b, 0, 2, 3, 200, 304, b->cb);
@@ -344,17 +386,15 @@ static void softmax_loss(bench *b, const void *arg) {
     b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, &plain, 1, b->buf[3]);
 }
 static void detection(bench *b) {
-    boxes *d = calloc(1, sizeof *d);
-    CHECK(d);
-    make_boxes(b, d);
+    boxes d;
+    make_boxes(b, &d);
     double bins = 4e-9 * ROIS * 256 * 49;
-    measure(b, &(kase){"roi_align_fwd 512 RoIs, 256x7x7", 0, bins, roi_fwd, d});
-    measure(b, &(kase){"roi_align_bwd 512 RoIs, 256x7x7", 0, bins, roi_bwd, d});
-    measure(b, &(kase){"nms 4800 boxes, 5 levels", 0, 16e-9 * BOXES, nms, d});
+    measure(b, &(kase){"roi_align_fwd 512 RoIs, 256x7x7", 0, bins, roi_fwd, &d});
+    measure(b, &(kase){"roi_align_bwd 512 RoIs, 256x7x7", 0, bins, roi_bwd, &d});
+    measure(b, &(kase){"nms 4800 boxes, 5 levels", 0, 16e-9 * BOXES, nms, &d});
     measure(b, &(kase){"topk 2000 of 3x200x304", 0, 4e-9 * 3 * 200 * 304, topk, NULL});
-    memset(d->group, 0, sizeof d->group);
-    measure(b, &(kase){"softmax_loss 512x1204", 0, 8e-9 * 512 * 1204, softmax_loss, d->group});
-    free(d);
+    measure(b, &(kase){"softmax_loss 512x1204", 0, 8e-9 * 512 * 1204, softmax_loss, d.zero});
+    free_boxes(b, &d);
 }
 
 /* ---- command line
@@ -379,9 +419,72 @@ static int table(bench *b, const char *name) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench_kernels [--table ref|base|avx2|avx512] [--filter TEXT]\n"
-                    "                     [--threads N[,M...]] [--ms BUDGET] [--clock wall|cpu]\n");
+    fprintf(stderr,
+            "usage: bench_kernels [--table ref|base|avx2|avx512] [--filter TEXT]\n"
+            "                     [--threads N[,M...]] [--ms BUDGET] [--clock wall|cpu]\n"
+            "       bench_kernels --device cuda:N [--filter TEXT] [--ms BUDGET] [--plain]\n");
     return 2;
+}
+
+/* Big random arrays on the device. */
+static void fill_buffers(bench *b) {
+    size_t bytes = (size_t)b->buf_n * sizeof(float);
+    float *host = malloc(bytes);
+    CHECK(host);
+    for (int i = 0; i < 6; i++) {
+        uint64_t s = (uint64_t)i + 1;
+        for (int64_t q = 0; q < b->buf_n; q++) {
+            s = s * 6364136223846793005ull + 1442695040888963407ull;
+            host[q] = (float)(s >> 40) * 0x1p-23f - 1.0f;
+        }
+        b->buf[i] = device_new(b, bytes, host);
+    }
+    free(host);
+}
+
+static int run_on_gpu(bench *b, const char *device) {
+    bl_ctx *ctx;
+    if (bench_context(device, "fp32", &ctx) != BL_OK) {
+        fprintf(stderr, "bench_kernels: %s\n", bl_error());
+        return 1;
+    }
+    b->ctx = *ctx;
+    b->k = *ctx->k;
+    b->cb = 0;
+    b->n_threads = 1;
+    fill_buffers(b);
+    if (!b->plain) {
+        printf("table %s on %s, deterministic plans; best of runs\n", b->k.name, ctx->dev->name);
+        convolutions(b);
+        matrices(b);
+        flats(b);
+        layers(b);
+    }
+    detection(b);
+    for (int i = 0; i < 6; i++) ctx->dev->free(ctx->dev, b->buf[i]);
+    bl_ctx_destroy(ctx);
+    return 0;
+}
+
+static int run_on_cpu(bench *b, const char *name) {
+    if (table(b, name)) return 2;
+    b->ctx.k = &b->k;
+    CHECK_OK(bl_device_cpu(&b->ctx.dev));
+    CHECK_OK(bl_plans_create_cpu(NULL, 1, &b->ctx.plans));
+    fill_buffers(b);
+    printf("table %s, cpu %s, deterministic plans; best of runs, per thread count:", b->k.name,
+           bl_cpu_features());
+    for (int i = 0; i < b->n_threads; i++) printf(" %d", b->threads[i]);
+    printf("\n");
+    convolutions(b);
+    matrices(b);
+    flats(b);
+    layers(b);
+    detection(b);
+    bl_plans_destroy_cpu(b->ctx.plans);
+    for (int i = 0; i < 6; i++) b->ctx.dev->free(b->ctx.dev, b->buf[i]);
+    bl_device_close(b->ctx.dev);
+    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -390,21 +493,28 @@ int main(int argc, char **argv) {
                .n_threads = 2,
                .clock = CLOCK_MONOTONIC,
                .buf_n = 14 << 20};
-    const char *name = NULL;
-    for (int i = 1; i < argc; i += 2) {
-        const char *v = i + 1 < argc ? argv[i + 1] : NULL;
+    const char *name = NULL, *device = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *option = argv[i];
+        if (!strcmp(option, "--plain")) {
+            b.plain = true;
+            continue;
+        }
+        const char *v = ++i < argc ? argv[i] : NULL;
         if (!v) return usage();
-        if (!strcmp(argv[i], "--table"))
+        if (!strcmp(option, "--table"))
             name = v;
-        else if (!strcmp(argv[i], "--filter"))
+        else if (!strcmp(option, "--device"))
+            device = v;
+        else if (!strcmp(option, "--filter"))
             b.filter = v;
-        else if (!strcmp(argv[i], "--ms"))
+        else if (!strcmp(option, "--ms"))
             b.budget_ms = atof(v);
-        else if (!strcmp(argv[i], "--clock") && !strcmp(v, "cpu"))
+        else if (!strcmp(option, "--clock") && !strcmp(v, "cpu"))
             b.clock = CLOCK_PROCESS_CPUTIME_ID, b.n_threads = 1;
-        else if (!strcmp(argv[i], "--clock") && !strcmp(v, "wall"))
+        else if (!strcmp(option, "--clock") && !strcmp(v, "wall"))
             b.clock = CLOCK_MONOTONIC;
-        else if (!strcmp(argv[i], "--threads")) {
+        else if (!strcmp(option, "--threads")) {
             b.n_threads = 0;
             for (char *p = (char *)v; *p && b.n_threads < THREADS_MAX; p += *p == ',') {
                 int n = (int)strtol(p, &p, 10);
@@ -414,32 +524,11 @@ int main(int argc, char **argv) {
         } else
             return usage();
     }
+    if (b.plain && !device) return usage();
+    if (device) return run_on_gpu(&b, device);
     if (b.clock != CLOCK_MONOTONIC && (b.n_threads != 1 || b.threads[0] != 1)) {
         fprintf(stderr, "--clock cpu measures one thread only\n");
         return 2;
     }
-    if (table(&b, name)) return 2;
-    b.ctx.k = &b.k;
-    CHECK_OK(bl_plans_create_cpu(NULL, 1, &b.ctx.plans));
-    for (int i = 0; i < 6; i++) {
-        b.buf[i] = aligned_alloc(64, (size_t)b.buf_n * sizeof(float));
-        CHECK(b.buf[i]);
-        uint64_t s = (uint64_t)i + 1;
-        for (int64_t q = 0; q < b.buf_n; q++) {
-            s = s * 6364136223846793005ull + 1442695040888963407ull;
-            b.buf[i][q] = (float)(s >> 40) * 0x1p-23f - 1.0f;
-        }
-    }
-    printf("table %s, cpu %s, deterministic plans; best of runs, per thread count:", b.k.name,
-           bl_cpu_features());
-    for (int i = 0; i < b.n_threads; i++) printf(" %d", b.threads[i]);
-    printf("\n");
-    convolutions(&b);
-    matrices(&b);
-    flats(&b);
-    layers(&b);
-    detection(&b);
-    bl_plans_destroy_cpu(b.ctx.plans);
-    for (int i = 0; i < 6; i++) free(b.buf[i]);
-    return 0;
+    return run_on_cpu(&b, name);
 }

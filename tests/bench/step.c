@@ -1,0 +1,80 @@
+#include "tests/bench/step.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+double bench_now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+double bench_peak_mb(void) {
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss / 1024.0;
+}
+
+int bench_ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+bl_status bench_context(const char *device, const char *precision, bl_ctx **out) {
+    bl_precision p = BL_PRECISION_FP32;
+    *out = NULL;
+    if (precision && strcmp(precision, bl_precision_name(p)) != 0) {
+        p = BL_PRECISION_TF32;
+        if (strcmp(precision, bl_precision_name(p)) != 0)
+            return bl_fail(BL_ECONFIG, "precision \"%s\" is not known; use fp32 or tf32",
+                           precision);
+    }
+    return bl_ctx_create(&(bl_ctx_options){.device = device, .deterministic = 1, .precision = p},
+                         out);
+}
+
+static bench_counter *counter(bl_ctx *ctx) {
+    return (bench_counter *)ctx->k;
+}
+
+static double conv_flop(const bl_conv_shape *s) {
+    return 2.0 * s->n * s->oc * s->oh * s->ow * s->ic * s->kh * s->kw;
+}
+
+static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *w,
+                          const float *b, bool relu, float *y) {
+    counter(ctx)->flop += conv_flop(s);
+    return counter(ctx)->inner->conv_fwd(ctx, s, x, w, b, relu, y);
+}
+
+static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float *dy, const float *w,
+                               float *dx, float beta) {
+    counter(ctx)->flop += conv_flop(s);
+    return counter(ctx)->inner->conv_bwd_data(ctx, s, dy, w, dx, beta);
+}
+
+static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
+                                  const float *dy, float *dw, float *db) {
+    counter(ctx)->flop += conv_flop(s);
+    return counter(ctx)->inner->conv_bwd_weights(ctx, s, x, dy, dw, db);
+}
+
+static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                        const float *a, const float *b, float beta, float *c) {
+    counter(ctx)->flop += 2.0 * (double)m * (double)n * (double)k;
+    return counter(ctx)->inner->matmul(ctx, ta, tb, m, n, k, a, b, beta, c);
+}
+
+void bench_count_begin(bl_ctx *ctx, bench_counter *c) {
+    *c = (bench_counter){.k = *ctx->k, .inner = ctx->k};
+    c->k.conv_fwd = conv_fwd;
+    c->k.conv_bwd_data = conv_bwd_data;
+    c->k.conv_bwd_weights = conv_bwd_weights;
+    c->k.matmul = matmul;
+    ctx->k = &c->k;
+}
+
+void bench_count_end(bl_ctx *ctx, bench_counter *c) {
+    ctx->k = c->inner;
+}
