@@ -1,0 +1,276 @@
+# The stages of scripts/gpu-check; sourced by it, each run by itself below a time limit. A stage writes rows of the
+# table, and its log to standard output; it returns an error only when it could not go on.
+out=$GPU_CHECK_OUT
+
+row() { # ok|FAILED|skipped|info NAME TEXT
+    printf '%s\t%s\t%s\n' "$@" >>"$out/rows"
+    printf '%s: %s: %s\n' "$@"
+}
+
+# row_of NAME LIMIT COMMAND...: ok, skipped (77) or FAILED with its last line. COMMAND may be a function of ours.
+row_of() {
+    local name=$1 most=$2 code=0 log before=$SECONDS
+    log=$out/${name//[^A-Za-z0-9]/_}.log
+    shift 2
+    within "$most" "$@" >"$log" 2>&1 || code=$?
+    case $code in
+    0) row ok "$name" "$((SECONDS - before)) s" ;;
+    77) row skipped "$name" "$(tail -n 1 "$log")" ;;
+    124 | 137) row FAILED "$name" "stopped after $most s" ;;
+    *) row FAILED "$name" "$(grep -v '^ *$' "$log" | tail -n 1)" ;;
+    esac
+    [ $code = 0 ]
+}
+
+# within SECONDS COMMAND...: as timeout, for one of our programs ("ours NAME ...") too.
+within() {
+    local most=$1
+    shift
+    if [ "$1" = ours ]; then
+        local path
+        path=$(program "$2") || { say "$2 is not there"; return 1; }
+        shift 2
+        LD_LIBRARY_PATH=$LIBRARIES${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout -k 5 "$most" "$path" "$@"
+    else
+        timeout -k 5 "$most" "$@"
+    fi
+}
+
+# ---- parity ----
+stage_parity() {
+    local test
+    while read -r test; do
+        row_of "$test" 60 ours "$test" || true
+    done < <(gpu_tests "$build")
+}
+
+# ---- a training beside the CPU's ----
+demo_data() {
+    [ -f "$out/data/synth.json" ] || ours ballast synth --config configs/demo/synth.json --out "$out/data" \
+        labelled=40 unlabelled=80 test=20 seed=1
+}
+
+# demo_run CONFIG DEVICE FOLDER [ARGUMENT]...
+demo_run() {
+    local config=$1 device=$2 dir=$3
+    shift 3
+    ours ballast train "configs/demo/$config.json" --out "$out/$dir" "data.root=$out/data" "run.device=$device" \
+        run.log_every=1 run.eval_every=0 run.checkpoint_every=0 run.samples=0 "$@"
+}
+
+# The losses of a run's iterations: "ITER LOSS".
+curve() {
+    sed -n 's/.*"kind": *"train".*/&/p' "$out/$1/metrics.jsonl" |
+        sed -E 's/.*"iter": *([0-9]+).*"loss": *([-+0-9.eE]+).*/\1 \2/'
+}
+
+# compare_curves NAME A B: the first losses come from equal weights and images and differ by rounding alone; later
+# ones drift apart, because a rounding decides which of two proposals stays, but not on average.
+compare_curves() {
+    local text code=0
+    text=$(join <(curve "$2" | sort) <(curve "$3" | sort) | sort -n | awk '
+        { n++; d = $3 - $2; if (d < 0) d = -d; if (d / $2 > worst) worst = d / $2
+          if (n == 1) first = d / $2; a += $2; b += $3 }
+        END { if (!n) { print "no losses to compare"; exit 1 }
+              mean = b / a - 1
+              printf "%d iterations: first loss differs by %.1e, mean by %+.2f %%, one at most by %.1f %%\n",
+                     n, first, 100 * mean, 100 * worst
+              exit !(first < 1e-3 && mean < 0.05 && mean > -0.05) }') || code=1
+    [ $code = 0 ] && row ok "$1" "$text" || row FAILED "$1" "$text"
+}
+
+stage_demo() {
+    local config device
+    demo_data || return
+    for config in quick_supervised quick_full; do
+        for device in cpu cuda:0; do
+            demo_run $config $device "$config-$device" run.iterations=30 data.test= || {
+                row FAILED "train $config on $device" "$(tail -n 1 "$out/demo.log")"
+                continue 2
+            }
+        done
+        compare_curves "loss of $config, cpu and cuda:0" "$config-cpu" "$config-cuda:0"
+    done
+}
+
+# ---- a run that changes its device ----
+stage_resume() {
+    local from to dir
+    demo_data || return
+    demo_run quick_full cpu whole run.iterations=24 data.test= || return
+    for from in cpu cuda:0; do
+        [ $from = cpu ] && to=cuda:0 || to=cpu
+        dir=from-$from
+        if demo_run quick_full $from "$dir" run.iterations=24 data.test= --stop-after 16 &&
+            ours ballast train "$out/$dir" --resume "run.device=$to"; then
+            compare_curves "stopped on $from, resumed on $to" whole "$dir"
+        else
+            row FAILED "stopped on $from, resumed on $to" "$(tail -n 1 "$out/resume.log")"
+        fi
+    done
+}
+
+# ---- compute-sanitizer ----
+# find_sanitizer: on the PATH, or where toolkits put it.
+find_sanitizer() {
+    command -v compute-sanitizer && return
+    local path
+    for path in "${CUDA_HOME:-/usr/local/cuda}"/{bin,compute-sanitizer}/compute-sanitizer; do
+        [ -x "$path" ] && printf '%s\n' "$path" && return
+    done
+    return 1
+}
+
+stage_sanitizer() {
+    local tool test sanitizer path
+    sanitizer=$(find_sanitizer) || {
+        row skipped compute-sanitizer "not found on this machine"
+        return 0
+    }
+    for tool in memcheck racecheck; do
+        while read -r test; do
+            path=$(program "$test") || continue
+            row_of "$tool $test" 40 env "LD_LIBRARY_PATH=$LIBRARIES${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
+                "$sanitizer" --tool $tool --error-exitcode 1 "$path" || true
+        done < <(gpu_tests "$build" | grep -vE 'conv|matmul') # those run the vendor's kernels
+    done
+}
+
+# ---- benchmarks ----
+# number KEY FILE: a number of the JSON object on a file's last line.
+number() { tail -n 1 "$2" | sed -nE 's/.*"'"$1"'": ([-+0-9.eE]+).*/\1/p'; }
+
+# timed FILE LIMIT COMMAND...: keeps its output; false, with a row, when it fails.
+timed() {
+    local file=$out/$1.json code=0
+    shift
+    within "$@" >"$file" 2>"$file.log" || code=$?
+    cat "$file" "$file.log"
+    [ $code = 0 ]
+}
+
+has_torch() {
+    command -v "$python" >/dev/null &&
+        "$python" -c 'import sys, torch, torchvision; sys.exit(not torch.cuda.is_available())' 2>/dev/null
+}
+
+# compare_step TITLE PRECISION IMAGES OURS [THEIRS]...: the row of a training step. Arguments are names of timed
+# results: ours, and PyTorch's.
+compare_step() {
+    local title=$1 precision=$2 images=$3 ours=$4 ms text ceiling theirs other
+    shift 4
+    if [ ! -s "$out/$ours.json" ]; then
+        row FAILED "$title $precision" "$(tail -n 1 "$out/$ours.json.log")"
+        return
+    fi
+    ms=$(number median_ms "$out/$ours.json")
+    text=$(awk -v ms="$ms" -v n="$images" 'BEGIN { printf "%.2f ms, %.0f img/s", ms, 1000 * n / ms }')
+    ceiling=$(number "${precision}_tflop_s" "$out/ceilings.json" || true)
+    [ -z "$ceiling" ] || text=$text$(awk -v ms="$ms" -v g="$(number gflop "$out/$ours.json")" -v c="$ceiling" \
+        'BEGIN { printf ", %.1f TFLOP/s, %.0f %% of %.0f", g / ms, 100 * g / ms / c, c }')
+    for theirs in "$@"; do
+        other=$(number median_ms "$out/$theirs.json" 2>/dev/null || true)
+        text="$text; ${theirs#*-} $([ -n "$other" ] && awk -v a="$ms" -v b="$other" \
+            'BEGIN { printf "%.2f ms, so %.2fx", b, b / a }' || echo failed)"
+    done
+    row ok "$title $precision" "$text"
+}
+
+bench_detector() {
+    local config=$out/detector.json numbers="8 800x1344 80 10" p # 1333 px padded to strides of 32
+    ours ballast config configs/coco/supervised_r50_10pct.json detector.roi_sampling=2 --out "$config" || return
+    for p in fp32 tf32; do
+        # shellcheck disable=SC2086
+        timed "detector_$p" 60 ours bench_detector "$config" $numbers run.device=cuda:0 "run.precision=$p" || true
+    done
+    if [ $torch = 1 ]; then
+        for p in fp32 tf32 bf16; do
+            # shellcheck disable=SC2086
+            timed "detector-torchvision_$p" 60 "$python" scripts/bench/torchvision_step.py "$config" $numbers \
+                "$(nproc)" channels_last --device cuda:0 --precision $p || true
+        done
+        compare_step "Faster R-CNN R50-FPN 8x800x1344" fp32 8 detector_fp32 detector-torchvision_fp32
+        compare_step "Faster R-CNN R50-FPN 8x800x1344" tf32 8 detector_tf32 detector-torchvision_tf32 \
+            detector-torchvision_bf16
+    else
+        for p in fp32 tf32; do compare_step "Faster R-CNN R50-FPN 8x800x1344" $p 8 detector_$p; done
+    fi
+}
+
+bench_fixmatch() {
+    local p numbers
+    numbers="64 448 50 $(nproc)"
+    for p in fp32 tf32; do
+        # shellcheck disable=SC2086
+        timed "fixmatch_$p" 40 ours bench_classifier $numbers cuda:0 $p || true
+    done
+    if [ $torch = 1 ]; then
+        # shellcheck disable=SC2086
+        timed fixmatch-torch_bf16 60 "$python" scripts/bench/classifier_step.py $numbers channels_last \
+            --device cuda:0 --precision bf16 || true
+        # shellcheck disable=SC2086
+        timed fixmatch-torch_tf32 60 "$python" scripts/bench/classifier_step.py $numbers channels_last \
+            --device cuda:0 --precision tf32 || true
+        compare_step "FixMatch WRN-28-2 64 + 2x448" fp32 960 fixmatch_fp32
+        compare_step "FixMatch WRN-28-2 64 + 2x448" tf32 960 fixmatch_tf32 fixmatch-torch_tf32 fixmatch-torch_bf16
+    else
+        for p in fp32 tf32; do compare_step "FixMatch WRN-28-2 64 + 2x448" $p 960 fixmatch_$p; done
+    fi
+}
+
+bench_resnet() {
+    local p theirs=()
+    for p in fp32 tf32; do
+        timed "resnet_$p" 40 ours bench_network 128 224 1000 20 cuda:0 $p backbone=resnet depth=50 \
+            small_images=false || true
+        theirs=()
+        if [ $torch = 1 ]; then
+            timed "resnet-torch_$p" 40 "$python" scripts/bench/network_step.py 128 224 1000 20 --device cuda:0 \
+                --precision $p || true
+            theirs=("resnet-torch_$p")
+        fi
+        if [ $torch = 1 ] && [ $p = tf32 ]; then
+            timed resnet-torch_bf16 40 "$python" scripts/bench/network_step.py 128 224 1000 20 --device cuda:0 \
+                --precision bf16 || true
+            theirs+=(resnet-torch_bf16)
+        fi
+        compare_step "ResNet-50 128x224x224" $p 128 "resnet_$p" ${theirs[@]+"${theirs[@]}"}
+    done
+}
+
+# Kernels: "NAME MS GB/s" lines of ours, "NAME MS" of PyTorch's.
+bench_kernels() {
+    local name ms rate text other peak
+    timed kernels 60 ours bench_kernels --device cuda:0 --plain --ms 100 || {
+        row FAILED "kernels" "$(tail -n 1 "$out/kernels.json.log")"
+        return
+    }
+    [ $torch = 0 ] || timed kernels-torch 40 "$python" scripts/bench/kernels_torch.py --device cuda:0 --ms 100 || true
+    peak=$(number memory_gb_s "$out/ceilings.json" || true)
+    while read -r name ms rate; do
+        text="$ms ms, $rate GB/s"
+        [ -z "$peak" ] || text="$text, $(awk -v r="$rate" -v p="$peak" 'BEGIN { printf "%.0f %% of %.0f", 100 * r / p, p }')"
+        other=$(awk -v n="$name" '$1 == n { print $2 }' "$out/kernels-torch.json" 2>/dev/null || true)
+        [ -z "$other" ] || text="$text; torchvision $(awk -v a="$ms" -v b="$other" \
+            'BEGIN { printf "%.4f ms, so %.2fx", b, b / a }')"
+        row ok "$name" "$text"
+    done <"$out/kernels.json"
+}
+
+stage_bench() {
+    local torch=0
+    if timed ceilings 20 ours bench_ceilings; then
+        row ok "ceilings" "$(tr -d '{}"' <"$out/ceilings.json")"
+    else
+        row FAILED "ceilings" "$(tail -n 1 "$out/ceilings.json.log")"
+    fi
+    if has_torch; then
+        torch=1
+    else
+        row skipped "PyTorch" "$python has no torch and torchvision that see the GPU"
+    fi
+    bench_kernels
+    bench_resnet
+    bench_fixmatch
+    bench_detector
+}
