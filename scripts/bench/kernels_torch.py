@@ -72,7 +72,7 @@ def main():
     strong = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(32, 4, padding_mode="reflect"),
                          v2.RandAugment(2, 10), v2.ToDtype(torch.float32, scale=True),
                          v2.Normalize([0.5] * 3, [0.25] * 3)])
-    print("views_strong", best(a, lambda: strong(images)))
+    print("views_ra_mc", best(a, lambda: strong(images)))
 
 
 if __name__ == "__main__":

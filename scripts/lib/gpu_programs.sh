@@ -3,7 +3,7 @@
 # Never packed: the machine's own loader and C library, and the driver.
 HOST_LIBRARIES='(linux-vdso|ld-linux|lib(c|m|dl|rt|pthread|resolv|util|cuda)\.so|libnvidia-)'
 
-GPU_BENCHES='bench_detector bench_classifier bench_network bench_kernels bench_ceilings'
+GPU_BENCHES='bench_detector bench_classifier bench_network bench_kernels bench_augment bench_ceilings'
 
 # Brings build/release up to date.
 build_gpu_programs() {

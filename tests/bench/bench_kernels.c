@@ -5,7 +5,7 @@
  *                 [--clock wall|cpu]
  *   bench_kernels --device cuda:N [--filter TEXT] [--ms BUDGET] [--plain]
  *
- * --plain prints detection kernels and views alone, as "NAME MILLISECONDS GB/s", for scripts. On a
+ * --plain prints detection kernels alone, as "NAME MILLISECONDS GB/s", for scripts. On a
  * GPU every run ends with a wait for the device, which is part of the figure.
  * Every figure is the best of as many runs as fit the budget (default 60 ms per kernel and thread
  * count). The machine's other users slow it down: compare figures of one run only. GB/s count each
