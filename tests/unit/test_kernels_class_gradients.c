@@ -2,6 +2,7 @@
  * printed to six digits. */
 #include "kernels/ops.h"
 #include "kernels/shared/class_gradient.h"
+#include "kernels/shared/losses.h"
 #include "tests/check.h"
 
 enum { K = 3, N = 5 };
@@ -47,6 +48,17 @@ static double probability(const float *z, int y) {
     double sum = 0;
     for (int j = 0; j < K; j++) sum += exp((double)z[j] - z[y]);
     return 1 / sum;
+}
+
+/* The loss whose gradients these are, as the loss kernels compute it. */
+static void test_losses(void) {
+    static const double focal[N] = {0.136450, 0.810346, 0.089901, 0.047805, 0.311161};
+    static const double ce[N] = {0.407606, 1.173300, 0.324457, 0.231407, 0.650600};
+    for (int i = 0; i < N; i++) {
+        double q = probability(logits + i * K, labels[i]);
+        CHECK_NEAR(bl_focal_at((float)-log(q), (float)(1 - q), 1).value, focal[i], 1e-6);
+        CHECK_NEAR(bl_focal_at((float)-log(q), (float)(1 - q), 0).value, ce[i], 1e-6);
+    }
 }
 
 static double focal_loss(double exponent, double t) {
@@ -117,6 +129,7 @@ static void test_errors(void) {
 int main(void) {
     CHECK_OK(bl_ctx_create(NULL, &ctx));
     test_reference();
+    test_losses();
     test_slope();
     test_is_the_gradient();
     test_errors();
