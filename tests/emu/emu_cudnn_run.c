@@ -1,0 +1,145 @@
+/* Executes a plan of the emulated cuDNN, from nothing but its descriptors and the pack's pointers.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/emu/emu_cudnn.h"
+#include "tests/emu/emu_cudnn_graph.h"
+#include "tests/emu/emulator.h"
+
+static cudnnStatus_t planned; /* failure of the next execution */
+
+void bl_emu_cudnn_fail(int status) {
+    planned = (cudnnStatus_t)status;
+}
+
+static int64_t elements(const bl_emu_tensor *t) {
+    return t->dim[0] * t->dim[1] * t->dim[2] * t->dim[3];
+}
+
+/* The device memory that the pack names for a tensor, checked. */
+static float *memory_of(const bl_emu_desc *pack, const bl_emu_tensor *t) {
+    int64_t n = bl_emu_count(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
+    const int64_t *uid =
+        bl_emu_values(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n);
+    float *const *data =
+        bl_emu_values(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n);
+    for (int64_t i = 0; uid && data && i < n; i++) {
+        if (uid[i] != t->uid) continue;
+        if ((uintptr_t)data[i] % (uintptr_t)t->align != 0) {
+            fprintf(stderr, "emulated cuDNN: tensor %lld is not aligned to %lld bytes\n",
+                    (long long)t->uid, (long long)t->align);
+            abort();
+        }
+        bl_emu_need(data[i], (size_t)elements(t) * sizeof(float));
+        return data[i];
+    }
+    fprintf(stderr, "emulated cuDNN: no pointer for tensor %lld\n", (long long)t->uid);
+    abort();
+}
+
+static float *scratch(int64_t n) {
+    float *p = calloc((size_t)n, sizeof *p);
+    if (!p) abort();
+    return p;
+}
+
+static float tf32(float v) {
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits = (bits + 0xfff + (bits >> 13 & 1)) & ~(uint32_t)0x1fff;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* A copy, rounded as the engine does. */
+static float *operand(const float *from, int64_t n, bool round) {
+    float *p = scratch(n);
+    for (int64_t i = 0; i < n; i++) p[i] = round ? tf32(from[i]) : from[i];
+    return p;
+}
+
+/* Weights between KRSC (the descriptor's) and the plain kernels' OIHW. */
+static void swap_weights(const bl_conv_shape *s, const float *from, float *to, bool to_oihw) {
+    int64_t taps = (int64_t)s->kh * s->kw;
+    for (int64_t o = 0; o < s->oc; o++) {
+        for (int64_t t = 0; t < taps; t++) {
+            for (int64_t i = 0; i < s->ic; i++) {
+                int64_t krsc = (o * taps + t) * s->ic + i, oihw = (o * s->ic + i) * taps + t;
+                to[to_oihw ? oihw : krsc] = from[to_oihw ? krsc : oihw];
+            }
+        }
+    }
+}
+
+/* The convolution's result in new host memory, laid out as its tensor. */
+static float *convolve(const bl_emu_conv_op *c, const bl_emu_desc *pack, bool round) {
+    bl_kernels k;
+    bl_kernels_init_ref(&k);
+    int64_t nx = elements(&c->x), nw = elements(&c->w), ny = elements(&c->y);
+    float *w = scratch(nw), *a = NULL, *b = NULL, *out;
+    if (c->dir != 2) {
+        float *krsc = operand(memory_of(pack, &c->w), nw, round);
+        swap_weights(&c->s, krsc, w, true);
+        free(krsc);
+    }
+    if (c->dir != 1) a = operand(memory_of(pack, &c->x), nx, round);
+    if (c->dir != 0) b = operand(memory_of(pack, &c->y), ny, round);
+    if (c->dir == 0) {
+        out = scratch(ny);
+        k.conv_fwd(NULL, &c->s, a, w, NULL, false, out);
+    } else if (c->dir == 1) {
+        out = scratch(nx);
+        k.conv_bwd_data(NULL, &c->s, b, w, out, 0);
+    } else {
+        out = scratch(nw);
+        k.conv_bwd_weights(NULL, &c->s, a, b, w, NULL);
+        swap_weights(&c->s, w, out, false);
+    }
+    free(w);
+    free(a);
+    free(b);
+    return out;
+}
+
+static void execute(const bl_emu_graph *g, const bl_emu_desc *pack, bool round) {
+    const bl_emu_tensor *last = g->conv.dir == 0   ? &g->conv.y
+                                : g->conv.dir == 1 ? &g->conv.x
+                                                   : &g->conv.w;
+    float *value = convolve(&g->conv, pack, round);
+    for (int i = 0; i < g->afters; i++) {
+        const bl_emu_pointwise_op *o = &g->after[i];
+        const float *b = o->relu ? NULL : memory_of(pack, &o->b);
+        int64_t c = o->y.dim[1], n = elements(&o->y);
+        for (int64_t j = 0; j < n; j++) {
+            value[j] = b ? value[j] + b[j % c] : value[j] > 0 ? value[j] : 0;
+        }
+        last = &o->y;
+    }
+    memcpy(memory_of(pack, last), value, (size_t)elements(last) * sizeof(float));
+    free(value);
+}
+
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
+                                  cudnnBackendDescriptor_t arg) {
+    bl_emu_graph g;
+    const bl_emu_desc *pack = arg;
+    cudnnStatus_t fail = planned;
+    planned = CUDNN_STATUS_SUCCESS;
+    if (fail != CUDNN_STATUS_SUCCESS) return fail;
+    if (!handle || !pack->final) return CUDNN_STATUS_BAD_PARAM;
+    const bl_emu_desc *config = bl_emu_part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    bl_emu_read_graph(bl_emu_part(config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH), &g);
+    bl_emu_begin("cudnnBackendExecute");
+    size_t bytes = (size_t)bl_emu_workspace(plan);
+    if (bytes > 0) {
+        void *const *p =
+            bl_emu_values(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1);
+        bl_emu_need(p ? *p : NULL, bytes);
+        memset(*p, 0xff, bytes);
+    }
+    execute(&g, pack, config->engine == BL_EMU_TENSOR_CORES);
+    bl_emu_end();
+    return CUDNN_STATUS_SUCCESS;
+}
