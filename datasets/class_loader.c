@@ -21,6 +21,7 @@ enum { CHUNK = 8 /* items a worker takes at a time */ };
 /* A group with its own copies of what the caller gave. */
 typedef struct items {
     bl_class_group g;
+    int32_t base; /* image 0 of its set among those of bl_class_loader_sets */
     int32_t *images, *labels, *copies;
     uint8_t *is_labelled;
     bl_class_sampler sampler;
@@ -29,6 +30,7 @@ typedef struct items {
 /* A place for one batch. */
 typedef struct slot {
     bl_class_batch batch;
+    void *memory;     /* pixels, or steps */
     int32_t *numbers; /* item, image, label of every part */
     uint8_t *flags;   /* is_labelled, turns of every part */
     bl_class_pos after;
@@ -41,6 +43,9 @@ struct bl_class_loader {
     float mean[3], std[3];
     uint64_t view_seed;
     bl_class_views **views; /* [workers + 1][groups]: scratch of each thread */
+    bool plans;             /* batches hold plans */
+    int n_sets;
+    const bl_class_set *sets[BL_CLASS_MAX_GROUPS];
 
     bl_prefetch *ring;
     slot *slots;       /* [places of the ring] */
@@ -50,6 +55,14 @@ struct bl_class_loader {
 
 /* ---- what the ring asks for ---- */
 
+static void plan_view(const bl_class_loader *l, bl_class_batch *b, int g, int v, int32_t index,
+                      const bl_class_views *views, bl_rng *rng, bl_class_view_info *info) {
+    const bl_class_part *p = &b->part[g];
+    int32_t row = p->first_row[v] + index, first = row * BL_CLASS_MAX_STEPS;
+    bl_class_view_draw(views, l->groups[g].g.views[v], rng, &b->plan[row], b->steps + first, info);
+    b->plan[row].image = l->groups[g].base + p->image[index], b->plan[row].first = first;
+}
+
 static bl_status make_item(void *owner, int64_t place, int32_t index, int thread) {
     bl_class_loader *l = owner;
     bl_class_batch *b = &l->slots[place].batch;
@@ -58,18 +71,30 @@ static bl_status make_item(void *owner, int64_t place, int32_t index, int thread
     for (; index >= b->part[g].n; g++) index -= b->part[g].n;
     const bl_class_part *p = &b->part[g];
     const bl_class_group *cfg = &l->groups[g].g;
-    const uint8_t *image = bl_class_image(cfg->set, p->image[index]);
     size_t row = 3 * (size_t)b->height * (size_t)b->width;
     for (int v = 0; v < p->n_views; v++) {
         uint64_t slot_key = ((uint64_t)g << 32) | (uint32_t)index;
         bl_rng rng =
             bl_rng_make(l->view_seed, bl_rng_key((uint64_t)b->step, slot_key, (uint64_t)v));
         bl_class_view_info info;
-        bl_class_view_make(views[g], cfg->views[v], image, l->mean, l->std, &rng,
-                           bl_class_rows(b, g, v) + (size_t)index * row, &info);
+        if (l->plans)
+            plan_view(l, b, g, v, index, views[g], &rng, &info);
+        else
+            bl_class_view_make(views[g], cfg->views[v], bl_class_image(cfg->set, p->image[index]),
+                               l->mean, l->std, &rng, bl_class_rows(b, g, v) + (size_t)index * row,
+                               &info);
         p->turn[v * p->n + index] = (uint8_t)info.turn;
     }
     return BL_OK;
+}
+
+/* Rows leave room for the most steps while threads draw them; now they close up. */
+static void close_up(bl_class_batch *b) {
+    b->n_steps = 0;
+    for (bl_view_plan *p = b->plan; p < b->plan + b->rows; p++) {
+        memmove(b->steps + b->n_steps, b->steps + p->first, sizeof *b->steps * (size_t)p->steps);
+        p->first = b->n_steps, b->n_steps += p->steps;
+    }
 }
 
 static bl_status plan_group(bl_class_loader *l, slot *s, int g, bl_class_pos *pos) {
@@ -150,13 +175,17 @@ static bl_status make_slots(bl_class_loader *l) {
     for (slot *s = l->slots; s < l->slots + n; s++) {
         bl_class_batch *b = &s->batch;
         size_t bytes = (size_t)rows * 3 * (size_t)height * (size_t)width * sizeof(float);
+        if (l->plans) bytes = (size_t)rows * BL_CLASS_MAX_STEPS * sizeof *b->steps;
         s->numbers = calloc((size_t)source.parts * 3, sizeof *s->numbers);
         s->flags = calloc((size_t)flags, 1);
-        b->pixels = aligned_alloc(64, (bytes + 63) / 64 * 64);
-        if (!s->numbers || !s->flags || !b->pixels)
+        s->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        if (l->plans) b->plan = calloc((size_t)rows, sizeof *b->plan);
+        if (!s->numbers || !s->flags || !s->memory || (l->plans && !b->plan))
             return bl_fail(BL_ENOMEM,
                            "class loader: no memory for %lld batches of %lld views (%.0f MB each)",
                            (long long)n, (long long)rows, (double)bytes / 1e6);
+        *(l->plans ? (void **)&b->steps : (void **)&b->pixels) = s->memory;
+        for (int k = 0; k < 3; k++) b->mean[k] = 255 * l->mean[k], b->std[k] = 255 * l->std[k];
         b->rows = rows, b->height = height, b->width = width, b->n_groups = l->n_groups;
         int32_t *numbers = s->numbers, row = 0;
         uint8_t *flag = s->flags;
@@ -187,11 +216,34 @@ static bl_status make_views(bl_class_loader *l, const bl_class_view_config *cfg)
     return BL_OK;
 }
 
+/* Where each group's images stand among those of all sets, and whether every view can be planned.
+ */
+static bl_status prepare_plans(bl_class_loader *l, const bl_class_view_config *views) {
+    int64_t images = 0;
+    for (int g = 0; g < l->n_groups; g++) {
+        items *own = &l->groups[g];
+        const char *why = NULL;
+        for (int v = 0; v < own->g.n_views && !why; v++)
+            why = bl_class_view_cpu_only(views, own->g.set, own->g.views[v]);
+        if (why)
+            return bl_fail(BL_ECONFIG,
+                           "views.device: the views of %s cannot be made on a device: %s; use cpu "
+                           "or auto",
+                           own->g.set->name, why);
+        int64_t base = 0;
+        int i = 0;
+        for (; i < l->n_sets && l->sets[i] != own->g.set; i++) base += l->sets[i]->n;
+        if (i == l->n_sets) l->sets[l->n_sets++] = own->g.set, images += own->g.set->n;
+        own->base = (int32_t)base;
+    }
+    if (images > INT32_MAX)
+        return bl_fail(BL_ECONFIG, "views.device: %lld images are too many for a device; use cpu",
+                       (long long)images);
+    return BL_OK;
+}
+
 static bl_status set_up(bl_class_loader *l, const bl_class_view_config *views,
                         const bl_class_group *groups, int n_groups, uint64_t seed) {
-    if (n_groups < 1 || n_groups > BL_CLASS_MAX_GROUPS)
-        return bl_fail(BL_EINVAL, "class loader: %d groups are not in 1..%d", n_groups,
-                       BL_CLASS_MAX_GROUPS);
     l->n_groups = n_groups;
     for (int g = 0; g < n_groups; g++) {
         items *own = &l->groups[g];
@@ -200,6 +252,8 @@ static bl_status set_up(bl_class_loader *l, const bl_class_view_config *views,
                                      own->g.set->n_classes, own->labels));
     }
     BL_TRY(make_views(l, views));
+    l->plans = views->device == BL_CLASS_MAKER_DEVICE;
+    if (l->plans) BL_TRY(prepare_plans(l, views));
     return make_slots(l);
 }
 
@@ -207,17 +261,20 @@ bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
                                  const bl_class_view_config *views, const bl_class_group *groups,
                                  int n_groups, const float *mean, const float *std, uint64_t seed,
                                  bl_class_loader **out) {
+    if (n_groups < 1 || n_groups > BL_CLASS_MAX_GROUPS)
+        return bl_fail(BL_EINVAL, "class loader: %d groups are not in 1..%d", n_groups,
+                       BL_CLASS_MAX_GROUPS);
     bl_class_loader *l = calloc(1, sizeof *l);
     if (!l) return bl_fail(BL_ENOMEM, "class loader: out of memory");
     l->cfg = *cfg;
+    memcpy(l->mean, mean ? mean : groups[0].set->mean, sizeof l->mean);
+    memcpy(l->std, std ? std : groups[0].set->std, sizeof l->std);
     l->view_seed = bl_mix64(seed ^ 0x636c617373766965ull);
     bl_status status = set_up(l, views, groups, n_groups, seed);
     if (status != BL_OK) {
         bl_class_loader_destroy(l);
         return status;
     }
-    memcpy(l->mean, mean ? mean : groups[0].set->mean, sizeof l->mean);
-    memcpy(l->std, std ? std : groups[0].set->std, sizeof l->std);
     *out = l;
     return BL_OK;
 }
@@ -227,7 +284,7 @@ void bl_class_loader_destroy(bl_class_loader *l) {
     int64_t n_slots = l->slots ? bl_prefetch_places(l->ring) : 0;
     bl_prefetch_destroy(l->ring);
     for (slot *s = l->slots; s < l->slots + n_slots; s++)
-        free(s->numbers), free(s->flags), free(s->batch.pixels);
+        free(s->numbers), free(s->flags), free(s->memory), free(s->batch.plan);
     for (size_t i = 0; l->views && i < ((size_t)l->cfg.workers + 1) * (size_t)l->n_groups; i++)
         bl_class_views_destroy(l->views[i]);
     for (int g = 0; g < BL_CLASS_MAX_GROUPS; g++) {
@@ -246,6 +303,7 @@ bl_status bl_class_loader_next(bl_class_loader *l, bl_class_batch **out) {
     BL_TRY(bl_prefetch_next(l->ring, &place));
     l->next = l->slots[place].after;
     *out = &l->slots[place].batch;
+    if (l->plans) close_up(*out);
     return BL_OK;
 }
 
@@ -323,6 +381,11 @@ bl_status bl_class_loader_set_weights(bl_class_loader *l, int group, const doubl
 
 bl_status bl_class_loader_set_order(bl_class_loader *l, int group, bl_class_order order) {
     return change_group(l, group, &(change){.order = &order});
+}
+
+int bl_class_loader_sets(const bl_class_loader *l, const bl_class_set *out[BL_CLASS_MAX_GROUPS]) {
+    for (int i = 0; i < l->n_sets; i++) out[i] = l->sets[i];
+    return l->n_sets;
 }
 
 int64_t bl_class_loader_pass(const bl_class_loader *l, int group) {

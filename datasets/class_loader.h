@@ -4,7 +4,9 @@
  * items from its own list, in its own order, and makes its own list of views of every item. A batch
  * is one block of float rows, normalised and planar (NCHW, cb = 1): first every view of group 0
  * (all items' view 0, then all items' view 1, ...), then group 1, and so on; so the whole of it, or
- * any view, is one contiguous tensor.
+ * any view, is one contiguous tensor. With views.device = device a batch holds, row by row in the
+ * same order, the plans of its views instead of pixels: drawn from the same numbers, for
+ * bl_make_views (kernels/ops.h) to make the same pixels from.
  *
  * Batches are a pure function of (seed, settings of the groups, position): the worker count does
  * not matter, and going anywhere costs at most one shuffle a group. Randomness of a view is keyed
@@ -62,10 +64,14 @@ typedef struct bl_class_batch {
     bl_class_part part[BL_CLASS_MAX_GROUPS];
     int64_t rows;          /* sum of n * n_views */
     int32_t height, width; /* of the views, px */
-    float *pixels;         /* [rows][3][height][width] */
+    float *pixels;         /* [rows][3][height][width]; NULL when the batch holds plans: */
+    bl_view_plan *plan;    /* [rows]; .image counts through bl_class_loader_sets */
+    bl_view_step *steps;   /* of all rows, row by row: */
+    int32_t n_steps;
+    float mean[3], std[3]; /* of the rows' normalisation, in pixel units (0..255) */
 } bl_class_batch;
 
-/* Pixels of view v of group g: part.n rows. */
+/* Pixels of view v of group g: part.n rows of a batch of pixels. */
 static inline float *bl_class_rows(const bl_class_batch *b, int g, int v) {
     return b->pixels + (size_t)b->part[g].first_row[v] * 3 * (size_t)b->height * (size_t)b->width;
 }
@@ -80,7 +86,7 @@ typedef struct bl_class_loader bl_class_loader;
 
 /* All groups' sets must give views of the same size. The normalisation of all groups is `mean`,
  * `std` (NULL: those of the first group's set). No work starts before the first
- * bl_class_loader_next. */
+ * bl_class_loader_next. BL_ECONFIG for views->device = device and a view that cannot be planned. */
 bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
                                  const bl_class_view_config *views, const bl_class_group *groups,
                                  int n_groups, const float *mean, const float *std, uint64_t seed,
@@ -106,6 +112,10 @@ bl_status bl_class_loader_set_weights(bl_class_loader *l, int group, const doubl
 /* `labels` as in bl_class_group. */
 bl_status bl_class_loader_set_labels(bl_class_loader *l, int group, const int32_t *labels);
 bl_status bl_class_loader_set_order(bl_class_loader *l, int group, bl_class_order order);
+
+/* The sets that plans count through, the images of one behind those of the other: each set of the
+ * groups once, in the order of the groups. Returns how many; 0 for batches of pixels. */
+int bl_class_loader_sets(const bl_class_loader *l, const bl_class_set *out[BL_CLASS_MAX_GROUPS]);
 
 /* Batches that make one pass over a group's list, rounded up. */
 int64_t bl_class_loader_pass(const bl_class_loader *l, int group);

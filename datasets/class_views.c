@@ -12,12 +12,22 @@
 #include "datasets/view.h"
 
 static const char *const pad_modes[] = {"reflect", "zero", NULL};
+static const char *const makers[] = {"cpu", "auto", "device", NULL};
 static const char *const recipes[] = {"ra_mc", "ra_usb", "ra_large", "ra_fixed", NULL};
 
 #define INT(name) #name, BL_T_INT, offsetof(bl_class_view_config, name)
 #define REAL(name) #name, BL_T_REAL, offsetof(bl_class_view_config, name)
 #define ENUM(name) #name, BL_T_ENUM, offsetof(bl_class_view_config, name)
 static const bl_field fields[] = {
+    {ENUM(device), "\"cpu\"", 0, 0, makers, NULL,
+     "Who makes the views of training batches: the loader's threads (cpu), or the run's device, "
+     "which "
+     "then keeps the training images in its memory (device; the same pixels; weak, strong and "
+     "rotation "
+     "views of the images' own size, not ra_fixed). auto: the device where it is a GPU and can "
+     "make "
+     "all views of the method.",
+     NULL},
     {INT(size), "0", 0, 1024, NULL, "px",
      "Sides of the views; 0 = those of the data. Resized after augmenting.", NULL},
     {REAL(flip), "0.5", 0, 1, NULL, NULL, "Probability of a left-right flip.", NULL},
@@ -128,8 +138,8 @@ static void draw_weak(const bl_class_views *v, bl_rng *rng, bl_view_plan *p) {
     p->dy = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
 }
 
-static bool is_fixed(const bl_class_views *v, bl_class_view_kind kind) {
-    return kind == BL_CLASS_STRONG && v->cfg.strong == BL_STRONG_RA_FIXED;
+static bool is_fixed(const bl_class_view_config *cfg, bl_class_view_kind kind) {
+    return kind == BL_CLASS_STRONG && cfg->strong == BL_STRONG_RA_FIXED;
 }
 
 /* Where along one side of n px the hole around an integer centre lies: cut off at both ends. */
@@ -227,7 +237,7 @@ const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
     bl_view_step steps[BL_CLASS_MAX_STEPS];
     draw(v, kind, rng, &plan, steps, info);
     bl_canvas *c = &v->canvas;
-    if (is_fixed(v, kind)) { /* steps first */
+    if (is_fixed(&v->cfg, kind)) { /* steps first */
         memcpy(c->image, image, 3 * (size_t)v->width * (size_t)v->height);
         for (int k = 0; k < plan.steps; k++) bl_canvas_perform(c, &steps[k]);
         crop(v, c->image, &plan, c->spare);
@@ -238,12 +248,21 @@ const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
     return resized(v, c->image);
 }
 
+const char *bl_class_view_cpu_only(const bl_class_view_config *cfg, const bl_class_set *set,
+                                   bl_class_view_kind kind) {
+    if (kind == BL_CLASS_CONTRAST) return "contrast views are made on the CPU only";
+    if (is_fixed(cfg, kind)) return "views of views.strong = ra_fixed are made on the CPU only";
+    if (cfg->size > 0 && (cfg->size != set->width || cfg->size != set->height))
+        return "resized views (views.size) are made on the CPU only";
+    return NULL;
+}
+
 bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
                         bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info) {
     bl_class_view_info none;
     if (!info) info = &none;
     *info = (bl_class_view_info){0};
-    if (kind == BL_CLASS_CONTRAST || resizes(v) || is_fixed(v, kind)) return false;
+    if (kind == BL_CLASS_CONTRAST || resizes(v) || is_fixed(&v->cfg, kind)) return false;
     draw(v, kind, rng, plan, steps, info);
     return true;
 }

@@ -27,8 +27,16 @@ typedef enum bl_class_strong {
                            square of the mean (DARP, ABC, CoSSL on CIFAR) */
 } bl_class_strong;
 
+/* Who makes the views of a training batch from the numbers that were drawn for them. */
+typedef enum bl_class_maker {
+    BL_CLASS_MAKER_CPU,   /* the loader: batches of pixels */
+    BL_CLASS_MAKER_AUTO,  /* the caller of the loader decides: to the loader the same as CPU */
+    BL_CLASS_MAKER_DEVICE /* whoever takes the batch: batches of plans */
+} bl_class_maker;
+
 /* Settings (section "views"). */
 typedef struct bl_class_view_config {
+    int32_t device;     /* bl_class_maker */
     int64_t size;       /* px of a view's sides; 0 = the data set's. Resized after augmenting, by
                            Pillow's bilinear filter; to resize first, resize the set */
     double flip;        /* probability of a left-right flip */
@@ -73,11 +81,15 @@ void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_
 enum { BL_CLASS_MAX_STEPS = 17 }; /* 16 operations and Cutout */
 /* The numbers behind a view, drawn as bl_class_view_make draws them, for a device to make the view:
  * *plan (image and first are 0: the caller's) and its steps, room for BL_CLASS_MAX_STEPS. `info`
- * may be NULL. false, and nothing drawn: contrast views, resized ones and those of ra_fixed are
- * made on the CPU only.
+ * may be NULL. false, and nothing drawn: bl_class_view_cpu_only gives the reason.
  */
 bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
                         bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info);
+
+/* NULL, or why views of this kind can be made on the CPU only: contrast views, resized ones, those
+ * of ra_fixed (which augments before it crops). */
+const char *bl_class_view_cpu_only(const bl_class_view_config *cfg, const bl_class_set *set,
+                                   bl_class_view_kind kind);
 
 /* Plain views of n images (indices into the set; NULL = first..first+n-1), planar, one after the
  * other: for evaluation. Uses all threads. */

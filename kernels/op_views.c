@@ -47,7 +47,8 @@ bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan
     for (int64_t i = 0; i < n; i++) BL_TRY(check_plan(images, &plan[i], i, n_steps));
     for (int64_t i = 0; i < n_steps; i++) BL_TRY(check_step(images, &step[i], i));
     bl_tensor *y, *plans, *steps;
-    BL_TRY(bl_tensor_new(ctx, n, 3, images->h, images->w, 0, BL_F32, &y));
+    int32_t cb = ctx->cb == 0 ? 3 : 1; /* 3 of 8 or 16 channels would be a waste */
+    BL_TRY(bl_tensor_new(ctx, n, 3, images->h, images->w, cb, BL_F32, &y));
     BL_TRY(bl_upload(ctx, BL_I32, n, PLAN_WORDS, plan, &plans));
     BL_TRY(bl_upload(ctx, BL_I32, n_steps, STEP_WORDS, step, &steps));
     if (bl_storage(y) > 0) {

@@ -49,6 +49,7 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
     int32_t k = l->world.classes;
     bl_class_step s = {.world = &l->world,
                        .ctx = ctx,
+                       .in = in,
                        .batch = b,
                        .t = t,
                        .epoch = t / l->world.epoch,

@@ -112,7 +112,8 @@ typedef struct bl_class_pseudo {
 typedef struct bl_class_step {
     const bl_class_world *world;
     bl_ctx *ctx; /* its arena holds everything a hook allocates for the step */
-    const bl_class_batch *batch;
+    const bl_step_input *in;
+    const bl_class_batch *batch;                /* in->classification */
     const bl_class_part *labelled, *unlabelled; /* NULL when the method uses none */
     int64_t t, epoch, in_epoch; /* iteration, nominal epoch and place in it, all from 0 */
     bl_class_branch x, x_strong, weak, strong[BL_CLASS_MAX_STRONG];
@@ -132,6 +133,10 @@ bl_status bl_class_logits(bl_class_step *s, bl_class_branch *r, int head, bl_ten
 bl_status bl_class_host_logits(bl_class_step *s, bl_class_branch *r, int head,
                                const float **logits);
 bl_status bl_class_host_features(bl_class_step *s, bl_class_branch *r, const float **z);
+
+/* Rows [first, first + count) of the batch as (count,3,H,W): pixels of the loader, or made of its
+ * plans by the device. */
+bl_status bl_class_batch_rows(bl_class_step *s, int64_t first, int64_t count, bl_tensor **x);
 
 /* Pixels of one view (of group BL_CLASS_LABELLED or BL_CLASS_UNLABELLED) as (n,3,H,W), and their
  * features under a model; wrap in bl_no_grad for passes without a gradient. model 0 student, 1 EMA.

@@ -4,13 +4,34 @@
 #include "balance/simplex.h"
 #include "ssl/class_learner.h"
 
+/* Views of rows whose steps stand together, as bl_class_loader_next leaves them. */
+static bl_status make_views(bl_class_step *s, int64_t first, int64_t count, bl_tensor **x) {
+    const bl_class_batch *b = s->batch;
+    const bl_view_plan *from = b->plan + first;
+    bl_view_plan *plan = BL_NEW_ARRAY(s->ctx->arena, bl_view_plan, count);
+    if (!plan) return BL_ENOMEM;
+    int32_t base = count > 0 ? from->first : 0, n = 0;
+    for (int64_t i = 0; i < count; i++) {
+        plan[i] = from[i], plan[i].first -= base;
+        n += plan[i].steps;
+    }
+    return bl_make_views(s->ctx, s->in->images, plan, count, b->steps + base, n, b->mean, b->std,
+                         x);
+}
+
+bl_status bl_class_batch_rows(bl_class_step *s, int64_t first, int64_t count, bl_tensor **x) {
+    const bl_class_batch *b = s->batch;
+    if (!b->pixels) return make_views(s, first, count, x);
+    return bl_tensor_from_host(s->ctx, b->pixels + first * 3 * b->height * b->width, count, 3,
+                               b->height, b->width, 1, x);
+}
+
 bl_status bl_class_images(bl_class_step *s, int group, int view, bl_tensor **x) {
     const bl_class_batch *b = s->batch;
     if (group >= b->n_groups || view >= b->part[group].n_views)
         return bl_fail(BL_EINVAL, "the batch has no view %d of group %d: not asked for in needs",
                        view, group);
-    return bl_tensor_from_host(s->ctx, bl_class_rows(b, group, view), b->part[group].n, 3,
-                               b->height, b->width, 1, x);
+    return bl_class_batch_rows(s, b->part[group].first_row[view], b->part[group].n, x);
 }
 
 bl_status bl_class_extract(bl_class_step *s, int model, bool train, int group, int view,

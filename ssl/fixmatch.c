@@ -33,10 +33,8 @@ typedef struct {
 /* Rows [first, first + count) of the batch's pixels through the student; the loader lays views out
  * one after the other, labelled ones first. */
 static bl_status extract_rows(bl_class_step *s, int64_t first, int64_t count, bl_tensor **z) {
-    const bl_class_batch *b = s->batch;
     bl_tensor *x;
-    BL_TRY(bl_tensor_from_host(s->ctx, b->pixels + first * 3 * b->height * b->width, count, 3,
-                               b->height, b->width, 1, &x));
+    BL_TRY(bl_class_batch_rows(s, first, count, &x));
     bl_status status = bl_classifier_extract(s->ctx, s->world->model[0], true, x, z);
     bl_tensor_drop(s->ctx, x);
     return status;

@@ -41,10 +41,12 @@ typedef struct bl_learner_model {
 
 typedef struct bl_class_batch bl_class_batch; /* datasets/class_loader.h */
 
-/* What a step learns from: the batch of the run's task; the other member is NULL. */
+/* What a step learns from: the batch of the run's task; the other batch is NULL. */
 typedef struct bl_step_input {
     const bl_batch *detection;
     const bl_class_batch *classification;
+    const bl_tensor *images; /* on the device: what the plans of a classification batch count
+                                through; NULL with a batch of pixels */
 } bl_step_input;
 
 typedef struct bl_learner bl_learner;

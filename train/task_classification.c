@@ -7,6 +7,7 @@
 
 #include "core/fs.h"
 #include "core/json.h"
+#include "kernels/resident.h"
 #include "train/class_evaluate.h"
 #include "train/class_input.h"
 #include "train/class_model.h"
@@ -19,6 +20,8 @@ typedef struct {
     bl_class_needs needs;
     bl_pseudo_set pseudo; /* self-training: what the learner's labelled list is then */
     bl_class_loader *loader;
+    bl_ctx *ctx;
+    bl_resident *images; /* on the device, for batches of plans; else NULL */
 } classification;
 
 _Static_assert(sizeof(bl_class_pos) <= sizeof(int64_t[BL_POS_WORDS]), "a position has room");
@@ -99,6 +102,7 @@ static void log_line(void *arg, const char *text) {
 static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
     classification *c = (classification *)k;
     const bl_class_method_config *m = &c->cfg->class_method;
+    c->ctx = ctx;
     BL_TRY(bl_class_method_needs(m, c->data.sets.train->n_classes, &c->needs));
     bl_class_env env = bl_class_env_make(c->cfg, &c->data, ctx);
     if (c->needs.labels_unlabelled) {
@@ -108,6 +112,43 @@ static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
     }
     BL_TRY(bl_class_learner_create(m, &env, l));
     bl_classifier_describe((*l)->model[0].model, log_line, NULL);
+    return BL_OK;
+}
+
+/* Who makes the views, where the configuration leaves it open: a device with memory of its own, if
+ * it can make all of them. */
+static int32_t choose_maker(const classification *c, const bl_class_group *g, int n_groups) {
+    const bl_class_view_config *views = &c->cfg->views;
+    if (views->device != BL_CLASS_MAKER_AUTO) return views->device;
+    if (c->ctx->dev->host_memory) return BL_CLASS_MAKER_CPU;
+    for (int i = 0; i < n_groups; i++) {
+        for (int v = 0; v < g[i].n_views; v++) {
+            const char *why = bl_class_view_cpu_only(views, g[i].set, g[i].views[v]);
+            if (!why) continue;
+            BL_INFO("views are made on the CPU: %s", why);
+            return BL_CLASS_MAKER_CPU;
+        }
+    }
+    return BL_CLASS_MAKER_DEVICE;
+}
+
+/* The sets that plans count through, one behind the other, in the device's memory. */
+static bl_status upload_images(classification *c) {
+    const bl_class_set *set[BL_CLASS_MAX_GROUPS];
+    int n_sets = bl_class_loader_sets(c->loader, set);
+    int64_t n = 0;
+    for (int i = 0; i < n_sets; i++) n += set[i]->n;
+    if (n_sets == 0) return BL_OK;
+    double mb = (double)n * (double)bl_class_image_bytes(set[0]) / 1e6;
+    bl_status status =
+        bl_resident_create(c->ctx, n, 3, set[0]->height, set[0]->width, 3, BL_U8, &c->images);
+    int64_t at = 0;
+    for (int i = 0; i < n_sets && status == BL_OK; at += set[i++]->n)
+        status = bl_resident_write(c->images, at, set[i]->n, set[i]->pixels);
+    if (status != BL_OK)
+        return bl_fail_context(status, "views.device: %.1f MB of training images", mb);
+    BL_INFO("views are made by %s, which holds %lld images (%.1f MB)", c->ctx->dev->name,
+            (long long)n, mb);
     return BL_OK;
 }
 
@@ -136,9 +177,12 @@ static bl_status create_loader(bl_task *k, const bl_learner *l) {
                             .n_views = 1 + n->strong}};
     for (int v = 0; v < g[1].n_views; v++) g[1].views[v] = n->unlabelled_view[v];
     const bl_class_set *train = c->data.sets.train;
-    return bl_class_loader_create(&c->cfg->class_loader, &c->cfg->views, g,
-                                  l->uses_unlabelled ? 2 : 1, train->mean, train->std,
-                                  (uint64_t)c->cfg->run.seed, &c->loader);
+    int n_groups = l->uses_unlabelled ? 2 : 1;
+    bl_class_view_config views = c->cfg->views;
+    views.device = choose_maker(c, g, n_groups);
+    BL_TRY(bl_class_loader_create(&c->cfg->class_loader, &views, g, n_groups, train->mean,
+                                  train->std, (uint64_t)c->cfg->run.seed, &c->loader));
+    return upload_images(c);
 }
 
 static int32_t images(const bl_task *k, bool labelled) {
@@ -153,9 +197,11 @@ static bl_status set_repeats(bl_task *k, bool labelled, const int32_t *copies) {
 }
 
 static bl_status next(bl_task *k, bl_step_input *in) {
+    classification *c = (classification *)k;
     bl_class_batch *batch;
-    BL_TRY(bl_class_loader_next(((classification *)k)->loader, &batch));
+    BL_TRY(bl_class_loader_next(c->loader, &batch));
     *in = (bl_step_input){.classification = batch};
+    if (c->images) in->images = bl_resident_tensor(c->images);
     return BL_OK;
 }
 
@@ -250,6 +296,7 @@ static bl_status finish(bl_task *k, const char *run_dir) {
 static void close_task(bl_task *k) {
     classification *c = (classification *)k;
     bl_class_loader_destroy(c->loader);
+    bl_resident_destroy(c->images);
     bl_pseudo_set_free(&c->pseudo);
     bl_class_run_data_close(&c->data);
     free(c);

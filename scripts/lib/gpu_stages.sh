@@ -203,6 +203,8 @@ bench_fixmatch() {
     for p in fp32 tf32; do
         # shellcheck disable=SC2086
         timed "fixmatch_$p" 40 ours bench_classifier $numbers cuda:0 $p || true
+        # shellcheck disable=SC2086
+        timed "fixmatch-views_$p" 40 ours bench_classifier $numbers cuda:0 $p device || true
     done
     if [ $torch = 1 ]; then
         # shellcheck disable=SC2086
@@ -216,6 +218,7 @@ bench_fixmatch() {
     else
         for p in fp32 tf32; do compare_step "FixMatch WRN-28-2 64 + 2x448" $p 960 fixmatch_$p; done
     fi
+    for p in fp32 tf32; do compare_step "FixMatch, views by the device" $p 960 fixmatch-views_$p; done
 }
 
 bench_resnet() {

@@ -1,9 +1,10 @@
 /* One FixMatch step of a WRN-28-2 classifier, timed: views of random images, forward of one batch,
  * pseudo-labels, backward, update and moving average.
  *
- *   bench_classifier LABELLED UNLABELLED STEPS THREADS [DEVICE [PRECISION]]
+ *   bench_classifier LABELLED UNLABELLED STEPS THREADS [DEVICE [PRECISION [VIEWS]]]
  *
- * The unlabelled images are seen twice, weak and strong. Prints one JSON object.
+ * The unlabelled images are seen twice, weak and strong. VIEWS: cpu (the default) or device, as the
+ * key views.device; "views" is then the time to draw their numbers. Prints one JSON object.
  * scripts/bench-classifier runs it against PyTorch and Pillow. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "core/parallel.h"
 #include "datasets/class_views.h"
 #include "kernels/kernels.h"
+#include "kernels/resident.h"
 #include "kernels/tape.h"
 #include "nn/classifier.h"
 #include "tests/bench/step.h"
@@ -31,6 +33,10 @@ typedef struct bench {
     int labelled, unlabelled, batch;
     int64_t step;
     float *images;
+    bool on_device; /* who makes the views: */
+    bl_resident *resident;
+    bl_view_plan *plan;
+    bl_view_step *steps;
     double phase[PHASES];
 } bench;
 
@@ -50,11 +56,32 @@ static void make_views(void *arg, int64_t begin, int64_t end) {
     for (int64_t i = begin * b->batch / PARTS; i < last; i++) {
         bl_rng r = bl_rng_make(1, bl_rng_key((uint64_t)b->step, (uint64_t)i, 0));
         bool strong = i >= b->labelled + b->unlabelled;
-        bl_class_view_make(v, strong ? BL_CLASS_STRONG : BL_CLASS_WEAK,
-                           bl_class_image(b->set, (b->step * b->batch + i) % SET), b->set->mean,
-                           b->set->std, &r, b->images + i * PIXELS, NULL);
+        bl_class_view_kind kind = strong ? BL_CLASS_STRONG : BL_CLASS_WEAK;
+        int64_t image = (b->step * b->batch + i) % SET, first = i * BL_CLASS_MAX_STEPS;
+        if (b->on_device) {
+            bl_class_view_draw(v, kind, &r, &b->plan[i], b->steps + first, NULL);
+            b->plan[i].image = (int32_t)image, b->plan[i].first = (int32_t)first;
+        } else {
+            bl_class_view_make(v, kind, bl_class_image(b->set, image), b->set->mean, b->set->std,
+                               &r, b->images + i * PIXELS, NULL);
+        }
     }
     bl_class_views_destroy(v);
+}
+
+/* The batch's pixels as a tensor. */
+static bl_status input(bench *b, bl_tensor **x) {
+    if (!b->on_device) return bl_tensor_from_host(b->ctx, b->images, b->batch, 3, SIDE, SIDE, 1, x);
+    float mean[3], std[3];
+    int32_t n_steps = 0;
+    for (int c = 0; c < 3; c++) mean[c] = 255 * b->set->mean[c], std[c] = 255 * b->set->std[c];
+    for (int i = 0; i < b->batch; i++) { /* closed up, as the loader does */
+        memmove(b->steps + n_steps, b->steps + b->plan[i].first,
+                sizeof *b->steps * (size_t)b->plan[i].steps);
+        b->plan[i].first = n_steps, n_steps += b->plan[i].steps;
+    }
+    return bl_make_views(b->ctx, bl_resident_tensor(b->resident), b->plan, b->batch, b->steps,
+                         n_steps, mean, std, x);
 }
 
 static void take(bench *b, int phase, double *since) {
@@ -72,7 +99,7 @@ static void one_step(bench *b) {
     take(b, VIEWS, &t);
     bl_tensor *x, *z, *y, *part[3], *loss[2];
     bl_step_begin(ctx, true);
-    die_unless(bl_tensor_from_host(ctx, b->images, b->batch, 3, SIDE, SIDE, 1, &x));
+    die_unless(input(b, &x));
     die_unless(bl_classifier_extract(ctx, b->model, true, x, &z));
     die_unless(bl_classifier_apply(ctx, b->model, 0, z, &y));
     take(b, FORWARD, &t);
@@ -127,20 +154,31 @@ static void build(bench *b, const char *device, const char *precision) {
     for (int64_t i = 0; i < (int64_t)SET * PIXELS; i++)
         b->set->pixels[i] = (uint8_t)(bl_rng_u32(&r) >> 24);
     bl_class_set_measure(b->set);
-    b->images = malloc((size_t)b->batch * PIXELS * sizeof(float));
-    if (!b->images) die_unless(bl_fail(BL_ENOMEM, "no memory for %d images", b->batch));
+    size_t rows = (size_t)b->batch;
+    b->images = malloc(rows * PIXELS * sizeof(float));
+    b->plan = malloc(rows * sizeof *b->plan);
+    b->steps = malloc(rows * BL_CLASS_MAX_STEPS * sizeof *b->steps);
+    die_unless(bl_resident_create(b->ctx, SET, 3, SIDE, SIDE, 3, BL_U8, &b->resident));
+    die_unless(bl_resident_write(b->resident, 0, SET, b->set->pixels));
+    if (!b->images || !b->plan || !b->steps)
+        die_unless(bl_fail(BL_ENOMEM, "no memory for %d images", b->batch));
 }
 
 int main(int argc, char **argv) {
-    if (argc < 5 || argc > 7) {
+    if (argc < 5 || argc > 8) {
         fprintf(stderr, "usage: bench_classifier LABELLED UNLABELLED STEPS THREADS "
-                        "[DEVICE [PRECISION]]\n");
+                        "[DEVICE [PRECISION [VIEWS]]]\n");
         return 2;
     }
     static double times[MAX_STEPS];
     bench b = {.labelled = atoi(argv[1]), .unlabelled = atoi(argv[2])};
     int steps = atoi(argv[3]), threads = atoi(argv[4]);
     b.batch = b.labelled + 2 * b.unlabelled;
+    b.on_device = argc > 7 && !strcmp(argv[7], "device");
+    if (argc > 7 && !b.on_device && strcmp(argv[7], "cpu") != 0) {
+        fprintf(stderr, "bench_classifier: views are made by cpu or device, not \"%s\"\n", argv[7]);
+        return 2;
+    }
     if (b.labelled < 1 || b.unlabelled < 1 || b.batch > MAX_BATCH || steps < 1 ||
         steps > MAX_STEPS || threads < 1) {
         fprintf(stderr, "bench_classifier: sizes out of range\n");
@@ -178,7 +216,8 @@ int main(int argc, char **argv) {
     bl_classifier_destroy(b.average_model);
     bl_store_destroy(b.student);
     bl_store_destroy(b.average);
+    bl_resident_destroy(b.resident);
     bl_ctx_destroy(b.ctx);
-    free(b.images);
+    free(b.images), free(b.plan), free(b.steps);
     return 0;
 }
