@@ -199,12 +199,6 @@ static const bl_class_hooks hooks = {.name = "bacon",
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes;
-    bool found = false;
-    for (int i = 0; i < n->n_heads; i++) found |= strcmp(n->head[i].name, BL_ABC_HEAD) == 0;
-    if (!found) {
-        return bl_fail(BL_ECONFIG, "method.plugins: bacon works on the auxiliary head of abc: list "
-                                   "\"abc\" before it");
-    }
     return bl_class_need_head(n, &(bl_head_spec){.name = PROJECTION,
                                                  .kind = BL_HEAD_PROJECTION,
                                                  .out = cfg->bacon.projection});
@@ -235,4 +229,5 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_bacon_plugin = {.name = "bacon", .needs = needs, .create = create};
+const bl_class_plugin_type bl_bacon_plugin = {
+    .name = "bacon", .after = "abc", .needs = needs, .create = create};

@@ -202,6 +202,7 @@ struct bl_class_plugin {
 typedef struct bl_class_plugin_type {
     const char *name; /* in method.name (base) or method.plugins */
     bool base;
+    const char *after; /* a plug-in whose work it uses, which must stand before it; or NULL */
     /* What it needs; may be NULL. Called in the order of the list, base first. */
     bl_status (*needs)(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n);
     /* world is complete but for the plug-ins that come later in the list, and outlives the plug-in.

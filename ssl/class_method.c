@@ -23,6 +23,10 @@ static const bl_class_plugin_type *const types[] = {
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
+const bl_class_plugin_type *bl_class_plugin_type_at(int i) {
+    return i >= 0 && i < N_TYPES ? types[i] : NULL;
+}
+
 static const char *const buffer_names[] = {"average", "copy", NULL};
 #define AT(member) offsetof(bl_class_ema_config, member)
 static const bl_field ema_fields[] = {
@@ -94,6 +98,16 @@ static bl_status find(const char *name, bool base, const bl_class_plugin_type **
                    near ? near : "", near ? "\"?" : "", list);
 }
 
+/* What a plug-in builds on must stand before it; `list` holds the n types up to it. */
+static bl_status check_order(const bl_class_plugin_type *const *list, int n) {
+    const bl_class_plugin_type *type = list[n - 1];
+    if (!type->after) return BL_OK;
+    for (int i = 0; i < n - 1; i++)
+        if (strcmp(list[i]->name, type->after) == 0) return BL_OK;
+    return bl_fail(BL_ECONFIG, "method.plugins: %s builds on %s: list \"%s\" before it", type->name,
+                   type->after, type->after);
+}
+
 /* The list's types, base first. */
 static bl_status resolve(const bl_class_method_config *cfg,
                          const bl_class_plugin_type *list[BL_CLASS_MAX_PLUGINS], int *n) {
@@ -109,6 +123,7 @@ static bl_status resolve(const bl_class_method_config *cfg,
                 return bl_fail(BL_ECONFIG, "method.plugins: \"%s\" stands twice",
                                cfg->plugins.v[i]);
         (*n)++;
+        BL_TRY(check_order(list, *n));
     }
     return BL_OK;
 }

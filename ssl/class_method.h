@@ -70,6 +70,9 @@ typedef struct bl_class_env {
     bl_ctx *ctx;
 } bl_class_env;
 
+/* The i-th type of the registry, base learners and plug-ins alike; NULL beyond the end. */
+const bl_class_plugin_type *bl_class_plugin_type_at(int i);
+
 /* Heads, views and order that the list asks for. BL_ECONFIG for names that do not exist (with a
  * suggestion), stand twice, or are no base learner or no plug-in. */
 bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t classes,

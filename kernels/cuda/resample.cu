@@ -2,10 +2,10 @@
 #include "kernels/cuda/columns.h"
 #include "kernels/shared/window.h"
 
-/* A tensor's layout, by value. */
+/* A tensor's layout, by value. All of one width: padding would hold whatever the stack held, which
+ * the emulator may take for a host address. */
 typedef struct grid {
-    int64_t c, h, w, blocks;
-    int32_t cb;
+    int64_t c, h, w, blocks, cb;
 } grid;
 
 static grid grid_of(const bl_tensor *t) {
