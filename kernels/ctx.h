@@ -69,6 +69,13 @@ void bl_tensor_drop(bl_ctx *ctx, bl_tensor *t);
 bl_status bl_tensor_from_host(bl_ctx *ctx, const float *src, int64_t n, int64_t c, int64_t h,
                               int64_t w, int32_t cb, bl_tensor **out);
 bl_status bl_tensor_to_host(bl_ctx *ctx, const bl_tensor *t, float *dst);
+/* Pieces of device memory -> host, with one wait for all of them. */
+typedef struct bl_part {
+    void *host;
+    const void *device;
+    size_t bytes;
+} bl_part;
+bl_status bl_to_host_parts(bl_ctx *ctx, const bl_part *part, int n);
 
 /* Number of fp32 values that are NaN or infinite (padding included, so a broken kernel shows). */
 bl_status bl_tensor_count_nonfinite(bl_ctx *ctx, const bl_tensor *t, int64_t *count);

@@ -21,6 +21,8 @@ bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out);
 /* A device copy of a host list of n rows of c values (4 bytes each). */
 bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
                     bl_tensor **out);
+/* BL_EINVAL unless t is an fp32 scalar. */
+bl_status bl_scalar_check(const bl_tensor *t);
 /* A new scalar tensor with this value. */
 bl_status bl_scalar_new(bl_ctx *ctx, float value, bl_tensor **out);
 /* The channel block of a convolution's output of c channels. */
@@ -43,13 +45,14 @@ bl_status bl_grad_target_maps(bl_ctx *ctx, bl_tensor *const *maps, int n, bl_ten
 bl_status bl_grad_masked(bl_ctx *ctx, const bl_tensor *y, bl_tensor *dy, float factor,
                          bl_tensor **g);
 
-/* Loss ops: backward of a loss whose saved[0] is its gradient for a seed of 1. */
+/* Loss ops: backward of a loss whose saved[i] is the gradient of in[i] for a seed of 1, or NULL. */
 bl_status bl_loss_backward(bl_ctx *ctx, bl_node *node);
-/* Makes *x a planar matrix and d a matrix of its shape. */
-bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d, bool *made);
-/* The scalar and its node; drops d, and x when it was made by bl_loss_open. */
+/* Makes *x a planar matrix, d a matrix of its shape and `sum` the scalar for the loss. */
+bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d, bl_tensor **sum,
+                       bool *made);
+/* The loss's node; drops d, and x when it was made by bl_loss_open. */
 bl_status bl_loss_close(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool made, bl_tensor *d,
-                        double value, bl_tensor **loss);
+                        bl_tensor *sum, bl_tensor **loss);
 /* A device copy of an optional list; *data stays NULL for NULL. */
 bl_status bl_loss_list(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
                        bl_tensor **t, void **data);

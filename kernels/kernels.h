@@ -89,6 +89,8 @@ struct bl_kernels {
                          float beta);
     /* y = a*x + b*y over n floats; b = 0: y is not read. */
     void (*axpby)(float a, const float *x, float b, float *y, int64_t n);
+    /* The same with the factor *a on the device. */
+    void (*axpby_at)(const float *a, const float *x, float b, float *y, int64_t n);
     void (*add)(const float *a, const float *b, float *y, int64_t n);
     /* layout change between tensors of one logical shape; beta 1 accumulates. */
     bl_status (*reorder)(bl_ctx *, const bl_tensor *src, bl_tensor *dst, float beta);
@@ -120,23 +122,26 @@ struct bl_kernels {
                           const int32_t *level, int64_t count, const bl_roi_attr *, int n_maps,
                           bl_tensor *const *dmaps);
 
-    /* losses: return the scaled sum; d (same shape as x) receives the gradient of the scaled sum,
-     * zero where a row or column is ignored. Matrices are planar. weight may be NULL. */
-    double (*softmax_loss)(const float *logits, int64_t n, int64_t k, const int32_t *label,
-                           const float *weight, const bl_softmax_attr *, float scale, float *d);
-    double (*soft_target_loss)(const float *logits, int64_t n, int64_t k, const float *target,
-                               const float *weight, const bl_softmax_attr *, float scale, float *d);
-    double (*entropy_loss)(const float *logits, int64_t n, int64_t k, const float *weight,
-                           float scale, float *d);
+    /* losses: *value = the scaled sum, added up in double, on the device; d (same shape as x)
+     * receives the gradient of the scaled sum, zero where a row or column is ignored. Matrices are
+     * planar. weight may be NULL. Without rows the value is 0. */
+    void (*softmax_loss)(const float *logits, int64_t n, int64_t k, const int32_t *label,
+                         const float *weight, const bl_softmax_attr *, float scale, float *d,
+                         float *value);
+    void (*soft_target_loss)(const float *logits, int64_t n, int64_t k, const float *target,
+                             const float *weight, const bl_softmax_attr *, float scale, float *d,
+                             float *value);
+    void (*entropy_loss)(const float *logits, int64_t n, int64_t k, const float *weight,
+                         float scale, float *d, float *value);
     /* s (n,nq) holds q.queue; becomes the gradient with respect to it; d (n,c) receives the part of
      * q's gradient that comes from the keys. */
-    double (*info_nce)(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
-                       float temperature, float scale, float *s, float *d);
-    double (*sigmoid_bce)(const float *x, int64_t n, const float *target, const float *weight,
-                          float scale, float *d);
-    double (*smooth_l1)(const float *x, int64_t n, int64_t k, const int32_t *first,
-                        const float *target, const float *weight, int32_t per, float beta,
-                        float scale, float *d);
+    void (*info_nce)(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
+                     float temperature, float scale, float *s, float *d, float *value);
+    void (*sigmoid_bce)(const float *x, int64_t n, const float *target, const float *weight,
+                        float scale, float *d, float *value);
+    void (*smooth_l1)(const float *x, int64_t n, int64_t k, const int32_t *first,
+                      const float *target, const float *weight, int32_t per, float beta,
+                      float scale, float *d, float *value);
     void (*softmax)(const float *logits, int64_t n, int64_t k, float *out);
     /* The sums of bl_class_gradients into m (k x k doubles, overwritten); a row of logits that is
      * not finite makes its label's row of m NaN somewhere. */
@@ -158,8 +163,9 @@ struct bl_kernels {
     void (*adam)(float *w, float *m, float *v, const float *g, int64_t n, const bl_adam_kernel *a);
     /* t = keep*t + (1-keep)*s */
     void (*ema)(float *t, const float *s, int64_t n, float keep);
-    double (*sum_squares)(const float *x, int64_t n); /* fixed-chunk, double */
-    int64_t (*count_nonfinite)(const float *x, int64_t n);
+    /* Into one number on the device; over a number of chunks fixed by n. */
+    void (*sum_squares)(const float *x, int64_t n, double *sum);
+    void (*count_nonfinite)(const float *x, int64_t n, int64_t *count);
 
     /* View n of out (N,3,H,W) as plan[n] and its steps make it of one of `images`, interleaved
      * 8-bit RGB of H x W px: the pixels of datasets/class_views.h to the bit, then (pixel - mean) /

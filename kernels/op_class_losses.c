@@ -51,23 +51,20 @@ bl_status bl_adjusted_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t
                            (long long)i, label[i], (long long)k);
         }
     }
-    bl_tensor *d, *list_label, *list_weight;
+    bl_tensor *d, *sum, *list_label, *list_weight;
     void *labels, *weights;
     device_attr a;
     bool made;
-    double value = 0;
-    BL_TRY(bl_loss_open(ctx, "softmax_loss", &logits, &d, &made));
+    BL_TRY(bl_loss_open(ctx, "softmax_loss", &logits, &d, &sum, &made));
     BL_TRY(upload_attr(ctx, attr, k, &a));
     BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, label, &list_label, &labels));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    if (n > 0) {
-        value =
-            ctx->k->softmax_loss(bl_f32(logits), n, k, labels, weights, &a.attr, scale, bl_f32(d));
-    }
+    ctx->k->softmax_loss(bl_f32(logits), n, k, labels, weights, &a.attr, scale, bl_f32(d),
+                         bl_f32(sum));
     bl_tensor_drop(ctx, list_label);
     bl_tensor_drop(ctx, list_weight);
     drop_attr(ctx, &a);
-    return bl_loss_close(ctx, &softmax_op, logits, made, d, value, loss);
+    return bl_loss_close(ctx, &softmax_op, logits, made, d, sum, loss);
 }
 
 bl_status bl_soft_target_loss(bl_ctx *ctx, bl_tensor *logits, const float *target,
@@ -78,40 +75,34 @@ bl_status bl_soft_target_loss(bl_ctx *ctx, bl_tensor *logits, const float *targe
     if (attr && (attr->margin || attr->focal != 0)) {
         return bl_fail(BL_EINVAL, "soft_target_loss: margins and focal exponents need hard labels");
     }
-    bl_tensor *d, *list_target, *list_weight;
+    bl_tensor *d, *sum, *list_target, *list_weight;
     void *targets, *weights;
     device_attr a;
     bool made;
-    double value = 0;
-    BL_TRY(bl_loss_open(ctx, "soft_target_loss", &logits, &d, &made));
+    BL_TRY(bl_loss_open(ctx, "soft_target_loss", &logits, &d, &sum, &made));
     BL_TRY(upload_attr(ctx, attr, k, &a));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, k, target, &list_target, &targets));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    if (n > 0) {
-        value = ctx->k->soft_target_loss(bl_f32(logits), n, k, targets, weights, &a.attr, scale,
-                                         bl_f32(d));
-    }
+    ctx->k->soft_target_loss(bl_f32(logits), n, k, targets, weights, &a.attr, scale, bl_f32(d),
+                             bl_f32(sum));
     bl_tensor_drop(ctx, list_target);
     bl_tensor_drop(ctx, list_weight);
     drop_attr(ctx, &a);
-    return bl_loss_close(ctx, &soft_op, logits, made, d, value, loss);
+    return bl_loss_close(ctx, &soft_op, logits, made, d, sum, loss);
 }
 
 bl_status bl_entropy_loss(bl_ctx *ctx, bl_tensor *logits, const float *weight, float scale,
                           bl_tensor **loss) {
     *loss = NULL;
     int64_t n = logits->n;
-    bl_tensor *d, *list_weight;
+    bl_tensor *d, *sum, *list_weight;
     void *weights;
     bool made;
-    double value = 0;
-    BL_TRY(bl_loss_open(ctx, "entropy_loss", &logits, &d, &made));
+    BL_TRY(bl_loss_open(ctx, "entropy_loss", &logits, &d, &sum, &made));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    if (n > 0) {
-        value = ctx->k->entropy_loss(bl_f32(logits), n, logits->c, weights, scale, bl_f32(d));
-    }
+    ctx->k->entropy_loss(bl_f32(logits), n, logits->c, weights, scale, bl_f32(d), bl_f32(sum));
     bl_tensor_drop(ctx, list_weight);
-    return bl_loss_close(ctx, &entropy_op, logits, made, d, value, loss);
+    return bl_loss_close(ctx, &entropy_op, logits, made, d, sum, loss);
 }
 
 bl_status bl_info_nce_loss(bl_ctx *ctx, bl_tensor *q, const bl_tensor *keys, const bl_tensor *queue,
@@ -124,42 +115,25 @@ bl_status bl_info_nce_loss(bl_ctx *ctx, bl_tensor *q, const bl_tensor *keys, con
                        "fit (keys and queue planar)",
                        bl_shape(q).s, bl_shape(keys).s, bl_shape(queue).s, (double)temperature);
     }
-    bl_tensor *d, *s;
+    bl_tensor *d, *s, *sum;
     bool made;
-    double value = 0;
-    BL_TRY(bl_loss_open(ctx, "info_nce_loss", &q, &d, &made));
+    BL_TRY(bl_loss_open(ctx, "info_nce_loss", &q, &d, &sum, &made));
     BL_TRY(bl_tensor_new(ctx, q->n, queue->n, 1, 1, 1, BL_F32, &s));
     if (bl_storage(s) > 0) {
         BL_TRY(ctx->k->matmul(ctx, false, true, q->n, queue->n, q->c, bl_f32(q), bl_f32(queue), 0,
                               bl_f32(s)));
     }
-    if (q->n > 0) {
-        value = ctx->k->info_nce(bl_f32(q), bl_f32(keys), q->n, q->c, queue->n, temperature, scale,
-                                 bl_f32(s), bl_f32(d));
-    }
+    ctx->k->info_nce(bl_f32(q), bl_f32(keys), q->n, q->c, queue->n, temperature, scale, bl_f32(s),
+                     bl_f32(d), bl_f32(sum));
     if (bl_storage(s) > 0) {
         BL_TRY(ctx->k->matmul(ctx, false, false, q->n, q->c, queue->n, bl_f32(s), bl_f32(queue), 1,
                               bl_f32(d)));
     }
     bl_tensor_drop(ctx, s);
-    return bl_loss_close(ctx, &nce_op, q, made, d, value, loss);
+    return bl_loss_close(ctx, &nce_op, q, made, d, sum, loss);
 }
 
-/* saved[i] is the gradient of in[i]. */
-static bl_status given_backward(bl_ctx *ctx, bl_node *node) {
-    float seed;
-    BL_TRY(bl_scalar(ctx, node->out->grad, &seed));
-    for (int i = 0; i < BL_NODE_IN && node->in[i]; i++) {
-        bl_tensor *dx;
-        float beta;
-        if (!node->saved[i]) continue;
-        BL_TRY(bl_grad_target(ctx, node->in[i], &dx, &beta));
-        if (dx) ctx->k->axpby(seed, bl_f32(node->saved[i]), beta, bl_f32(dx), bl_storage(dx));
-    }
-    return BL_OK;
-}
-
-static const bl_op given_op = {"given_loss", given_backward};
+static const bl_op given_op = {"given_loss", bl_loss_backward};
 
 bl_status bl_given_loss(bl_ctx *ctx, bl_tensor *const *x, const float *const *grad, int n,
                         double value, bl_tensor **loss) {

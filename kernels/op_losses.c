@@ -3,31 +3,37 @@
 #include "kernels/internal.h"
 
 bl_status bl_loss_backward(bl_ctx *ctx, bl_node *node) {
-    bl_tensor *dx;
-    float beta, seed;
-    BL_TRY(bl_scalar(ctx, node->out->grad, &seed));
-    BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
-    if (dx) ctx->k->axpby(seed, bl_f32(node->saved[0]), beta, bl_f32(dx), bl_storage(dx));
+    for (int i = 0; i < BL_NODE_IN && node->in[i]; i++) {
+        bl_tensor *dx, *d = node->saved[i];
+        float beta;
+        if (!d) continue;
+        BL_TRY(bl_grad_target(ctx, node->in[i], &dx, &beta));
+        if (dx) {
+            ctx->k->axpby_at(bl_f32(node->out->grad), bl_f32(d), beta, bl_f32(dx), bl_storage(dx));
+        }
+    }
     return BL_OK;
 }
 
 static const bl_op bce_op = {"sigmoid_bce_loss", bl_loss_backward};
 static const bl_op smooth_l1_op = {"smooth_l1_loss", bl_loss_backward};
 
-bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d, bool *made) {
+bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor **d, bl_tensor **sum,
+                       bool *made) {
     if ((*x)->h != 1 || (*x)->w != 1) {
         return bl_fail(BL_EINVAL, "%s: input %s is not a matrix (N,K)", name, bl_shape(*x).s);
     }
     BL_TRY(bl_as_block(ctx, *x, 1, x, made));
+    BL_TRY(bl_tensor_new(ctx, 1, 1, 1, 1, 1, BL_F32, sum));
     return bl_tensor_like(ctx, *x, d);
 }
 
 bl_status bl_loss_close(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool made, bl_tensor *d,
-                        double value, bl_tensor **loss) {
-    BL_TRY(bl_scalar_new(ctx, (float)value, loss));
-    if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, op, &x, 1, *loss, &d, 1, NULL));
+                        bl_tensor *sum, bl_tensor **loss) {
+    if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, op, &x, 1, sum, &d, 1, NULL));
     bl_tensor_drop(ctx, d);
     if (made) bl_tensor_drop(ctx, x);
+    *loss = sum;
     return BL_OK;
 }
 
@@ -47,17 +53,16 @@ bl_status bl_sigmoid_bce_loss(bl_ctx *ctx, bl_tensor *x, const float *target, co
     if (x->c != 1) {
         return bl_fail(BL_EINVAL, "sigmoid_bce_loss: input %s is not of one column", bl_shape(x).s);
     }
-    bl_tensor *d, *list_target, *list_weight;
+    bl_tensor *d, *sum, *list_target, *list_weight;
     void *targets, *weights;
     bool made;
-    double value = 0;
-    BL_TRY(bl_loss_open(ctx, "sigmoid_bce_loss", &x, &d, &made));
+    BL_TRY(bl_loss_open(ctx, "sigmoid_bce_loss", &x, &d, &sum, &made));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, target, &list_target, &targets));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    if (n > 0) value = ctx->k->sigmoid_bce(bl_f32(x), n, targets, weights, scale, bl_f32(d));
+    ctx->k->sigmoid_bce(bl_f32(x), n, targets, weights, scale, bl_f32(d), bl_f32(sum));
     bl_tensor_drop(ctx, list_target);
     bl_tensor_drop(ctx, list_weight);
-    return bl_loss_close(ctx, &bce_op, x, made, d, value, loss);
+    return bl_loss_close(ctx, &bce_op, x, made, d, sum, loss);
 }
 
 bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, const float *target,
@@ -75,20 +80,17 @@ bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, con
                            (long long)i, first[i], first[i] + per - 1, (long long)k);
         }
     }
-    bl_tensor *d, *list_first, *list_target, *list_weight;
+    bl_tensor *d, *sum, *list_first, *list_target, *list_weight;
     void *firsts, *targets, *weights;
     bool made;
-    double value = 0;
-    BL_TRY(bl_loss_open(ctx, "smooth_l1_loss", &x, &d, &made));
+    BL_TRY(bl_loss_open(ctx, "smooth_l1_loss", &x, &d, &sum, &made));
     BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, first, &list_first, &firsts));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, per, target, &list_target, &targets));
     BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    if (n > 0) {
-        value = ctx->k->smooth_l1(bl_f32(x), n, k, firsts, targets, weights, per, beta, scale,
-                                  bl_f32(d));
-    }
+    ctx->k->smooth_l1(bl_f32(x), n, k, firsts, targets, weights, per, beta, scale, bl_f32(d),
+                      bl_f32(sum));
     bl_tensor_drop(ctx, list_first);
     bl_tensor_drop(ctx, list_target);
     bl_tensor_drop(ctx, list_weight);
-    return bl_loss_close(ctx, &smooth_l1_op, x, made, d, value, loss);
+    return bl_loss_close(ctx, &smooth_l1_op, x, made, d, sum, loss);
 }

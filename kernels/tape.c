@@ -120,13 +120,15 @@ bl_status bl_grad_masked(bl_ctx *ctx, const bl_tensor *y, bl_tensor *dy, float f
 
 /* Adds `seed` to the gradient of a scalar root. */
 static bl_status seed_root(bl_ctx *ctx, bl_tensor *root, float seed) {
-    bl_tensor *grad;
-    float beta, old = 0, check;
-    BL_TRY(bl_scalar(ctx, root, &check));
+    bl_tensor *grad, *more;
+    float beta;
+    BL_TRY(bl_scalar_check(root));
     BL_TRY(bl_grad_target(ctx, root, &grad, &beta));
-    if (beta != 0) BL_TRY(bl_scalar(ctx, grad, &old));
-    seed += old;
-    return ctx->dev->to_device(ctx->dev, grad->data, &seed, sizeof seed);
+    if (beta == 0) return ctx->dev->to_device(ctx->dev, grad->data, &seed, sizeof seed);
+    BL_TRY(bl_scalar_new(ctx, seed, &more));
+    ctx->k->add(bl_f32(grad), bl_f32(more), bl_f32(grad), 1);
+    bl_tensor_drop(ctx, more);
+    return BL_OK;
 }
 
 static bl_status run(bl_ctx *ctx, bl_tensor *const *losses, const float *seeds, int n) {

@@ -1,6 +1,7 @@
 #include "kernels/tensor.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "kernels/internal.h"
 
@@ -123,10 +124,50 @@ bl_status bl_tensor_to_host(bl_ctx *ctx, const bl_tensor *t, float *dst) {
     return BL_OK;
 }
 
+/* Pieces start at multiples of this in the buffer that gathers them. */
+enum { PART_ALIGN = 16 };
+
+static size_t part_room(const bl_part *p) {
+    return (p->bytes + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN;
+}
+
+/* Gathers them in a buffer on the device, which comes in one piece. */
+static bl_status fetch_parts(bl_ctx *ctx, const bl_part *part, int n, size_t bytes) {
+    char *host = bl_arena_alloc(ctx->arena, bytes);
+    bl_buf *all;
+    size_t at = 0;
+    bl_status status = BL_OK;
+    if (!host) return BL_ENOMEM;
+    BL_TRY(bl_buf_new(ctx->pool, bytes, &all));
+    for (int i = 0; status == BL_OK && i < n; at += part_room(&part[i++])) {
+        status = ctx->dev->copy(ctx->dev, (char *)all->data + at, part[i].device, part[i].bytes);
+    }
+    if (status == BL_OK) status = ctx->dev->to_host(ctx->dev, host, all->data, bytes);
+    bl_buf_release(all);
+    for (int i = 0; status == BL_OK && i < n; host += part_room(&part[i++])) {
+        memcpy(part[i].host, host, part[i].bytes);
+    }
+    return status;
+}
+
+bl_status bl_to_host_parts(bl_ctx *ctx, const bl_part *part, int n) {
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) bytes += part_room(&part[i]);
+    if (n > 1 && !ctx->dev->host_memory) return fetch_parts(ctx, part, n, bytes);
+    for (int i = 0; i < n; i++) {
+        BL_TRY(ctx->dev->to_host(ctx->dev, part[i].host, part[i].device, part[i].bytes));
+    }
+    return BL_OK;
+}
+
 bl_status bl_tensor_count_nonfinite(bl_ctx *ctx, const bl_tensor *t, int64_t *count) {
     if (t->dtype != BL_F32) return bl_fail(BL_EINVAL, "only fp32 tensors can be checked");
-    *count = ctx->k->count_nonfinite(bl_f32(t), bl_storage(t));
-    return BL_OK;
+    bl_buf *found;
+    BL_TRY(bl_buf_new(ctx->pool, sizeof *count, &found));
+    ctx->k->count_nonfinite(bl_f32(t), bl_storage(t), found->data);
+    bl_status status = ctx->dev->to_host(ctx->dev, count, found->data, sizeof *count);
+    bl_buf_release(found);
+    return status;
 }
 
 bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
@@ -140,10 +181,13 @@ bl_status bl_scalar_new(bl_ctx *ctx, float value, bl_tensor **out) {
     return bl_upload(ctx, BL_F32, 1, 1, &value, out);
 }
 
+bl_status bl_scalar_check(const bl_tensor *t) {
+    if (t->n == 1 && t->c == 1 && t->h == 1 && t->w == 1 && t->dtype == BL_F32) return BL_OK;
+    return bl_fail(BL_EINVAL, "a tensor of shape %s is not a scalar", bl_shape(t).s);
+}
+
 bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value) {
-    if (loss->n != 1 || loss->c != 1 || loss->h != 1 || loss->w != 1 || loss->dtype != BL_F32) {
-        return bl_fail(BL_EINVAL, "a tensor of shape %s is not a scalar", bl_shape(loss).s);
-    }
+    BL_TRY(bl_scalar_check(loss));
     return ctx->dev->to_host(ctx->dev, value, loss->data, sizeof *value);
 }
 

@@ -30,7 +30,8 @@ struct bl_store {
     int64_t n, cap;
     bl_device *dev; /* set by finish */
     float *w, *g, *m;
-    float *v; /* mean squares; NULL until Adam needs them */
+    float *v;        /* mean squares; NULL until Adam needs them */
+    double *squares; /* of the gradients, see bl_store_grad_squares */
     int64_t end[REGIONS];
     int64_t trainable, elements;
     uint64_t layout; /* hash of names, shapes and offsets */
@@ -57,6 +58,7 @@ void bl_store_destroy(bl_store *s) {
         if (s->g) s->dev->free(s->dev, s->g);
         if (s->m) s->dev->free(s->dev, s->m);
         if (s->v) s->dev->free(s->dev, s->v);
+        if (s->squares) s->dev->free(s->dev, s->squares);
     }
     free(s->item);
     bl_arena_destroy(s->arena);
@@ -255,6 +257,7 @@ bl_status bl_store_finish(bl_store *s, bl_ctx *ctx, uint64_t seed, bool with_gra
     if (with_grad) {
         BL_TRY(alloc_zero(s->dev, s->end[UNDECAYED], &s->g));
         BL_TRY(alloc_zero(s->dev, s->end[UNDECAYED], &s->m));
+        BL_TRY(s->dev->alloc(s->dev, sizeof *s->squares, (void **)&s->squares));
     }
     for (int64_t i = 0; i < s->n; i++) {
         item *it = &s->item[i];
@@ -302,12 +305,27 @@ bl_status bl_store_zero_grad(bl_store *s, bl_ctx *ctx) {
     return ctx->dev->zero(ctx->dev, s->g, (size_t)s->end[UNDECAYED] * sizeof(float));
 }
 
+bl_status bl_store_grad_squares(bl_store *s, bl_ctx *ctx, const double **squares) {
+    BL_TRY(need_grad(s));
+    ctx->k->sum_squares(s->g, s->end[UNDECAYED], s->squares);
+    *squares = s->squares;
+    return BL_OK;
+}
+
 /* The factor on the gradients that clipping asks for, times `scale`; a norm is computed only if
  * somebody wants it. */
-static bl_status gradient_scale(bl_store *s, bl_ctx *ctx, float clip_norm, double *scale,
-                                double *grad_norm) {
+static bl_status gradient_scale(bl_store *s, bl_ctx *ctx, float clip_norm, const double *known,
+                                double *scale, double *grad_norm) {
     if (!grad_norm && !(clip_norm > 0)) return BL_OK;
-    double norm = sqrt(ctx->k->sum_squares(s->g, s->end[UNDECAYED])) * fabs(*scale);
+    double squares;
+    if (known) {
+        squares = *known;
+    } else {
+        const double *sum;
+        BL_TRY(bl_store_grad_squares(s, ctx, &sum));
+        BL_TRY(ctx->dev->to_host(ctx->dev, &squares, sum, sizeof squares));
+    }
+    double norm = sqrt(squares) * fabs(*scale);
     if (grad_norm) *grad_norm = norm;
     if (!isfinite(norm)) {
         const char *name = bl_store_first_nonfinite(s, ctx, true);
@@ -322,7 +340,7 @@ static bl_status gradient_scale(bl_store *s, bl_ctx *ctx, float clip_norm, doubl
 bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_norm) {
     BL_TRY(need_grad(s));
     double scale = o->grad_scale != 0 ? o->grad_scale : 1;
-    BL_TRY(gradient_scale(s, ctx, o->clip_norm, &scale, grad_norm));
+    BL_TRY(gradient_scale(s, ctx, o->clip_norm, o->grad_squares, &scale, grad_norm));
     int64_t a = s->end[DECAYED], b = s->end[UNDECAYED];
     ctx->k->sgd(s->w, s->m, s->g, a, o->lr, o->momentum, o->decay, (float)scale, o->nesterov);
     ctx->k->sgd(s->w + a, s->m + a, s->g + a, b - a, o->lr, o->momentum, 0, (float)scale,
@@ -342,7 +360,7 @@ bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad
     BL_TRY(need_grad(s));
     if (o->step < 1) return bl_fail(BL_EINVAL, "adam: steps count from 1");
     double scale = 1;
-    BL_TRY(gradient_scale(s, ctx, o->clip_norm, &scale, grad_norm));
+    BL_TRY(gradient_scale(s, ctx, o->clip_norm, o->grad_squares, &scale, grad_norm));
     BL_TRY(make_squares(s));
     double t = (double)o->step, fix1 = 1 - pow(o->beta1, t), fix2 = 1 - pow(o->beta2, t);
     bl_adam_kernel k = {.lr = (float)(o->lr / fix1),
@@ -382,13 +400,20 @@ bl_status bl_store_ema(bl_store *teacher, const bl_store *student, bl_ctx *ctx, 
                    copy_buffers ? 0 : keep);
 }
 
+/* How many of n values are not finite; 0 where the device fails, which is said elsewhere. */
+static int64_t nonfinite(bl_ctx *ctx, const float *v, int64_t n) {
+    bl_tensor t = {.data = (void *)v, .n = n, .c = 1, .h = 1, .w = 1, .cb = 1, .dtype = BL_F32};
+    int64_t count;
+    return bl_tensor_count_nonfinite(ctx, &t, &count) == BL_OK ? count : 0;
+}
+
 const char *bl_store_first_nonfinite(const bl_store *s, bl_ctx *ctx, bool gradients) {
     const float *v = gradients ? s->g : s->w;
-    if (!v || ctx->k->count_nonfinite(v, s->end[gradients ? UNDECAYED : BUFFER]) == 0) return NULL;
+    if (!v || nonfinite(ctx, v, s->end[gradients ? UNDECAYED : BUFFER]) == 0) return NULL;
     for (int64_t i = 0; i < s->n; i++) {
         const item *it = &s->item[i];
         if (gradients && it->region >= FROZEN) continue;
-        if (ctx->k->count_nonfinite(v + it->offset, it->count) > 0) return it->spec.name;
+        if (nonfinite(ctx, v + it->offset, it->count) > 0) return it->spec.name;
     }
     return NULL;
 }

@@ -63,15 +63,21 @@ bl_tensor *bl_store_find(const bl_store *s, const char *name);
 
 /* ---- flat operations ----------------------------------------------------------------------------
  */
+/* Queues the sum of squares of all gradients into a number on the device, which belongs to the
+ * store and is overwritten by the next call. */
+bl_status bl_store_grad_squares(bl_store *s, bl_ctx *ctx, const double **squares);
+
 typedef struct bl_sgd {
     float lr, momentum, decay;
     bool nesterov;
     float clip_norm;  /* > 0: scale gradients to at most this global L2 norm */
     float grad_scale; /* gradients are multiplied by this first (1/accumulation steps); 0 = 1 */
+    const double *grad_squares; /* what bl_store_grad_squares gave, when the caller has read it */
 } bl_sgd;
 /* One update of all trainable tensors; zeroes the gradients afterwards; *grad_norm (may be NULL)
  * receives the norm before clipping. When the norm is computed (grad_norm given or clipping) and is
- * not finite: BL_ENUMERIC naming the tensor, and nothing changes. */
+ * not finite: BL_ENUMERIC naming the tensor, and nothing changes. Unless the caller has read the
+ * sum of squares, computing the norm waits for the device. */
 bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_norm);
 
 /* Adam (Kingma and Ba, ICLR 2015) with L2 decay added to the gradient; the first update makes the
@@ -79,7 +85,8 @@ bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_n
 typedef struct bl_adam {
     float lr, beta1, beta2, epsilon, decay;
     float clip_norm;
-    int64_t step; /* of this update, from 1: corrects the bias of the means */
+    int64_t step;               /* of this update, from 1: corrects the bias of the means */
+    const double *grad_squares; /* as in bl_sgd */
 } bl_adam;
 bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad_norm);
 /* Everything (buffers too) times `factor`: the decoupled decay of some Adam recipes. */

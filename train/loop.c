@@ -31,7 +31,8 @@ static bl_status bad_step(bl_trainer *t, const bl_step_input *in, const char *wh
     return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
 }
 
-static bl_status optimise(bl_trainer *t, bl_store *store, double *norm) {
+/* squares: of the gradients, summed. */
+static bl_status optimise(bl_trainer *t, bl_store *store, double squares, double *norm) {
     const bl_optim_config *o = &t->cfg->optim;
     double lr = bl_run_lr(t->cfg, t->st.iter);
     if (o->kind == BL_OPTIM_SGD) {
@@ -39,7 +40,8 @@ static bl_status optimise(bl_trainer *t, bl_store *store, double *norm) {
                       .momentum = (float)o->momentum,
                       .decay = (float)o->weight_decay,
                       .nesterov = o->nesterov,
-                      .clip_norm = (float)o->clip_norm};
+                      .clip_norm = (float)o->clip_norm,
+                      .grad_squares = &squares};
         BL_TRY(bl_store_sgd(store, t->ctx, &sgd, norm));
     } else {
         bl_adam adam = {.lr = (float)lr,
@@ -48,28 +50,36 @@ static bl_status optimise(bl_trainer *t, bl_store *store, double *norm) {
                         .epsilon = (float)o->epsilon,
                         .decay = (float)o->weight_decay,
                         .clip_norm = (float)o->clip_norm,
-                        .step = t->st.iter + 1};
+                        .step = t->st.iter + 1,
+                        .grad_squares = &squares};
         BL_TRY(bl_store_adam(store, t->ctx, &adam, norm));
     }
     return o->shrink > 0 ? bl_store_scale(store, t->ctx, (float)(1 - o->shrink * lr)) : BL_OK;
 }
 
+/* Losses and the gradients' squares come back together, after backward: the step waits once for
+ * the device, and what a loss that is not finite leaves in the gradients is cleared. */
 static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step_losses *l) {
+    bl_store *store = t->learner->model[0].store;
     bl_tensor *roots[BL_MAX_LOSSES];
-    float seeds[BL_MAX_LOSSES];
-    double total = 0, value[BL_MAX_LOSSES];
+    bl_part part[BL_MAX_LOSSES + 1];
+    float seeds[BL_MAX_LOSSES], v[BL_MAX_LOSSES];
+    const double *sum;
+    double total = 0, norm = 0, squares, value[BL_MAX_LOSSES];
     for (int i = 0; i < l->n; i++) {
-        float v;
-        BL_TRY(bl_scalar(t->ctx, l->loss[i].value, &v));
-        if (!isfinite(v)) return bad_step(t, batch, l->loss[i].name);
         roots[i] = l->loss[i].value, seeds[i] = l->loss[i].weight;
-        value[i] = (double)v * l->loss[i].weight;
-        total += value[i];
+        part[i] = (bl_part){&v[i], roots[i]->data, sizeof v[i]};
     }
     BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
-    bl_store *store = t->learner->model[0].store;
-    double norm = 0;
-    bl_status status = optimise(t, store, &norm);
+    BL_TRY(bl_store_grad_squares(store, t->ctx, &sum));
+    part[l->n] = (bl_part){&squares, sum, sizeof squares};
+    BL_TRY(bl_to_host_parts(t->ctx, part, l->n + 1));
+    for (int i = 0; i < l->n; i++) {
+        if (!isfinite(v[i])) return bad_step(t, batch, l->loss[i].name);
+        value[i] = (double)v[i] * l->loss[i].weight;
+        total += value[i];
+    }
+    bl_status status = optimise(t, store, squares, &norm);
     if (status == BL_ENUMERIC) {
         const char *name = bl_store_first_nonfinite(store, t->ctx, true);
         char what[256];

@@ -90,6 +90,10 @@ static void axpby(float a, const float *x, float b, float *y, int64_t n) {
     elt_run(axpby_part, &e, n);
 }
 
+static void axpby_at(const float *a, const float *x, float b, float *y, int64_t n) {
+    axpby(*a, x, b, y, n);
+}
+
 static void sgd_part(const elt_args *e, int64_t first, int64_t last) {
     vf lr = v_set(-e->p), mu = v_set(e->q), decay = v_set(e->r), gscale = v_set(e->s);
 #define BODY(L, S)                                                                                 \
@@ -170,19 +174,18 @@ static int64_t sum_chunks(sum_job *j, const float *x, int64_t n, bl_range_fn fn)
     return chunks;
 }
 
-static double sum_squares(const float *x, int64_t n) {
+static void sum_squares(const float *x, int64_t n, double *sum) {
     sum_job j;
-    double sum = 0.0;
     int64_t chunks = sum_chunks(&j, x, n, sum_squares_range);
-    for (int64_t c = 0; c < chunks; c++) sum += j.part[c];
-    return sum;
+    *sum = 0.0;
+    for (int64_t c = 0; c < chunks; c++) *sum += j.part[c];
 }
 
-static int64_t count_nonfinite(const float *x, int64_t n) {
+static void count_nonfinite(const float *x, int64_t n, int64_t *count) {
     sum_job j;
-    int64_t count = 0, chunks = sum_chunks(&j, x, n, nonfinite_range);
-    for (int64_t c = 0; c < chunks; c++) count += j.count[c];
-    return count;
+    int64_t chunks = sum_chunks(&j, x, n, nonfinite_range);
+    *count = 0;
+    for (int64_t c = 0; c < chunks; c++) *count += j.count[c];
 }
 
 /* ---- matrices: bias, activation, column sums
@@ -241,6 +244,7 @@ static void init_elt(bl_kernels *k) {
     k->act_bwd = act_bwd;
     k->add = add;
     k->axpby = axpby;
+    k->axpby_at = axpby_at;
     k->sgd = sgd;
     k->ema = ema;
     k->sum_squares = sum_squares;

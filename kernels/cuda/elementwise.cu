@@ -20,6 +20,16 @@ static void axpby(float a, const float *x, float b, float *y, int64_t n) {
     BL_LAUNCH_EACH(axpby_kernel, n, a, x, b, y, n);
 }
 
+static __global__ void axpby_at_kernel(const float *a, const float *x, float b, float *y,
+                                       int64_t n) {
+    float f = *a;
+    BL_EACH(i, n) y[i] = b == 0 ? f * x[i] : f * x[i] + b * y[i];
+}
+
+static void axpby_at(const float *a, const float *x, float b, float *y, int64_t n) {
+    BL_LAUNCH_EACH(axpby_at_kernel, n, a, x, b, y, n);
+}
+
 static __global__ void add_kernel(const float *a, const float *b, float *y, int64_t n) {
     BL_EACH(i, n) y[i] = a[i] + b[i];
 }
@@ -65,6 +75,7 @@ static void col_sum(const float *x, int64_t rows, int64_t cols, float *out) {
 void bl_cuda_elementwise_slots(bl_kernels *k) {
     k->act_bwd = act_bwd;
     k->axpby = axpby;
+    k->axpby_at = axpby_at;
     k->add = add;
     k->bias_act = bias_act;
     k->col_sum = col_sum;

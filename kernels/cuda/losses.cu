@@ -1,6 +1,5 @@
 /* The losses: a block is a row, its sums are double. Each kernel leaves one term per row (or per
- * block of elements); a second launch adds them in a fixed order. The sum goes back to the host,
- * which waits for the stream: the slots return it. */
+ * block of elements); a second launch adds them in a fixed order. */
 #include "kernels/cuda/cuda_internal.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/shared/losses.h"
@@ -16,24 +15,22 @@ static unsigned row_grid(int64_t rows) {
     return (unsigned)(rows < (int64_t)BL_GRID_MAX ? rows : (int64_t)BL_GRID_MAX);
 }
 
-static __global__ void sum_terms(double *term, int64_t n) {
+static __global__ void sum_terms(const double *term, int64_t n, float *value) {
     double sum = 0;
     for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += term[i];
     sum = bl_block_sum(sum);
-    __syncthreads(); /* term[0] has been read */
-    if (threadIdx.x == 0) term[0] = sum;
+    if (threadIdx.x == 0) *value = (float)sum;
 }
 
-/* Room for n terms; their sum, after which the room is gone. */
-static double *terms_new(int64_t n) {
-    return (double *)bl_scratch((size_t)n * sizeof(double));
+/* Room for the terms of a loss over n rows or elements; NULL, with the value set, when n is 0. */
+static double *terms_new(int64_t n, int64_t terms, float *value) {
+    if (n == 0) cudaMemsetAsync(value, 0, sizeof *value, cudaStreamPerThread);
+    return n == 0 ? NULL : (double *)bl_scratch((size_t)terms * sizeof(double));
 }
-static double terms_total(double *term, int64_t n) {
-    double sum = NAN; /* an error, which the device reports */
-    BL_LAUNCH(sum_terms, 1, BL_THREADS, 0, term, n);
-    bl_fetch(&sum, term, sizeof sum);
+/* Their sum, after which the room is gone. */
+static void terms_total(double *term, int64_t terms, float *value) {
+    BL_LAUNCH(sum_terms, 1, BL_THREADS, 0, term, terms, value);
     bl_scratch_free(term);
-    return sum;
 }
 
 /* ---- rows: loops of one block over the columns of one row ---- */
@@ -121,14 +118,13 @@ static __global__ void hard_rows(rows m, const int32_t *label, float focal, bool
     }
 }
 
-static double softmax_loss(const float *x, int64_t n, int64_t k, const int32_t *label,
-                           const float *weight, const bl_softmax_attr *a, float scale, float *d) {
-    if (n == 0) return 0;
-    double *term = terms_new(n);
-    if (!term) return NAN;
+static void softmax_loss(const float *x, int64_t n, int64_t k, const int32_t *label,
+                           const float *weight, const bl_softmax_attr *a, float scale, float *d, float *value) {
+    double *term = terms_new(n, n, value);
+    if (!term) return;
     BL_LAUNCH(hard_rows, row_grid(n), row_threads(k), 0, rows_of(x, n, k, weight, a, scale), label,
               a->focal, a->weight_in_focal, d, term);
-    return terms_total(term, n);
+    terms_total(term, n, value);
 }
 
 static __global__ void soft_rows(rows m, const float *target, float *d, double *term) {
@@ -151,15 +147,14 @@ static __global__ void soft_rows(rows m, const float *target, float *d, double *
     }
 }
 
-static double soft_target_loss(const float *x, int64_t n, int64_t k, const float *target,
+static void soft_target_loss(const float *x, int64_t n, int64_t k, const float *target,
                                const float *weight, const bl_softmax_attr *a, float scale,
-                               float *d) {
-    if (n == 0) return 0;
-    double *term = terms_new(n);
-    if (!term) return NAN;
+                               float *d, float *value) {
+    double *term = terms_new(n, n, value);
+    if (!term) return;
     BL_LAUNCH(soft_rows, row_grid(n), row_threads(k), 0, rows_of(x, n, k, weight, a, scale), target,
               d, term);
-    return terms_total(term, n);
+    terms_total(term, n, value);
 }
 
 static __global__ void entropy_rows(rows m, float *d, double *term) {
@@ -180,14 +175,13 @@ static __global__ void entropy_rows(rows m, float *d, double *term) {
     }
 }
 
-static double entropy_loss(const float *x, int64_t n, int64_t k, const float *weight, float scale,
-                           float *d) {
-    if (n == 0) return 0;
-    double *term = terms_new(n);
-    if (!term) return NAN;
+static void entropy_loss(const float *x, int64_t n, int64_t k, const float *weight, float scale,
+                           float *d, float *value) {
+    double *term = terms_new(n, n, value);
+    if (!term) return;
     BL_LAUNCH(entropy_rows, row_grid(n), row_threads(k), 0, rows_of(x, n, k, weight, NULL, scale),
               d, term);
-    return terms_total(term, n);
+    terms_total(term, n, value);
 }
 
 static __global__ void softmax_rows(rows m, float *out) {
@@ -235,14 +229,13 @@ static __global__ void nce_rows(const float *q, const float *keys, int64_t n, in
     }
 }
 
-static double info_nce(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
-                       float temperature, float scale, float *s, float *d) {
-    if (n == 0) return 0;
-    double *term = terms_new(n);
-    if (!term) return NAN;
+static void info_nce(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
+                       float temperature, float scale, float *s, float *d, float *value) {
+    double *term = terms_new(n, n, value);
+    if (!term) return;
     BL_LAUNCH(nce_rows, row_grid(n), row_threads(nq > c ? nq : c), 0, q, keys, n, c, nq,
               temperature, scale, s, d, term);
-    return terms_total(term, n);
+    terms_total(term, n, value);
 }
 
 /* ---- elementwise: one term a block, the grid is fixed by n ---- */
@@ -260,14 +253,13 @@ static __global__ void bce_elements(const float *x, int64_t n, const float *targ
     if (threadIdx.x == 0) term[blockIdx.x] = sum;
 }
 
-static double sigmoid_bce(const float *x, int64_t n, const float *target, const float *weight,
-                          float scale, float *d) {
-    if (n == 0) return 0;
+static void sigmoid_bce(const float *x, int64_t n, const float *target, const float *weight,
+                          float scale, float *d, float *value) {
     unsigned grid = bl_grid(n);
-    double *term = terms_new(grid);
-    if (!term) return NAN;
+    double *term = terms_new(n, grid, value);
+    if (!term) return;
     BL_LAUNCH(bce_elements, grid, BL_THREADS, 0, x, n, target, weight, scale, d, term);
-    return terms_total(term, grid);
+    terms_total(term, grid, value);
 }
 
 /* Over all of d: what lies outside of a row's chosen columns becomes 0. */
@@ -291,16 +283,15 @@ static __global__ void smooth_l1_elements(const float *x, int64_t n, int64_t k,
     if (threadIdx.x == 0) term[blockIdx.x] = sum;
 }
 
-static double smooth_l1(const float *x, int64_t n, int64_t k, const int32_t *first,
+static void smooth_l1(const float *x, int64_t n, int64_t k, const int32_t *first,
                         const float *target, const float *weight, int32_t per, float beta,
-                        float scale, float *d) {
-    if (n == 0) return 0;
+                        float scale, float *d, float *value) {
     unsigned grid = bl_grid(n * k);
-    double *term = terms_new(grid);
-    if (!term) return NAN;
+    double *term = terms_new(n * k, grid, value);
+    if (!term) return;
     BL_LAUNCH(smooth_l1_elements, grid, BL_THREADS, 0, x, n, k, first, target, weight, per, beta,
               scale, d, term);
-    return terms_total(term, grid);
+    terms_total(term, grid, value);
 }
 
 void bl_cuda_losses_slots(bl_kernels *k) {

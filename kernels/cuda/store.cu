@@ -30,8 +30,7 @@ static void ema(float *t, const float *s, int64_t n, float keep) {
     BL_LAUNCH_EACH(ema_kernel, n, t, s, n, keep);
 }
 
-/* ---- reductions to the host: the number of partial sums follows from n alone, and the host adds
- * them in order. These slots wait for the stream, since they return a value. ---- */
+/* ---- reductions to one number: parts of a grid fixed by n, added by one block in a fixed order ---- */
 
 enum { PARTS_MAX = 512 };
 
@@ -53,35 +52,34 @@ static __global__ void reduce_kernel(const float *x, int64_t n, part *out) {
     if (threadIdx.x == 0) out[blockIdx.x] = part{sum, bad};
 }
 
-/* NaN and -1 when the device failed; it reports why. */
+/* One block. */
+static __global__ void reduce_end(const part *in, int n, double *sum, int64_t *bad) {
+    double s = 0;
+    unsigned long long b = 0;
+    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) s += in[i].sum, b += in[i].bad;
+    s = bl_block_sum(s);
+    b = bl_block_sum(b);
+    if (threadIdx.x != 0) return;
+    if (sum) *sum = s;
+    if (bad) *bad = (int64_t)b;
+}
+
+/* sum or bad may be NULL. */
 static void reduce(const float *x, int64_t n, double *sum, int64_t *bad) {
-    part host[PARTS_MAX];
     unsigned parts = bl_grid(n) < PARTS_MAX ? bl_grid(n) : (unsigned)PARTS_MAX;
-    *sum = 0, *bad = 0;
-    if (n == 0) return;
-    part *out = (part *)bl_scratch(parts * sizeof *out);
-    bool done = out != nullptr;
-    if (done) {
-        BL_LAUNCH(reduce_kernel, parts, BL_THREADS, 0, x, n, out);
-        done = bl_fetch(host, out, parts * sizeof *out);
-    }
+    part *out = (part *)bl_scratch((parts + 1) * sizeof *out);
+    if (!out) return;
+    if (parts > 0) BL_LAUNCH(reduce_kernel, parts, BL_THREADS, 0, x, n, out);
+    BL_LAUNCH(reduce_end, 1, BL_THREADS, 0, out, (int)parts, sum, bad);
     bl_scratch_free(out);
-    for (unsigned i = 0; done && i < parts; i++) *sum += host[i].sum, *bad += (int64_t)host[i].bad;
-    if (!done) *sum = (double)NAN, *bad = -1;
 }
 
-static double sum_squares(const float *x, int64_t n) {
-    double sum;
-    int64_t bad;
-    reduce(x, n, &sum, &bad);
-    return sum;
+static void sum_squares(const float *x, int64_t n, double *sum) {
+    reduce(x, n, sum, NULL);
 }
 
-static int64_t count_nonfinite(const float *x, int64_t n) {
-    double sum;
-    int64_t bad;
-    reduce(x, n, &sum, &bad);
-    return bad;
+static void count_nonfinite(const float *x, int64_t n, int64_t *count) {
+    reduce(x, n, NULL, count);
 }
 
 void bl_cuda_store_slots(bl_kernels *k) {

@@ -11,6 +11,10 @@ static void axpby(float a, const float *x, float b, float *y, int64_t n) {
     }
 }
 
+static void axpby_at(const float *a, const float *x, float b, float *y, int64_t n) {
+    axpby(*a, x, b, y, n);
+}
+
 static void add(const float *a, const float *b, float *y, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
@@ -51,6 +55,7 @@ static bl_status reorder(bl_ctx *ctx, const bl_tensor *src, bl_tensor *dst, floa
 
 void bl_ref_elementwise(bl_kernels *k) {
     k->axpby = axpby;
+    k->axpby_at = axpby_at;
     k->add = add;
     k->reorder = reorder;
 }

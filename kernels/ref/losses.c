@@ -27,8 +27,9 @@ static const float *adjust(const float *x, int64_t k, int32_t label, const bl_so
 }
 
 /* The row's adjusted logits go through its own gradient memory. */
-static double softmax_loss(const float *logits, int64_t n, int64_t k, const int32_t *label,
-                           const float *weight, const bl_softmax_attr *a, float scale, float *d) {
+static void softmax_loss(const float *logits, int64_t n, int64_t k, const int32_t *label,
+                         const float *weight, const bl_softmax_attr *a, float scale, float *d,
+                         float *value) {
     double total = 0;
     float gain = a->gain != 0 ? a->gain : 1;
     bool plain = gain == 1 && !a->bias && !a->margin;
@@ -48,12 +49,12 @@ static double softmax_loss(const float *logits, int64_t n, int64_t k, const int3
         for (int64_t q = 0; q < k; q++) d[q] *= row.slope;
         d[label[i]] = (float)(-(double)row.slope * rest); /* p - 1 */
     }
-    return total;
+    *value = (float)total;
 }
 
-static double soft_target_loss(const float *logits, int64_t n, int64_t k, const float *target,
-                               const float *weight, const bl_softmax_attr *a, float scale,
-                               float *d) {
+static void soft_target_loss(const float *logits, int64_t n, int64_t k, const float *target,
+                             const float *weight, const bl_softmax_attr *a, float scale, float *d,
+                             float *value) {
     double total = 0;
     float gain = a->gain != 0 ? a->gain : 1;
     for (int64_t i = 0; i < n; i++, logits += k, target += k, d += k) {
@@ -68,11 +69,11 @@ static double soft_target_loss(const float *logits, int64_t n, int64_t k, const 
         total += bl_soft_row(log_sum + max, mass, cross, w);
         for (int64_t q = 0; q < k; q++) d[q] = bl_soft_slope(d[q], target[q], mass, w, gain);
     }
-    return total;
+    *value = (float)total;
 }
 
-static double entropy_loss(const float *logits, int64_t n, int64_t k, const float *weight,
-                           float scale, float *d) {
+static void entropy_loss(const float *logits, int64_t n, int64_t k, const float *weight,
+                         float scale, float *d, float *value) {
     double total = 0;
     for (int64_t i = 0; i < n; i++, logits += k, d += k) {
         float max, w = scale * (weight ? weight[i] : 1);
@@ -83,11 +84,11 @@ static double entropy_loss(const float *logits, int64_t n, int64_t k, const floa
             d[q] = bl_entropy_slope(d[q], logits[q], log_total, entropy, w);
         }
     }
-    return total;
+    *value = (float)total;
 }
 
-static double info_nce(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
-                       float temperature, float scale, float *s, float *d) {
+static void info_nce(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
+                     float temperature, float scale, float *s, float *d, float *value) {
     double total = 0;
     for (int64_t i = 0; i < n; i++, q += c, keys += c, s += nq, d += c) {
         double pos = 0, sum;
@@ -106,11 +107,11 @@ static double info_nce(const float *q, const float *keys, int64_t n, int64_t c, 
         }
         for (int64_t e = 0; e < c; e++) d[e] = (float)(-slope * rest * keys[e]);
     }
-    return total;
+    *value = (float)total;
 }
 
-static double sigmoid_bce(const float *x, int64_t n, const float *target, const float *weight,
-                          float scale, float *d) {
+static void sigmoid_bce(const float *x, int64_t n, const float *target, const float *weight,
+                        float scale, float *d, float *value) {
     double total = 0;
     for (int64_t i = 0; i < n; i++) {
         float w = scale * (weight ? weight[i] : 1);
@@ -118,12 +119,12 @@ static double sigmoid_bce(const float *x, int64_t n, const float *target, const 
         total += (double)w * f.value;
         d[i] = w * f.slope;
     }
-    return total;
+    *value = (float)total;
 }
 
-static double smooth_l1(const float *x, int64_t n, int64_t k, const int32_t *first,
-                        const float *target, const float *weight, int32_t per, float beta,
-                        float scale, float *d) {
+static void smooth_l1(const float *x, int64_t n, int64_t k, const int32_t *first,
+                      const float *target, const float *weight, int32_t per, float beta,
+                      float scale, float *d, float *value) {
     double total = 0;
     memset(d, 0, (size_t)(n * k) * sizeof *d);
     for (int64_t i = 0; i < n; i++) {
@@ -136,7 +137,7 @@ static double smooth_l1(const float *x, int64_t n, int64_t k, const int32_t *fir
             d[e] = w * f.slope;
         }
     }
-    return total;
+    *value = (float)total;
 }
 
 static void softmax(const float *logits, int64_t n, int64_t k, float *out) {

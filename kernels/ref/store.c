@@ -89,18 +89,14 @@ static void reduce(const float *x, int64_t n, double *sum, int64_t *bad) {
     for (int i = 0; i < CHUNKS; i++) *sum += partial[i], *bad += found[i];
 }
 
-static double sum_squares(const float *x, int64_t n) {
-    double sum;
+static void sum_squares(const float *x, int64_t n, double *sum) {
     int64_t bad;
-    reduce(x, n, &sum, &bad);
-    return sum;
+    reduce(x, n, sum, &bad);
 }
 
-static int64_t count_nonfinite(const float *x, int64_t n) {
+static void count_nonfinite(const float *x, int64_t n, int64_t *count) {
     double sum;
-    int64_t bad;
-    reduce(x, n, &sum, &bad);
-    return bad;
+    reduce(x, n, &sum, count);
 }
 
 void bl_ref_store(bl_kernels *k) {

@@ -188,11 +188,13 @@ static void flat_ema(bench *b, const void *arg) {
 }
 static void flat_sum(bench *b, const void *arg) {
     (void)arg;
-    b->k.sum_squares(b->buf[0], FLAT);
+    double sum;
+    b->k.sum_squares(b->buf[0], FLAT, &sum);
 }
 static void flat_nonfinite(bench *b, const void *arg) {
     (void)arg;
-    b->k.count_nonfinite(b->buf[0], FLAT);
+    int64_t count;
+    b->k.count_nonfinite(b->buf[0], FLAT, &count);
 }
 static void flats(bench *b) {
     double word = 4e-9 * FLAT;
@@ -383,7 +385,8 @@ static void topk(bench *b, const void *arg) {
 }
 static void softmax_loss(bench *b, const void *arg) {
     const bl_softmax_attr plain = {0};
-    b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, &plain, 1, b->buf[3]);
+    float value;
+    b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, &plain, 1, b->buf[3], &value);
 }
 static void detection(bench *b) {
     boxes d;

@@ -11,6 +11,10 @@ static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_
     ref->axpby(1.5f, b, -0.25f, y, n);
     got->axpby(1.5f, db, -0.25f, dy, n);
     compare_device_exact("axpby", y, dy, n);
+    const float factor = 0.75f;
+    ref->axpby_at(&factor, a, 0.5f, y, n);
+    got->axpby_at(to_device(&factor, 1), da, 0.5f, dy, n);
+    compare_device_exact("axpby_at", y, dy, n);
     ref->add(a, b, y, n);
     got->add(da, db, dy, n);
     compare_device_exact("add", y, dy, n);
@@ -23,6 +27,22 @@ static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_
         got->act_bwd(da, in_place, slope, in_place, n);
         compare_device_exact("act_bwd in place", y, in_place, n);
     }
+}
+
+static double sum_squares(const bl_kernels *got, const float *device, int64_t n) {
+    double sum;
+    void *p = device_new(2);
+    got->sum_squares(device, n, p);
+    memcpy(&sum, to_host(p, 2), sizeof sum);
+    return sum;
+}
+
+static int64_t count_nonfinite(const bl_kernels *got, const float *device, int64_t n) {
+    int64_t count;
+    void *p = device_new(2);
+    got->count_nonfinite(device, n, p);
+    memcpy(&count, to_host(p, 2), sizeof count);
+    return count;
 }
 
 static void stores(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_t n) {
@@ -46,10 +66,11 @@ static void stores(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int6
     got->ema(dm, dg, n, 0.99f);
     compare_device_exact("ema", m, dm, n);
 
-    double want = ref->sum_squares(g, n);
-    CHECK_NEAR(got->sum_squares(dg, n), want, 1e-12 * want);
+    double want;
+    ref->sum_squares(g, n, &want);
+    CHECK_NEAR(sum_squares(got, dg, n), want, 1e-12 * want);
     for (int64_t i = 0; i < n; i += 7) g[i] = i % 2 ? NAN : -INFINITY;
-    CHECK_EQ(got->count_nonfinite(to_device(g, n), n), (n + 6) / 7);
+    CHECK_EQ(count_nonfinite(got, to_device(g, n), n), (n + 6) / 7);
 }
 
 static void matrix(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_t rows,
@@ -89,9 +110,10 @@ static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     }
     got->add(NULL, NULL, NULL, 0); /* nothing is launched */
     got->axpby(1, NULL, 0, NULL, 0);
+    got->axpby_at(NULL, NULL, 0, NULL, 0);
     got->sgd(NULL, NULL, NULL, 0, 1, 1, 1, 1, false);
-    CHECK(got->sum_squares(NULL, 0) == 0);
-    CHECK_EQ(got->count_nonfinite(NULL, 0), 0);
+    CHECK(sum_squares(got, NULL, 0) == 0);
+    CHECK_EQ(count_nonfinite(got, NULL, 0), 0);
     matrix(ref, got, r, 1, 1);
     matrix(ref, got, r, 100, 33);
     matrix(ref, got, r, 7, 1204);

@@ -3,9 +3,11 @@
 
 static const double TOL = 1e-5;
 
-static void near(const char *what, double want, double got) {
-    if (fabs(want - got) <= TOL * (fabs(want) + 1e-6)) return;
-    fprintf(stderr, "%s: the loss is %.12g, expected %.12g\n", what, got, want);
+/* got is on the device. */
+static void near(const char *what, float want, const float *device) {
+    float got = *(float *)to_host(device, 1);
+    if (fabsf(want - got) <= TOL * (fabsf(want) + 1e-6)) return;
+    fprintf(stderr, "%s: the loss is %.9g, expected %.9g\n", what, got, want);
     exit(1);
 }
 
@@ -32,6 +34,7 @@ static void softmax_losses(const bl_kernels *ref, const bl_kernels *got, bl_rng 
     int32_t *label = guarded_new(m->n);
     for (int64_t i = 0; i < m->n; i++) label[i] = (int32_t)pick(r, -1, m->k - 1);
     const int32_t *glabel = to_device(label, m->n);
+    float x, *y = device_new(1);
     for (int kind = 0; kind < 8; kind++) {
         bool lists = kind & 1, weights = kind & 2, focal = kind & 4;
         bl_softmax_attr a = {.gain = lists ? 1.7f : 0,
@@ -41,22 +44,21 @@ static void softmax_losses(const bl_kernels *ref, const bl_kernels *got, bl_rng 
                              .weight_in_focal = focal && weights};
         bl_softmax_attr b = a;
         b.bias = lists ? m->gbias : NULL, b.margin = lists ? m->gmargin : NULL;
-        double x =
-            ref->softmax_loss(m->x, m->n, m->k, label, weights ? m->weight : NULL, &a, 0.5f, m->d);
-        double y = got->softmax_loss(m->gx, m->n, m->k, glabel, weights ? m->gweight : NULL, &b,
-                                     0.5f, m->gd);
+        ref->softmax_loss(m->x, m->n, m->k, label, weights ? m->weight : NULL, &a, 0.5f, m->d, &x);
+        got->softmax_loss(m->gx, m->n, m->k, glabel, weights ? m->gweight : NULL, &b, 0.5f, m->gd,
+                          y);
         near("softmax_loss", x, y);
         compare_device("softmax_loss", m->d, m->gd, m->n * m->k, TOL);
         a.margin = b.margin = NULL;
-        x = ref->soft_target_loss(m->x, m->n, m->k, m->target, weights ? m->weight : NULL, &a, 0.5f,
-                                  m->d);
-        y = got->soft_target_loss(m->gx, m->n, m->k, m->gtarget, weights ? m->gweight : NULL, &b,
-                                  0.5f, m->gd);
+        ref->soft_target_loss(m->x, m->n, m->k, m->target, weights ? m->weight : NULL, &a, 0.5f,
+                              m->d, &x);
+        got->soft_target_loss(m->gx, m->n, m->k, m->gtarget, weights ? m->gweight : NULL, &b, 0.5f,
+                              m->gd, y);
         near("soft_target_loss", x, y);
         compare_device("soft_target_loss", m->d, m->gd, m->n * m->k, TOL);
     }
-    double x = ref->entropy_loss(m->x, m->n, m->k, m->weight, 0.5f, m->d);
-    double y = got->entropy_loss(m->gx, m->n, m->k, m->gweight, 0.5f, m->gd);
+    ref->entropy_loss(m->x, m->n, m->k, m->weight, 0.5f, m->d, &x);
+    got->entropy_loss(m->gx, m->n, m->k, m->gweight, 0.5f, m->gd, y);
     near("entropy_loss", x, y);
     compare_device("entropy_loss", m->d, m->gd, m->n * m->k, TOL);
     ref->softmax(m->x, m->n, m->k, m->d);
@@ -66,19 +68,19 @@ static void softmax_losses(const bl_kernels *ref, const bl_kernels *got, bl_rng 
 
 static void elementwise(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, matrix *m) {
     int64_t n = m->n, k = m->k, all = n * k;
-    float *w = random_floats(r, all, 0, 1), *gw = to_device(w, all);
+    float *w = random_floats(r, all, 0, 1), *gw = to_device(w, all), x, *y = device_new(1);
     for (int weights = 0; weights < 2; weights++) {
-        double x = ref->sigmoid_bce(m->x, all, m->target, weights ? w : NULL, 0.25f, m->d);
-        double y = got->sigmoid_bce(m->gx, all, m->gtarget, weights ? gw : NULL, 0.25f, m->gd);
+        ref->sigmoid_bce(m->x, all, m->target, weights ? w : NULL, 0.25f, m->d, &x);
+        got->sigmoid_bce(m->gx, all, m->gtarget, weights ? gw : NULL, 0.25f, m->gd, y);
         near("sigmoid_bce", x, y);
         compare_device("sigmoid_bce", m->d, m->gd, all, TOL);
         int32_t per = k >= 4 ? 4 : 1, *first = guarded_new(n);
         for (int64_t i = 0; i < n; i++) first[i] = (int32_t)pick(r, -1, k - per);
         float beta = weights ? 0.5f : 0;
-        x = ref->smooth_l1(m->x, n, k, first, m->target, weights ? m->weight : NULL, per, beta, 2,
-                           m->d);
-        y = got->smooth_l1(m->gx, n, k, to_device(first, n), m->gtarget,
-                           weights ? m->gweight : NULL, per, beta, 2, m->gd);
+        ref->smooth_l1(m->x, n, k, first, m->target, weights ? m->weight : NULL, per, beta, 2, m->d,
+                       &x);
+        got->smooth_l1(m->gx, n, k, to_device(first, n), m->gtarget, weights ? m->gweight : NULL,
+                       per, beta, 2, m->gd, y);
         near("smooth_l1", x, y);
         compare_device("smooth_l1", m->d, m->gd, all, TOL);
     }
@@ -96,10 +98,10 @@ static void info_nce(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, in
                      int64_t nq) {
     float *q = random_floats(r, n * c, -1, 1), *key = random_floats(r, n * c, -1, 1);
     float *s = random_floats(r, n * nq, -1, 1), *d = guarded_new(n * c), *gd = device_new(n * c);
-    float *gs = to_device(s, n * nq);
-    double y =
-        got->info_nce(to_device(q, n * c), to_device(key, n * c), n, c, nq, 0.2f, 0.5f, gs, gd);
-    near("info_nce", ref->info_nce(q, key, n, c, nq, 0.2f, 0.5f, s, d), y);
+    float *gs = to_device(s, n * nq), x, *y = device_new(1);
+    got->info_nce(to_device(q, n * c), to_device(key, n * c), n, c, nq, 0.2f, 0.5f, gs, gd, y);
+    ref->info_nce(q, key, n, c, nq, 0.2f, 0.5f, s, d, &x);
+    near("info_nce", x, y);
     compare_device("info_nce queue", s, gs, n * nq, TOL);
     compare_device("info_nce keys", d, gd, n * c, TOL);
     device_clear();

@@ -16,6 +16,7 @@ struct bl_emu_event {
 static struct {
     int devices, current;
     cudaError_t last, pending;
+    int64_t waits;
 } r = {.devices = 1};
 
 void bl_emu_devices(int n) {
@@ -24,6 +25,10 @@ void bl_emu_devices(int n) {
 
 void bl_emu_fail(int error) {
     r.pending = (cudaError_t)error;
+}
+
+int64_t bl_emu_waits(void) {
+    return r.waits;
 }
 
 void bl_emu_set_error(cudaError_t e) {
@@ -190,6 +195,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
     cudaError_t e = r.pending;
+    r.waits++;
     r.pending = cudaSuccess;
     return result(e);
 }

@@ -27,6 +27,8 @@ void bl_emu_devices(int n);
 void bl_emu_fail(int error);
 /* Kernels launched so far. */
 int64_t bl_emu_launches(void);
+/* How often the host has waited for the stream so far. */
+int64_t bl_emu_waits(void);
 /* Ends the program with a message when bytes outside of a live allocation were written. */
 void bl_emu_check(void);
 

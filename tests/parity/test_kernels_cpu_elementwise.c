@@ -18,6 +18,11 @@ static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_
     ref->axpby(0.5f, a, 0.0f, y0, n);
     got->axpby(0.5f, a, 0.0f, fresh, n);
     compare("axpby b=0", y0, fresh, n, TOL);
+    const float factor = 1.5f;
+    memcpy(y1, y0, (size_t)n * sizeof *y1);
+    got->axpby(factor, a, -0.25f, y0, n);
+    got->axpby_at(&factor, a, -0.25f, y1, n);
+    compare_bits("axpby_at", y0, y1, (size_t)n * sizeof *y1);
 
     for (int s = 0; s < 2; s++) {
         float slope = s ? 0.1f : 0.0f;
@@ -41,11 +46,16 @@ static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_
     got->ema(y1, a, n, 0.999f);
     compare("ema", y0, y1, n, TOL);
 
-    double want = ref->sum_squares(a, n);
-    CHECK_NEAR(got->sum_squares(a, n), want, 1e-12 * want);
-    CHECK_EQ(got->count_nonfinite(a, n), 0);
+    double want, sum;
+    int64_t bad;
+    ref->sum_squares(a, n, &want);
+    got->sum_squares(a, n, &sum);
+    CHECK_NEAR(sum, want, 1e-12 * want);
+    got->count_nonfinite(a, n, &bad);
+    CHECK_EQ(bad, 0);
     for (int64_t i = 0; i < n; i += 7) a[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
-    CHECK_EQ(got->count_nonfinite(a, n), (n + 6) / 7);
+    got->count_nonfinite(a, n, &bad);
+    CHECK_EQ(bad, (n + 6) / 7);
     guards_check("flat");
 }
 
@@ -119,7 +129,7 @@ static void threads(void) {
     double sum[2];
     for (int t = 0; t < 2; t++) {
         bl_set_threads(t + 1);
-        sum[t] = k.sum_squares(x, n);
+        k.sum_squares(x, n, &sum[t]);
         CHECK_OK(k.matmul(&ctx, true, true, m, q, d, x, x + 1000, 0, c[t]));
         k.col_sum(x, n / 7001, 7001, s[t]);
     }

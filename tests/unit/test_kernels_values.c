@@ -138,6 +138,8 @@ static void test_store(bl_ctx *ctx) {
     enum { N = 40001 };
     static float w[N], m[N], g[N], t[N];
     static double dw[N], dm[N], dt[N];
+    double sum;
+    int64_t bad;
     bl_rng rng = bl_rng_make(9, 1);
     for (int nesterov = 0; nesterov < 2; nesterov++) {
         for (int i = 0; i < N; i++) {
@@ -156,7 +158,8 @@ static void test_store(bl_ctx *ctx) {
             }
             ctx->k->sgd(w, m, g, N, 0.1f, 0.9f, 0.01f, 0.5f, nesterov);
             ctx->k->ema(t, w, N, 0.99f);
-            CHECK_NEAR(ctx->k->sum_squares(g, N), squares, 1e-9 * squares);
+            ctx->k->sum_squares(g, N, &sum);
+            CHECK_NEAR(sum, squares, 1e-9 * squares);
         }
         for (int i = 0; i < N; i++) {
             CHECK_NEAR(w[i], dw[i], 2e-6);
@@ -164,11 +167,15 @@ static void test_store(bl_ctx *ctx) {
             CHECK_NEAR(t[i], dt[i], 2e-6);
         }
     }
-    CHECK_EQ(ctx->k->count_nonfinite(g, N), 0);
+    ctx->k->count_nonfinite(g, N, &bad);
+    CHECK_EQ(bad, 0);
     g[0] = NAN, g[N - 1] = -INFINITY, g[777] = INFINITY;
-    CHECK_EQ(ctx->k->count_nonfinite(g, N), 3);
-    CHECK_EQ(ctx->k->count_nonfinite(g, 0), 0);
-    CHECK(ctx->k->sum_squares(g, 0) == 0);
+    ctx->k->count_nonfinite(g, N, &bad);
+    CHECK_EQ(bad, 3);
+    ctx->k->count_nonfinite(g, 0, &bad);
+    CHECK_EQ(bad, 0);
+    ctx->k->sum_squares(g, 0, &sum);
+    CHECK(sum == 0);
 }
 
 /* A small network's outputs and gradients, bit for bit, with one thread and with three. */
