@@ -12,7 +12,15 @@ typedef struct {
     const bl_class_method_config *cfg;
     bl_class_needs needs;
     bl_class_watch *watch;
+    const bl_classifier_config *model;
+    uint64_t seed;  /* of the run */
+    int32_t *label; /* [labelled.n] of this generation; NULL where there is but one */
 } class_learner;
+
+/* The iteration as plug-ins count it: within the generation. */
+static int64_t within(const class_learner *l, int64_t t) {
+    return l->world.generations > 1 ? t % l->world.iterations : t;
+}
 
 /* Calls a hook of every plug-in that has it, in order. */
 #define EACH(l, hook, ...)                                                                         \
@@ -22,29 +30,39 @@ typedef struct {
 
 static bl_status prepare(bl_learner *base, bl_ctx *ctx, int64_t t, bool changed[2]) {
     class_learner *l = (class_learner *)base;
-    EACH(l, prepare, ctx, t, changed);
+    EACH(l, prepare, ctx, within(l, t), changed);
     return BL_OK;
 }
 
-/* The first plug-in that has a list decides. */
+/* The first plug-in that has a list decides; then the generation, which leaves out what it has no
+ * label for. */
 static bool copies(bl_learner *base, int64_t t, bool labelled, int32_t *out) {
     class_learner *l = (class_learner *)base;
     for (int i = 0; i < l->world.n_plugins; i++) {
         bl_class_plugin *p = l->world.plugin[i];
-        if (p->hooks->copies && p->hooks->copies(p, t, labelled, out)) return true;
+        if (p->hooks->copies && p->hooks->copies(p, within(l, t), labelled, out)) return true;
     }
-    return false;
+    if (!labelled || !l->label) return false;
+    for (int32_t i = 0; i < l->world.labelled.n; i++) out[i] = l->label[i] != BL_CLASS_UNKNOWN;
+    return true;
+}
+
+static bool labels(bl_learner *base, int32_t *out) {
+    const class_learner *l = (const class_learner *)base;
+    if (l->label) memcpy(out, l->label, sizeof *out * (size_t)l->world.labelled.n);
+    return l->label != NULL;
 }
 
 static bl_status before_step(bl_learner *base, bl_ctx *ctx, int64_t t) {
     class_learner *l = (class_learner *)base;
-    EACH(l, before_step, ctx, t);
+    EACH(l, before_step, ctx, within(l, t));
     return BL_OK;
 }
 
-static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, int64_t t,
+static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, int64_t iteration,
                         bl_step_losses *out) {
     class_learner *l = (class_learner *)base;
+    int64_t t = within(l, iteration);
     const bl_class_batch *b = in->classification;
     int32_t k = l->world.classes;
     bl_class_step s = {.world = &l->world,
@@ -76,8 +94,9 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
     return BL_OK;
 }
 
-static bl_status after_step(bl_learner *base, bl_ctx *ctx, int64_t t) {
+static bl_status after_step(bl_learner *base, bl_ctx *ctx, int64_t iteration) {
     class_learner *l = (class_learner *)base;
+    int64_t t = within(l, iteration);
     const bl_class_ema_config *e = &l->cfg->ema;
     if (base->model[1].store) {
         double warm = e->warmup ? 1.0 - 1.0 / (double)(t + 1) : 1.0;
@@ -89,77 +108,77 @@ static bl_status after_step(bl_learner *base, bl_ctx *ctx, int64_t t) {
     return BL_OK;
 }
 
+/* Unlabelled images that this generation learns from as labelled: how many, of which classes, and
+ * how many of the labels are right where that is known (NaN elsewhere). */
+static void report_generation(const class_learner *l, bl_metrics *line) {
+    const bl_class_world *w = &l->world;
+    const int32_t *chosen = l->label + (w->labelled.n - w->joined), *truth = w->unlabelled.label;
+    double added = 0, known = 0, right = 0;
+    for (int32_t i = 0; i < w->joined; i++) {
+        if (chosen[i] == BL_CLASS_UNKNOWN) continue;
+        bool has_truth = truth && truth[i] >= 0;
+        added++, known += has_truth, right += has_truth && truth[i] == chosen[i];
+    }
+    bl_metrics_number(line, "generation", (double)w->generation);
+    bl_metrics_number(line, "added", added);
+    if (known > 0) bl_metrics_number(line, "added_accuracy", right / known);
+}
+
 static bl_status report(bl_learner *base, int64_t t, bl_metrics *lines, double *pseudo) {
     class_learner *l = (class_learner *)base;
     bool reports = !bl_class_watch_empty(l->watch);
     *pseudo = reports ? bl_class_watch_rate(l->watch) : -1;
     for (int i = 0; i < l->world.n_plugins; i++)
         reports |= l->world.plugin[i]->hooks->report != NULL;
-    if (!reports) return BL_OK;
+    if (!reports && !l->label) return BL_OK;
     bl_metrics_begin(lines);
     bl_metrics_number(lines, "iter", (double)t);
     bl_metrics_string(lines, "kind", "class");
     if (!bl_class_watch_empty(l->watch)) bl_class_watch_report(l->watch, lines);
     EACH(l, report, t, lines);
+    if (l->label) report_generation(l, lines);
     return bl_metrics_end(lines);
 }
 
-static bl_status save(bl_learner *base, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    class_learner *l = (class_learner *)base;
-    BL_TRY(bl_class_watch_save(l->watch, arena, out, cap, n));
-    EACH(l, save, arena, out, cap, n);
-    return BL_OK;
-}
+/* ---- generations ---- */
 
-static bl_status load(bl_learner *base, const bl_state_array *in, int n) {
-    class_learner *l = (class_learner *)base;
-    BL_TRY(bl_class_watch_load(l->watch, in, n));
-    EACH(l, load, in, n);
-    return BL_OK;
-}
-
-static void destroy(bl_learner *base) {
-    class_learner *l = (class_learner *)base;
-    bl_class_world *w = &l->world;
-    for (int i = w->n_plugins - 1; i >= 0; i--) w->plugin[i]->hooks->destroy(w->plugin[i]);
-    for (int m = 0; m < 2; m++) bl_classifier_destroy(w->model[m]), bl_store_destroy(w->store[m]);
-    bl_class_watch_destroy(l->watch);
-    free(w->counts), free(w->prior), free(w->predict_bias);
-    free(l);
-}
-
-static const bl_learner_ops ops = {.name = "classification",
-                                   .prepare = prepare,
-                                   .copies = copies,
-                                   .before_step = before_step,
-                                   .losses = losses,
-                                   .after_step = after_step,
-                                   .report = report,
-                                   .save = save,
-                                   .load = load,
-                                   .destroy = destroy};
-
-static bl_status make_models(class_learner *l, const bl_class_env *env) {
+static bl_status make_models(class_learner *l, bl_ctx *ctx) {
     bl_class_world *w = &l->world;
     for (int m = 0; m < (l->cfg->ema.keep > 0 ? 2 : 1); m++) {
         BL_TRY(bl_store_create(&w->store[m]));
-        BL_TRY(bl_classifier_create(env->model, l->needs.head, l->needs.n_heads, w->store[m],
+        BL_TRY(bl_classifier_create(l->model, l->needs.head, l->needs.n_heads, w->store[m],
                                     &w->model[m]));
-        BL_TRY(bl_store_finish(w->store[m], env->ctx, env->seed, m == 0));
+        BL_TRY(bl_store_finish(w->store[m], ctx, w->seed, m == 0));
         l->base.model[m] = (bl_learner_model){m ? "teacher" : "student", w->store[m], w->model[m]};
     }
     w->dim = (int32_t)bl_classifier_features(w->model[0]);
     return BL_OK;
 }
 
+static void destroy_models(class_learner *l) {
+    bl_class_world *w = &l->world;
+    for (int m = 0; m < 2; m++) {
+        bl_classifier_destroy(w->model[m]), bl_store_destroy(w->store[m]);
+        w->model[m] = NULL, w->store[m] = NULL;
+        l->base.model[m] = (bl_learner_model){0};
+    }
+}
+
+static void destroy_plugins(bl_class_world *w) {
+    while (w->n_plugins > 0) {
+        bl_class_plugin *p = w->plugin[--w->n_plugins];
+        p->hooks->destroy(p);
+    }
+    w->predict_head = 0;
+    if (w->predict_bias) memset(w->predict_bias, 0, sizeof(double) * (size_t)w->classes);
+}
+
 static bl_status count_labels(bl_class_world *w) {
     const bl_class_items *items = &w->labelled;
-    w->counts = calloc((size_t)w->classes, sizeof *w->counts);
-    w->prior = calloc((size_t)w->classes, sizeof *w->prior);
-    w->predict_bias = calloc((size_t)w->classes, sizeof *w->predict_bias);
-    if (!w->counts || !w->prior || !w->predict_bias) return bl_fail(BL_ENOMEM, "out of memory");
+    memset(w->counts, 0, sizeof *w->counts * (size_t)w->classes);
     for (int32_t i = 0; i < items->n; i++) {
         int32_t c = items->label[i];
+        if (c == BL_CLASS_UNKNOWN && i >= items->n - w->joined) continue;
         if (c < 0 || c >= w->classes)
             return bl_fail(BL_EINVAL, "labelled image %d has label %d, expected 0..%d", (int)i,
                            (int)c, (int)w->classes - 1);
@@ -168,21 +187,155 @@ static bl_status count_labels(bl_class_world *w) {
     return bl_class_prior(w->counts, w->classes, w->prior);
 }
 
+/* Seed, class counts and plug-ins of generation g, whose labels stand in the list. */
+static bl_status enter(class_learner *l, int64_t g) {
+    bl_class_world *w = &l->world;
+    destroy_plugins(w);
+    w->generation = g;
+    w->seed = g ? bl_mix64(l->seed + (uint64_t)g) : l->seed;
+    return count_labels(w);
+}
+
+static bl_status generation(bl_learner *base, bl_ctx *ctx) {
+    class_learner *l = (class_learner *)base;
+    bl_class_world *w = &l->world;
+    int32_t *chosen = l->label + (w->labelled.n - w->joined);
+    for (int32_t i = 0; i < w->joined; i++) chosen[i] = BL_CLASS_UNKNOWN;
+    EACH(l, generation, ctx, chosen);
+    BL_TRY(enter(l, w->generation + 1));
+    destroy_models(l);
+    BL_TRY(make_models(l, ctx));
+    BL_TRY(bl_class_plugins_create(l->cfg, w));
+    int64_t n = 0;
+    for (int32_t i = 0; i < w->joined; i++) n += chosen[i] != BL_CLASS_UNKNOWN;
+    BL_INFO("generation %d of %d: %lld of %d unlabelled images join the labelled ones",
+            (int)w->generation + 1, (int)w->generations, (long long)n, (int)w->joined);
+    return BL_OK;
+}
+
+bl_status bl_class_learner_set_counts(bl_learner *base, const double *counts, int64_t n) {
+    class_learner *l = (class_learner *)base;
+    bl_class_world *w = &l->world;
+    bool good = n == w->classes;
+    for (int64_t c = 0; good && c < n; c++) good = counts[c] >= 0 && counts[c] <= INT32_MAX;
+    if (!good)
+        return bl_fail(BL_EFORMAT, "generation.counts: expected %d counts of images",
+                       (int)w->classes);
+    destroy_plugins(w);
+    for (int32_t c = 0; c < w->classes; c++) w->counts[c] = (int64_t)counts[c];
+    BL_TRY(bl_class_prior(w->counts, w->classes, w->prior));
+    return bl_class_plugins_create(l->cfg, w);
+}
+
+/* ---- checkpoints ---- */
+
+static bl_status save_generation(class_learner *l, bl_arena *arena, bl_state_array *out, int cap,
+                                 int *n) {
+    const bl_class_world *w = &l->world;
+    double *v;
+    BL_TRY(bl_state_reserve(arena, "generation.index", 1, &v, out, cap, n));
+    *v = (double)w->generation;
+    BL_TRY(bl_state_reserve(arena, "generation.labels", w->labelled.n, &v, out, cap, n));
+    for (int32_t i = 0; i < w->labelled.n; i++) v[i] = l->label[i];
+    BL_TRY(bl_state_reserve(arena, "generation.counts", w->classes, &v, out, cap, n));
+    for (int32_t c = 0; c < w->classes; c++) v[c] = (double)w->counts[c];
+    return BL_OK;
+}
+
+static bl_status load_generation(class_learner *l, const bl_state_array *in, int n) {
+    bl_class_world *w = &l->world;
+    const double *index, *v;
+    int64_t one, len;
+    BL_TRY(bl_state_find(in, n, "generation.index", &index, &one));
+    BL_TRY(bl_state_find(in, n, "generation.labels", &v, &len));
+    if (one != 1 || !(*index >= 0 && *index < (double)w->generations) || len != w->labelled.n)
+        return bl_fail(BL_EFORMAT,
+                       "state.generation.*: not of this run's %lld generations and %d "
+                       "images",
+                       (long long)w->generations, (int)w->labelled.n);
+    for (int32_t i = 0; i < w->labelled.n; i++)
+        l->label[i] = v[i] >= 0 && v[i] < w->classes ? (int32_t)v[i] : BL_CLASS_UNKNOWN;
+    BL_TRY(enter(l, (int64_t)*index));
+    return bl_class_plugins_create(l->cfg, w);
+}
+
+static bl_status save(bl_learner *base, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+    class_learner *l = (class_learner *)base;
+    BL_TRY(bl_class_watch_save(l->watch, arena, out, cap, n));
+    if (l->label) BL_TRY(save_generation(l, arena, out, cap, n));
+    EACH(l, save, arena, out, cap, n);
+    return BL_OK;
+}
+
+static bl_status load(bl_learner *base, const bl_state_array *in, int n) {
+    class_learner *l = (class_learner *)base;
+    BL_TRY(bl_class_watch_load(l->watch, in, n));
+    if (l->label) BL_TRY(load_generation(l, in, n));
+    EACH(l, load, in, n);
+    return BL_OK;
+}
+
+static void destroy(bl_learner *base) {
+    class_learner *l = (class_learner *)base;
+    bl_class_world *w = &l->world;
+    destroy_plugins(w);
+    destroy_models(l);
+    bl_class_watch_destroy(l->watch);
+    free(w->given), free(w->counts), free(w->prior), free(w->predict_bias);
+    free(l->label);
+    free(l);
+}
+
+static const bl_learner_ops ops = {.name = "classification",
+                                   .prepare = prepare,
+                                   .copies = copies,
+                                   .generation = generation,
+                                   .labels = labels,
+                                   .before_step = before_step,
+                                   .losses = losses,
+                                   .after_step = after_step,
+                                   .report = report,
+                                   .save = save,
+                                   .load = load,
+                                   .destroy = destroy};
+
+/* Memory for what is counted, and the labels of a list that generations change. */
+static bl_status take_lists(class_learner *l) {
+    bl_class_world *w = &l->world;
+    size_t k = (size_t)w->classes, n = (size_t)w->labelled.n;
+    w->given = calloc(k, sizeof *w->given), w->counts = calloc(k, sizeof *w->counts);
+    w->prior = calloc(k, sizeof *w->prior), w->predict_bias = calloc(k, sizeof *w->predict_bias);
+    if (!w->given || !w->counts || !w->prior || !w->predict_bias)
+        return bl_fail(BL_ENOMEM, "out of memory for class counts");
+    if (w->joined > 0) {
+        l->label = malloc(n * sizeof *l->label);
+        if (!l->label) return bl_fail(BL_ENOMEM, "out of memory for %zu labels", n);
+        memcpy(l->label, w->labelled.label, n * sizeof *l->label);
+        w->labelled.label = l->label;
+    }
+    BL_TRY(count_labels(w));
+    memcpy(w->given, w->counts, k * sizeof *w->given);
+    return BL_OK;
+}
+
 bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_class_env *env,
                                   bl_learner **out) {
     class_learner *l = calloc(1, sizeof *l);
     if (!l) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     bl_class_world *w = &l->world;
-    l->base.ops = &ops, l->cfg = cfg;
+    int64_t generations = bl_class_method_generations(cfg);
+    l->base.ops = &ops, l->cfg = cfg, l->model = env->model, l->seed = env->seed;
     *w = (bl_class_world){.method = cfg,
                           .classes = env->labelled.set->n_classes,
                           .labelled = env->labelled,
                           .unlabelled = env->unlabelled,
                           .is_labelled = env->is_labelled,
+                          .joined = env->joined,
+                          .generations = generations,
                           .batch_labelled = env->batch_labelled,
                           .batch_unlabelled = env->batch_unlabelled,
                           .seed = env->seed,
-                          .iterations = env->iterations,
+                          .iterations = env->iterations / generations,
                           .epoch = cfg->epoch,
                           .lr_at = env->lr_at,
                           .lr_arg = env->lr_arg,
@@ -196,8 +349,13 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
                          cfg->name);
         goto done;
     }
-    BL_TRY_DONE(count_labels(w));
-    BL_TRY_DONE(make_models(l, env));
+    if (env->iterations % generations != 0) {
+        status = bl_fail(BL_ECONFIG, "run.iterations = %lld is no multiple of the %lld generations",
+                         (long long)env->iterations, (long long)generations);
+        goto done;
+    }
+    BL_TRY_DONE(take_lists(l));
+    BL_TRY_DONE(make_models(l, env->ctx));
     BL_TRY_DONE(bl_class_watch_create(w->classes, &l->watch));
     l->base.n_classes = w->classes, l->base.uses_unlabelled = l->needs.unlabelled;
     BL_TRY_DONE(bl_class_plugins_create(cfg, w));

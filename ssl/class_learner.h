@@ -10,7 +10,11 @@
  * Indexing of state: an image is its place in the labelled or the unlabelled list of the run
  * (bl_class_part.item), 0..n_labelled-1 and 0..n_unlabelled-1. All pseudo-labels, weights, masks
  * and centres are host numbers: nothing computed from them carries a gradient. Random draws are
- * keyed by (seed, what for, iteration, image), so that a resumed run repeats them. */
+ * keyed by (seed, what for, iteration, image), so that a resumed run repeats them.
+ *
+ * Generations: a plug-in may divide the run into several (CReST). Each is a training of its own to
+ * all the others: iterations count from 0, weights, optimiser and schedule start anew, and every
+ * plug-in is destroyed and created again, with the class counts and the seed of the new one. */
 #ifndef BALLAST_SSL_CLASS_LEARNER_H
 #define BALLAST_SSL_CLASS_LEARNER_H
 
@@ -66,11 +70,17 @@ struct bl_class_world {
                                             diagnosis and selection by the protocol only */
     const uint8_t
         *is_labelled; /* [unlabelled.n] this image is in the labelled list too; may be NULL */
-    int64_t *counts;  /* [K] labelled images */
-    double *prior;    /* [K] counts / sum */
+    /* In runs of several generations the list of labelled images ends with all the unlabelled ones:
+     * `joined` of them, labelled BL_CLASS_UNKNOWN unless this generation learns from them. */
+    int32_t joined;
+    int64_t generations, generation; /* 1 and 0 unless a plug-in asks for more */
+    int64_t *given;                  /* [K] labelled images before any joined */
+    int64_t *counts;                 /* [K] labelled images of this generation */
+    double *prior;                   /* [K] counts / sum */
     int32_t batch_labelled, batch_unlabelled;
-    uint64_t seed;
-    int64_t iterations, epoch; /* length of the run; iterations of a nominal epoch (method.epoch) */
+    uint64_t seed;             /* of this generation */
+    int64_t iterations, epoch; /* of a generation (the run, where there is one); of a nominal epoch
+                                  (method.epoch) */
     double (*lr_at)(const void *arg, int64_t t);
     const void *lr_arg;
     const bl_class_view_config *views;
@@ -165,8 +175,12 @@ bl_status bl_class_pseudo_loss(bl_class_step *s, const bl_class_pseudo *q, bl_cl
 /* Hooks; NULL = nothing to do. p is the plug-in's own struct. */
 typedef struct bl_class_hooks {
     const char *name;
-    /* Between steps (no step open): passes over whole sets, new generations, sampling. As in
-     * bl_learner_ops; changed[0] labelled, changed[1] unlabelled. */
+    /* A generation is over, its models and plug-ins still stand; no step is open. label
+     * [unlabelled.n], BL_CLASS_UNKNOWN at first, receives the labels of the unlabelled images that
+     * the next one learns from as labelled. The last plug-in that has it decides. */
+    bl_status (*generation)(bl_class_plugin *p, bl_ctx *ctx, int32_t *label);
+    /* Between steps (no step open): passes over whole sets, sampling. As in bl_learner_ops;
+     * changed[0] labelled, changed[1] unlabelled. */
     bl_status (*prepare)(bl_class_plugin *p, bl_ctx *ctx, int64_t t, bool changed[2]);
     bool (*copies)(bl_class_plugin *p, int64_t t, bool labelled, int32_t *copies);
     bl_status (*before_step)(bl_class_plugin *p, bl_ctx *ctx, int64_t t);
@@ -203,6 +217,8 @@ typedef struct bl_class_plugin_type {
     const char *name; /* in method.name (base) or method.plugins */
     bool base;
     const char *after; /* a plug-in whose work it uses, which must stand before it; or NULL */
+    /* Generations it divides the run into; NULL = one. */
+    int64_t (*generations)(const bl_class_method_config *cfg);
     /* What it needs; may be NULL. Called in the order of the list, base first. */
     bl_status (*needs)(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n);
     /* world is complete but for the plug-ins that come later in the list, and outlives the plug-in.

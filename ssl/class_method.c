@@ -18,6 +18,7 @@ static const bl_class_plugin_type *const types[] = {
     &bl_freematch_plugin,
     &bl_softmatch_plugin,
     &bl_darp_plugin,
+    &bl_crest_plugin,
     &bl_rotation_plugin,
     &bl_moco_plugin,
 };
@@ -49,7 +50,7 @@ static const bl_field fields[] = {
      "The base learner: supervised, fixmatch; rotation and moco pre-train without labels.", NULL},
     {"plugins", BL_T_STRINGS, AT(plugins), "[]", 0, 0, NULL, NULL,
      "What is added to it, in order: la, da, gb, abc, daso, semi, bacon, flexmatch, "
-     "freematch, softmatch, darp.",
+     "freematch, softmatch, darp, crest.",
      NULL},
     {"epoch", BL_T_INT, AT(epoch), "500", 1, 1e9, NULL, "iterations",
      "Length of a nominal epoch, for schedules and samplers that count in epochs.", NULL},
@@ -73,6 +74,7 @@ static const bl_field fields[] = {
     {"freematch", BL_T_SECTION, AT(freematch), NULL, 0, 0, NULL, NULL, "", &bl_freematch_schema},
     {"softmatch", BL_T_SECTION, AT(softmatch), NULL, 0, 0, NULL, NULL, "", &bl_softmatch_schema},
     {"darp", BL_T_SECTION, AT(darp), NULL, 0, 0, NULL, NULL, "", &bl_darp_schema},
+    {"crest", BL_T_SECTION, AT(crest), NULL, 0, 0, NULL, NULL, "", &bl_crest_schema},
     {0}};
 #undef AT
 const bl_schema bl_class_method_schema = {"method", "The base learner and what is added to it.",
@@ -126,6 +128,16 @@ static bl_status resolve(const bl_class_method_config *cfg,
         BL_TRY(check_order(list, *n));
     }
     return BL_OK;
+}
+
+int64_t bl_class_method_generations(const bl_class_method_config *cfg) {
+    int64_t most = 1;
+    for (int32_t i = 0; i < cfg->plugins.n; i++)
+        for (int t = 0; t < N_TYPES; t++)
+            if (types[t]->generations && strcmp(types[t]->name, cfg->plugins.v[i]) == 0 &&
+                types[t]->generations(cfg) > most)
+                most = types[t]->generations(cfg);
+    return most;
 }
 
 bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec) {

@@ -12,6 +12,7 @@
 #include "ssl/bacon.h"
 #include "ssl/class_learner.h"
 #include "ssl/class_supervised.h"
+#include "ssl/crest.h"
 #include "ssl/darp.h"
 #include "ssl/daso.h"
 #include "ssl/fixmatch.h"
@@ -53,6 +54,7 @@ struct bl_class_method_config {
     bl_freematch_config freematch;
     bl_softmatch_config softmatch;
     bl_darp_plugin_config darp;
+    bl_crest_config crest;
 };
 extern const bl_schema bl_class_method_schema;
 
@@ -61,10 +63,12 @@ typedef struct bl_class_env {
     const bl_classifier_config *model;
     const bl_class_view_config *views;
     bl_class_items labelled, unlabelled; /* with label lists; unlabelled.n 0 = none */
+    int32_t joined; /* entries at the end of labelled that are the unlabelled images, without label;
+                       0 or unlabelled.n: what several generations need to train */
     const uint8_t *is_labelled;
     int32_t batch_labelled, batch_unlabelled;
     uint64_t seed;
-    int64_t iterations;
+    int64_t iterations; /* of the run */
     double (*lr_at)(const void *arg, int64_t t);
     const void *lr_arg;
     bl_ctx *ctx;
@@ -80,5 +84,12 @@ bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t class
 bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_class_env *env,
                                   bl_learner **out);
 const bl_class_world *bl_class_learner_world(const bl_learner *l);
+
+/* Generations that the list divides the run into: the most that one of its plug-ins asks for; 1 for
+ * names that do not exist. */
+int64_t bl_class_method_generations(const bl_class_method_config *cfg);
+/* For predictions of a checkpoint: the labelled images of its generation by class, which post-hoc
+ * adjustments go by, where they are not those given ("generation.counts" of its state). */
+bl_status bl_class_learner_set_counts(bl_learner *l, const double *counts, int64_t n);
 
 #endif

@@ -58,6 +58,11 @@ typedef struct bl_learner_ops {
     bl_status (*prepare)(bl_learner *l, bl_ctx *ctx, int64_t t, bool changed[2]);
     /* Copies of each image of a group in force during iteration t; false = one each. */
     bool (*copies)(bl_learner *l, int64_t t, bool labelled, int32_t *copies);
+    /* Runs of several generations only, else NULL. A generation is over, no step is open: makes its
+     * choices, then new models, to be trained from the start. */
+    bl_status (*generation)(bl_learner *l, bl_ctx *ctx);
+    /* Labels of the labelled list in force; false = the task's own. */
+    bool (*labels)(bl_learner *l, int32_t *label);
     /* Called before iteration t's losses, inside the step: teacher EMA, thresholds. */
     bl_status (*before_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
     /* Records the student on the tape; teacher passes run without recording. */

@@ -184,6 +184,22 @@ bl_status bl_checkpoint_start_weights(const char *path, bl_ctx *ctx, bl_store *s
     return status;
 }
 
+bl_status bl_checkpoint_state(const char *path, const char *name, double **v, int64_t *n) {
+    bl_st_file *f = NULL;
+    char full[128];
+    BL_TRY(bl_st_open(path, &f));
+    snprintf(full, sizeof full, "state.%s", name);
+    const bl_st_tensor *t = bl_st_find(f, full);
+    bool good = t && t->dtype == BL_ST_F64;
+    *v = good ? malloc(t->bytes + 1) : NULL;
+    bl_status status = !good ? bl_fail(BL_EFORMAT, "%s: no array %s", path, full)
+                       : *v  ? BL_OK
+                             : bl_fail(BL_ENOMEM, "out of memory reading %s", path);
+    if (*v) memcpy(*v, t->data, t->bytes), *n = (int64_t)(t->bytes / sizeof **v);
+    bl_st_close(f);
+    return status;
+}
+
 bl_status bl_checkpoint_info(const char *path, int64_t *iter, int64_t *classes, bool *has_teacher) {
     bl_st_file *f = NULL;
     BL_TRY(bl_st_open(path, &f));

@@ -34,6 +34,8 @@ bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *st
  * of `skip` keep their values; `path` may also be a run folder (its last checkpoint). */
 bl_status bl_checkpoint_start_weights(const char *path, bl_ctx *ctx, bl_store *store,
                                       const char *model, const bl_strings *skip, int *n_missing);
+/* One array of the learner's state (malloc'd). BL_EFORMAT when the file has none of that name. */
+bl_status bl_checkpoint_state(const char *path, const char *name, double **v, int64_t *n);
 /* Iteration and class count from the metadata; 0 when absent. */
 bl_status bl_checkpoint_info(const char *path, int64_t *iter, int64_t *classes, bool *has_teacher);
 

@@ -47,7 +47,8 @@ bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
                                        : strdup(checkpoint);
     if (!path) return bl_fail_context(BL_EIO, "%s has no checkpoint", checkpoint);
     bl_learner *l = NULL;
-    int64_t at, classes;
+    double *counts = NULL;
+    int64_t at, classes, n_counts;
     bool has_teacher;
     bl_status status;
     BL_TRY_DONE(bl_checkpoint_info(path, &at, &classes, &has_teacher));
@@ -62,20 +63,24 @@ bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
                                            : has_teacher ? "teacher"
                                                          : "student",
                                            false, NULL));
+    if (bl_class_method_generations(&cfg->class_method) > 1) {
+        BL_TRY_DONE(bl_checkpoint_state(path, "generation.counts", &counts, &n_counts));
+        BL_TRY_DONE(bl_class_learner_set_counts(l, counts, n_counts));
+    }
     if (iter) *iter = at;
     *out = l;
 done:
     if (status != BL_OK && l) l->ops->destroy(l);
-    free(path);
+    free(path), free(counts);
     return status;
 }
 
 /* ---- self-training ---- */
 
-static bl_status join_lists(const bl_class_run_data *d, bl_pseudo_set *p) {
+bl_status bl_pseudo_set_join(const bl_class_run_data *d, bl_pseudo_set *p) {
     const bl_class_items *x = &d->labelled, *u = &d->unlabelled;
     int32_t shift = 0;
-    p->items.set = u->set;
+    *p = (bl_pseudo_set){.items.set = u->set, .accuracy = NAN};
     if (u->set != x->set) {
         BL_TRY(bl_class_set_join(x->set, u->set, false, &p->joined));
         p->items.set = p->joined, shift = x->set->n;
@@ -88,7 +93,8 @@ static bl_status join_lists(const bl_class_run_data *d, bl_pseudo_set *p) {
     for (int32_t i = 0; i < x->n; i++)
         p->image[i] = x->image[i], p->label[i] = x->label[i], p->is_labelled[i] = 1;
     for (int32_t i = 0; i < u->n; i++)
-        p->image[x->n + i] = u->image[i] + shift, p->is_labelled[x->n + i] = 0;
+        p->image[x->n + i] = u->image[i] + shift, p->label[x->n + i] = BL_CLASS_UNKNOWN,
+                        p->is_labelled[x->n + i] = 0;
     p->items.n = (int32_t)n, p->items.image = p->image, p->items.label = p->label;
     return BL_OK;
 }
@@ -144,7 +150,7 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
     own->class_method.pseudo_labels = ""; /* its weights are all that is wanted */
     bl_class_env env = bl_class_env_make(own, data, ctx);
     BL_TRY_DONE(bl_class_model_open(own, &env, from, NULL, NULL, &l));
-    BL_TRY_DONE(join_lists(data, out));
+    BL_TRY_DONE(bl_pseudo_set_join(data, out));
     labelling job = {.label = out->label + data->labelled.n,
                      .truth = data->unlabelled.label,
                      .k = data->sets.train->n_classes};

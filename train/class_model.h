@@ -16,8 +16,7 @@ bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
                               const char *checkpoint, const char *model, int64_t *iter,
                               bl_learner **out);
 
-/* Labelled images, and behind them the unlabelled ones with the labels that a trained model gives
- * them (arg-max, no threshold; Yang and Xu, NeurIPS 2020). */
+/* Labelled images, and behind them the unlabelled ones with labels that a model gives them. */
 typedef struct bl_pseudo_set {
     bl_class_set *joined; /* when the unlabelled images come from a set of their own */
     bl_class_items items;
@@ -26,8 +25,11 @@ typedef struct bl_pseudo_set {
     double accuracy;      /* of the new labels where the truth is known; NaN elsewhere */
 } bl_pseudo_set;
 
-/* The labelling model is cfg->class_method.pseudo_labels, of the same classes and image size; its
- * own configuration lies in its run folder. */
+/* Both lists, the labels of the second BL_CLASS_UNKNOWN (generations give them later). */
+bl_status bl_pseudo_set_join(const bl_class_run_data *data, bl_pseudo_set *out);
+/* With the labels of a trained model (arg-max, no threshold; Yang and Xu, NeurIPS 2020), namely
+ * cfg->class_method.pseudo_labels, of the same classes and image size; its own configuration lies
+ * in its run folder. */
 bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
                              bl_pseudo_set *out);
 void bl_pseudo_set_free(bl_pseudo_set *p);

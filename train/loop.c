@@ -50,7 +50,7 @@ static bl_status optimise(bl_trainer *t, bl_store *store, double squares, double
                         .epsilon = (float)o->epsilon,
                         .decay = (float)o->weight_decay,
                         .clip_norm = (float)o->clip_norm,
-                        .step = t->st.iter + 1,
+                        .step = t->st.iter % bl_run_generation(t->cfg) + 1,
                         .grad_squares = &squares};
         BL_TRY(bl_store_adam(store, t->ctx, &adam, norm));
     }
@@ -98,6 +98,7 @@ static bl_status one_iteration(bl_trainer *t) {
     const bl_task_ops *task = t->task->ops;
     int64_t iter = t->st.iter;
     bool changed[2] = {false, false};
+    if (iter > 0 && iter % bl_run_generation(t->cfg) == 0) BL_TRY(bl_trainer_next_generation(t));
     BL_TRY(ops->prepare(t->learner, t->ctx, iter, changed));
     for (int group = 0; group < 2; group++)
         if (changed[group] && ops->copies(t->learner, iter, group == 0, t->copies))

@@ -9,9 +9,16 @@ bl_status bl_task_open(const bl_run_config *cfg, bl_task **out) {
                                                : bl_detection_task_open(cfg, out);
 }
 
+int64_t bl_run_generation(const bl_run_config *cfg) {
+    int64_t n =
+        cfg->task == BL_TASK_CLASSIFICATION ? bl_class_method_generations(&cfg->class_method) : 1;
+    return cfg->run.iterations / n > 0 ? cfg->run.iterations / n : 1;
+}
+
 double bl_run_lr(const void *arg, int64_t iteration) {
     const bl_run_config *cfg = arg;
-    return cfg->optim.lr * bl_schedule_factor(&cfg->schedule, iteration, cfg->run.iterations);
+    int64_t length = bl_run_generation(cfg);
+    return cfg->optim.lr * bl_schedule_factor(&cfg->schedule, iteration % length, length);
 }
 
 char *bl_step_folder(const char *run_dir, const char *what, int64_t iter, const char *leaf) {

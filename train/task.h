@@ -39,6 +39,8 @@ typedef struct bl_task_ops {
 
     int32_t (*images)(const bl_task *k, bool labelled);
     bl_status (*set_repeats)(bl_task *k, bool labelled, const int32_t *copies);
+    /* Labels of the labelled list from the next batch on; NULL for tasks whose labels stay. */
+    bl_status (*set_labels)(bl_task *k, const int32_t *label);
     bl_status (*next)(bl_task *k, bl_step_input *in);
     void (*release)(bl_task *k, bl_step_input *in);
     /* Which images a batch holds, for messages. */
@@ -64,6 +66,9 @@ bl_status bl_task_open(const bl_run_config *cfg, bl_task **out);
 bl_status bl_detection_task_open(const bl_run_config *cfg, bl_task **out);
 bl_status bl_class_task_open(const bl_run_config *cfg, bl_task **out);
 
+/* Iterations of a generation of a learner that trains in several, each from the start: the
+ * schedule runs over so many, and again. All iterations where there is but one. */
+int64_t bl_run_generation(const bl_run_config *cfg);
 /* The schedule's learning rate; `arg` is the bl_run_config. */
 double bl_run_lr(const void *arg, int64_t iteration);
 /* <run>/<what>/iter_00001000[/<leaf>] (malloc'd; NULL with a message). */

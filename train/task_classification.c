@@ -18,7 +18,7 @@ typedef struct {
     const bl_run_config *cfg;
     bl_class_run_data data;
     bl_class_needs needs;
-    bl_pseudo_set pseudo; /* self-training: what the learner's labelled list is then */
+    bl_pseudo_set pseudo; /* self-training, generations: what the learner's labelled list is then */
     bl_class_loader *loader;
     bl_ctx *ctx;
     bl_resident *images; /* on the device, for batches of plans; else NULL */
@@ -109,6 +109,9 @@ static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
         BL_TRY(bl_pseudo_set_make(c->cfg, &c->data, ctx, &c->pseudo));
         env.labelled = c->pseudo.items;
         env.unlabelled = (bl_class_items){0}, env.is_labelled = NULL;
+    } else if (bl_class_method_generations(m) > 1) {
+        BL_TRY(bl_pseudo_set_join(&c->data, &c->pseudo));
+        env.labelled = c->pseudo.items, env.joined = c->data.unlabelled.n;
     }
     BL_TRY(bl_class_learner_create(m, &env, l));
     bl_classifier_describe((*l)->model[0].model, log_line, NULL);
@@ -155,7 +158,7 @@ static bl_status upload_images(classification *c) {
 static bl_status create_loader(bl_task *k, const bl_learner *l) {
     classification *c = (classification *)k;
     const bl_class_needs *n = &c->needs;
-    bool pseudo = n->labels_unlabelled;
+    bool pseudo = c->pseudo.items.n > 0;
     const bl_class_items *x = pseudo ? &c->pseudo.items : &c->data.labelled;
     const bl_class_items *u = &c->data.unlabelled;
     bl_class_group g[2] = {{.set = x->set,
@@ -188,12 +191,16 @@ static bl_status create_loader(bl_task *k, const bl_learner *l) {
 static int32_t images(const bl_task *k, bool labelled) {
     const classification *c = (const classification *)k;
     if (!labelled) return c->data.unlabelled.n;
-    return c->needs.labels_unlabelled ? c->pseudo.items.n : c->data.labelled.n;
+    return c->pseudo.items.n > 0 ? c->pseudo.items.n : c->data.labelled.n;
 }
 
 static bl_status set_repeats(bl_task *k, bool labelled, const int32_t *copies) {
     return bl_class_loader_set_copies(((classification *)k)->loader,
                                       labelled ? BL_CLASS_LABELLED : BL_CLASS_UNLABELLED, copies);
+}
+
+static bl_status set_labels(bl_task *k, const int32_t *label) {
+    return bl_class_loader_set_labels(((classification *)k)->loader, BL_CLASS_LABELLED, label);
 }
 
 static bl_status next(bl_task *k, bl_step_input *in) {
@@ -309,6 +316,7 @@ static const bl_task_ops ops = {.describe = describe,
                                 .create_loader = create_loader,
                                 .images = images,
                                 .set_repeats = set_repeats,
+                                .set_labels = set_labels,
                                 .next = next,
                                 .release = release,
                                 .describe_batch = describe_batch,

@@ -28,6 +28,9 @@ typedef struct bl_trainer {
 /* Opens task, context, learner, loader, run folder; restores the checkpoint when resuming. */
 bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt);
 void bl_trainer_close(bl_trainer *t);
+/* Between two generations: the learner chooses and makes new models; start weights, labels and
+ * lists as at the start of a run. */
+bl_status bl_trainer_next_generation(bl_trainer *t);
 
 bl_status bl_trainer_checkpoint(bl_trainer *t);
 /* Evaluates both models; checkpoints a new best one. */

@@ -125,16 +125,34 @@ done:
     return status;
 }
 
-static bl_status make_learner(bl_trainer *t) {
+/* Weights that the student starts from, if the run names any. */
+static bl_status start_weights(bl_trainer *t) {
     const bl_run_config *cfg = t->cfg;
-    BL_TRY(t->task->ops->create_learner(t->task, t->ctx, &t->learner));
-    if (!*cfg->run.init_from || t->opt->resume) return BL_OK;
+    if (!*cfg->run.init_from) return BL_OK;
     int missing = 0;
     BL_TRY(bl_checkpoint_start_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store,
                                        cfg->run.init_model, &cfg->run.init_skip, &missing));
     BL_INFO("initialised from %s (%d tensors not in it keep their random initialisation)",
             cfg->run.init_from, missing);
     return BL_OK;
+}
+
+/* Labels and lists of images that the learner wants in force, as of iteration `iter`. */
+static bl_status set_lists(bl_trainer *t, int64_t iter) {
+    const bl_learner_ops *ops = t->learner->ops;
+    if (ops->labels && ops->labels(t->learner, t->copies))
+        BL_TRY(t->task->ops->set_labels(t->task, t->copies));
+    for (int labelled = 1; labelled >= 0; labelled--)
+        if ((labelled || t->learner->uses_unlabelled) &&
+            ops->copies(t->learner, iter, labelled, t->copies))
+            BL_TRY(t->task->ops->set_repeats(t->task, labelled, t->copies));
+    return BL_OK;
+}
+
+bl_status bl_trainer_next_generation(bl_trainer *t) {
+    BL_TRY(t->learner->ops->generation(t->learner, t->ctx));
+    BL_TRY(start_weights(t));
+    return set_lists(t, t->st.iter);
 }
 
 static bl_status restore(bl_trainer *t) {
@@ -164,7 +182,8 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
     t->task->ops->describe(t->task, data, sizeof data);
     BL_INFO("%s; %s, %d threads, kernels %s", data, t->ctx->dev->name, bl_threads(),
             t->ctx->k->name);
-    BL_TRY_DONE(make_learner(t));
+    BL_TRY_DONE(t->task->ops->create_learner(t->task, t->ctx, &t->learner));
+    if (!opt->resume) BL_TRY_DONE(start_weights(t));
     BL_TRY_DONE(t->task->ops->create_loader(t->task, t->learner));
 
     int32_t most = t->task->ops->images(t->task, true);
@@ -181,10 +200,7 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
         BL_TRY_DONE(t->task->ops->record(t->task, opt->out_dir));
         BL_TRY_DONE(bl_provenance_write(opt->out_dir, cfg, t->task, t->ctx, opt->command_line));
     }
-    for (int labelled = 1; labelled >= 0; labelled--)
-        if ((labelled || t->learner->uses_unlabelled) &&
-            t->learner->ops->copies(t->learner, t->st.iter - 1, labelled, t->copies))
-            BL_TRY_DONE(t->task->ops->set_repeats(t->task, labelled, t->copies));
+    BL_TRY_DONE(set_lists(t, t->st.iter - 1));
     if (opt->resume) BL_TRY_DONE(t->task->ops->seek(t->task, t->st.pos));
 done:
     free(metrics);

@@ -57,7 +57,7 @@ static void check(const bl_class_plugin_type *type) {
     bl_run_config c = config(arena, settings);
     const char *whole = in(type->name), *parts = in(bl_arena_printf(arena, "%s_parts", type->name));
     CHECK_OK(train(&c, whole, false, 0));
-    CHECK_OK(train(&c, parts, false, 3)); /* within a log window */
+    CHECK_OK(train(&c, parts, false, 4)); /* between generations, if there are two */
     CHECK_OK(train(&c, parts, true, 6));
     CHECK_OK(train(&c, parts, true, 0));
     char *a = bl_checkpoint_path(whole, 8), *b = bl_checkpoint_path(parts, 8);

@@ -47,6 +47,17 @@ static const char *const adaptive[] = {"method.name=fixmatch",
                                        "method.plugins=[\"freematch\", \"softmatch\"]",
                                        "longtail.validation=0.1", NULL};
 
+/* Two generations of seven iterations, and the prior at test time, which is a generation's own. */
+static const char *const crest[] = {"method.name=fixmatch",
+                                    "method.plugins=[\"crest\", \"la\", \"abc\"]",
+                                    "method.crest.generations=2",
+                                    "method.crest.alpha=4",
+                                    "method.la.form=post",
+                                    "method.fixmatch.tau=0.2",
+                                    "optim.kind=adam",
+                                    "optim.lr=0.01",
+                                    NULL};
+
 /* The metrics of a run hold both words: the plug-in took part. */
 static void check_acts(const char *name, const char *one, const char *two) {
     char *text = read_text(in(name), "metrics.jsonl");
@@ -57,6 +68,78 @@ static const char *const rotation[] = {"method.name=rotation", "method.ema.keep=
 static const char *const moco[] = {"method.name=moco",        "method.moco.queue=20",
                                    "method.moco.dim=8",       "method.ema.keep=0.99",
                                    "method.ema.warmup=false", NULL};
+
+/* The last number that a key has in metrics.jsonl. */
+static double last_number(const char *text, const char *key) {
+    double v = NAN;
+    for (const char *at = text; (at = strstr(at, key)); at += strlen(key))
+        v = atof(at + strlen(key));
+    return v;
+}
+
+static const bl_st_tensor *tensor_of(const bl_st_file *f, const char *name) {
+    const bl_st_tensor *t = bl_st_find(f, name);
+    if (!t) fprintf(stderr, "no %s\n", name);
+    CHECK(t);
+    return t;
+}
+
+static bool same_tensor(const bl_st_file *f, const char *a, const char *b) {
+    const bl_st_tensor *x = tensor_of(f, a), *y = tensor_of(f, b);
+    return x->bytes == y->bytes && memcmp(x->data, y->data, x->bytes) == 0;
+}
+
+/* Of a run of two generations: the second starts anew, with more labelled images, and is evaluated
+ * alike from its checkpoint. */
+static void test_generations(void) {
+    bl_arena *arena = bl_arena_create(0);
+    bl_run_config c = config(arena, crest);
+    const char *run = in("crest"), *again = in("crest_steps");
+    char *text = read_text(run, "metrics.jsonl");
+    double added = last_number(text, "\"added\": ");
+    CHECK(added >= 1 && added < 60);
+    CHECK_EQ(count_of(text, "\"generation\": 1,"), 2);
+    CHECK_NEAR(last_number(text, "\"generation\": "), 1, 0);
+
+    /* The average copies the student in a generation's first step, and only then. */
+    bl_st_file *f;
+    for (int64_t stop = 7; stop <= 8; stop++) {
+        CHECK_OK(train(&c, again, stop > 7, stop));
+        char *path = bl_checkpoint_path(again, stop);
+        CHECK_OK(bl_st_open(path, &f));
+        CHECK_EQ(same_tensor(f, "student.head.f.weight", "teacher.head.f.weight"), stop == 8);
+        const double *index = tensor_of(f, "state.generation.index")->data;
+        CHECK_NEAR(*index, (double)(stop - 7), 0);
+        if (stop == 7) bl_st_close(f);
+        free(path);
+    }
+    /* Labels given, then those of the images that joined; counts are theirs. */
+    const bl_st_tensor *labels = tensor_of(f, "state.generation.labels");
+    const double *label = labels->data;
+    const double *count = tensor_of(f, "state.generation.counts")->data;
+    const int64_t given = 12 + 7 + 4 + 3, n = given + 24 + 15 + 9 + 6;
+    int64_t joined = 0;
+    CHECK_EQ(labels->bytes, (size_t)n * sizeof *label);
+    double sum[4] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        CHECK(label[i] >= -1 && label[i] < 4);
+        if (label[i] >= 0) sum[(int)label[i]]++;
+    }
+    for (int64_t i = 0; i < n; i++) CHECK(label[i] >= 0 || i >= given);
+    for (int64_t i = given; i < n; i++) joined += label[i] >= 0;
+    CHECK_NEAR((double)joined, added, 0);
+    for (int k = 0; k < 4; k++) CHECK_NEAR(count[k], sum[k], 0);
+    bl_st_close(f);
+
+    CHECK_OK(bl_evaluate_checkpoint(
+        &c, &(bl_eval_options){.checkpoint = run, .model = "teacher", .out_dir = in("crest_eval")},
+        NULL));
+    char *a = read_text(in("crest_eval"), "teacher/confusion.json");
+    char *b = read_text(run, "eval/iter_00000014/teacher/confusion.json");
+    CHECK(strcmp(a, b) == 0);
+    free(a), free(b), free(text);
+    bl_arena_destroy(arena);
+}
 
 static void check_folder(void) {
     const char *const files[] = {"config.json",
@@ -160,6 +243,10 @@ static void test_refusals(void) {
     refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"darp\"]",
                                  "method.darp.counts=[1, 2]", NULL},
            BL_ECONFIG, "darp.counts");
+    refuse((const char *const[]){"method.plugins=[\"crest\"]", NULL}, BL_ECONFIG, "fixmatch");
+    refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"crest\"]",
+                                 "method.crest.generations=3", NULL},
+           BL_ECONFIG, "multiple of the 3 generations");
     refuse((const char *const[]){"method.name=moco", NULL}, BL_ECONFIG, "multiple");
     refuse((const char *const[]){"method.pseudo_labels=/nowhere/run", NULL}, BL_EIO,
            "pseudo_labels");
@@ -188,6 +275,8 @@ int main(void) {
     check_acts("daso", "\"daso_align\"", "\"abc_unsup\"");
     check_acts("semi", "\"embedding2\"", "\"semi_bank\"");
     check_acts("bacon", "\"contrast\"", "\"bacon_reliable\"");
+    check_resume("crest", crest);
+    test_generations();
     check_resume("darp", darp);
     check_resume("adaptive", adaptive);
     check_acts("darp", "\"threshold\"", "\"unsup\"");

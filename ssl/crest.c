@@ -1,0 +1,172 @@
+#include "ssl/crest.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "balance/alignment.h"
+#include "balance/class_prior.h"
+#include "balance/generations.h"
+#include "balance/simplex.h"
+#include "ssl/class_method.h"
+#include "ssl/class_pass.h"
+
+#define AT(member) offsetof(bl_crest_config, member)
+static const bl_field fields[] = {
+    {"generations", BL_T_INT, AT(generations), "6", 1, 1000, NULL, NULL,
+     "Generations that run.iterations are divided into; weights, optimiser and schedule start anew "
+     "in each.",
+     NULL},
+    {"alpha", BL_T_REAL, AT(alpha), "3", 1e-3, 1000, NULL, NULL,
+     "Of predictions of the class of rank r the share (N of rank K+1-r / N of rank 1)^(1/alpha) "
+     "joins the labelled images; greater takes more.",
+     NULL},
+    {"align", BL_T_BOOL, AT(align), "true", 0, 0, NULL, NULL,
+     "Align pseudo-labels to the labelled prior, flattened from generation to generation (CReST+); "
+     "false is CReST.",
+     NULL},
+    {"t_min", BL_T_REAL, AT(t_min), "0.5", 0, 1, NULL, NULL,
+     "Exponent of the prior in the last generation; 1 in the first.", NULL},
+    {"window", BL_T_INT, AT(window), "128", 1, 100000, NULL, "batches",
+     "Batches that the running mean of predictions remembers.", NULL},
+    {0}};
+#undef AT
+const bl_schema bl_crest_schema = {
+    "method.crest", "Class-rebalancing self-training in generations (plug-in \"crest\").",
+    sizeof(bl_crest_config), fields};
+
+enum { PASS_BATCH = 200 };
+
+typedef struct {
+    bl_class_plugin base;
+    const bl_crest_config *cfg;
+    const bl_class_world *world;
+    bl_alignment *alignment; /* NULL: CReST */
+} crest;
+
+/* ---- within a generation: alignment ---- */
+
+static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+    (void)s;
+    crest *c = (crest *)p;
+    if (q->head != 0 || !c->alignment) return BL_OK;
+    bl_alignment_observe(c->alignment, q->p, q->n);
+    bl_alignment_apply(c->alignment, q->p, q->n);
+    return BL_OK;
+}
+
+/* ---- between generations: choice ---- */
+
+typedef struct {
+    const bl_class_world *world;
+    int32_t *label;
+    double *confidence, *p, *offset;
+} predictions;
+
+static bl_status take(void *arg, int32_t first, int32_t n, const float *logits,
+                      const float *features) {
+    (void)features;
+    predictions *to = arg;
+    int32_t k = to->world->classes;
+    /* The pass adds the post-hoc adjustment, which is for test time. */
+    for (int32_t c = 0; c < k; c++) to->offset[c] = -to->world->predict_bias[c];
+    bl_softmax_rows(logits, n, k, to->offset, 1, to->p);
+    bl_argmax_rows(to->p, n, k, to->label + first, to->confidence + first);
+    return BL_OK;
+}
+
+static bl_status generation(bl_class_plugin *p, bl_ctx *ctx, int32_t *label) {
+    const crest *c = (const crest *)p;
+    const bl_class_world *w = c->world;
+    int32_t n = w->unlabelled.n;
+    size_t k = (size_t)w->classes;
+    predictions to = {.world = w, .label = label};
+    double *rate = calloc(k, sizeof *rate);
+    to.confidence = calloc((size_t)n, sizeof *to.confidence);
+    to.p = calloc(PASS_BATCH * k, sizeof *to.p), to.offset = calloc(k, sizeof *to.offset);
+    bl_status status =
+        rate && to.confidence && to.p && to.offset
+            ? bl_generation_rates(w->given, w->classes, c->cfg->alpha, rate)
+            : bl_fail(BL_ENOMEM, "out of memory for the labels of %d images", (int)n);
+    if (status == BL_OK)
+        status = bl_class_pass(w, ctx, w->model[1] ? 1 : 0, &w->unlabelled, PASS_BATCH, take, &to);
+    for (int32_t i = 0; status == BL_OK && i < n; i++)
+        if (w->is_labelled && w->is_labelled[i]) label[i] = BL_CLASS_UNKNOWN;
+    if (status == BL_OK)
+        status = bl_generation_choose(to.confidence, n, rate, w->classes, BL_CLASS_UNKNOWN, label);
+    free(rate), free(to.confidence), free(to.p), free(to.offset);
+    return status;
+}
+
+/* ---- state ---- */
+
+static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+    crest *c = (crest *)p;
+    int64_t len;
+    if (!c->alignment) return BL_OK;
+    const double *v = bl_alignment_state(c->alignment, &len);
+    return bl_state_put(arena, "crest.mean", v, len, out, cap, n);
+}
+
+static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+    crest *c = (crest *)p;
+    int64_t len;
+    if (!c->alignment) return BL_OK;
+    double *v = bl_alignment_state(c->alignment, &len);
+    return bl_state_get(in, n, "crest.mean", v, len);
+}
+
+static void destroy(bl_class_plugin *p) {
+    bl_alignment_destroy(((crest *)p)->alignment);
+    free(p);
+}
+
+static const bl_class_hooks hooks = {.name = "crest",
+                                     .generation = generation,
+                                     .refine = refine,
+                                     .save = save,
+                                     .load = load,
+                                     .destroy = destroy};
+
+static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+    (void)cfg, (void)classes;
+    return bl_class_need_unlabelled(n, "crest");
+}
+
+static int64_t generations(const bl_class_method_config *cfg) {
+    return cfg->crest.generations;
+}
+
+/* The target is of the labels given, whatever joined them since. */
+static bl_status make_alignment(crest *c) {
+    const bl_class_world *w = c->world;
+    bl_alignment_config ac = {
+        .n_classes = w->classes, .mean = BL_ALIGN_BATCHES, .window = (int)c->cfg->window};
+    double *target = calloc((size_t)w->classes, sizeof *target);
+    bl_status status = target ? bl_alignment_create(&ac, &c->alignment)
+                              : bl_fail(BL_ENOMEM, "out of memory for CReST");
+    if (status == BL_OK) status = bl_class_prior(w->given, w->classes, target);
+    if (status == BL_OK) {
+        double power = bl_generation_power(w->generation, w->generations, c->cfg->t_min);
+        bl_prior_power(target, w->classes, power, target);
+        status = bl_alignment_set_target(c->alignment, target);
+    }
+    free(target);
+    return status;
+}
+
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
+                        bl_class_plugin **out) {
+    crest *c = calloc(1, sizeof *c);
+    if (!c) return bl_fail(BL_ENOMEM, "out of memory for CReST");
+    c->base.hooks = &hooks, c->cfg = &cfg->crest, c->world = w;
+    bl_status status = c->cfg->align ? make_alignment(c) : BL_OK;
+    if (status != BL_OK) {
+        destroy(&c->base);
+        return status;
+    }
+    *out = &c->base;
+    return BL_OK;
+}
+
+const bl_class_plugin_type bl_crest_plugin = {
+    .name = "crest", .needs = needs, .generations = generations, .create = create};
