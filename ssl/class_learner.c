@@ -339,7 +339,8 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
                           .epoch = cfg->epoch,
                           .lr_at = env->lr_at,
                           .lr_arg = env->lr_arg,
-                          .views = env->views};
+                          .views = env->views,
+                          .ctx = env->ctx};
     bl_status status;
     BL_TRY_DONE(bl_class_method_needs(cfg, w->classes, &l->needs));
     if (l->needs.unlabelled && env->unlabelled.n == 0) {

@@ -84,8 +84,9 @@ struct bl_class_world {
     double (*lr_at)(const void *arg, int64_t t);
     const void *lr_arg;
     const bl_class_view_config *views;
-    bl_store *store[2];                            /* student, EMA */
-    bl_classifier *model[2];                       /* the same */
+    bl_ctx *ctx;             /* where the models live, for large state that stays beside them */
+    bl_store *store[2];      /* student, EMA */
+    bl_classifier *model[2]; /* the same */
     bl_class_plugin *plugin[BL_CLASS_MAX_PLUGINS]; /* in the order of the list */
     int n_plugins;
     /* How the method predicts, set by plug-ins when they are created (the last wins): a head, and

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/rng.h"
+#include "kernels/resident.h"
 #include "ssl/class_method.h"
 
 #define AT(member) offsetof(bl_moco_config, member)
@@ -29,8 +29,8 @@ typedef struct {
     const bl_moco_config *cfg;
     bl_class_world *world;
     int head;
-    float *queue; /* [queue][dim] unit rows */
-    int64_t at;   /* the oldest row, replaced next */
+    bl_resident *queue; /* (queue, dim) unit rows; 32 MB as the paper has it */
+    int64_t at;         /* the oldest row, replaced next */
 } moco;
 
 /* The keys: the second view through the moving average, with batch statistics, without gradient. */
@@ -43,34 +43,36 @@ static bl_status make_keys(moco *m, bl_class_step *s, bl_tensor **keys) {
     return status;
 }
 
+/* The keys take the place of the oldest rows. A batch divides the queue, so they never wrap. */
+static bl_status push(moco *m, const bl_tensor *keys) {
+    BL_TRY(bl_resident_put(m->queue, m->at, keys));
+    m->at = (m->at + keys->n) % m->cfg->queue;
+    return BL_OK;
+}
+
 static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
     moco *m = (moco *)p;
-    int32_t n = s->x.n, d = (int32_t)m->cfg->dim;
-    bl_tensor *q, *keys, *queue, *loss;
+    bl_tensor *q, *keys, *loss;
     BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_LABELLED, 0, &s->x.z));
     BL_TRY(bl_class_logits(s, &s->x, m->head, &q));
     BL_TRY(make_keys(m, s, &keys));
-    BL_TRY(bl_tensor_from_host(s->ctx, m->queue, m->cfg->queue, d, 1, 1, 1, &queue));
-    BL_TRY(bl_info_nce_loss(s->ctx, q, keys, queue, (float)m->cfg->temperature, 1.0f / (float)n,
-                            &loss));
+    BL_TRY(bl_info_nce_loss(s->ctx, q, keys, bl_resident_tensor(m->queue),
+                            (float)m->cfg->temperature, 1.0f / (float)s->x.n, &loss));
     bl_add_loss(s->out, HEAD, loss, 1);
-
-    float *host = BL_NEW_ARRAY(s->ctx->arena, float, (size_t)n *(size_t)d);
-    if (!host) return BL_ENOMEM;
-    BL_TRY(bl_tensor_to_host(s->ctx, keys, host));
-    for (int32_t i = 0; i < n; i++, m->at = (m->at + 1) % m->cfg->queue)
-        memcpy(m->queue + m->at * d, host + (size_t)i * (size_t)d, sizeof *host * (size_t)d);
-    return BL_OK;
+    return push(m, keys);
 }
 
 static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
     moco *m = (moco *)p;
     int64_t len = m->cfg->queue * m->cfg->dim;
-    double *v = BL_NEW_ARRAY(arena, double, len + 1);
-    if (!v) return BL_ENOMEM;
-    for (int64_t i = 0; i < len; i++) v[i] = m->queue[i];
+    double *v;
+    float *rows = BL_NEW_ARRAY(arena, float, len);
+    if (!rows) return BL_ENOMEM;
+    BL_TRY(bl_resident_read(m->queue, 0, m->cfg->queue, rows));
+    BL_TRY(bl_state_reserve(arena, "moco.queue", len + 1, &v, out, cap, n));
+    for (int64_t i = 0; i < len; i++) v[i] = rows[i];
     v[len] = (double)m->at;
-    return bl_state_put(arena, "moco.queue", v, len + 1, out, cap, n);
+    return BL_OK;
 }
 
 static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
@@ -78,16 +80,21 @@ static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
     int64_t len = m->cfg->queue * m->cfg->dim, got;
     const double *v;
     BL_TRY(bl_state_find(in, n, "moco.queue", &v, &got));
-    if (got != len + 1 || !(v[len] >= 0 && v[len] < (double)m->cfg->queue))
+    bool fits = got == len + 1 && v[len] >= 0 && v[len] < (double)m->cfg->queue;
+    if (!fits || fmod(v[len], m->world->batch_labelled) != 0)
         return bl_fail(BL_EFORMAT, "state.moco.queue does not fit a queue of %lld keys",
                        (long long)m->cfg->queue);
-    for (int64_t i = 0; i < len; i++) m->queue[i] = (float)v[i];
+    float *rows = malloc(sizeof *rows * (size_t)len);
+    if (!rows) return bl_fail(BL_ENOMEM, "out of memory for a queue of keys");
+    for (int64_t i = 0; i < len; i++) rows[i] = (float)v[i];
+    bl_status status = bl_resident_write(m->queue, 0, m->cfg->queue, rows);
+    free(rows);
     m->at = (int64_t)v[len];
-    return BL_OK;
+    return status;
 }
 
 static void destroy(bl_class_plugin *p) {
-    free(((moco *)p)->queue);
+    bl_resident_destroy(((moco *)p)->queue);
     free(p);
 }
 
@@ -106,16 +113,21 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
 }
 
 /* Random unit rows to begin with. */
-static void fill(moco *m) {
+static bl_status fill(moco *m) {
+    int64_t n = m->cfg->queue, dim = m->cfg->dim;
+    float *rows = malloc(sizeof *rows * (size_t)n * (size_t)dim);
+    if (!rows) return bl_fail(BL_ENOMEM, "out of memory for a queue of %lld keys", (long long)n);
     bl_rng r = bl_rng_make(m->world->seed, bl_rng_key(0x6d6f636f, 0, 0));
-    for (int64_t i = 0; i < m->cfg->queue; i++) {
-        float *row = m->queue + i * m->cfg->dim;
+    for (float *row = rows; row < rows + n * dim; row += dim) {
         double square = 0;
-        for (int64_t k = 0; k < m->cfg->dim; k++)
+        for (int64_t k = 0; k < dim; k++)
             row[k] = bl_rng_normal(&r), square += (double)row[k] * row[k];
         float scale = (float)(1 / sqrt(square > 0 ? square : 1));
-        for (int64_t k = 0; k < m->cfg->dim; k++) row[k] *= scale;
+        for (int64_t k = 0; k < dim; k++) row[k] *= scale;
     }
+    bl_status status = bl_resident_write(m->queue, 0, n, rows);
+    free(rows);
+    return status;
 }
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
@@ -130,13 +142,13 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     m->base.hooks = &hooks, m->cfg = &cfg->moco, m->world = w;
     m->head = bl_classifier_find(w->model[0], HEAD);
-    m->queue = malloc(sizeof *m->queue * (size_t)cfg->moco.queue * (size_t)cfg->moco.dim);
-    if (!m->queue) {
+    bl_status status =
+        bl_resident_create(w->ctx, cfg->moco.queue, cfg->moco.dim, 1, 1, 1, BL_F32, &m->queue);
+    if (status == BL_OK) status = fill(m);
+    if (status != BL_OK) {
         destroy(&m->base);
-        return bl_fail(BL_ENOMEM, "out of memory for a queue of %lld keys",
-                       (long long)cfg->moco.queue);
+        return bl_fail_context(status, "method.moco.queue");
     }
-    fill(m);
     *out = &m->base;
     return BL_OK;
 }
