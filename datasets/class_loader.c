@@ -47,6 +47,8 @@ struct bl_class_loader {
     int n_sets;
     const bl_class_set *sets[BL_CLASS_MAX_GROUPS];
 
+    bl_class_ready_fn ready;
+    void *ready_arg;
     bl_prefetch *ring;
     slot *slots;       /* [places of the ring] */
     bl_class_pos plan; /* before the batch to plan next; under the ring's lock */
@@ -86,6 +88,11 @@ static bl_status make_item(void *owner, int64_t place, int32_t index, int thread
         p->turn[v * p->n + index] = (uint8_t)info.turn;
     }
     return BL_OK;
+}
+
+static bl_status finish(void *owner, int64_t place) {
+    bl_class_loader *l = owner;
+    return l->ready ? l->ready(l->ready_arg, &l->slots[place].batch) : BL_OK;
 }
 
 /* Rows leave room for the most steps while threads draw them; now they close up. */
@@ -161,7 +168,7 @@ static bl_status make_slots(bl_class_loader *l) {
     int32_t height = bl_class_views_height(v), width = bl_class_views_width(v);
     int64_t rows = 0, flags = 0;
     bl_prefetch_source source = {
-        .name = "class loader", .chunk = CHUNK, .plan = plan, .make = make_item};
+        .name = "class loader", .chunk = CHUNK, .plan = plan, .make = make_item, .finish = finish};
     for (int g = 0; g < l->n_groups; g++) {
         int64_t batch = l->groups[g].g.batch, views = l->groups[g].g.n_views;
         source.parts += (int32_t)batch;
@@ -186,6 +193,7 @@ static bl_status make_slots(bl_class_loader *l) {
                            (long long)n, (long long)rows, (double)bytes / 1e6);
         *(l->plans ? (void **)&b->steps : (void **)&b->pixels) = s->memory;
         for (int k = 0; k < 3; k++) b->mean[k] = 255 * l->mean[k], b->std[k] = 255 * l->std[k];
+        b->place = s - l->slots;
         b->rows = rows, b->height = height, b->width = width, b->n_groups = l->n_groups;
         int32_t *numbers = s->numbers, row = 0;
         uint8_t *flag = s->flags;
@@ -297,6 +305,14 @@ void bl_class_loader_destroy(bl_class_loader *l) {
 }
 
 /* ---- interface ---- */
+
+int64_t bl_class_loader_places(const bl_class_loader *l) {
+    return bl_prefetch_places(l->ring);
+}
+
+void bl_class_loader_on_ready(bl_class_loader *l, bl_class_ready_fn ready, void *arg) {
+    l->ready = ready, l->ready_arg = arg;
+}
 
 bl_status bl_class_loader_next(bl_class_loader *l, bl_class_batch **out) {
     int64_t place;

@@ -60,6 +60,7 @@ typedef struct bl_class_part {
 
 typedef struct bl_class_batch {
     int64_t step;
+    int64_t place; /* 0..bl_class_loader_places() - 1: no two batches that exist share one */
     int32_t n_groups;
     bl_class_part part[BL_CLASS_MAX_GROUPS];
     int64_t rows;          /* sum of n * n_views */
@@ -92,6 +93,14 @@ bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
                                  int n_groups, const float *mean, const float *std, uint64_t seed,
                                  bl_class_loader **out);
 void bl_class_loader_destroy(bl_class_loader *l);
+
+/* Batches that can exist at a time. */
+int64_t bl_class_loader_places(const bl_class_loader *l);
+/* `ready` is called with every batch once it is made, by whichever thread made its last view; a
+ * failure is that of the batch. Not every batch made is handed out. Before the first
+ * bl_class_loader_next. */
+typedef bl_status (*bl_class_ready_fn)(void *arg, const bl_class_batch *b);
+void bl_class_loader_on_ready(bl_class_loader *l, bl_class_ready_fn ready, void *arg);
 
 /* The next batch; valid until released. */
 bl_status bl_class_loader_next(bl_class_loader *l, bl_class_batch **out);

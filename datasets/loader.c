@@ -47,6 +47,8 @@ struct bl_loader {
     const bl_dataset *data[2];
     bl_image_cache *cache[2]; /* [1] may be [0] */
 
+    bl_ready_fn ready;
+    void *ready_arg;
     bl_prefetch *ring;
     slot *slots; /* [places of the ring] */
     /* Guarded by the ring's lock: */
@@ -131,6 +133,11 @@ static bl_status plan(void *owner, int64_t place) {
     return BL_OK;
 }
 
+static bl_status finish(void *owner, int64_t place) {
+    bl_loader *l = owner;
+    return l->ready ? l->ready(l->ready_arg, &l->slots[place].batch) : BL_OK;
+}
+
 static void empty(void *owner, int64_t place) {
     slot *s = &((bl_loader *)owner)->slots[place];
     for (int32_t i = 0; i < s->batch.n; i++) {
@@ -148,12 +155,14 @@ static bl_status make_slots(bl_loader *l) {
                                        .chunk = 1,
                                        .plan = plan,
                                        .make = make_sample,
+                                       .finish = finish,
                                        .empty = empty};
     BL_TRY(bl_prefetch_create(&source, l, l->cfg.workers, l->cfg.prefetch, &l->ring));
     size_t batch = (size_t)l->cfg.batch, n = (size_t)bl_prefetch_places(l->ring);
     l->slots = calloc(n, sizeof *l->slots);
     if (!l->slots) return bl_fail(BL_ENOMEM, "loader: no memory");
     for (slot *s = l->slots; s < l->slots + n; s++) {
+        s->batch.place = s - l->slots;
         s->batch.samples = calloc(batch, sizeof *s->batch.samples);
         s->images = calloc(batch, sizeof *s->images);
         s->arenas = calloc(batch, sizeof(bl_arena *));
@@ -253,6 +262,14 @@ bl_status bl_loader_set_repeats(bl_loader *l, bool labelled, const int32_t *copi
     l->plan = l->next;
     bl_prefetch_restart(l->ring);
     return status;
+}
+
+int64_t bl_loader_places(const bl_loader *l) {
+    return bl_prefetch_places(l->ring);
+}
+
+void bl_loader_on_ready(bl_loader *l, bl_ready_fn ready, void *arg) {
+    l->ready = ready, l->ready_arg = arg;
 }
 
 bl_status bl_loader_next(bl_loader *l, bl_batch **out) {

@@ -37,7 +37,8 @@ typedef struct bl_sample {
 
 typedef struct bl_batch {
     int64_t step;
-    int32_t n; /* labelled samples first, then unlabelled */
+    int64_t place; /* 0..bl_loader_places() - 1: no two batches that exist share one */
+    int32_t n;     /* labelled samples first, then unlabelled */
     int32_t n_labelled;
     bl_sample *samples;
 } bl_batch;
@@ -65,6 +66,14 @@ void bl_loader_destroy(bl_loader *l);
  * batches are dropped and redone from the current position. The list starts with the pass after the
  * current one, so the order does not repeat after a rebuild. */
 bl_status bl_loader_set_repeats(bl_loader *l, bool labelled, const int32_t *copies);
+
+/* Batches that can exist at a time. */
+int64_t bl_loader_places(const bl_loader *l);
+/* `ready` is called with every batch once it is made, by whichever thread made its last view; a
+ * failure is that of the batch. Not every batch made is handed out. Before the first
+ * bl_loader_next. */
+typedef bl_status (*bl_ready_fn)(void *arg, const bl_batch *b);
+void bl_loader_on_ready(bl_loader *l, bl_ready_fn ready, void *arg);
 
 /* The next batch; valid until bl_loader_release. Errors of workers surface here. */
 bl_status bl_loader_next(bl_loader *l, bl_batch **out);

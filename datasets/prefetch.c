@@ -82,11 +82,18 @@ static void work_on(bl_prefetch *p, place *at, int thread) {
     for (; part < end && status == BL_OK; part++)
         status = p->source.make(p->owner, index_of(p, at), part, thread);
     pthread_mutex_lock(&p->lock);
-    p->active--;
     if (status != BL_OK && (at->status == BL_OK || part <= at->failed))
         note_failure(at, part - 1, status);
     at->made += n;
-    if (at->made == p->source.parts) at->state = PLACE_READY;
+    bool whole = at->made == p->source.parts;
+    if (whole && at->status == BL_OK && p->source.finish) {
+        pthread_mutex_unlock(&p->lock);
+        status = p->source.finish(p->owner, index_of(p, at));
+        pthread_mutex_lock(&p->lock);
+        if (status != BL_OK) note_failure(at, p->source.parts, status);
+    }
+    p->active--;
+    if (whole) at->state = PLACE_READY;
     if (at->state == PLACE_READY || p->active == 0) pthread_cond_broadcast(&p->ready);
 }
 
@@ -108,7 +115,9 @@ static void *worker(void *arg) {
 static bl_status start_threads(bl_prefetch *p) {
     if (p->n_threads > 0 || p->workers == 0) return BL_OK;
     sigset_t all, before;
-    sigfillset(&all); /* signals are for the main thread */
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigfillset(&all); /* signals are for the main thread, but for what a thread does itself */
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     while (p->n_threads < p->workers &&
            pthread_create(&p->threads[p->n_threads], NULL, worker, p) == 0)

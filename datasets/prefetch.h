@@ -25,6 +25,9 @@ typedef struct bl_prefetch_source {
      * workers; for scratch memory. Of several failures the one of the lowest part is reported;
      * later parts of its batch may be left out. */
     bl_status (*make)(void *owner, int64_t place, int32_t part, int thread);
+    /* All parts are made: what is left to do with the whole, without the lock, by the thread that
+     * made the last one. Not called for a batch that failed. NULL: nothing. */
+    bl_status (*finish)(void *owner, int64_t place);
     /* The batch is released or dropped, also half made: frees what its parts hold. Locked. NULL:
      * nothing to do. */
     void (*empty)(void *owner, int64_t place);

@@ -62,6 +62,9 @@ void bl_set_grad(bl_ctx *ctx, bool old);
  * 1). */
 bl_status bl_tensor_new(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64_t w, int32_t cb,
                         bl_dtype dtype, bl_tensor **out);
+/* A tensor over device memory that is not the context's and outlives the step. */
+bl_status bl_tensor_over(bl_ctx *ctx, const void *data, int64_t n, int64_t c, int64_t h, int64_t w,
+                         int32_t cb, bl_dtype dtype, bl_tensor **out);
 bl_status bl_tensor_zero(bl_ctx *ctx, bl_tensor *t);
 /* Drops the caller's reference to the storage (the struct stays). Leaves and NULL: no effect. */
 void bl_tensor_drop(bl_ctx *ctx, bl_tensor *t);

@@ -8,6 +8,8 @@
 
 #include "core/status.h"
 
+struct bl_staging_ops; /* staging.h */
+
 typedef struct bl_device {
     const char *name; /* "cpu", "cuda:0" */
     bool host_memory; /* device pointers can be dereferenced by the host */
@@ -19,6 +21,7 @@ typedef struct bl_device {
     bl_status (*copy)(struct bl_device *, void *dst, const void *src, size_t bytes);
     bl_status (*zero)(struct bl_device *, void *dst, size_t bytes);
     bl_status (*sync)(struct bl_device *);
+    const struct bl_staging_ops *staging; /* uploads ahead of their use */
     void (*destroy)(struct bl_device *);
     void *impl;
 } bl_device;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/device.h"
+#include "kernels/staging.h"
 
 enum { ALIGNMENT = 64 }; /* a cache line and an AVX-512 register */
 
@@ -47,6 +47,7 @@ bl_status bl_device_cpu(bl_device **out) {
                      .copy = cpu_move,
                      .zero = cpu_zero,
                      .sync = cpu_sync,
+                     .staging = &bl_staging_cpu,
                      .destroy = cpu_destroy};
     return BL_OK;
 }

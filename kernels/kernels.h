@@ -172,6 +172,8 @@ struct bl_kernels {
      * std with mean and std in pixel units (both host arrays). */
     bl_status (*views)(const uint8_t *images, const bl_view_plan *plan, const bl_view_step *step,
                        const float mean[3], const float std[3], bl_tensor *out);
+    /* Image n of out (N,3,H,W) from the n-th of a list on the device. */
+    void (*inputs)(const bl_device_image *image, const bl_input_attr *attr, bl_tensor *out);
 };
 
 /* Fills every slot with plain C. */

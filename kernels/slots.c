@@ -63,7 +63,8 @@ static const slot slots[] = {SLOT(conv_fwd),
                              SLOT(ema),
                              SLOT(sum_squares),
                              SLOT(count_nonfinite),
-                             SLOT(views)};
+                             SLOT(views),
+                             SLOT(inputs)};
 
 /* Every member after the name is a slot: one that is not listed above does not compile. */
 _Static_assert(sizeof slots / sizeof *slots * sizeof(slot_fn) + sizeof(const char *) ==

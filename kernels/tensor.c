@@ -65,6 +65,13 @@ bl_status bl_tensor_new(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64_t w,
     return BL_OK;
 }
 
+bl_status bl_tensor_over(bl_ctx *ctx, const void *data, int64_t n, int64_t c, int64_t h, int64_t w,
+                         int32_t cb, bl_dtype dtype, bl_tensor **out) {
+    bl_tensor shape = {.data = (void *)(uintptr_t)data, .n = n, .c = c, .h = h, .w = w};
+    shape.cb = cb, shape.dtype = dtype;
+    return make(ctx, shape, out);
+}
+
 bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out) {
     bl_tensor same = *t;
     same.grad = NULL, same.needs_grad = false, same.leaf = false;

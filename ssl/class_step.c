@@ -22,8 +22,12 @@ static bl_status make_views(bl_class_step *s, int64_t first, int64_t count, bl_t
 bl_status bl_class_batch_rows(bl_class_step *s, int64_t first, int64_t count, bl_tensor **x) {
     const bl_class_batch *b = s->batch;
     if (!b->pixels) return make_views(s, first, count, x);
-    return bl_tensor_from_host(s->ctx, b->pixels + first * 3 * b->height * b->width, count, 3,
-                               b->height, b->width, 1, x);
+    int64_t row = 3 * (int64_t)b->height * b->width;
+    if (s->in->sent)
+        return bl_tensor_over(s->ctx, (const float *)s->in->sent->data + first * row, count, 3,
+                              b->height, b->width, 1, BL_F32, x);
+    return bl_tensor_from_host(s->ctx, b->pixels + first * row, count, 3, b->height, b->width, 1,
+                               x);
 }
 
 bl_status bl_class_images(bl_class_step *s, int group, int view, bl_tensor **x) {

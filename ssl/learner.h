@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "datasets/loader.h"
+#include "kernels/staging.h"
 #include "kernels/tape.h"
 #include "nn/store.h"
 
@@ -47,6 +48,10 @@ typedef struct bl_step_input {
     const bl_class_batch *classification;
     const bl_tensor *images; /* on the device: what the plans of a classification batch count
                                 through; NULL with a batch of pixels */
+    /* The batch's pixels, sent to the device ahead of the step; NULL: they were not. Detection:
+     * view v of sample i is parcel i * BL_LOADER_MAX_VIEWS + v; classification: all rows are one.
+     */
+    const bl_parcel *sent;
 } bl_step_input;
 
 typedef struct bl_learner bl_learner;

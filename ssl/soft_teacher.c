@@ -121,18 +121,19 @@ static bl_status box_loss(soft_teacher *s, bl_ctx *ctx, const bl_branch_features
     return bl_roi_box_loss(ctx, s->pair.student, &rois, &r, loss);
 }
 
-static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_batch *batch, int64_t t,
+static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_step_input *in, int64_t t,
                                    double weight, bl_step_losses *out) {
+    const bl_batch *batch = in->detection;
     const bl_detector_config *dc = bl_detector_get_config(s->pair.student);
     int32_t first = batch->n_labelled, n = batch->n - batch->n_labelled;
     bl_view_batch strong, weak;
     bl_teacher_view tv;
-    BL_TRY(bl_view_batch_make(ctx, dc, batch, first, n, 1, &weak));
+    BL_TRY(bl_view_batch_make(ctx, dc, in, first, n, 1, &weak));
     BL_TRY(bl_teacher_look(ctx, s->pair.teacher, &s->cfg.teacher, &weak, s->student.seed,
                            bl_stream_key(BL_STREAM_JITTER, t), &tv));
     BL_TRY(observe_teacher(s, batch, &tv, t));
 
-    BL_TRY(bl_view_batch_make(ctx, dc, batch, first, n, 0, &strong));
+    BL_TRY(bl_view_batch_make(ctx, dc, in, first, n, 0, &strong));
     bl_boxes *gt_rpn, *gt_cls, *gt_box;
     BL_TRY(pseudo_boxes(s, ctx, &tv, &strong, keep_rpn, &gt_rpn));
     BL_TRY(pseudo_boxes(s, ctx, &tv, &strong, keep_cls, &gt_cls));
@@ -166,14 +167,14 @@ static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int
     soft_teacher *s = (soft_teacher *)l;
     const bl_teacher_section *tc = &s->cfg.teacher;
     bl_view_batch labelled;
-    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0,
+    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), in, 0,
                               batch->n_labelled, 0, &labelled));
     BL_TRY(bl_labelled_losses(ctx, &s->student, &labelled, t, out));
 
     int64_t since = t - tc->burn_in;
     if (since < 0 || batch->n == batch->n_labelled) return BL_OK;
     double ramp = tc->ramp > 0 ? fmin(1.0, (double)(since + 1) / (double)tc->ramp) : 1.0;
-    return unlabelled_losses(s, ctx, batch, t, tc->unsup_weight * ramp, out);
+    return unlabelled_losses(s, ctx, in, t, tc->unsup_weight * ramp, out);
 }
 
 static bl_status after_step(bl_learner *l, bl_ctx *ctx, int64_t t) {

@@ -26,11 +26,10 @@ static bl_status before_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
 
 static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int64_t t,
                         bl_step_losses *out) {
-    const bl_batch *batch = in->detection;
     supervised *s = (supervised *)l;
     bl_view_batch vb;
-    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), batch, 0,
-                              batch->n_labelled, 0, &vb));
+    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(s->pair.student), in, 0,
+                              in->detection->n_labelled, 0, &vb));
     return bl_labelled_losses(ctx, &s->student, &vb, t, out);
 }
 

@@ -92,6 +92,11 @@ static const bl_field run_fields[] = {
      "The "
      "CPU always computes in fp32.",
      NULL},
+    {"prefetch_device", BL_T_BOOL, AT(prefetch_device), "false", 0, 0, NULL, NULL,
+     "Send the pixels of the next batches to the device while it computes; off, a step sends its "
+     "own. "
+     "The results are the same. Not yet run on a real GPU.",
+     NULL},
     {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations",
      "Console and metrics interval.", NULL},
     {"eval_every", BL_T_INT, AT(eval_every), "5000", 0, 1e9, NULL, "iterations",

@@ -11,6 +11,7 @@
 #include "train/class_evaluate.h"
 #include "train/class_input.h"
 #include "train/class_model.h"
+#include "train/send_ahead.h"
 #include "train/task.h"
 
 typedef struct {
@@ -21,7 +22,8 @@ typedef struct {
     bl_pseudo_set pseudo; /* self-training, generations: what the learner's labelled list is then */
     bl_class_loader *loader;
     bl_ctx *ctx;
-    bl_resident *images; /* on the device, for batches of plans; else NULL */
+    bl_resident *images;  /* on the device, for batches of plans; else NULL */
+    bl_send_ahead *ahead; /* NULL: pixels go to the device when a step asks for them */
 } classification;
 
 _Static_assert(sizeof(bl_class_pos) <= sizeof(int64_t[BL_POS_WORDS]), "a position has room");
@@ -155,6 +157,22 @@ static bl_status upload_images(classification *c) {
     return BL_OK;
 }
 
+static bl_status send(void *arg, const bl_class_batch *b) {
+    bl_send_ahead *ahead = arg;
+    size_t values = (size_t)b->rows * 3 * (size_t)b->height * (size_t)b->width;
+    *bl_send_ahead_parcels(ahead, b->place) =
+        (bl_parcel){.src = b->pixels, .bytes = values * sizeof *b->pixels};
+    return bl_send_ahead_go(ahead, b->place);
+}
+
+/* Plans are small: a step sends its own. */
+static bl_status send_ahead(classification *c) {
+    if (!c->cfg->run.prefetch_device || c->images) return BL_OK;
+    BL_TRY(bl_send_ahead_create(c->ctx, bl_class_loader_places(c->loader), 1, &c->ahead));
+    bl_class_loader_on_ready(c->loader, send, c->ahead);
+    return BL_OK;
+}
+
 static bl_status create_loader(bl_task *k, const bl_learner *l) {
     classification *c = (classification *)k;
     const bl_class_needs *n = &c->needs;
@@ -185,7 +203,8 @@ static bl_status create_loader(bl_task *k, const bl_learner *l) {
     views.device = choose_maker(c, g, n_groups);
     BL_TRY(bl_class_loader_create(&c->cfg->class_loader, &views, g, n_groups, train->mean,
                                   train->std, (uint64_t)c->cfg->run.seed, &c->loader));
-    return upload_images(c);
+    BL_TRY(upload_images(c));
+    return send_ahead(c);
 }
 
 static int32_t images(const bl_task *k, bool labelled) {
@@ -209,11 +228,13 @@ static bl_status next(bl_task *k, bl_step_input *in) {
     BL_TRY(bl_class_loader_next(c->loader, &batch));
     *in = (bl_step_input){.classification = batch};
     if (c->images) in->images = bl_resident_tensor(c->images);
-    return BL_OK;
+    return c->ahead ? bl_send_ahead_take(c->ahead, batch->place, &in->sent) : BL_OK;
 }
 
 static void release(bl_task *k, bl_step_input *in) {
-    bl_class_loader_release(((classification *)k)->loader, (bl_class_batch *)in->classification);
+    classification *c = (classification *)k;
+    if (c->ahead) bl_send_ahead_release(c->ahead, in->classification->place);
+    bl_class_loader_release(c->loader, (bl_class_batch *)in->classification);
 }
 
 static void describe_batch(const bl_task *k, const bl_step_input *in, char *out, size_t size) {
@@ -303,6 +324,7 @@ static bl_status finish(bl_task *k, const char *run_dir) {
 static void close_task(bl_task *k) {
     classification *c = (classification *)k;
     bl_class_loader_destroy(c->loader);
+    bl_send_ahead_destroy(c->ahead);
     bl_resident_destroy(c->images);
     bl_pseudo_set_free(&c->pseudo);
     bl_class_run_data_close(&c->data);

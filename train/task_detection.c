@@ -8,6 +8,7 @@
 #include "train/evaluate.h"
 #include "train/provenance.h"
 #include "train/samples.h"
+#include "train/send_ahead.h"
 #include "train/task.h"
 
 typedef struct {
@@ -16,6 +17,8 @@ typedef struct {
     bl_run_data data;
     bl_groups groups;
     bl_loader *loader;
+    bl_ctx *ctx;
+    bl_send_ahead *ahead; /* NULL: pixels go to the device when a step asks for them */
 } detection;
 
 _Static_assert(sizeof(bl_loader_pos) <= sizeof(int64_t[BL_POS_WORDS]), "a position has room");
@@ -50,7 +53,8 @@ static void log_line(void *arg, const char *text) {
 }
 
 static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
-    const detection *d = (const detection *)k;
+    detection *d = (detection *)k;
+    d->ctx = ctx;
     const bl_run_config *cfg = d->cfg;
     bl_learner_env env = {.detector = &cfg->detector,
                           .labelled = d->data.labelled,
@@ -62,6 +66,28 @@ static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
                           .ctx = ctx};
     BL_TRY(bl_learner_create(&cfg->method, &env, l));
     bl_detector_describe((*l)->model[0].model, log_line, NULL);
+    return BL_OK;
+}
+
+/* The views of a batch, as bytes. */
+static bl_status send(void *arg, const bl_batch *b) {
+    bl_send_ahead *ahead = arg;
+    bl_parcel *p = bl_send_ahead_parcels(ahead, b->place);
+    for (int32_t i = 0; i < b->n; i++) {
+        for (int32_t v = 0; v < b->samples[i].n_views; v++) {
+            const bl_image *m = &b->samples[i].views[v].image;
+            p[i * BL_LOADER_MAX_VIEWS + v] =
+                (bl_parcel){.src = m->rgb, .bytes = 3 * (size_t)m->width * (size_t)m->height};
+        }
+    }
+    return bl_send_ahead_go(ahead, b->place);
+}
+
+static bl_status send_ahead(detection *d, int64_t batch) {
+    if (!d->cfg->run.prefetch_device) return BL_OK;
+    BL_TRY(bl_send_ahead_create(d->ctx, bl_loader_places(d->loader),
+                                (int32_t)batch * BL_LOADER_MAX_VIEWS, &d->ahead));
+    bl_loader_on_ready(d->loader, send, d->ahead);
     return BL_OK;
 }
 
@@ -80,10 +106,11 @@ static bl_status create_loader(bl_task *k, const bl_learner *learner) {
             "which method.name = %s learns from; lower it or raise loader.batch",
             (long long)lc.labelled, (long long)lc.batch, learner->ops->name);
     lc.skip_bad = d->cfg->data.skip_bad;
-    return bl_loader_create(&lc, &d->cfg->view, d->data.labelled, l->labelled_views,
+    BL_TRY(bl_loader_create(&lc, &d->cfg->view, d->data.labelled, l->labelled_views,
                             l->n_labelled_views, mixed ? d->data.unlabelled : NULL,
                             l->unlabelled_views, l->n_unlabelled_views, (uint64_t)d->cfg->run.seed,
-                            &d->loader);
+                            &d->loader));
+    return send_ahead(d, lc.batch);
 }
 
 static int32_t images(const bl_task *k, bool labelled) {
@@ -96,14 +123,17 @@ static bl_status set_repeats(bl_task *k, bool labelled, const int32_t *copies) {
 }
 
 static bl_status next(bl_task *k, bl_step_input *in) {
+    detection *d = (detection *)k;
     bl_batch *batch;
-    BL_TRY(bl_loader_next(((detection *)k)->loader, &batch));
+    BL_TRY(bl_loader_next(d->loader, &batch));
     *in = (bl_step_input){.detection = batch};
-    return BL_OK;
+    return d->ahead ? bl_send_ahead_take(d->ahead, batch->place, &in->sent) : BL_OK;
 }
 
 static void release(bl_task *k, bl_step_input *in) {
-    bl_loader_release(((detection *)k)->loader, (bl_batch *)in->detection);
+    detection *d = (detection *)k;
+    if (d->ahead) bl_send_ahead_release(d->ahead, in->detection->place);
+    bl_loader_release(d->loader, (bl_batch *)in->detection);
 }
 
 static void describe_batch(const bl_task *k, const bl_step_input *in, char *out, size_t size) {
@@ -216,6 +246,7 @@ static bl_status finish(bl_task *k, const char *run_dir) {
 static void close_task(bl_task *k) {
     detection *d = (detection *)k;
     bl_loader_destroy(d->loader);
+    bl_send_ahead_destroy(d->ahead);
     bl_groups_free(&d->groups);
     bl_run_data_close(&d->data);
     free(d);

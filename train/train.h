@@ -57,7 +57,8 @@ typedef struct bl_run_section {
     int64_t iterations, seed, threads;
     const char *device, *backend, *tuning_file;
     bool deterministic;
-    int32_t precision; /* bl_precision */
+    int32_t precision;    /* bl_precision */
+    bool prefetch_device; /* batches are sent to the device ahead of their steps */
     int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
     int64_t eval_batch;
     bool eval_student;

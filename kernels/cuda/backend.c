@@ -43,6 +43,7 @@ static void init(bl_kernels *k) {
     bl_cuda_rows_slots(k);
     bl_cuda_select_slots(k);
     bl_cuda_views_slots(k);
+    bl_cuda_inputs_slots(k);
 }
 
 static int32_t block(void) {

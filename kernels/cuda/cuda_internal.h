@@ -26,9 +26,12 @@ void bl_cuda_class_gradients_slots(bl_kernels *k); /* class_gradients */
 void bl_cuda_rows_slots(bl_kernels *k);            /* l2_normalize l2_normalize_bwd */
 void bl_cuda_select_slots(bl_kernels *k);          /* nms topk */
 void bl_cuda_views_slots(bl_kernels *k);           /* views */
+void bl_cuda_inputs_slots(bl_kernels *k);          /* inputs */
 
 /* The device of this ordinal: memory, the calling thread's stream, pinned staging. */
 bl_status bl_cuda_device_open(int index, bl_device **out);
+int bl_cuda_device_index(const bl_device *d);
+extern const struct bl_staging_ops bl_staging_cuda;
 int bl_cuda_device_count(const char **why);
 /* A cudaError_t as a status with its name and text; BL_OK for success. */
 bl_status bl_cuda_status(int error, const char *what);

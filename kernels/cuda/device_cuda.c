@@ -129,6 +129,10 @@ static void cuda_destroy(bl_device *d) {
     free(c);
 }
 
+int bl_cuda_device_index(const bl_device *d) {
+    return ((const cuda_device *)d)->index;
+}
+
 int bl_cuda_device_count(const char **why) {
     int n = 0, driver = 0;
     cudaError_t e = cudaGetDeviceCount(&n);
@@ -173,6 +177,7 @@ bl_status bl_cuda_device_open(int index, bl_device **out) {
                           .copy = cuda_copy,
                           .zero = cuda_zero,
                           .sync = cuda_sync,
+                          .staging = &bl_staging_cuda,
                           .destroy = cuda_destroy};
     bl_status status = open_stages(c);
     if (status != BL_OK) {

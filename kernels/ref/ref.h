@@ -20,6 +20,7 @@ void bl_ref_class_gradients(bl_kernels *k);
 void bl_ref_select(bl_kernels *k);
 void bl_ref_store(bl_kernels *k);
 void bl_ref_views(bl_kernels *k);
+void bl_ref_inputs(bl_kernels *k);
 
 /* Channels are processed in pieces of at most this many, so that per-channel sums fit on the stack
  * whatever the block. A "piece" index runs over (block, piece of the block). */

@@ -45,6 +45,32 @@ static inline BL_HD float bl_px_normalised(uint8_t p, float mean, float std) {
     return ((float)p - mean) / std;
 }
 
+/* ---- images as a network's input ---- */
+
+/* An image of interleaved RGB, on the device. */
+typedef struct bl_device_image {
+    const uint8_t *rgb;
+    int32_t width, height;
+} bl_device_image;
+
+typedef struct bl_input_attr {
+    float mean[3], std[3]; /* in pixel units, in the order of the output's channels */
+    int32_t bgr;           /* the output's channels are blue, green, red */
+    int32_t multiple;      /* the image is padded with black to a multiple of this many px */
+} bl_input_attr;
+
+/* Channel c of pixel (x, y): the image and its black padding normalised, 0 beyond them. */
+static inline BL_HD float bl_px_input(const bl_device_image *m, const bl_input_attr *a, int x,
+                                      int y, int c) {
+    if (x < m->width && y < m->height) {
+        int64_t at = 3 * ((int64_t)y * m->width + x) + (a->bgr ? 2 - c : c);
+        return bl_px_normalised(m->rgb[at], a->mean[c], a->std[c]);
+    }
+    int k = a->multiple;
+    if (x >= (m->width + k - 1) / k * k || y >= (m->height + k - 1) / k * k) return 0;
+    return bl_px_normalised(0, a->mean[c], a->std[c]);
+}
+
 /* Where coordinate i of a crop that starts `shift` px before an image of n px comes from: mirrored
  * outside of it (the edge not repeated), or -1. */
 static inline BL_HD int bl_px_crop(int i, int shift, int n, bool reflect) {

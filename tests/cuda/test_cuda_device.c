@@ -1,5 +1,8 @@
 /* The CUDA device behind bl_device: copies of every size, errors in words, the choice of a device.
  */
+#include <pthread.h>
+
+#include "kernels/staging.h"
 #include "tests/cuda/cuda_parity.h"
 
 static void test_copies(bl_device *d) {
@@ -22,6 +25,91 @@ static void test_copies(bl_device *d) {
         d->free(d, a), d->free(d, b);
         free(from), free(to);
     }
+}
+
+/* ---- uploads ahead of their use ---- */
+
+enum { BLOCKS = 2, PARCELS = 3, PARCEL_MAX = 8000 };
+
+typedef struct load {
+    bl_staging *block;
+    bl_parcel parcel[PARCELS];
+    unsigned char *bytes[PARCELS];
+} load;
+
+static unsigned char expected(int round, int i, size_t at) {
+    return (unsigned char)(round * 41 + i * 17 + (int)(at % 251));
+}
+
+static void *load_block(void *arg) {
+    load *l = arg;
+    CHECK_OK(bl_staging_load(l->block, l->parcel, PARCELS));
+    return NULL;
+}
+
+/* By a thread of its own, as a loader's. Every few rounds a block must grow. */
+static void send(load *l, int round) {
+    for (int i = 0; i < PARCELS; i++) {
+        size_t n = (size_t)(1 + i * 1000 + round * 400 * (i == 1));
+        l->bytes[i] = realloc(l->bytes[i], n);
+        CHECK(l->bytes[i] && n <= PARCEL_MAX);
+        for (size_t at = 0; at < n; at++) l->bytes[i][at] = expected(round, i, at);
+        l->parcel[i] = (bl_parcel){.src = l->bytes[i], .bytes = n};
+    }
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, load_block, l), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* What a step does: work on the device that reads the parcels. The host waits for nothing. */
+static void read_parcels(bl_device *d, const load *l, void *const *copy, size_t *n) {
+    for (int i = 0; i < PARCELS; i++) {
+        n[i] = l->parcel[i].bytes;
+        CHECK_EQ((uintptr_t)l->parcel[i].data % 64, 0);
+        CHECK_OK(d->copy(d, copy[i], l->parcel[i].data, n[i]));
+    }
+}
+
+static bool arrived(bl_device *d, void *const *copy, const size_t *n, int round) {
+    static unsigned char got[PARCEL_MAX];
+    bool same = true;
+    for (int i = 0; i < PARCELS; i++) {
+        CHECK_OK(d->to_host(d, got, copy[i], n[i]));
+        for (size_t at = 0; at < n[i]; at++) same = same && got[at] == expected(round, i, at);
+    }
+    return same;
+}
+
+/* Two blocks in turn. A block is sent anew as soon as the work that reads it is under way, every
+ * fourth time twice, the first in vain. */
+static void test_staging(bl_device *d) {
+    load l[BLOCKS] = {0};
+    void *copy[PARCELS];
+    size_t n[PARCELS];
+    for (int i = 0; i < PARCELS; i++) CHECK_OK(d->alloc(d, PARCEL_MAX, &copy[i]));
+    for (int b = 0; b < BLOCKS; b++) {
+        CHECK_OK(bl_staging_open(d, &l[b].block));
+        send(&l[b], b);
+    }
+    for (int round = 0; round < 12; round++) {
+        load *due = &l[round % BLOCKS];
+        CHECK_OK(bl_staging_await(due->block));
+        read_parcels(d, due, copy, n);
+        CHECK_OK(bl_staging_release(due->block));
+        if (round % 4 == 1) send(due, round + 1);
+        send(due, round + BLOCKS);
+        CHECK(arrived(d, copy, n, round));
+    }
+#ifdef BALLAST_TEST_EMULATED
+    read_parcels(d, &l[0], copy, n);
+    CHECK(!arrived(d, copy, n, 12)); /* nobody waited: the emulator has not done it yet */
+#endif
+    for (int b = 0; b < BLOCKS; b++) {
+        bl_staging_close(l[b].block);
+        for (int i = 0; i < PARCELS; i++) free(l[b].bytes[i]);
+    }
+    bl_staging_close(NULL);
+    for (int i = 0; i < PARCELS; i++) d->free(d, copy[i]);
 }
 
 static void test_out_of_memory(bl_device *d) {
@@ -75,6 +163,7 @@ static void test_late_errors(bl_device *d) {
 static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     CHECK(bl_kernels_missing(got) == NULL);
     test_copies(device_ctx.dev);
+    test_staging(device_ctx.dev);
     test_out_of_memory(device_ctx.dev);
 #ifdef BALLAST_TEST_EMULATED
     test_late_errors(device_ctx.dev);

@@ -18,6 +18,7 @@ enum { ALIGN = 64, SLACK = 0xcb, FRESH = 0xff, MAX_OPEN = 1 << 14 };
 typedef struct block {
     uint8_t *page, *data; /* first page; data ends (padded to ALIGN) where the pages end */
     size_t bytes, mapped;
+    uint64_t last; /* work that touched it */
     bool live, open;
 } block;
 
@@ -29,6 +30,8 @@ static struct {
     block *block; /* ascending addresses */
     int n, cap;
     const char *what; /* the work that is going on; NULL: the device is closed */
+    uint64_t number;  /* of the last work that was not aside */
+    bool aside;
     int opened[MAX_OPEN], n_opened;
     volatile int spin;
 } g = {.once = PTHREAD_ONCE_INIT, .work = PTHREAD_MUTEX_INITIALIZER};
@@ -100,7 +103,7 @@ void *bl_emu_alloc(size_t bytes) {
     }
     uint8_t *data = NULL;
     if (room) {
-        block b = {g.top, g.top + mapped - padded, bytes, mapped, true, false};
+        block b = {g.top, g.top + mapped - padded, bytes, mapped, 0, true, false};
         g.top += mapped + g.page;
         g.live += bytes;
         g.block[g.n++] = b;
@@ -149,10 +152,34 @@ void bl_emu_check(void) {
     pthread_mutex_unlock(&g.work);
 }
 
-void bl_emu_begin(const char *what) {
+static void begin(const char *what, bool aside) {
     pthread_once(&g.once, start);
     pthread_mutex_lock(&g.work);
-    g.what = what;
+    g.what = what, g.aside = aside;
+    g.number += !aside;
+}
+
+void bl_emu_begin(const char *what) {
+    begin(what, false);
+}
+
+void bl_emu_begin_aside(const char *what) {
+    begin(what, true);
+}
+
+uint64_t bl_emu_work(void) {
+    pthread_mutex_lock(&g.work);
+    uint64_t n = g.number;
+    pthread_mutex_unlock(&g.work);
+    return n;
+}
+
+uint64_t bl_emu_last_use(const void *p) {
+    pthread_mutex_lock(&g.work);
+    const block *b = bl_emu_owns(p) ? find(p) : NULL;
+    uint64_t n = b ? b->last : 0;
+    pthread_mutex_unlock(&g.work);
+    return n;
 }
 
 void bl_emu_end(void) {
@@ -160,6 +187,7 @@ void bl_emu_end(void) {
         block *b = &g.block[g.opened[i]];
         mprotect(b->page, b->mapped, PROT_NONE);
         b->open = false;
+        if (!g.aside) b->last = g.number;
     }
     g.n_opened = 0;
     g.what = NULL;

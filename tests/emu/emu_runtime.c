@@ -1,17 +1,12 @@
-/* The CUDA runtime on the emulated device: everything happens at once, in order. */
-#include <stdio.h>
+/* The CUDA runtime on the emulated device: devices, errors, memory. The threads' own streams are
+ * one and work at once, in order; streams.c has the rest. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "tests/emu/cuda_runtime.h"
 
 enum { VERSION = 13000 };
 #define MEMORY ((size_t)4 << 30)
-
-struct bl_emu_event {
-    double at;
-};
 
 static struct {
     int devices, current;
@@ -29,6 +24,13 @@ void bl_emu_fail(int error) {
 
 int64_t bl_emu_waits(void) {
     return r.waits;
+}
+
+cudaError_t bl_emu_waited(void) {
+    cudaError_t e = r.pending;
+    r.waits++;
+    r.pending = cudaSuccess;
+    return e;
 }
 
 void bl_emu_set_error(cudaError_t e) {
@@ -111,6 +113,8 @@ const char *cudaGetErrorName(cudaError_t e) {
         return "cudaErrorInvalidDevice";
     case cudaErrorIllegalAddress:
         return "cudaErrorIllegalAddress";
+    case cudaErrorNotReady:
+        return "cudaErrorNotReady";
     case cudaErrorLaunchFailure:
         return "cudaErrorLaunchFailure";
     }
@@ -143,12 +147,14 @@ cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t s) {
 }
 
 cudaError_t cudaFree(void *p) {
+    bl_emu_finish_streams(); /* the real one waits for the device */
     bl_emu_release(p);
     return cudaSuccess;
 }
 
 cudaError_t cudaFreeAsync(void *p, cudaStream_t s) {
-    return cudaFree(p);
+    bl_emu_release(p);
+    return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags) {
@@ -157,28 +163,8 @@ cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags) {
 }
 
 cudaError_t cudaFreeHost(void *p) {
+    bl_emu_finish_streams();
     free(p);
-    return cudaSuccess;
-}
-
-/* The side that is on the device lies in one allocation, the other outside of device memory. */
-static void check_side(const void *p, size_t bytes, bool device) {
-    if (device) {
-        bl_emu_need(p, bytes);
-    } else if (bl_emu_owns(p)) {
-        fprintf(stderr, "emulated GPU: a copy takes device memory for host memory (%p)\n", p);
-        abort();
-    }
-}
-
-cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind,
-                            cudaStream_t s) {
-    if (bytes == 0) return cudaSuccess;
-    bl_emu_begin("cudaMemcpyAsync");
-    check_side(dst, bytes, kind != cudaMemcpyDeviceToHost);
-    check_side(src, bytes, kind != cudaMemcpyHostToDevice);
-    memcpy(dst, src, bytes);
-    bl_emu_end();
     return cudaSuccess;
 }
 
@@ -188,48 +174,5 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s) {
     bl_emu_need(p, bytes);
     memset(p, value, bytes);
     bl_emu_end();
-    return cudaSuccess;
-}
-
-/* ---- order ---- */
-
-cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-    cudaError_t e = r.pending;
-    r.waits++;
-    r.pending = cudaSuccess;
-    return result(e);
-}
-
-cudaError_t cudaDeviceSynchronize(void) {
-    return cudaStreamSynchronize(NULL);
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
-    *e = calloc(1, sizeof **e);
-    return result(*e ? cudaSuccess : cudaErrorMemoryAllocation);
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t e) {
-    free(e);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    e->at = (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t e) {
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t e) {
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
-    *ms = (float)(to->at - from->at);
     return cudaSuccess;
 }

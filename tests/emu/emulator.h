@@ -3,9 +3,10 @@
  *
  * What it finds: wrong arithmetic and indexing, accesses outside of allocations (guard pages) or to
  * freed ones, host code that touches device memory, host pointers passed to kernels, barriers that
- * not every thread reaches, shared or global memory read before it was written (NaN), and, by
- * running a kernel's threads and blocks in the opposite order, missing barriers. What it cannot
- * find: races within one statement, register and shared memory limits of real chips, timing. */
+ * not every thread reaches, shared or global memory read before it was written (NaN), by running a
+ * kernel's threads and blocks in the opposite order, missing barriers, and, by doing the copies of
+ * another stream as late as its events allow, missing waits between streams. What it cannot find:
+ * races within one statement, register and shared memory limits of real chips, timing. */
 #ifndef BALLAST_TESTS_EMU_EMULATOR_H
 #define BALLAST_TESTS_EMU_EMULATOR_H
 
@@ -43,6 +44,14 @@ bool bl_emu_owns(const void *p);
  * do not nest, other threads wait. */
 void bl_emu_begin(const char *what);
 void bl_emu_end(void);
+/* The same for a stream beside the threads' own: not counted as their work. */
+void bl_emu_begin_aside(const char *what);
+/* Pieces of work (kernels, copies, ...) of the threads' own streams so far, and the number of the
+ * last one that touched p's allocation (0: none). */
+uint64_t bl_emu_work(void);
+uint64_t bl_emu_last_use(const void *p);
+/* Does what other streams still have to do. */
+void bl_emu_finish_streams(void);
 /* Ends the program unless [p, p + bytes) lies in one live allocation. */
 void bl_emu_need(const void *p, size_t bytes);
 

@@ -203,6 +203,86 @@ static void test_traps(void) {
     check_dies(probe_bad_mask, "does not name the caller");
 }
 
+/* ---- a second stream ---- */
+
+static cudaStream_t aside(void) {
+    cudaStream_t s;
+    CHECK_EQ(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), cudaSuccess);
+    return s;
+}
+
+static cudaEvent_t event(void) {
+    cudaEvent_t e;
+    CHECK_EQ(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), cudaSuccess);
+    return e;
+}
+
+enum { ROUNDS = 5, FLOATS = 64 };
+
+/* Rounds of a copy aside and a kernel that reads it, each kind of wait left out or not; how many
+ * rounds read what was copied. */
+static int rounds(bool await, bool first_wait, bool host_wait) {
+    cudaStream_t s = aside();
+    cudaEvent_t copied = event(), used = event();
+    float *x = device(FLOATS * 4), *sum = device(4), host[FLOATS];
+    int right = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        if (host_wait) cudaEventSynchronize(copied);
+        for (int i = 0; i < FLOATS; i++) host[i] = (float)(round + 1);
+        if (first_wait) cudaStreamWaitEvent(s, used, 0);
+        cudaMemcpyAsync(x, host, sizeof host, cudaMemcpyHostToDevice, s);
+        cudaEventRecord(copied, s);
+        CHECK_EQ(cudaEventQuery(copied), cudaErrorNotReady);
+        if (await) cudaStreamWaitEvent(cudaStreamPerThread, copied, 0);
+        probe_sum(x, FLOATS, sum, 1, 32);
+        cudaEventRecord(used, cudaStreamPerThread);
+        float *h = host_copy(sum, 4);
+        right += *h == (float)(FLOATS * (round + 1));
+        free(h);
+    }
+    cudaFree(x);
+    cudaFree(sum);
+    cudaEventDestroy(copied);
+    cudaEventDestroy(used);
+    cudaStreamDestroy(s);
+    return right;
+}
+
+static void no_first_wait(int *unused) {
+    (void)unused;
+    rounds(true, false, true);
+}
+
+static void no_host_wait(int *unused) {
+    (void)unused;
+    rounds(true, true, false);
+}
+
+static void test_streams(void) {
+    CHECK_EQ(rounds(true, true, true), ROUNDS);
+    CHECK_EQ(rounds(false, true, true), 0); /* NaN in every round, not what the last one left */
+    check_dies(no_first_wait, "writes what this one may still use");
+    check_dies(no_host_wait, "may still read");
+
+    /* The host may wait instead of the streams. */
+    cudaStream_t s = aside();
+    float *x = device(4), one = 1;
+    cudaMemcpyAsync(x, &one, 4, cudaMemcpyHostToDevice, s);
+    CHECK_EQ(cudaStreamSynchronize(s), cudaSuccess);
+    float *h = host_copy(x, 4);
+    CHECK_EQ(*h, 1);
+    cudaStreamSynchronize(cudaStreamPerThread);
+    one = 2;
+    cudaMemcpyAsync(x, &one, 4, cudaMemcpyHostToDevice, s);
+    cudaDeviceSynchronize();
+    free(h);
+    h = host_copy(x, 4);
+    CHECK_EQ(*h, 2);
+    free(h);
+    cudaFree(x);
+    cudaStreamDestroy(s);
+}
+
 int main(void) {
     for (int reverse = 0; reverse < 2; reverse++) {
         bl_emu_reverse(reverse);
@@ -218,5 +298,6 @@ int main(void) {
     probe_struct(NULL);
     cudaFree(kept);
     test_traps();
+    test_streams();
     return 0;
 }
