@@ -7,10 +7,16 @@
 #include "core/parallel.h"
 #include "datasets/synth_shapes.h"
 
+enum { FAMILIES = BL_CLASS_SYNTH_MAX / 2 };
+
 #define INT(name) #name, BL_T_INT, offsetof(bl_class_synth_config, name)
 #define REAL(name) #name, BL_T_REAL, offsetof(bl_class_synth_config, name)
 static const bl_field fields[] = {
-    {INT(classes), "10", 2, BL_CLASS_SYNTH_MAX, NULL, NULL, "Classes, in look-alike pairs.", NULL},
+    {INT(classes), "10", 2, BL_CLASS_SYNTH_MAX, NULL, NULL, "Classes.", NULL},
+    {INT(pairs), "-1", -1, FAMILIES, NULL, NULL,
+     "Pairs of look-alikes among the classes, a common class and a rare one in a long tail; the "
+     "others look alike none. -1 = as many as there can be.",
+     NULL},
     {INT(train), "12000", 1, 10000000, NULL, "images",
      "Balanced training images, from which labelled and unlabelled ones are picked.", NULL},
     {INT(test), "2000", 1, 10000000, NULL, "images", "Balanced test images.", NULL},
@@ -26,7 +32,7 @@ const bl_schema bl_class_synth_schema = {"synthetic",
                                          "A classification set that the program draws.",
                                          sizeof(bl_class_synth_config), fields};
 
-enum { FAMILIES = BL_CLASS_SYNTH_MAX / 2, MEASURED = 2000, MAX_SIDE = 512 };
+enum { MEASURED = 2000, MAX_SIDE = 512 };
 enum { STREAM_SPLIT = 0x636c617373ull };
 
 /* What fills the outline. */
@@ -54,10 +60,14 @@ static const look looks[FAMILIES][2] = {
     {{"crescent", BL_SYNTH_CRESCENT, FILL_PLAIN}, {"half_disc", BL_SYNTH_HALF_DISC, FILL_PLAIN}},
 };
 
+static int64_t pairs_of(const bl_class_synth_config *cfg) {
+    return cfg->pairs < 0 ? cfg->classes / 2 : cfg->pairs;
+}
+
 /* The first members of the families come first, then the second members: in a long tail a rare
  * class has its common look-alike. */
-static const look *look_of(int32_t c, int32_t classes) {
-    int32_t first = (classes + 1) / 2;
+static const look *look_of(const bl_class_synth_config *cfg, int64_t c) {
+    int64_t first = cfg->classes - pairs_of(cfg);
     return c < first ? &looks[c][0] : &looks[c - first][1];
 }
 
@@ -191,8 +201,7 @@ static void draw_image(const bl_class_synth_config *cfg, bl_class_split split, i
     int behind = (int)(cfg->clutter * 4 * bl_rng_uniform(&rng) + 0.5f);
     int before = (int)(cfg->clutter * 2 * bl_rng_uniform(&rng) + 0.5f);
     for (int k = 0; k < behind; k++) draw_stroke(canvas, side, 0.6f, &rng);
-    draw_object(canvas, side, look_of(c, (int32_t)cfg->classes),
-                (float)(cfg->rotation * M_PI / 180), back, &rng);
+    draw_object(canvas, side, look_of(cfg, c), (float)(cfg->rotation * M_PI / 180), back, &rng);
     for (int k = 0; k < before; k++) draw_stroke(canvas, side, 0.3f, &rng);
     finish(canvas, side, (float)cfg->noise, &rng, out);
 }
@@ -223,7 +232,7 @@ static bl_status draw_set(const bl_class_synth_config *cfg, bl_class_split split
                                cfg->size, cfg->size, cfg->classes, &s));
     job j = {.cfg = cfg, .split = split, .set = s, .chunks = 32};
     const char *names[BL_CLASS_SYNTH_MAX];
-    for (int32_t c = 0; c < s->n_classes; c++) names[c] = look_of(c, s->n_classes)->name;
+    for (int32_t c = 0; c < s->n_classes; c++) names[c] = look_of(cfg, c)->name;
     bl_status status = bl_class_set_names(s, names);
     j.canvas = malloc((size_t)j.chunks * bl_class_image_bytes(s) * sizeof *j.canvas);
     if (status == BL_OK && !j.canvas) status = bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
@@ -244,6 +253,14 @@ bl_status bl_class_synth(const bl_class_synth_config *cfg, bl_class_split split,
         return bl_fail(BL_ECONFIG,
                        "synthetic: %lld classes of %lld px are out of range (2..%d, 8..%d)",
                        (long long)cfg->classes, (long long)cfg->size, BL_CLASS_SYNTH_MAX, MAX_SIDE);
+    int64_t pairs = pairs_of(cfg);
+    if (pairs > cfg->classes / 2 || cfg->classes - pairs > FAMILIES)
+        return bl_fail(BL_ECONFIG,
+                       "synthetic.pairs: %lld pairs of look-alikes do not fit %lld classes: use "
+                       "%lld to %lld",
+                       (long long)pairs, (long long)cfg->classes,
+                       (long long)(cfg->classes > FAMILIES ? cfg->classes - FAMILIES : 0),
+                       (long long)cfg->classes / 2);
     bl_class_set *s, *sample;
     BL_TRY(draw_set(cfg, split, split == BL_CLASS_TRAIN ? cfg->train : cfg->test, &s));
     bl_status status =

@@ -1,7 +1,7 @@
 /* A generated set of small images, drawn by the program: the embedded default for classification.
  *
- * Ten to twenty classes in look-alike pairs (a disc and an octagon, a cross and an X, horizontal
- * and vertical stripes inside the same outline, ...). An image is one object of random colour,
+ * Up to twenty classes, some or all in look-alike pairs (a disc and a notched disc, a plus and a
+ * tee, stripes across and along the same outline, ...). An image is one object of random colour,
  * place, size, tilt and softness before a textured background with clutter and noise. Colour says
  * nothing about the class. Every image is a pure function of (config, split, index): the same for
  * any thread count, and any two splits are disjoint draws of the same world. Labels are balanced:
@@ -17,6 +17,7 @@ enum { BL_CLASS_SYNTH_MAX = 20 };
 /* Settings (section "synthetic"). */
 typedef struct bl_class_synth_config {
     int64_t classes;     /* 2..20 */
+    int64_t pairs;       /* of look-alikes; -1 = classes/2. classes - pairs is at most 10 */
     int64_t train, test; /* images */
     int64_t size;        /* px, of both sides */
     double clutter;      /* 0 none, 1 usual */

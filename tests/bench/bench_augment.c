@@ -159,6 +159,7 @@ int main(int argc, char **argv) {
         }
     }
     bl_class_synth_config cfg = {.classes = 10,
+                                 .pairs = -1,
                                  .train = IMAGES,
                                  .test = 1,
                                  .size = SIDE,

@@ -6,8 +6,14 @@
 #include "tests/check.h"
 
 static bl_class_set *make_set(int64_t n) {
-    bl_class_synth_config cfg = {
-        .classes = 10, .train = n, .test = 10, .size = 16, .clutter = 1, .noise = 10, .seed = 3};
+    bl_class_synth_config cfg = {.classes = 10,
+                                 .pairs = -1,
+                                 .train = n,
+                                 .test = 10,
+                                 .size = 16,
+                                 .clutter = 1,
+                                 .noise = 10,
+                                 .seed = 3};
     bl_class_set *s;
     CHECK_OK(bl_class_synth(&cfg, BL_CLASS_TRAIN, &s));
     return s;

@@ -249,6 +249,7 @@ static void test_sets(void) {
 
 static void test_synth(void) {
     bl_class_synth_config cfg = {.classes = 10,
+                                 .pairs = -1,
                                  .train = 200,
                                  .test = 50,
                                  .size = 32,
@@ -278,6 +279,16 @@ static void test_synth(void) {
     CHECK(memcmp(train->pixels, again->pixels, bl_class_image_bytes(train)) != 0);
     bl_class_set_free(again);
     bl_class_set_free(train), bl_class_set_free(test);
+    cfg.pairs = 2; /* the rarest two look like the commonest two, the other six like none */
+    CHECK_OK(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train));
+    CHECK_STR(train->class_names[7], "square");
+    CHECK_STR(train->class_names[8], "notched_disc");
+    CHECK_STR(train->class_names[9], "striped_along");
+    bl_class_set_free(train);
+    cfg.pairs = 6;
+    CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "use 0 to 5");
+    cfg.classes = 12, cfg.pairs = 1;
+    CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "use 2 to 6");
     cfg.classes = 21;
     CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "21 classes");
 }

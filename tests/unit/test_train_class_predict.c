@@ -19,7 +19,8 @@ static const char *in(const char *name) {
 
 /* train/<class>/ and test/<class>/ of a generated set, as PNG files; one of them twice as large. */
 static void make_folder(void) {
-    bl_class_synth_config c = {.classes = CLASSES, .train = 120, .test = TEST, .size = SIDE};
+    bl_class_synth_config c = {
+        .classes = CLASSES, .pairs = -1, .train = 120, .test = TEST, .size = SIDE};
     for (int part = 0; part < 2; part++) {
         bl_class_set *s;
         CHECK_OK(bl_class_synth(&c, part ? BL_CLASS_TEST : BL_CLASS_TRAIN, &s));
