@@ -95,20 +95,21 @@ static const char *id_text(reader *r, int64_t id) {
 
 static void check_size(reader *r, const coco_record *rec) {
     int least = r->evaluation ? 0 : 1;
-    if (!r->evaluation && !(rec->seen & COCO_WIDTH_BIT)) coco_defect(&r->p, "\"width\" is missing");
+    if (!r->evaluation && !(rec->seen & COCO_WIDTH_BIT))
+        bl_coco_defect(&r->p, "\"width\" is missing");
     if (!r->evaluation && !(rec->seen & COCO_HEIGHT_BIT))
-        coco_defect(&r->p, "\"height\" is missing");
+        bl_coco_defect(&r->p, "\"height\" is missing");
     if (rec->width < least || rec->height < least || rec->width > BL_IMAGE_MAX_SIDE ||
         rec->height > BL_IMAGE_MAX_SIDE)
-        coco_defect(&r->p, "size %lldx%lld, expected sides of 1 to %d pixels",
-                    (long long)rec->width, (long long)rec->height, BL_IMAGE_MAX_SIDE);
+        bl_coco_defect(&r->p, "size %lldx%lld, expected sides of 1 to %d pixels",
+                       (long long)rec->width, (long long)rec->height, BL_IMAGE_MAX_SIDE);
 }
 
 static bl_status add_image(reader *r, int64_t number) {
     coco_record rec;
     bool drop;
     int64_t k = 0;
-    BL_TRY(coco_record_read(&r->p, coco_image_fields, &rec));
+    BL_TRY(bl_coco_record_read(&r->p, bl_coco_image_fields, &rec));
     const char *file = rec.file_name;
     if (!file && rec.coco_url) { /* LVIS v1 */
         const char *slash = strrchr(rec.coco_url, '/');
@@ -119,10 +120,10 @@ static bl_status add_image(reader *r, int64_t number) {
         BL_TRY(ref_number(r, &r->image_refs, rec.id, &k));
         if (r->evaluation && (!file || !*file)) file = id_text(r, rec.id);
         if (!file || !*file)
-            coco_defect(&r->p, "\"file_name\" is missing (and so is \"coco_url\")");
+            bl_coco_defect(&r->p, "\"file_name\" is missing (and so is \"coco_url\")");
         if (r->image_refs.v[k].index >= 0)
-            coco_defect(&r->p, "the image id is used twice (first: %s); ids must be unique",
-                        r->images[r->image_refs.v[k].index].file);
+            bl_coco_defect(&r->p, "the image id is used twice (first: %s); ids must be unique",
+                           r->images[r->image_refs.v[k].index].file);
     }
     BL_TRY(settle(r, &rec, &drop));
     if (drop) return BL_OK;
@@ -139,17 +140,17 @@ static bl_status add_category(reader *r, int64_t number) {
     coco_record rec;
     bool drop;
     int64_t k = 0;
-    BL_TRY(coco_record_read(&r->p, coco_category_fields, &rec));
+    BL_TRY(bl_coco_record_read(&r->p, bl_coco_category_fields, &rec));
     if (!r->p.why[0]) {
         BL_TRY(ref_number(r, &r->category_refs, rec.id, &k));
         if (r->evaluation && !rec.name) rec.name = id_text(r, rec.id);
         if (!rec.name || !*rec.name)
-            coco_defect(&r->p, "\"name\" is %s", rec.name ? "empty" : "missing");
+            bl_coco_defect(&r->p, "\"name\" is %s", rec.name ? "empty" : "missing");
         if (rec.image_count < 0 || rec.instance_count < 0)
-            coco_defect(&r->p, "\"image_count\" or \"instance_count\" is negative");
+            bl_coco_defect(&r->p, "\"image_count\" or \"instance_count\" is negative");
         if (r->category_refs.v[k].index >= 0)
-            coco_defect(&r->p, "the category id is used twice (first: %s); ids must be unique",
-                        r->categories[r->category_refs.v[k].index].name);
+            bl_coco_defect(&r->p, "the category id is used twice (first: %s); ids must be unique",
+                           r->categories[r->category_refs.v[k].index].name);
     }
     BL_TRY(settle(r, &rec, &drop));
     if (drop) return BL_OK;
@@ -178,7 +179,7 @@ static bl_status read_mask(reader *r, coco_record *rec, bl_mask *mask) {
     const bl_image_info *im = &r->images[r->image_refs.v[k].index];
     bl_status status = bl_segmentation_runs(s, im->height, im->width);
     if (status == BL_EFORMAT) {
-        coco_defect(&r->p, "\"segmentation\": %s", bl_error());
+        bl_coco_defect(&r->p, "\"segmentation\": %s", bl_error());
         return BL_OK;
     }
     BL_TRY(status);
@@ -194,18 +195,18 @@ static bl_status add_ann(reader *r, int64_t number) {
     bl_mask mask;
     bool drop, taken = false;
     int64_t image = 0, category = 0, first;
-    BL_TRY(coco_record_read(&r->p, coco_ann_fields, &rec));
+    BL_TRY(bl_coco_record_read(&r->p, bl_coco_ann_fields, &rec));
     BL_TRY(read_mask(r, &rec, &mask));
-    if (!(rec.seen & COCO_BBOX_BIT)) coco_defect(&r->p, "\"bbox\" is missing");
+    if (!(rec.seen & COCO_BBOX_BIT)) bl_coco_defect(&r->p, "\"bbox\" is missing");
     if (!r->p.why[0]) {
         for (int i = 0; i < 4; i++)
             if (fabs(rec.bbox[i]) > BL_MAX_COORDINATE)
-                coco_defect(&r->p, "bbox [%g, %g, %g, %g] is not in pixels", rec.bbox[0],
-                            rec.bbox[1], rec.bbox[2], rec.bbox[3]);
+                bl_coco_defect(&r->p, "bbox [%g, %g, %g, %g] is not in pixels", rec.bbox[0],
+                               rec.bbox[1], rec.bbox[2], rec.bbox[3]);
         BL_TRY(bl_idmap_add(&r->ann_ids, rec.id, number, &first));
         taken = first != number;
         if (taken && !r->skip_bad)
-            coco_defect(
+            bl_coco_defect(
                 &r->p,
                 "the annotation id is used twice (first: annotations[%lld]); ids must be unique",
                 (long long)first);
@@ -263,7 +264,7 @@ static bl_status read_info(reader *r) {
         BL_TRY(bl_pull_key(r->p.j, &key));
         if (!key) return BL_OK;
         if (strcmp(key, "ballast_role") == 0 && bl_pull_peek(r->p.j) == BL_PULL_STRING) {
-            BL_TRY(coco_string(&r->p, key, &r->role));
+            BL_TRY(bl_coco_string(&r->p, key, &r->role));
         } else {
             BL_TRY(bl_pull_skip(r->p.j));
         }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define AT(member) offsetof(coco_record, member)
-const coco_field coco_image_fields[] = {
+const coco_field bl_coco_image_fields[] = {
     {"id", INTEGER, true, AT(id)},
     {"width", INTEGER, false, AT(width)},
     {"height", INTEGER, false, AT(height)},
@@ -16,26 +16,27 @@ const coco_field coco_image_fields[] = {
     {"neg_category_ids", ID_LIST, false, AT(negative)},
     {"not_exhaustive_category_ids", ID_LIST, false, AT(not_exhaustive)},
     {0}};
-const coco_field coco_category_fields[] = {{"id", INTEGER, true, AT(id)},
-                                           {"name", STRING, false, AT(name)},
-                                           {"supercategory", STRING, false, AT(supercategory)},
-                                           {"frequency", STRING, false, AT(frequency)},
-                                           {"image_count", INTEGER, false, AT(image_count)},
-                                           {"instance_count", INTEGER, false, AT(instance_count)},
-                                           {0}};
-const coco_field coco_ann_fields[] = {{"id", INTEGER, true, AT(id)},
-                                      {"image_id", INTEGER, true, AT(image_id)},
-                                      {"category_id", INTEGER, true, AT(category_id)},
-                                      {"bbox", BBOX, false, AT(bbox)},
-                                      {"area", REAL, false, AT(area)},
-                                      {"iscrowd", FLAG, false, AT(iscrowd)},
-                                      {"ignore", FLAG, false, AT(ignore)},
-                                      {"difficult", FLAG, false, AT(difficult)},
-                                      {"segmentation", SEGMENTATION, false, 0},
-                                      {0}};
+const coco_field bl_coco_category_fields[] = {
+    {"id", INTEGER, true, AT(id)},
+    {"name", STRING, false, AT(name)},
+    {"supercategory", STRING, false, AT(supercategory)},
+    {"frequency", STRING, false, AT(frequency)},
+    {"image_count", INTEGER, false, AT(image_count)},
+    {"instance_count", INTEGER, false, AT(instance_count)},
+    {0}};
+const coco_field bl_coco_ann_fields[] = {{"id", INTEGER, true, AT(id)},
+                                         {"image_id", INTEGER, true, AT(image_id)},
+                                         {"category_id", INTEGER, true, AT(category_id)},
+                                         {"bbox", BBOX, false, AT(bbox)},
+                                         {"area", REAL, false, AT(area)},
+                                         {"iscrowd", FLAG, false, AT(iscrowd)},
+                                         {"ignore", FLAG, false, AT(ignore)},
+                                         {"difficult", FLAG, false, AT(difficult)},
+                                         {"segmentation", SEGMENTATION, false, 0},
+                                         {0}};
 
 /* Reading goes on to the record's end. */
-void coco_defect(coco_parser *p, const char *fmt, ...) {
+void bl_coco_defect(coco_parser *p, const char *fmt, ...) {
     if (p->why[0]) return;
     va_list ap;
     va_start(ap, fmt);
@@ -46,7 +47,7 @@ void coco_defect(coco_parser *p, const char *fmt, ...) {
 static bl_status wrong_type(coco_parser *p, const char *key, const char *wanted) {
     bl_pull_kind k = bl_pull_peek(p->j);
     if (k != BL_PULL_NONE)
-        coco_defect(p, "\"%s\" must be %s, found %s", key, wanted, bl_pull_kind_name(k));
+        bl_coco_defect(p, "\"%s\" must be %s, found %s", key, wanted, bl_pull_kind_name(k));
     return bl_pull_skip(p->j);
 }
 
@@ -64,11 +65,11 @@ static bl_status read_bbox(coco_parser *p, double *v) {
         else
             BL_TRY(wrong_type(p, "bbox", "an array of four numbers"));
     }
-    if (n != 4) coco_defect(p, "\"bbox\" has %d numbers, expected four: x, y, width, height", n);
+    if (n != 4) bl_coco_defect(p, "\"bbox\" has %d numbers, expected four: x, y, width, height", n);
     return BL_OK;
 }
 
-bl_status coco_string(coco_parser *p, const char *key, const char **v) {
+bl_status bl_coco_string(coco_parser *p, const char *key, const char **v) {
     if (bl_pull_peek(p->j) != BL_PULL_STRING) return wrong_type(p, key, "a string");
     const char *s;
     size_t len;
@@ -116,12 +117,12 @@ static bl_status read_field(coco_parser *p, const coco_field *f, void *dst) {
         if (k != BL_PULL_NUMBER) return wrong_type(p, f->key, "0 or 1");
         BL_TRY(bl_pull_int(p->j, &v));
         if (v != 0 && v != 1)
-            coco_defect(p, "\"%s\" is %lld, expected 0 or 1", f->key, (long long)v);
+            bl_coco_defect(p, "\"%s\" is %lld, expected 0 or 1", f->key, (long long)v);
         *(bool *)dst = v == 1;
         return BL_OK;
     }
     case STRING:
-        return coco_string(p, f->key, dst);
+        return bl_coco_string(p, f->key, dst);
     case BBOX:
         return read_bbox(p, dst);
     case ID_LIST:
@@ -129,19 +130,19 @@ static bl_status read_field(coco_parser *p, const coco_field *f, void *dst) {
     case SEGMENTATION: {
         char why[sizeof p->why];
         BL_TRY(bl_segmentation_read(p->segmentation, p->j, why, sizeof why));
-        if (why[0]) coco_defect(p, "%s", why);
+        if (why[0]) bl_coco_defect(p, "%s", why);
         return BL_OK;
     }
     }
     return BL_OK;
 }
 
-bl_status coco_record_read(coco_parser *p, const coco_field *fields, coco_record *rec) {
+bl_status bl_coco_record_read(coco_parser *p, const coco_field *fields, coco_record *rec) {
     *rec = (coco_record){.negative.n = -1, .not_exhaustive.n = -1};
     p->why[0] = 0;
     if (p->segmentation) p->segmentation->kind = BL_SEGM_NONE;
     if (bl_pull_peek(p->j) != BL_PULL_OBJECT) {
-        coco_defect(p, "expected an object, found %s", bl_pull_kind_name(bl_pull_peek(p->j)));
+        bl_coco_defect(p, "expected an object, found %s", bl_pull_kind_name(bl_pull_peek(p->j)));
         return bl_pull_skip(p->j);
     }
     BL_TRY(bl_pull_object(p->j));
@@ -159,12 +160,12 @@ bl_status coco_record_read(coco_parser *p, const coco_field *fields, coco_record
             BL_TRY(bl_pull_skip(p->j));
             continue;
         }
-        if (rec->seen & 1u << k) coco_defect(p, "\"%s\" is given twice", f->key);
+        if (rec->seen & 1u << k) bl_coco_defect(p, "\"%s\" is given twice", f->key);
         rec->seen |= 1u << k;
         BL_TRY(read_field(p, f, (char *)rec + f->offset));
     }
     for (int k = 0; fields[k].key; k++)
         if (fields[k].required && !(rec->seen & 1u << k))
-            coco_defect(p, "\"%s\" is missing", fields[k].key);
+            bl_coco_defect(p, "\"%s\" is missing", fields[k].key);
     return BL_OK;
 }

@@ -41,16 +41,16 @@ typedef struct coco_parser {
     int64_t n_ids, cap_ids;
 } coco_parser;
 
-extern const coco_field coco_image_fields[], coco_category_fields[], coco_ann_fields[];
-enum { COCO_WIDTH_BIT = 1 << 1, COCO_HEIGHT_BIT = 1 << 2 }; /* in coco_image_fields */
-enum { COCO_BBOX_BIT = 1 << 3, COCO_AREA_BIT = 1 << 4 };    /* in coco_ann_fields */
+extern const coco_field bl_coco_image_fields[], bl_coco_category_fields[], bl_coco_ann_fields[];
+enum { COCO_WIDTH_BIT = 1 << 1, COCO_HEIGHT_BIT = 1 << 2 }; /* in bl_coco_image_fields */
+enum { COCO_BBOX_BIT = 1 << 3, COCO_AREA_BIT = 1 << 4 };    /* in bl_coco_ann_fields */
 
 /* Reads the next value as a record. Fails only on broken JSON or for want of memory; whatever else
  * is wrong with the record is noted in p->why. */
-bl_status coco_record_read(coco_parser *p, const coco_field *fields, coco_record *rec);
+bl_status bl_coco_record_read(coco_parser *p, const coco_field *fields, coco_record *rec);
 /* Notes the first defect of the record. */
-void coco_defect(coco_parser *p, const char *fmt, ...) BL_PRINTF(2, 3);
+void bl_coco_defect(coco_parser *p, const char *fmt, ...) BL_PRINTF(2, 3);
 /* A string value, kept in the pool; a defect when it is none. `key` is for the message. */
-bl_status coco_string(coco_parser *p, const char *key, const char **v);
+bl_status bl_coco_string(coco_parser *p, const char *key, const char **v);
 
 #endif

@@ -39,9 +39,9 @@ const char *bl_pull_kind_name(bl_pull_kind k) {
 
 static bl_status begin(bl_pull *j, int bracket, const char *wanted) {
     if (j->status != BL_OK) return j->status;
-    if (pull_next(j) != bracket) return pull_unexpected(j, wanted);
+    if (pull_next(j) != bracket) return bl_pull_unexpected(j, wanted);
     pull_mark(j);
-    if (j->depth == BL_PULL_MAX_DEPTH) return pull_fail(j, "nested deeper than 64 levels");
+    if (j->depth == BL_PULL_MAX_DEPTH) return bl_pull_broken(j, "nested deeper than 64 levels");
     j->stack[j->depth] = (uint8_t)bracket;
     j->first[j->depth++] = true;
     j->p++;
@@ -68,10 +68,10 @@ static bl_status step(bl_pull *j, int close, const char *wanted, bool *more) {
         return BL_OK;
     }
     if (!*first) {
-        if (c != ',') return pull_unexpected(j, wanted);
+        if (c != ',') return bl_pull_unexpected(j, wanted);
         pull_mark(j);
         j->p++;
-        if (pull_next(j) == close) return pull_fail(j, "a comma before the closing bracket");
+        if (pull_next(j) == close) return bl_pull_broken(j, "a comma before the closing bracket");
     }
     *first = false;
     return BL_OK;
@@ -88,12 +88,12 @@ bl_status bl_pull_key(bl_pull *j, const char **key) {
     *key = NULL;
     BL_TRY(step(j, '}', "',' or '}'", &more));
     if (!more) return BL_OK;
-    if (pull_next(j) != '"') return pull_unexpected(j, "a key in double quotes");
+    if (pull_next(j) != '"') return bl_pull_unexpected(j, "a key in double quotes");
     const char *s;
     size_t len;
     BL_TRY(bl_pull_string(j, &s, &len));
     int64_t token = j->token;
-    if (pull_next(j) != ':') return pull_unexpected(j, "':' after the key");
+    if (pull_next(j) != ':') return bl_pull_unexpected(j, "':' after the key");
     j->p++;
     j->token = token;
     *key = s;
@@ -102,7 +102,7 @@ bl_status bl_pull_key(bl_pull *j, const char **key) {
 
 bl_status bl_pull_end(bl_pull *j) {
     if (j->status != BL_OK) return j->status;
-    if (pull_next(j) >= 0) return pull_unexpected(j, "the end of the file");
+    if (pull_next(j) >= 0) return bl_pull_unexpected(j, "the end of the file");
     return j->status;
 }
 
@@ -110,14 +110,14 @@ bl_status bl_pull_end(bl_pull *j) {
 
 static bl_status literal(bl_pull *j, const char *word) {
     size_t n = strlen(word);
-    pull_fill(j, n);
+    bl_pull_fill(j, n);
     pull_mark(j);
     size_t have = (size_t)(j->end - j->p);
     if (have < n && memcmp(j->p, word, have) == 0) {
         j->p = j->end;
-        return pull_truncated(j, pull_container(j));
+        return bl_pull_truncated(j, bl_pull_container(j));
     }
-    if (have < n || memcmp(j->p, word, n) != 0) return pull_unexpected(j, "a value");
+    if (have < n || memcmp(j->p, word, n) != 0) return bl_pull_unexpected(j, "a value");
     j->p += n;
     return BL_OK;
 }
@@ -125,16 +125,16 @@ static bl_status literal(bl_pull *j, const char *word) {
 bl_status bl_pull_bool(bl_pull *j, bool *v) {
     if (j->status != BL_OK) return j->status;
     bl_pull_kind k = bl_pull_peek(j);
-    if (k != BL_PULL_TRUE && k != BL_PULL_FALSE) return pull_unexpected(j, "true or false");
+    if (k != BL_PULL_TRUE && k != BL_PULL_FALSE) return bl_pull_unexpected(j, "true or false");
     *v = k == BL_PULL_TRUE;
     return literal(j, *v ? "true" : "false");
 }
 
 static bl_status number(bl_pull *j, bl_number *s, double *v) {
     if (j->status != BL_OK) return j->status;
-    if (bl_pull_peek(j) != BL_PULL_NUMBER) return pull_unexpected(j, "a number");
+    if (bl_pull_peek(j) != BL_PULL_NUMBER) return bl_pull_unexpected(j, "a number");
     pull_mark(j);
-    pull_fill(j, BL_NUMBER_MAX + 1);
+    bl_pull_fill(j, BL_NUMBER_MAX + 1);
     const uint8_t *end = bl_number_scan(j->p, j->end, s);
     if (!end) {
         /* "12." or "-" at the very end of the file is a cut, not a typo. */
@@ -142,14 +142,15 @@ static bl_status number(bl_pull *j, bl_number *s, double *v) {
         while (q < j->end && (bl_digit(*q) || memchr("+-.eE", *q, 5))) q++;
         if (q == j->end && j->eof) {
             j->p = q;
-            return pull_truncated(j, pull_container(j));
+            return bl_pull_truncated(j, bl_pull_container(j));
         }
-        return pull_fail(j, "malformed number");
+        return bl_pull_broken(j, "malformed number");
     }
-    if (end - j->p > BL_NUMBER_MAX) return pull_fail(j, "number with more than 256 characters");
+    if (end - j->p > BL_NUMBER_MAX)
+        return bl_pull_broken(j, "number with more than 256 characters");
     *v = bl_number_value(s, j->p, end);
     if (!isfinite(*v))
-        return pull_fail(j, "the number is too large: it is not finite in double precision");
+        return bl_pull_broken(j, "the number is too large: it is not finite in double precision");
     j->p = end;
     return BL_OK;
 }
@@ -188,8 +189,8 @@ static bl_status str_reserve(bl_pull *j, size_t need) {
 /* The escape after a backslash; j->p stands behind the backslash. */
 static bl_status escape(bl_pull *j, size_t *n) {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    pull_fill(j, 11); /* up to uXXXX\uXXXX */
-    if (j->p == j->end) return pull_truncated(j, "a string");
+    bl_pull_fill(j, 11); /* up to uXXXX\uXXXX */
+    if (j->p == j->end) return bl_pull_truncated(j, "a string");
     uint8_t c = *j->p;
     const char *at = c ? strchr(from, c) : NULL;
     if (at) {
@@ -197,20 +198,20 @@ static bl_status escape(bl_pull *j, size_t *n) {
         j->p++;
         return BL_OK;
     }
-    if (c != 'u') return pull_fail(j, "unknown escape in a string");
-    if (j->end - j->p < 5) return pull_truncated(j, "a string");
+    if (c != 'u') return bl_pull_broken(j, "unknown escape in a string");
+    if (j->end - j->p < 5) return bl_pull_truncated(j, "a string");
     int v = bl_hex4(j->p + 1);
-    if (v < 0) return pull_fail(j, "malformed \\u escape in a string");
+    if (v < 0) return bl_pull_broken(j, "malformed \\u escape in a string");
     j->p += 5;
     uint32_t code = (uint32_t)v;
     if (v >= 0xD800 && v < 0xE000) {
         int low = j->end - j->p >= 6 && j->p[0] == '\\' && j->p[1] == 'u' ? bl_hex4(j->p + 2) : -1;
         if (v >= 0xDC00 || low < 0xDC00 || low >= 0xE000)
-            return pull_fail(j, "unpaired surrogate in a string");
+            return bl_pull_broken(j, "unpaired surrogate in a string");
         code = 0x10000 + ((code - 0xD800) << 10) + ((uint32_t)low - 0xDC00);
         j->p += 6;
     }
-    if (code == 0) return pull_fail(j, "a NUL character in a string");
+    if (code == 0) return bl_pull_broken(j, "a NUL character in a string");
     *n += bl_utf8_put(j->str + *n, code);
     return BL_OK;
 }
@@ -226,12 +227,12 @@ bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len) {
 
 bl_status bl_pull_long_string(bl_pull *j, size_t max, const char **s, size_t *len) {
     if (j->status != BL_OK) return j->status;
-    if (pull_next(j) != '"') return pull_unexpected(j, "a string");
+    if (pull_next(j) != '"') return bl_pull_unexpected(j, "a string");
     pull_mark(j);
     j->p++;
     size_t n = 0;
     for (;;) {
-        if (!pull_available(j)) return pull_truncated(j, "a string");
+        if (!pull_available(j)) return bl_pull_truncated(j, "a string");
         if (n > max) return bl_pull_fail(j, "string with more than %zu bytes", max);
         BL_TRY(str_reserve(j, n + 8));
         uint8_t c = *j->p;
@@ -240,7 +241,7 @@ bl_status bl_pull_long_string(bl_pull *j, size_t max, const char **s, size_t *le
             j->p++;
             BL_TRY(escape(j, &n));
         } else if (c < 0x20) {
-            return pull_fail(j, "a control character in a string: escape it");
+            return bl_pull_broken(j, "a control character in a string: escape it");
         } else if (c < 0x80) {
             /* a run of plain characters, as far as the window and the buffer reach */
             const uint8_t *q = j->p, *stop = j->end;
@@ -249,9 +250,9 @@ bl_status bl_pull_long_string(bl_pull *j, size_t max, const char **s, size_t *le
             for (; q < stop && plain(*q); q++) j->str[n++] = (char)*q;
             j->p = q;
         } else {
-            pull_fill(j, 4);
+            bl_pull_fill(j, 4);
             size_t k = bl_utf8_length(j->p, j->end);
-            if (k == 0) return pull_fail(j, "a string is not valid UTF-8");
+            if (k == 0) return bl_pull_broken(j, "a string is not valid UTF-8");
             memcpy(j->str + n, j->p, k);
             n += k;
             j->p += k;
@@ -292,16 +293,16 @@ static const uint8_t *find_structure(const uint8_t *p, const uint8_t *end) {
 /* Behind the opening quote: moves behind the closing one. */
 static bl_status skip_string(bl_pull *j) {
     for (;;) {
-        if (!pull_available(j)) return pull_truncated(j, "a string");
+        if (!pull_available(j)) return bl_pull_truncated(j, "a string");
         const uint8_t *quote = memchr(j->p, '"', (size_t)(j->end - j->p));
         const uint8_t *stop = quote ? quote : j->end;
         const uint8_t *slash = memchr(j->p, '\\', (size_t)(stop - j->p));
         if (slash) {
             j->p = slash;
-            pull_fill(j, 2);
+            bl_pull_fill(j, 2);
             if (j->end - j->p < 2) {
                 j->p = j->end;
-                return pull_truncated(j, "a string");
+                return bl_pull_truncated(j, "a string");
             }
             j->p += 2;
         } else {
@@ -323,7 +324,7 @@ static bl_status skip_container(bl_pull *j) {
         j->p = find_structure(j->p, j->end);
         if (j->p == j->end) {
             if (!pull_available(j))
-                return pull_truncated(j, open[depth - 1] == '{' ? "an object" : "an array");
+                return bl_pull_truncated(j, open[depth - 1] == '{' ? "an object" : "an array");
             continue;
         }
         uint8_t c = *j->p++;
@@ -332,11 +333,11 @@ static bl_status skip_container(bl_pull *j) {
         } else if (c == '{' || c == '[') {
             pull_mark(j);
             if (j->depth + depth >= BL_PULL_MAX_DEPTH)
-                return pull_fail(j, "nested deeper than 64 levels");
+                return bl_pull_broken(j, "nested deeper than 64 levels");
             open[depth++] = c;
         } else if (open[--depth] != c - 2) { /* "[" and "]", "{" and "}" are two codes apart */
             pull_mark(j);
-            return pull_fail(j, "a closing bracket does not match the opening one");
+            return bl_pull_broken(j, "a closing bracket does not match the opening one");
         }
     }
     return BL_OK;
@@ -361,6 +362,6 @@ bl_status bl_pull_skip(bl_pull *j) {
     case BL_PULL_NULL:
         return literal(j, "null");
     default:
-        return pull_unexpected(j, "a value");
+        return bl_pull_unexpected(j, "a value");
     }
 }

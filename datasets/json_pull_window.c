@@ -22,7 +22,7 @@ static int64_t count_lines(const uint8_t *p, const uint8_t *end) {
     return n;
 }
 
-void pull_fill(bl_pull *j, size_t need) {
+void bl_pull_fill(bl_pull *j, size_t need) {
     size_t left = (size_t)(j->end - j->p);
     if (j->eof || left >= need) return;
     /* Lines before the token must survive the move for its message. */
@@ -57,7 +57,7 @@ void bl_pull_where(const bl_pull *j, char *buf, size_t size) {
     snprintf(buf, size, "%s:%lld (byte %lld)", j->name, (long long)line, (long long)j->token);
 }
 
-bl_status pull_fail(bl_pull *j, const char *msg) {
+bl_status bl_pull_broken(bl_pull *j, const char *msg) {
     if (j->status != BL_OK) return j->status;
     char where[4400], context[128] = "";
     bl_pull_where(j, where, sizeof where);
@@ -71,27 +71,27 @@ bl_status bl_pull_fail(bl_pull *j, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    return pull_fail(j, msg);
+    return bl_pull_broken(j, msg);
 }
 
-bl_status pull_truncated(bl_pull *j, const char *inside) {
+bl_status bl_pull_truncated(bl_pull *j, const char *inside) {
     if (j->status != BL_OK) return j->status; /* a read error: its message stands */
     pull_mark(j);
     char msg[256];
     snprintf(msg, sizeof msg,
              "the file ends inside %s; it looks truncated (%lld bytes): copy or download it again",
              inside, (long long)pull_position(j));
-    return pull_fail(j, msg);
+    return bl_pull_broken(j, msg);
 }
 
-const char *pull_container(const bl_pull *j) {
+const char *bl_pull_container(const bl_pull *j) {
     if (j->depth == 0) return "the document";
     return j->stack[j->depth - 1] == '{' ? "an object" : "an array";
 }
 
-bl_status pull_unexpected(bl_pull *j, const char *wanted) {
+bl_status bl_pull_unexpected(bl_pull *j, const char *wanted) {
     int c = pull_next(j);
-    if (c < 0) return pull_truncated(j, pull_container(j));
+    if (c < 0) return bl_pull_truncated(j, bl_pull_container(j));
     pull_mark(j);
     char msg[256], shown[8];
     snprintf(shown, sizeof shown, c >= 0x20 && c < 0x7f ? "'%c'" : "0x%02x", c);
@@ -100,7 +100,7 @@ bl_status pull_unexpected(bl_pull *j, const char *wanted) {
         snprintf(msg, sizeof msg,
                  "expected %s, found %s: NaN and Infinity are not JSON, write a finite number",
                  wanted, shown);
-    return pull_fail(j, msg);
+    return bl_pull_broken(j, msg);
 }
 
 /* ---- opening ---- */
@@ -122,7 +122,7 @@ static bl_status create(const char *name, bl_pull **out) {
 }
 
 static void skip_bom(bl_pull *j) {
-    pull_fill(j, 3);
+    bl_pull_fill(j, 3);
     if (j->end - j->p >= 3 && memcmp(j->p, "\xef\xbb\xbf", 3) == 0) j->p += 3;
 }
 

@@ -27,16 +27,16 @@ struct bl_pull {
 
 /* Reads on until at least `need` bytes are unread or the file ends. Moves the unread bytes. A read
  * error becomes j->status. */
-void pull_fill(bl_pull *j, size_t need);
+void bl_pull_fill(bl_pull *j, size_t need);
 
 /* Sets the message for the place of the last token, and j->status unless it is set. */
-bl_status pull_fail(bl_pull *j, const char *msg);
+bl_status bl_pull_broken(bl_pull *j, const char *msg);
 /* What the reader stands in: "an object", ... */
-const char *pull_container(const bl_pull *j);
+const char *bl_pull_container(const bl_pull *j);
 /* The file ends inside something. */
-bl_status pull_truncated(bl_pull *j, const char *inside);
+bl_status bl_pull_truncated(bl_pull *j, const char *inside);
 /* The next byte is not what the grammar wants. */
-bl_status pull_unexpected(bl_pull *j, const char *wanted);
+bl_status bl_pull_unexpected(bl_pull *j, const char *wanted);
 
 static inline int64_t pull_position(const bl_pull *j) {
     return j->offset + (j->p - j->start);
@@ -49,7 +49,7 @@ static inline void pull_mark(bl_pull *j) {
 
 static inline bool pull_available(bl_pull *j) {
     if (j->p < j->end) return true;
-    pull_fill(j, 1);
+    bl_pull_fill(j, 1);
     return j->p < j->end;
 }
 

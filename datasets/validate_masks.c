@@ -110,7 +110,7 @@ static bl_status walk(scan *c) {
             coco_record rec;
             BL_TRY(bl_pull_more(j, &more));
             if (!more) break;
-            BL_TRY(coco_record_read(&c->p, mask_fields, &rec));
+            BL_TRY(bl_coco_record_read(&c->p, mask_fields, &rec));
             BL_TRY(check_mask(c, &rec));
         }
     }

@@ -151,7 +151,7 @@ static void put_costly(FILE *f, int *first, const bl_results *r, const bl_costly
             bl_json_member_int(f, &inner, "fn", v->fn);
             if (made[at]) {
                 char name[64];
-                eval_thumbnail_name(r, k, v->image, name);
+                bl_eval_thumbnail_name(r, k, v->image, name);
                 bl_json_member_string(f, &inner, "thumbnail", name);
             }
             fputc('}', f);
@@ -190,7 +190,7 @@ bl_status bl_analysis_write(const char *dir, const bl_results *r, const bl_analy
     char *path = bl_path_join(dir, "analysis.json");
     if (!made || !path) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: no memory for the analysis", dir));
     BL_TRY_DONE(bl_mkdirs(dir));
-    if (a->options.image_dir) BL_TRY_DONE(eval_thumbnails_write(dir, r, a, made, &unreadable));
+    if (a->options.image_dir) BL_TRY_DONE(bl_eval_thumbnails_write(dir, r, a, made, &unreadable));
     BL_TRY_DONE(bl_outfile_open(path, &o));
     put_document(o.f, r, a, made);
     status = bl_outfile_commit(&o);

@@ -123,8 +123,8 @@ bl_status bl_costly_find(const bl_dataset *gt, const bl_detections *dt, const bl
         BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory to search %d images", gt->n_images));
     for (int64_t i = 0; i < dt->n; i++)
         key[i] = f->dt[i] < BL_FATE_RIGHT ? -1 : class_agnostic ? 0 : dt->v[i].category;
-    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, class_agnostic, &ranking));
-    BL_TRY_DONE(eval_rank_images(gt, &rank));
+    BL_TRY_DONE(bl_eval_rank(gt, dt, key, k_n, class_agnostic, &ranking));
+    BL_TRY_DONE(bl_eval_rank_images(gt, &rank));
     job j = {.gt = gt,
              .dt = dt,
              .f = f,
@@ -139,7 +139,7 @@ bl_status bl_costly_find(const bl_dataset *gt, const bl_detections *dt, const bl
         status = bl_fail(BL_ENOMEM, "no memory to search %d images", gt->n_images);
 done:
     free(key), free(first), free(order), free(rank);
-    eval_ranking_free(&ranking);
+    bl_eval_ranking_free(&ranking);
     if (status != BL_OK) bl_costly_free(out);
     return status;
 }

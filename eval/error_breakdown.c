@@ -171,21 +171,21 @@ bl_status bl_error_breakdown_make(const bl_dataset *gt, const bl_detections *dt,
     if (!key || !counts || !out->classes)
         BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the errors of %d classes", k_n));
     j.n_gt = counts, j.n_found = counts + k, j.n_missed = counts + 2 * k;
-    BL_TRY_DONE(eval_rank_images(gt, &rank));
+    BL_TRY_DONE(bl_eval_rank_images(gt, &rank));
     j.image_rank = rank;
     for (int64_t i = 0; i < dt->n; i++)
         key[i] = f->dt[i] < BL_FATE_RIGHT ? -1 : agnostic ? 0 : dt->v[i].category;
-    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, agnostic, &j.own));
+    BL_TRY_DONE(bl_eval_rank(gt, dt, key, k_n, agnostic, &j.own));
     for (int64_t i = 0; i < dt->n; i++)
         key[i] = f->dt[i] == BL_FATE_CLS && f->fix[i] >= 0 ? gt->anns[f->fix[i]].category : -1;
-    BL_TRY_DONE(eval_rank(gt, dt, key, k_n, agnostic, &j.elsewhere));
+    BL_TRY_DONE(bl_eval_rank(gt, dt, key, k_n, agnostic, &j.elsewhere));
     count(&j);
     bl_parallel_for(k_n, 1, work, &j);
     summarise(out);
 done:
     free(key), free(counts), free(rank);
-    eval_ranking_free(&j.own);
-    eval_ranking_free(&j.elsewhere);
+    bl_eval_ranking_free(&j.own);
+    bl_eval_ranking_free(&j.elsewhere);
     if (status != BL_OK) bl_error_breakdown_free(out);
     return status;
 }

@@ -126,7 +126,7 @@ static void end(progress *g, int cell, int m) {
     s->recall[at] = -1;
 }
 
-void eval_curve_class(const eval_plan *plan, eval_scratch *s) {
+void bl_eval_curve_class(const eval_plan *plan, eval_scratch *s) {
     if (!eval_any_gt(plan, s)) return;
     progress g = {.plan = plan, .s = s, .n_r = plan->p->n_recalls, .n_m = plan->p->n_limits};
     start(&g);
@@ -141,7 +141,7 @@ void eval_curve_class(const eval_plan *plan, eval_scratch *s) {
         for (int m = 0; m < g.n_m; m++) end(&g, cell, m);
 }
 
-bl_operating_point eval_best_f1(const eval_plan *plan, int cell, const eval_scratch *s) {
+bl_operating_point bl_eval_best_f1(const eval_plan *plan, int cell, const eval_scratch *s) {
     bl_operating_point best = {.f1 = -1, .score = -1, .fn = s->n_gt[0]};
     if (s->n_gt[0] == 0) return best;
     best.f1 = 0;

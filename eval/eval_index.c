@@ -103,7 +103,7 @@ static bl_status limit_groups(items *it, key by, int64_t limit) {
         if (size <= limit) continue;
         for (int64_t i = 0; i < size; i++)
             v[i] = (eval_scored){.score = it->dt->v[group[i].index].score, .pair = group[i].index};
-        eval_sort_scores(v, size, v + size);
+        bl_eval_sort_scores(v, size, v + size);
         for (int64_t i = limit; i < size; i++) it->drop[v[i].pair] = 1;
     }
     free(v);
@@ -170,8 +170,8 @@ done:
     return status;
 }
 
-bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
-                           eval_index *x) {
+bl_status bl_eval_index_build(const bl_dataset *gt, const bl_detections *dt,
+                              const bl_eval_params *p, eval_index *x) {
     *x = (eval_index){.n_classes = p->class_agnostic ? 1 : gt->n_categories};
     if (dt->n >= UINT32_MAX || gt->n_anns >= UINT32_MAX)
         return bl_fail(BL_EUNSUPPORTED, "%lld detections; the limit is 2^32 - 2", (long long)dt->n);
@@ -191,7 +191,7 @@ bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const 
     if (status == BL_OK) status = order_items(&dets, p, x);
     free(image_rank);
     if (status != BL_OK) {
-        eval_index_free(x);
+        bl_eval_index_free(x);
         return status;
     }
     x->dt_max = longest_class(x, x->dt_first);
@@ -199,7 +199,7 @@ bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const 
     return BL_OK;
 }
 
-void eval_index_free(eval_index *x) {
+void bl_eval_index_free(eval_index *x) {
     free(x->dt_first), free(x->gt_first), free(x->dt), free(x->gt);
     *x = (eval_index){0};
 }

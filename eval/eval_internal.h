@@ -32,9 +32,9 @@ typedef struct eval_plan {
     uint16_t class_areas[2 * EVAL_MAX_EDGES + 2]; /* bit a: range a holds sizes of the class */
 } eval_plan;
 
-int eval_n_passes(const bl_eval_params *p);
-void eval_plan_make(const bl_eval_params *p, int pass, eval_plan *out);
-int eval_area_class(const eval_plan *plan, double area);
+int bl_eval_n_passes(const bl_eval_params *p);
+void bl_eval_plan_make(const bl_eval_params *p, int pass, eval_plan *out);
+int bl_eval_area_class(const eval_plan *plan, double area);
 
 /* ---- index ---- */
 
@@ -50,9 +50,9 @@ typedef struct eval_index {
     int64_t dt_max, gt_max;       /* longest class; most annotations of a class in an image */
     int32_t n_classes;            /* K */
 } eval_index;
-bl_status eval_index_build(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
-                           eval_index *out);
-void eval_index_free(eval_index *x);
+bl_status bl_eval_index_build(const bl_dataset *gt, const bl_detections *dt,
+                              const bl_eval_params *p, eval_index *out);
+void bl_eval_index_free(eval_index *x);
 
 /* ---- matching ---- */
 
@@ -98,8 +98,8 @@ typedef struct eval_scratch {
     double *precision, *scores, *recall;
     int64_t *need; /* [A][R] */
 } eval_scratch;
-bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x);
-void eval_scratch_free(eval_scratch *s);
+bl_status bl_eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x);
+void bl_eval_scratch_free(eval_scratch *s);
 
 typedef struct eval_input {
     const bl_dataset *gt;
@@ -109,10 +109,11 @@ typedef struct eval_input {
 
 /* Fills list (sorted by descending score; ties by image id, then file order), pairs and n_gt. Fails
  * when masks do not fit into memory. */
-bl_status eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k, eval_scratch *s);
+bl_status bl_eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k,
+                              eval_scratch *s);
 
 /* Stable, descending; `spare` has room for n. */
-void eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare);
+void bl_eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare);
 
 /* ---- curves ---- */
 
@@ -125,8 +126,8 @@ static inline bool eval_any_gt(const eval_plan *plan, const eval_scratch *s) {
     return false;
 }
 /* From the matched list to precision, scores and recall of the scratch. */
-void eval_curve_class(const eval_plan *plan, eval_scratch *s);
+void bl_eval_curve_class(const eval_plan *plan, eval_scratch *s);
 /* The score threshold with the best F1 in a cell of area 0, last limit. */
-bl_operating_point eval_best_f1(const eval_plan *plan, int cell, const eval_scratch *s);
+bl_operating_point bl_eval_best_f1(const eval_plan *plan, int cell, const eval_scratch *s);
 
 #endif

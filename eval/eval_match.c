@@ -4,9 +4,9 @@
 
 #include "eval/eval_internal.h"
 
-bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x) {
+bl_status bl_eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x) {
     eval_plan first; /* the first pass is the widest */
-    eval_plan_make(p, 0, &first);
+    bl_eval_plan_make(p, 0, &first);
     size_t d = (size_t)x->dt_max + 1, g = (size_t)x->gt_max + 1;
     size_t curves = (size_t)first.n_cells * (size_t)p->n_limits, r = (size_t)p->n_recalls;
     *s = (eval_scratch){
@@ -36,12 +36,12 @@ bl_status eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval
         s->matched && s->ignored && s->crowd && s->void_id && s->cand && s->cand_iou &&
         s->precision && s->scores && s->recall && s->need && masks)
         return BL_OK;
-    eval_scratch_free(s);
+    bl_eval_scratch_free(s);
     return bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections of one class",
                    (long long)x->dt_max);
 }
 
-void eval_scratch_free(eval_scratch *s) {
+void bl_eval_scratch_free(eval_scratch *s) {
     free(s->list), free(s->spare), free(s->pairs);
     free(s->x1), free(s->y1), free(s->x2), free(s->y2), free(s->area);
     free(s->matched), free(s->ignored), free(s->crowd), free(s->void_id);
@@ -80,7 +80,7 @@ static void load_gt(const eval_input *in, const eval_plan *plan, const eval_item
         s->x2[i] = g->w + g->x, s->y2[i] = g->h + g->y;
         s->area[i] = g->w * g->h;
         s->ignored[i] =
-            ignore ? all : (uint16_t)(~plan->class_areas[eval_area_class(plan, g->area)] & all);
+            ignore ? all : (uint16_t)(~plan->class_areas[bl_eval_area_class(plan, g->area)] & all);
         s->crowd[i] = crowd;
         s->void_id[i] = g->id == 0;
         s->matched[i] = 0;
@@ -187,7 +187,7 @@ static bl_status match_image(const eval_input *in, const eval_plan *plan, const 
     eval_scored *run = s->list + s->n;
     for (int64_t i = 0; i < n_dt; i++)
         run[i] = (eval_scored){.score = in->dt->v[item[i].index].score, .pair = (uint32_t)i};
-    eval_sort_scores(run, n_dt, s->spare);
+    bl_eval_sort_scores(run, n_dt, s->spare);
     int64_t kept = n_dt < limits[last] ? n_dt : limits[last];
     for (int64_t i = 0; i < kept; i++) {
         uint32_t index = item[run[i].pair].index;
@@ -195,7 +195,7 @@ static bl_status match_image(const eval_input *in, const eval_plan *plan, const 
         while (i >= limits[rank]) rank++;
         run[i].rank = (uint8_t)rank;
         double area = bl_detection_area(in->dt, index);
-        run[i].area_class = exhaustive ? (uint8_t)eval_area_class(plan, area) : 0;
+        run[i].area_class = exhaustive ? (uint8_t)bl_eval_area_class(plan, area) : 0;
         run[i].pair = 0;
         double best_iou = 0;
         int n_cand = 0;
@@ -254,8 +254,8 @@ static void prefetch(const eval_input *in, int64_t d, int64_t n, int64_t end) {
         __builtin_prefetch(&in->dt->v[in->index->dt[i].index]);
 }
 
-bl_status eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k,
-                           eval_scratch *s) {
+bl_status bl_eval_match_class(const eval_input *in, const eval_plan *plan, int32_t k,
+                              eval_scratch *s) {
     const eval_index *x = in->index;
     int64_t d = x->dt_first[k], d_end = x->dt_first[k + 1];
     int64_t g = x->gt_first[k], g_end = x->gt_first[k + 1];
@@ -275,6 +275,6 @@ bl_status eval_match_class(const eval_input *in, const eval_plan *plan, int32_t 
         }
         d += nd, g += ng;
     }
-    eval_sort_scores(s->list, s->n, s->spare);
+    bl_eval_sort_scores(s->list, s->n, s->spare);
     return BL_OK;
 }

@@ -4,7 +4,7 @@ static int pass_width(const bl_eval_params *p) {
     return EVAL_CELLS / p->n_areas;
 }
 
-int eval_n_passes(const bl_eval_params *p) {
+int bl_eval_n_passes(const bl_eval_params *p) {
     int width = pass_width(p);
     return (p->n_ious + width - 1) / width;
 }
@@ -46,14 +46,14 @@ static void make_classes(eval_plan *plan) {
     }
 }
 
-int eval_area_class(const eval_plan *plan, double area) {
+int bl_eval_area_class(const eval_plan *plan, double area) {
     int below = 0;
     while (below < plan->n_edges && plan->edge[below] < area) below++;
     bool on = below < plan->n_edges && plan->edge[below] == area;
     return plan->class_of[2 * below + on];
 }
 
-void eval_plan_make(const bl_eval_params *p, int pass, eval_plan *out) {
+void bl_eval_plan_make(const bl_eval_params *p, int pass, eval_plan *out) {
     int width = pass_width(p), left = p->n_ious - pass * width;
     *out = (eval_plan){.p = p, .t0 = pass * width, .n_t = left < width ? left : width, .floor = 1};
     out->n_cells = p->n_areas * out->n_t;

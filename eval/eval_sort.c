@@ -76,7 +76,7 @@ static eval_scored *radix_sort(eval_scored *v, int64_t n, eval_scored *spare) {
     return v;
 }
 
-void eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare) {
+void bl_eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare) {
     enum { MANY = 2048 };
     eval_scored *sorted = n < MANY ? merge_sort(v, n, spare) : radix_sort(v, n, spare);
     if (sorted != v) memcpy(v, sorted, (size_t)n * sizeof *v);

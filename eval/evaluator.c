@@ -110,7 +110,7 @@ static void store(const eval_plan *plan, const eval_scratch *s, int32_t k, bl_ev
     int iou50 = bl_eval_find_iou(plan->p, 0.5), at = (iou50 < 0 ? 0 : iou50) - plan->t0;
     if (at < 0 || at >= plan->n_t) return;
     for (int a = 0; a < out->A; a++) out->n_gt[(int64_t)k * out->A + a] = s->n_gt[a];
-    out->best[k] = eval_best_f1(plan, at, s);
+    out->best[k] = bl_eval_best_f1(plan, at, s);
 }
 
 /* Each worker takes the next task from the queue; tasks share nothing. */
@@ -119,7 +119,7 @@ static void work(void *arg, int64_t begin, int64_t end) {
     for (int64_t w = begin; w < end; w++) {
         eval_scratch s;
         const eval_index *x = j->in.index;
-        if (eval_scratch_init(&s, &j->out->params, x) != BL_OK) {
+        if (bl_eval_scratch_init(&s, &j->out->params, x) != BL_OK) {
             atomic_store(&j->failed, 1);
             return;
         }
@@ -127,14 +127,14 @@ static void work(void *arg, int64_t begin, int64_t end) {
         while ((i = atomic_fetch_add(&j->next, 1)) < j->n_tasks) {
             const task *t = &j->queue[i];
             const eval_plan *plan = &j->plans[t->pass];
-            if (eval_match_class(&j->in, plan, t->k, &s) != BL_OK) {
+            if (bl_eval_match_class(&j->in, plan, t->k, &s) != BL_OK) {
                 atomic_store(&j->lost, 1);
                 break;
             }
-            eval_curve_class(plan, &s);
+            bl_eval_curve_class(plan, &s);
             store(plan, &s, t->k, j->out);
         }
-        eval_scratch_free(&s);
+        bl_eval_scratch_free(&s);
     }
 }
 
@@ -147,12 +147,12 @@ static int longest_first(const void *a, const void *b) {
 
 static bl_status make_queue(const eval_index *x, const bl_eval_params *p, task **queue,
                             eval_plan **plans) {
-    int passes = eval_n_passes(p);
+    int passes = bl_eval_n_passes(p);
     *plans = malloc((size_t)passes * sizeof **plans);
     *queue = malloc(((size_t)x->n_classes * (size_t)passes + 1) * sizeof **queue);
     if (!*plans || !*queue) return bl_fail(BL_ENOMEM, "no memory for %d categories", x->n_classes);
     task *v = *queue;
-    for (int pass = 0; pass < passes; pass++) eval_plan_make(p, pass, &(*plans)[pass]);
+    for (int pass = 0; pass < passes; pass++) bl_eval_plan_make(p, pass, &(*plans)[pass]);
     for (int32_t k = 0; k < x->n_classes; k++)
         for (int pass = 0; pass < passes; pass++)
             *v++ = (task){x->dt_first[k + 1] - x->dt_first[k], k, pass};
@@ -206,12 +206,12 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     if (p->kind == BL_IOU_SEGM) BL_TRY(check_masks(gt, dt));
     if (p->federated) BL_TRY(check_lists(gt));
     BL_TRY(allocate(gt, p, out));
-    BL_TRY_DONE(eval_index_build(gt, dt, p, &index));
+    BL_TRY_DONE(bl_eval_index_build(gt, dt, p, &index));
     BL_TRY_DONE(make_queue(&index, &out->params, &queue, &plans));
     job j = {.in = {gt, dt, &index},
              .plans = plans,
              .queue = queue,
-             .n_tasks = (int64_t)index.n_classes * eval_n_passes(p),
+             .n_tasks = (int64_t)index.n_classes * bl_eval_n_passes(p),
              .out = out};
     int workers = bl_threads();
     if (workers > j.n_tasks) workers = (int)j.n_tasks;
@@ -223,7 +223,7 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
         status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
 done:
     free(queue), free(plans);
-    eval_index_free(&index);
+    bl_eval_index_free(&index);
     if (status != BL_OK) bl_eval_result_free(out);
     return status;
 }

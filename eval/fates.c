@@ -42,7 +42,7 @@ typedef struct scratch {
 } scratch;
 
 static void scratch_free(scratch *s) {
-    eval_pairs_free(&s->pairs);
+    bl_eval_pairs_free(&s->pairs);
     free(s->dt), free(s->taken), free(s->covered), free(s->class_seen);
     free(s->judged);
 }
@@ -55,7 +55,7 @@ static bl_status scratch_init(scratch *s, const job *j) {
                    .covered = malloc((size_t)j->most_gt + 1),
                    .class_seen = calloc(k, sizeof *s->class_seen),
                    .judged = calloc(k, 1)};
-    bl_status status = eval_pairs_init(&s->pairs, j->p, j->most_dt, j->most_gt, j->most_cells);
+    bl_status status = bl_eval_pairs_init(&s->pairs, j->p, j->most_dt, j->most_gt, j->most_cells);
     s->iou = s->pairs.iou;
     if (status == BL_OK && s->dt && s->taken && s->covered && s->class_seen && s->judged)
         return BL_OK;
@@ -93,7 +93,7 @@ static void select_detections(scratch *s) {
     const bl_eval_params *p = s->j->p;
     int32_t limit = p->max_dets[p->n_limits - 1];
     int64_t kept = 0;
-    eval_ranked_sort(s->dt, (size_t)s->n_dt);
+    bl_eval_ranked_sort(s->dt, (size_t)s->n_dt);
     if (p->max_dets_per_image && s->n_dt > p->max_dets_per_image) s->n_dt = p->max_dets_per_image;
     for (int64_t d = 0; d < s->n_dt; d++) {
         const bl_detection *one = &s->j->dt->v[s->dt[d].index];
@@ -252,7 +252,7 @@ static bl_status one_image(scratch *s, int32_t image) {
     select_detections(s);
     memset(s->taken, 0, (size_t)s->n_gt);
     memset(s->covered, 0, (size_t)s->n_gt);
-    BL_TRY(eval_pairs_find(&s->pairs, j->gt, j->dt, j->p, s->dt, s->n_dt, s->first_gt, s->n_gt));
+    BL_TRY(bl_eval_pairs_find(&s->pairs, j->gt, j->dt, j->p, s->dt, s->n_dt, s->first_gt, s->n_gt));
     match(s);
     explain_all(s);
     confuse(s);
@@ -284,11 +284,11 @@ static bl_status find_over(const job *j, uint8_t **over) {
         goto done;
     }
     for (int64_t i = 0; i < j->dt->n; i++) key[i] = class_of(j, j->dt->v[i].category);
-    BL_TRY_DONE(eval_rank(j->gt, j->dt, key, n, j->p->class_agnostic, &r));
+    BL_TRY_DONE(bl_eval_rank(j->gt, j->dt, key, n, j->p->class_agnostic, &r));
     for (int32_t k = 0; k < n; k++)
         for (int64_t i = r.first[k] + limit; i < r.first[k + 1]; i++) (*over)[r.order[i]] = 1;
 done:
-    eval_ranking_free(&r);
+    bl_eval_ranking_free(&r);
     free(key);
     return status;
 }

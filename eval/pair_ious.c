@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-bl_status eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t most_dt, int64_t most_gt,
-                          int64_t most_cells) {
+bl_status bl_eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t most_dt,
+                             int64_t most_gt, int64_t most_cells) {
     size_t d = (size_t)most_dt + 1, g = (size_t)most_gt + 1, cells = (size_t)most_cells + 1;
     bool ok = true;
     *x = (eval_pairs){.iou = malloc(cells * sizeof *x->iou)};
@@ -16,12 +16,12 @@ bl_status eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t most_d
         ok = x->dt && x->gt && x->crowd && x->columns;
     }
     if (ok && x->iou) return BL_OK;
-    eval_pairs_free(x);
+    bl_eval_pairs_free(x);
     return bl_fail(BL_ENOMEM, "no memory for %lld pairs of detections and objects",
                    (long long)most_cells);
 }
 
-void eval_pairs_free(eval_pairs *x) {
+void bl_eval_pairs_free(eval_pairs *x) {
     for (int64_t d = 0; x->dt && d < x->most_dt; d++) bl_rle_free(&x->dt[d]);
     for (int64_t g = 0; x->gt && g < x->most_gt; g++) bl_rle_free(&x->gt[g]);
     free(x->iou), free(x->dt), free(x->gt), free(x->crowd), free(x->columns);
@@ -56,9 +56,9 @@ static bl_status mask_ious(eval_pairs *x, const bl_dataset *gt, const bl_detecti
     return BL_OK;
 }
 
-bl_status eval_pairs_find(eval_pairs *x, const bl_dataset *gt, const bl_detections *dt,
-                          const bl_eval_params *p, const eval_ranked *list, int64_t n_dt,
-                          int64_t first_gt, int64_t n_gt) {
+bl_status bl_eval_pairs_find(eval_pairs *x, const bl_dataset *gt, const bl_detections *dt,
+                             const bl_eval_params *p, const eval_ranked *list, int64_t n_dt,
+                             int64_t first_gt, int64_t n_gt) {
     if (n_dt == 0 || n_gt == 0) return BL_OK;
     if (p->kind == BL_IOU_SEGM) return mask_ious(x, gt, dt, p, list, n_dt, first_gt, n_gt);
     for (int64_t d = 0; d < n_dt; d++)

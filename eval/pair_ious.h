@@ -16,15 +16,15 @@ typedef struct eval_pairs {
 } eval_pairs;
 
 /* Room for images of so many detections, objects and pairs. */
-bl_status eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t most_dt, int64_t most_gt,
-                          int64_t most_cells);
-void eval_pairs_free(eval_pairs *x);
+bl_status bl_eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t most_dt,
+                             int64_t most_gt, int64_t most_cells);
+void bl_eval_pairs_free(eval_pairs *x);
 
 /* Fills x->iou for the detections list[0..n_dt) and the objects first_gt..first_gt + n_gt. With
  * crowd objects, where the protocol has them, it is intersection over the detection; never
  * negative. */
-bl_status eval_pairs_find(eval_pairs *x, const bl_dataset *gt, const bl_detections *dt,
-                          const bl_eval_params *p, const eval_ranked *list, int64_t n_dt,
-                          int64_t first_gt, int64_t n_gt);
+bl_status bl_eval_pairs_find(eval_pairs *x, const bl_dataset *gt, const bl_detections *dt,
+                             const bl_eval_params *p, const eval_ranked *list, int64_t n_dt,
+                             int64_t first_gt, int64_t n_gt);
 
 #endif

@@ -11,7 +11,7 @@ static int better(const void *a, const void *b) {
     return (x->index > y->index) - (x->index < y->index);
 }
 
-void eval_ranked_sort(eval_ranked *v, size_t n) {
+void bl_eval_ranked_sort(eval_ranked *v, size_t n) {
     /* Images have few detections of a kind, most of them sorted already. */
     if (n > 16) {
         qsort(v, n, sizeof *v, better);
@@ -35,7 +35,7 @@ static int by_id(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-bl_status eval_rank_images(const bl_dataset *gt, int32_t **rank) {
+bl_status bl_eval_rank_images(const bl_dataset *gt, int32_t **rank) {
     size_t n = (size_t)gt->n_images;
     known *v = malloc((n + 1) * sizeof *v);
     *rank = malloc((n + 1) * sizeof **rank);
@@ -59,22 +59,22 @@ typedef struct sorting {
 static void sort_lists(void *arg, int64_t begin, int64_t end) {
     const sorting *s = arg;
     for (int64_t k = begin; k < end; k++)
-        eval_ranked_sort(s->v + s->first[k], (size_t)(s->first[k + 1] - s->first[k]));
+        bl_eval_ranked_sort(s->v + s->first[k], (size_t)(s->first[k + 1] - s->first[k]));
 }
 
-bl_status eval_rank(const bl_dataset *gt, const bl_detections *dt, const int32_t *key,
-                    int32_t n_keys, bool class_agnostic, eval_ranking *out) {
+bl_status bl_eval_rank(const bl_dataset *gt, const bl_detections *dt, const int32_t *key,
+                       int32_t n_keys, bool class_agnostic, eval_ranking *out) {
     int32_t *rank = NULL;
     *out = (eval_ranking){0};
     if (dt->n > INT32_MAX)
         return bl_fail(BL_EUNSUPPORTED, "%lld detections: at most %d", (long long)dt->n, INT32_MAX);
-    BL_TRY(eval_rank_images(gt, &rank));
+    BL_TRY(bl_eval_rank_images(gt, &rank));
     out->first = calloc((size_t)n_keys + 2, sizeof *out->first);
     out->order = malloc(((size_t)dt->n + 1) * sizeof *out->order);
     eval_ranked *v = malloc(((size_t)dt->n + 1) * sizeof *v);
     if (!out->first || !out->order || !v) {
         free(v), free(rank);
-        eval_ranking_free(out);
+        bl_eval_ranking_free(out);
         return bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)dt->n);
     }
     int64_t *at = out->first + 1; /* at[k]: next free place of list k; in the end its end */
@@ -94,7 +94,7 @@ bl_status eval_rank(const bl_dataset *gt, const bl_detections *dt, const int32_t
     return BL_OK;
 }
 
-void eval_ranking_free(eval_ranking *r) {
+void bl_eval_ranking_free(eval_ranking *r) {
     free(r->first), free(r->order);
     *r = (eval_ranking){0};
 }

@@ -13,14 +13,14 @@
 static void script_hash(char out[64]) {
     char hex[65];
     uint8_t digest[32];
-    bl_sha256(rep_script, strlen(rep_script), hex);
+    bl_sha256(bl_rep_script, strlen(bl_rep_script), hex);
     for (int i = 0; i < 32; i++) {
         unsigned v;
         sscanf(hex + 2 * i, "%2x", &v);
         digest[i] = (uint8_t)v;
     }
     strcpy(out, "sha256-");
-    html_base64(digest, 32, out + 7);
+    bl_html_base64(digest, 32, out + 7);
 }
 
 static void head(FILE *f, const rep_report *r) {
@@ -33,19 +33,19 @@ static void head(FILE *f, const rep_report *r) {
             "'none'\">\n",
             hash);
     fputs("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", f);
-    html_text(f, r->title);
+    bl_html_text(f, r->title);
     fprintf(f,
             "</title>\n<style>%s</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip "
             "to the results</a>\n<header>\n<h1>",
-            rep_css);
-    html_text(f, r->title);
+            bl_rep_css);
+    bl_html_text(f, r->title);
     fputs("</h1>\n", f);
 }
 
 static void introduction(FILE *f, const rep_report *r) {
     bool scored = true, teachers = false;
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_model *m = rep_main_model(&r->runs[i]);
+        const rep_model *m = bl_rep_main_model(&r->runs[i]);
         scored = scored && r->runs[i].scored;
         teachers = teachers || (m && strcmp(m->name, "teacher") == 0);
     }
@@ -53,7 +53,7 @@ static void introduction(FILE *f, const rep_report *r) {
     fputs("<p>", f);
     if (r->n_runs == 1) {
         fprintf(f, "Report of the %s <strong>", what);
-        html_text(f, r->runs[0].label);
+        bl_html_text(f, r->runs[0].label);
         fputs("</strong>.", f);
     } else if (r->n_methods == 1) {
         fprintf(f, "Report of %d runs of one method, which differ in their seed.", r->n_runs);
@@ -61,7 +61,7 @@ static void introduction(FILE *f, const rep_report *r) {
         fprintf(f, "Report of %d %ss", r->n_runs, what);
         if (r->seeds) fprintf(f, " of %d methods", r->n_methods);
         fputs(" side by side; differences refer to <strong>", f);
-        html_text(f, r->methods[r->baseline].label);
+        bl_html_text(f, r->methods[r->baseline].label);
         fputs("</strong>.", f);
     }
     if (teachers)
@@ -78,16 +78,16 @@ static void classes_paragraph(FILE *f, const rep_report *r) {
         int members = 0;
         for (int k = 0; k < r->n_classes; k++) members += r->classes[k].group == g;
         fprintf(f, "%s %d ", g ? "," : ":", members);
-        html_text(f, r->groups[g]);
+        bl_html_text(f, r->groups[g]);
     }
     if (r->by_frequency) {
-        double most = rep_train_count(r, 0), least = most;
+        double most = bl_rep_train_count(r, 0), least = most;
         for (int k = 0; k < r->n_classes; k++)
-            if (rep_train_count(r, k) < least) least = rep_train_count(r, k);
-        fprintf(f, "; labelled %s per class from ", rep_count_unit(r));
-        html_count(f, most);
+            if (bl_rep_train_count(r, k) < least) least = bl_rep_train_count(r, k);
+        fprintf(f, "; labelled %s per class from ", bl_rep_count_unit(r));
+        bl_html_count(f, most);
         fputs(" down to ", f);
-        html_count(f, least);
+        bl_html_count(f, least);
     }
     fputs(".</p>\n", f);
 }
@@ -96,26 +96,26 @@ static const struct {
     const char *id, *name;
     void (*write)(FILE *f, const rep_report *r);
 } sections[] = {
-    {"results", "Results", rep_summary_table},
-    {"groups", "Groups", rep_group_bars},
-    {"training", "Over training", rep_over_training},
-    {"classes", "By class", rep_class_bars},
-    {"frequency", "By frequency", rep_frequency},
-    {"gains", "Gains and losses", rep_gains},
-    {"differences", "Class table", rep_class_table},
-    {"pr", "Precision and recall", rep_pr_curves},
-    {"confusion", "Confusion", rep_confusion},
-    {"errors", "Error kinds", rep_error_kinds},
-    {"calibration", "Calibration", rep_calibration},
-    {"costly", "Costly images", rep_costly_images},
-    {"state", "Weights and thresholds", rep_class_state},
-    {"pseudo", "Pseudo labels", rep_pseudo_quality},
-    {"losses", "Losses", rep_losses},
-    {"features", "Features", rep_features},
-    {"examples", "Examples", rep_examples},
-    {"details", "All metrics", rep_class_details},
-    {"settings", "Settings", rep_differences},
-    {"provenance", "Provenance", rep_provenance},
+    {"results", "Results", bl_rep_summary_table},
+    {"groups", "Groups", bl_rep_group_bars},
+    {"training", "Over training", bl_rep_over_training},
+    {"classes", "By class", bl_rep_class_bars},
+    {"frequency", "By frequency", bl_rep_frequency},
+    {"gains", "Gains and losses", bl_rep_gains},
+    {"differences", "Class table", bl_rep_class_table},
+    {"pr", "Precision and recall", bl_rep_pr_curves},
+    {"confusion", "Confusion", bl_rep_confusion},
+    {"errors", "Error kinds", bl_rep_error_kinds},
+    {"calibration", "Calibration", bl_rep_calibration},
+    {"costly", "Costly images", bl_rep_costly_images},
+    {"state", "Weights and thresholds", bl_rep_class_state},
+    {"pseudo", "Pseudo labels", bl_rep_pseudo_quality},
+    {"losses", "Losses", bl_rep_losses},
+    {"features", "Features", bl_rep_features},
+    {"examples", "Examples", bl_rep_examples},
+    {"details", "All metrics", bl_rep_class_details},
+    {"settings", "Settings", bl_rep_differences},
+    {"provenance", "Provenance", bl_rep_provenance},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
@@ -130,13 +130,13 @@ static void tools(FILE *f, const rep_report *r) {
               f);
         for (int g = 0; g < r->n_groups; g++) {
             fprintf(f, "<option value=\"%d\">", g);
-            html_text(f, r->groups[g]);
+            bl_html_text(f, r->groups[g]);
             fputs("</option>", f);
         }
         fputs("</select>", f);
     }
     fputs("<output id=\"shown\" aria-live=\"polite\"></output></div>\n", f);
-    rep_class_list(f, r);
+    bl_rep_class_list(f, r);
 }
 
 static bl_status body(FILE *f, const rep_report *r) {
@@ -175,7 +175,7 @@ static bl_status write_page(const rep_report *r, const char *path) {
             "<p id=\"said\" class=\"sr\" role=\"status\"></p>\n<footer>Written by "
             "Ballast " BALLAST_VERSION ". This file is complete in itself and loads nothing from a "
             "network.</footer>\n<script>%s</script>\n</body>\n</html>\n",
-            rep_script);
+            bl_rep_script);
     if (status != BL_OK) {
         bl_outfile_abort(&o);
         return status;
@@ -196,7 +196,7 @@ bl_status bl_report_open(const bl_report_source *sources, int n, const bl_report
     }
     r->arena = arena;
     bl_point format = bl_point_begin(); /* SVG and CSS */
-    bl_status status = rep_load(r, sources, n, options ? options : &plain);
+    bl_status status = bl_rep_load(r, sources, n, options ? options : &plain);
     bl_point_end(format);
     if (status == BL_OK)
         *out = r;

@@ -48,6 +48,6 @@ typedef struct rep_analysis {
 } rep_analysis;
 
 /* Of a run's main model; NULL if there is none. */
-const rep_analysis *rep_analysis_of(const rep_run *run);
+const rep_analysis *bl_rep_analysis_of(const rep_run *run);
 
 #endif

@@ -3,7 +3,7 @@
 /* Okabe-Ito colours for methods, a shape each, too; green (ground truth), vermilion (predictions)
  * and blue (pseudo boxes) on images also differ by dash pattern, differences by sign. Dark colours
  * apply on screens only: paper is white. */
-const char rep_css[] =
+const char bl_rep_css[] =
     ":root{color-scheme:light dark;--page:#fff;--ink:#1b1f24;--soft:#57606a;--line:#d8dee4;"
     "--wash:#f6f8fa;--accent:#0067a3;--grid:#e6eaee;--axis:#8c959f;--freq:#9aa4ae;--heat:#b8430b;"
     "--up:#00507d;--up-wash:#e3f1fa;--down:#8a3c00;--down-wash:#fdeee3;--warn:#fff4d6;"
@@ -180,7 +180,7 @@ const char rep_css[] =
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 
 /* Sorting by column, and hiding what belongs to other classes. The page is complete without it. */
-const char rep_script[] =
+const char bl_rep_script[] =
     "(function(){'use strict';\n"
     "var $=function(id){return document.getElementById(id);};\n"
     "document.documentElement.classList.add('js');\n"

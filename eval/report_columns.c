@@ -86,7 +86,7 @@ static const rep_column known[] = {
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
-int rep_column_find(const rep_columns *c, const char *key) {
+int bl_rep_column_find(const rep_columns *c, const char *key) {
     for (int i = 0; i < c->n; i++)
         if (strcmp(c->v[i].key, key) == 0) return i;
     return -1;
@@ -98,8 +98,8 @@ static const rep_column *lookup(const char *key) {
     return NULL;
 }
 
-int rep_column_add(bl_arena *a, rep_columns *c, const char *key, double value) {
-    int at = rep_column_find(c, key);
+int bl_rep_column_add(bl_arena *a, rep_columns *c, const char *key, double value) {
+    int at = bl_rep_column_find(c, key);
     if (at >= 0) return at;
     if (c->n == REP_COLUMNS) return -1;
     const rep_column *k = lookup(key);
@@ -123,33 +123,33 @@ static bl_status describe_one(bl_arena *a, rep_columns *c, struct json_object *o
                  {"fraction", REP_PERCENT},
                  {"count", REP_COUNT},
                  {"number", REP_NUMBER}};
-    const char *key = rep_string(o, "key"), *name = rep_string(o, "name");
+    const char *key = bl_rep_string(o, "key"), *name = bl_rep_string(o, "name");
     if (!*key) return BL_OK;
-    int at = rep_column_add(a, c, key, NAN);
+    int at = bl_rep_column_add(a, c, key, NAN);
     if (at < 0) return BL_OK;
     rep_column *v = &c->v[at];
     if (*name && !(v->name = bl_arena_strdup(a, name))) return BL_ENOMEM;
-    const char *title = rep_string(o, "title"), *unit = rep_string(o, "unit");
+    const char *title = bl_rep_string(o, "title"), *unit = bl_rep_string(o, "unit");
     if (*title && !(v->title = bl_arena_strdup(a, title))) return BL_ENOMEM;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strcmp(unit, units[i].unit) == 0) v->format = units[i].format;
-    struct json_object *lower = rep_get(o, "lower_is_better");
+    struct json_object *lower = bl_rep_get(o, "lower_is_better");
     if (lower) v->lower = json_object_get_boolean(lower);
     return BL_OK;
 }
 
-bl_status rep_column_describe(bl_arena *a, rep_columns *c, struct json_object *document) {
+bl_status bl_rep_column_describe(bl_arena *a, rep_columns *c, struct json_object *document) {
     struct json_object *list;
-    int n = rep_array(document, "columns", &list);
+    int n = bl_rep_array(document, "columns", &list);
     for (int i = 0; i < n; i++)
         BL_TRY(describe_one(a, c, json_object_array_get_idx(list, (size_t)i)));
-    const char *primary = rep_string(document, "primary");
-    if (*primary && c->primary < 0) c->primary = rep_column_add(a, c, primary, NAN);
+    const char *primary = bl_rep_string(document, "primary");
+    if (*primary && c->primary < 0) c->primary = bl_rep_column_add(a, c, primary, NAN);
     return BL_OK;
 }
 
-void rep_column_choose(rep_columns *c) {
+void bl_rep_column_choose(rep_columns *c) {
     for (int i = 0; i < KNOWN && c->primary < 0; i++)
-        if (known[i].format == REP_PERCENT) c->primary = rep_column_find(c, known[i].key);
+        if (known[i].format == REP_PERCENT) c->primary = bl_rep_column_find(c, known[i].key);
     if (c->primary < 0 && c->n > 0) c->primary = 0;
 }

@@ -13,42 +13,42 @@ typedef struct compared {
 
 static void difference_row(FILE *f, const compared *c, int n, const char *key) {
     fputs("<tr><th scope=\"row\"><code>", f);
-    html_text(f, key);
+    bl_html_text(f, key);
     fputs("</code></th>", f);
     for (int i = 0; i < n; i++) {
-        const char *value = rep_setting_find(&c[i].s, key);
+        const char *value = bl_rep_setting_find(&c[i].s, key);
         fputs("<td class=\"t\">", f);
-        html_text(f, value ? value : "\xe2\x80\x93");
+        bl_html_text(f, value ? value : "\xe2\x80\x93");
         fputs("</td>", f);
     }
     fputs("</tr>\n", f);
 }
 
 static bool differs(const compared *c, int n, const char *key) {
-    const char *first = rep_setting_find(&c[0].s, key);
+    const char *first = bl_rep_setting_find(&c[0].s, key);
     for (int i = 1; i < n; i++) {
-        const char *other = rep_setting_find(&c[i].s, key);
+        const char *other = bl_rep_setting_find(&c[i].s, key);
         if (!first != !other || (first && strcmp(first, other) != 0)) return true;
     }
     return false;
 }
 
-void rep_differences(FILE *f, const rep_report *r) {
+void bl_rep_differences(FILE *f, const rep_report *r) {
     compared *c = BL_NEW_ARRAY(r->arena, compared, r->n_runs);
     int n = 0, rows = 0;
     for (int i = 0; c && i < r->n_runs; i++) {
-        rep_settings s = rep_settings_of(r->arena, r->runs[i].config);
+        rep_settings s = bl_rep_settings_of(r->arena, r->runs[i].config);
         if (s.n) c[n++] = (compared){s, i};
     }
     if (n < 2) return;
-    rep_section_begin(f, "settings", "Settings that differ", NULL);
-    rep_scroll_begin(f, "", "Settings that differ");
+    bl_rep_section_begin(f, "settings", "Settings that differ", NULL);
+    bl_rep_scroll_begin(f, "", "Settings that differ");
     fputs("<table class=\"facts\"><caption>Every configuration key whose value is not the same in "
           "all runs that have a configuration.</caption>\n<thead><tr><th scope=\"col\">Key</th>",
           f);
     for (int i = 0; i < n; i++) {
         fputs("<th scope=\"col\">", f);
-        rep_run_name(f, r, c[i].run);
+        bl_rep_run_name(f, r, c[i].run);
         fputs("</th>", f);
     }
     fputs("</tr></thead>\n<tbody>\n", f);
@@ -56,35 +56,35 @@ void rep_differences(FILE *f, const rep_report *r) {
         for (int k = 0; k < c[i].s.n; k++) {
             const char *key = c[i].s.v[k].key;
             bool seen = false;
-            for (int j = 0; j < i; j++) seen = seen || rep_setting_find(&c[j].s, key);
+            for (int j = 0; j < i; j++) seen = seen || bl_rep_setting_find(&c[j].s, key);
             if (seen || !differs(c, n, key)) continue;
             difference_row(f, c, n, key);
             rows++;
         }
     if (!rows) fprintf(f, "<tr><td class=\"t\" colspan=\"%d\">none</td></tr>\n", n + 1);
     fputs("</tbody></table>", f);
-    rep_scroll_end(f);
-    rep_section_end(f);
+    bl_rep_scroll_end(f);
+    bl_rep_section_end(f);
 }
 
 static void block(FILE *f, const char *heading, const char *text) {
     if (!text) return;
     fprintf(f, "<h3>%s</h3><pre>", heading);
-    html_text(f, text);
+    bl_html_text(f, text);
     fputs("</pre>\n", f);
 }
 
-void rep_provenance(FILE *f, const rep_report *r) {
-    rep_section_begin(f, "provenance", "Provenance and configuration", NULL);
+void bl_rep_provenance(FILE *f, const rep_report *r) {
+    bl_rep_section_begin(f, "provenance", "Provenance and configuration", NULL);
     for (int i = 0; i < r->n_runs; i++) {
         const rep_run *run = &r->runs[i];
         fputs("<details><summary>", f);
-        rep_run_name(f, r, i);
+        bl_rep_run_name(f, r, i);
         fprintf(f, "</summary>\n<p class=\"about\">%s: <code>",
                 run->origin   ? "Result"
                 : run->scored ? "Score folder"
                               : "Run folder");
-        html_text(f, run->origin ? run->origin : run->dir);
+        bl_html_text(f, run->origin ? run->origin : run->dir);
         fputs("</code></p>\n", f);
         block(f, "Provenance", run->provenance);
         block(f, "Configuration", run->config);
@@ -94,13 +94,13 @@ void rep_provenance(FILE *f, const rep_report *r) {
         const rep_run *run = &r->runs[i];
         if (!run->n_missing) continue;
         fputs("<p class=\"about\">Not in ", f);
-        html_text(f, run->label);
+        bl_html_text(f, run->label);
         fputs(": ", f);
         for (int m = 0; m < run->n_missing; m++) {
             if (m) fputs("; ", f);
-            html_text(f, run->missing[m]);
+            bl_html_text(f, run->missing[m]);
         }
         fputs(".</p>\n", f);
     }
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

@@ -38,13 +38,13 @@ static int by_class(const void *a, const void *b) {
 static int *classes_of(const rep_report *r, const rep_analysis *a) {
     int *of = BL_NEW_ARRAY(r->arena, int, a->n_classes + 1);
     for (int k = 0; of && k < a->n_classes; k++)
-        of[k] = rep_class_named(r->classes, r->n_classes, a->classes[k]);
+        of[k] = bl_rep_class_named(r->classes, r->n_classes, a->classes[k]);
     if (of) of[a->n_classes] = r->n_classes; /* the background */
     return of;
 }
 
 static const rep_analysis *matrix_of(const rep_report *r, int method) {
-    const rep_analysis *a = rep_analysis_of(rep_first(r, method));
+    const rep_analysis *a = bl_rep_analysis_of(bl_rep_first(r, method));
     return a && a->n_cells ? a : NULL;
 }
 
@@ -106,9 +106,9 @@ static void heat_cell(const heat *h, const rep_analysis *a, const rep_confused *
             "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
             "fill-opacity=\"%.3f\"><title>",
             c->row == c->column ? "hit" : "heat", x, y, h->size, h->size, .06 + .94 * share);
-    html_text(f, name_of(a, c->row));
+    bl_html_text(f, name_of(a, c->row));
     fputs(" taken for ", f);
-    html_text(f, name_of(a, c->column));
+    bl_html_text(f, name_of(a, c->column));
     fprintf(f, ": %.0f", c->count);
     if (c->row < a->n_classes) fprintf(f, " (%.1f %%)", 100 * share);
     fputs("</title></rect>", f);
@@ -131,11 +131,11 @@ static void heat_names(const heat *h, const rep_report *r, const shown *s) {
         const char *name = i < s->n ? r->classes[s->of[i]].name : "background";
         fprintf(f, "<text class=\"e c\" x=\"%.1f\" y=\"%.1f\">", h->p.left - 6,
                 h->p.top + (i + .5) * h->size + 3.6);
-        html_short_text(f, name, REP_LABEL);
+        bl_html_short_text(f, name, REP_LABEL);
         fprintf(f, "</text><text class=\"c\" transform=\"translate(%.1f %.1f) rotate(%d)\">",
                 h->p.left + (i + .5) * h->size + (h->dense ? 3.8 : 3), h->p.top - 6,
                 h->dense ? -90 : -45);
-        html_short_text(f, name, REP_LABEL);
+        bl_html_short_text(f, name, REP_LABEL);
         fputs("</text>\n", f);
     }
 }
@@ -184,15 +184,17 @@ static void heat_map(FILE *f, const rep_report *r, int method, const shown *s, d
     }
     heat h = heat_layout(f, r, s, a, place, room);
     fputs("<figure><figcaption>", f);
-    rep_method_name(f, r, method);
+    bl_rep_method_name(f, r, method);
     if (r->methods[method].n > 1) {
         fputs("<small>", f);
-        html_text(f, rep_first(r, method)->label);
+        bl_html_text(f, bl_rep_first(r, method)->label);
         fputs("</small>", f);
     }
     fputs("</figcaption>", f);
-    rep_scroll_begin(f, "wide", rep_text(r, "Confusion matrix of %s", r->methods[method].label));
-    svg_begin(&h.p, rep_text(r,
+    bl_rep_scroll_begin(f, "wide",
+                        bl_rep_text(r, "Confusion matrix of %s", r->methods[method].label));
+    bl_svg_begin(&h.p,
+                 bl_rep_text(r,
                              "Heat map: confusion matrix of %s, rows ground truth, columns "
                              "prediction. %.1f percent of the objects are found in their class. "
                              "The list of confused pairs has the largest errors.",
@@ -210,8 +212,8 @@ static void heat_map(FILE *f, const rep_report *r, int method, const shown *s, d
         fprintf(f, "<path class=\"rule\" d=\"M%.1f %.1fV%.1fM%.1f %.1fH%.1f\"/>", x, h.p.top,
                 h.p.bottom, h.p.left, y, h.p.right);
     }
-    svg_end(&h.p);
-    rep_scroll_end(f);
+    bl_svg_end(&h.p);
+    bl_rep_scroll_end(f);
     fputs("</figure>\n", f);
 }
 
@@ -233,28 +235,29 @@ static void pairs_table(FILE *f, const rep_report *r, int method, const rep_anal
     if (n == 0) return;
     qsort(v, (size_t)n, sizeof *v, by_count);
     fputs("<div>", f);
-    rep_scroll_begin(f, "", rep_text(r, "Most confused pairs of %s", r->methods[method].label));
+    bl_rep_scroll_begin(f, "",
+                        bl_rep_text(r, "Most confused pairs of %s", r->methods[method].label));
     fputs("<table class=\"sortable\"><caption>", f);
-    rep_method_name(f, r, method);
+    bl_rep_method_name(f, r, method);
     fprintf(f, ": the %d most confused pairs of %d</caption>\n<thead><tr>", n < PAIRS ? n : PAIRS,
             n);
-    rep_heading(f, false, NULL, "Ground truth");
-    rep_heading(f, false, NULL, "Taken for");
-    rep_heading(f, true, NULL, "Count");
-    rep_heading(f, true, "Share of the class's ground truth, percent", "Share");
+    bl_rep_heading(f, false, NULL, "Ground truth");
+    bl_rep_heading(f, false, NULL, "Taken for");
+    bl_rep_heading(f, true, NULL, "Count");
+    bl_rep_heading(f, true, "Share of the class's ground truth, percent", "Share");
     fputs("</tr></thead>\n<tbody>\n", f);
     for (int i = 0; i < n && i < PAIRS; i++) {
         fputs("<tr><th scope=\"row\">", f);
-        html_text(f, a->classes[v[i]->row]);
+        bl_html_text(f, a->classes[v[i]->row]);
         fputs("</th><td class=\"t\">", f);
-        html_text(f, a->classes[v[i]->column]);
+        bl_html_text(f, a->classes[v[i]->column]);
         fputs("</td>", f);
-        rep_cell(f, REP_COUNT, v[i]->count, NULL);
-        rep_cell(f, REP_PERCENT, v[i]->count / a->row_sum[v[i]->row], NULL);
+        bl_rep_cell(f, REP_COUNT, v[i]->count, NULL);
+        bl_rep_cell(f, REP_PERCENT, v[i]->count / a->row_sum[v[i]->row], NULL);
         fputs("</tr>\n", f);
     }
     fputs("</tbody></table>", f);
-    rep_scroll_end(f);
+    bl_rep_scroll_end(f);
     fputs("</div>", f);
 }
 
@@ -263,22 +266,22 @@ static const char *explanation(const rep_report *r, const rep_analysis *a) {
     const char *about = "Rows: ground truth, columns: prediction. Shade and number: percent of the "
                         "row.";
     if (a->background) {
-        const char *iou = isnan(a->iou) ? "" : rep_text(r, ", IoU at least %.2g", a->iou);
+        const char *iou = isnan(a->iou) ? "" : bl_rep_text(r, ", IoU at least %.2g", a->iou);
         const char *score = isnan(a->score_threshold)
                                 ? ""
-                                : rep_text(r, ", score at least %.2g", a->score_threshold);
-        about = rep_text(r,
-                         "%s Detections are matched to objects of any class%s%s. Last column: "
-                         "objects that were missed; last row: detections of nothing, as counts.",
-                         about, iou, score);
+                                : bl_rep_text(r, ", score at least %.2g", a->score_threshold);
+        about = bl_rep_text(r,
+                            "%s Detections are matched to objects of any class%s%s. Last column: "
+                            "objects that were missed; last row: detections of nothing, as counts.",
+                            about, iou, score);
     }
     if (r->n_classes > MATRIX_CLASSES)
-        about = rep_text(r, "%s Shown are the %d classes with most confusions among classes.",
-                         about, MATRIX_CLASSES);
+        about = bl_rep_text(r, "%s Shown are the %d classes with most confusions among classes.",
+                            about, MATRIX_CLASSES);
     return about;
 }
 
-void rep_confusion(FILE *f, const rep_report *r) {
+void bl_rep_confusion(FILE *f, const rep_report *r) {
     enum { SIDE_BY_SIDE = 26 };
     const rep_analysis *first = NULL;
     shown s;
@@ -287,7 +290,7 @@ void rep_confusion(FILE *f, const rep_report *r) {
         if (matrix_of(r, m)) first = matrix_of(r, m), n++;
     if (!first || !choose(r, &s)) return;
     bool pair = n > 1 && s.n <= SIDE_BY_SIDE;
-    rep_section_begin(f, "confusion", "Confusion matrix", explanation(r, first));
+    bl_rep_section_begin(f, "confusion", "Confusion matrix", explanation(r, first));
     fprintf(f, "<div class=\"grid%s\">\n", pair ? " gw" : "");
     for (int m = 0; m < r->n_methods; m++)
         if (matrix_of(r, m)) heat_map(f, r, m, &s, pair ? 560 : 1000);
@@ -296,5 +299,5 @@ void rep_confusion(FILE *f, const rep_report *r) {
     for (int m = 0; m < r->n_methods; m++)
         if (matrix_of(r, m)) pairs_table(f, r, m, matrix_of(r, m));
     fputs("</div></details>\n", f);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

@@ -11,10 +11,10 @@
 #include "core/json.h"
 #include "eval/report_html.h"
 
-const char *const rep_state_keys[REP_STATES] = {"weight", "threshold", "pseudo",
-                                                "kept",   "precision", "recall"};
+const char *const bl_rep_state_keys[REP_STATES] = {"weight", "threshold", "pseudo",
+                                                   "kept",   "precision", "recall"};
 
-bl_status rep_push(bl_arena *a, rep_vec *v, double x) {
+bl_status bl_rep_push(bl_arena *a, rep_vec *v, double x) {
     if (v->n == v->cap) {
         int cap = v->cap ? 2 * v->cap : 64;
         double *bigger = BL_NEW_ARRAY(a, double, cap);
@@ -26,7 +26,7 @@ bl_status rep_push(bl_arena *a, rep_vec *v, double x) {
     return BL_OK;
 }
 
-const rep_series *rep_series_find(const rep_series_list *list, const char *key) {
+const rep_series *bl_rep_series_find(const rep_series_list *list, const char *key) {
     for (int i = 0; i < list->n; i++)
         if (strcmp(list->v[i].key, key) == 0) return &list->v[i];
     return NULL;
@@ -34,36 +34,36 @@ const rep_series *rep_series_find(const rep_series_list *list, const char *key) 
 
 /* ---- JSON ---- */
 
-struct json_object *rep_get(struct json_object *o, const char *key) {
+struct json_object *bl_rep_get(struct json_object *o, const char *key) {
     struct json_object *v = NULL;
     if (!o || !json_object_is_type(o, json_type_object)) return NULL;
     return json_object_object_get_ex(o, key, &v) ? v : NULL;
 }
 
-double rep_value(struct json_object *o) {
+double bl_rep_value(struct json_object *o) {
     if (!json_object_is_type(o, json_type_double) && !json_object_is_type(o, json_type_int))
         return NAN;
     double v = json_object_get_double(o);
     return fabs(v) < 1e30 ? v : NAN; /* beyond that it is damage, and would overflow the axes */
 }
 
-double rep_number(struct json_object *o, const char *key) {
-    struct json_object *v = rep_get(o, key);
-    return v ? rep_value(v) : NAN;
+double bl_rep_number(struct json_object *o, const char *key) {
+    struct json_object *v = bl_rep_get(o, key);
+    return v ? bl_rep_value(v) : NAN;
 }
 
-double rep_score(struct json_object *o, const char *key) {
-    double v = rep_number(o, key);
+double bl_rep_score(struct json_object *o, const char *key) {
+    double v = bl_rep_number(o, key);
     return v < 0 ? NAN : v;
 }
 
-const char *rep_string(struct json_object *o, const char *key) {
-    struct json_object *v = rep_get(o, key);
+const char *bl_rep_string(struct json_object *o, const char *key) {
+    struct json_object *v = bl_rep_get(o, key);
     return v && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
 }
 
-int rep_array(struct json_object *o, const char *key, struct json_object **out) {
-    *out = rep_get(o, key);
+int bl_rep_array(struct json_object *o, const char *key, struct json_object **out) {
+    *out = bl_rep_get(o, key);
     if (!*out || !json_object_is_type(*out, json_type_array)) return 0;
     size_t n = json_object_array_length(*out);
     return n < 1 << 24 ? (int)n : 0;
@@ -71,13 +71,13 @@ int rep_array(struct json_object *o, const char *key, struct json_object **out) 
 
 /* ---- folders ---- */
 
-char *rep_path(bl_arena *a, const char *dir, const char *const *parts) {
+char *bl_rep_path(bl_arena *a, const char *dir, const char *const *parts) {
     char *path = bl_arena_strdup(a, dir);
     for (; path && *parts; parts++) path = bl_arena_printf(a, "%s/%s", path, *parts);
     return path;
 }
 
-char *rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter) {
+char *bl_rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter) {
     DIR *d = opendir(dir);
     char *best = NULL;
     *iter = -1;
@@ -88,7 +88,7 @@ char *rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter
         double n = strtod(e->d_name + 5, &end);
         if (*end || end == e->d_name + 5 || !(n > *iter)) continue;
         const char *const parts[] = {e->d_name, need, NULL};
-        char *path = rep_path(a, dir, parts);
+        char *path = bl_rep_path(a, dir, parts);
         if (!path || !bl_exists(path)) continue;
         best = bl_arena_strdup(a, e->d_name);
         *iter = n;
@@ -103,12 +103,12 @@ static const char *image_type(const char *data, size_t size) {
     return NULL;
 }
 
-bl_status rep_image(bl_arena *a, const char *dir, const char *file, size_t limit, const char **uri,
-                    char sha256[65]) {
+bl_status bl_rep_image(bl_arena *a, const char *dir, const char *file, size_t limit,
+                       const char **uri, char sha256[65]) {
     *uri = NULL;
     if (!*file || *file == '/' || strstr(file, "..")) return BL_OK;
     const char *const parts[] = {file, NULL};
-    char *path = rep_path(a, dir, parts), *data;
+    char *path = bl_rep_path(a, dir, parts), *data;
     size_t size;
     if (!path) return BL_ENOMEM;
     if (!bl_exists(path) || bl_is_dir(path)) return BL_OK;
@@ -117,17 +117,17 @@ bl_status rep_image(bl_arena *a, const char *dir, const char *file, size_t limit
     if (status != BL_OK) return BL_OK; /* a picture less is no reason to have no report */
     const char *type = image_type(data, size);
     bl_sha256(data, size, sha256);
-    if (type) *uri = html_data_uri(a, type, data, size);
+    if (type) *uri = bl_html_data_uri(a, type, data, size);
     free(data);
     return type && !*uri ? BL_ENOMEM : BL_OK;
 }
 
-void rep_missing(rep_report *r, rep_run *run, const char *what) {
+void bl_rep_missing(rep_report *r, rep_run *run, const char *what) {
     if (run->n_missing < (int)(sizeof run->missing / sizeof *run->missing))
         run->missing[run->n_missing++] = what;
 }
 
-int rep_group(rep_report *r, const char *name) {
+int bl_rep_group(rep_report *r, const char *name) {
     if (!*name) return -1;
     for (int g = 0; g < r->n_groups; g++)
         if (strcmp(r->groups[g], name) == 0) return g;
@@ -138,7 +138,7 @@ int rep_group(rep_report *r, const char *name) {
     return r->n_groups++;
 }
 
-int rep_class_named(const rep_class *v, int n, const char *name) {
+int bl_rep_class_named(const rep_class *v, int n, const char *name) {
     for (int k = 0; k < n; k++)
         if (strcmp(v[k].name, name) == 0) return k;
     return -1;
@@ -147,7 +147,7 @@ int rep_class_named(const rep_class *v, int n, const char *name) {
 /* Models by preference: the first that a run has stands for it. "" is a result without a model. */
 static const char *const model_names[REP_MODELS] = {"teacher", "ema", "student", "model", ""};
 
-rep_model *rep_model_named(rep_run *run, const char *name) {
+rep_model *bl_rep_model_named(rep_run *run, const char *name) {
     for (int m = 0; m < REP_MODELS; m++) {
         if (strcmp(name, model_names[m]) != 0) continue;
         rep_model *model = &run->model[m];
@@ -168,31 +168,32 @@ rep_model *rep_model_named(rep_run *run, const char *name) {
 
 static bl_status load_classes(rep_report *r, rep_run *run) {
     const char *const parts[] = {"classes.json", NULL};
-    char *path = rep_path(r->arena, run->dir, parts);
+    char *path = bl_rep_path(r->arena, run->dir, parts);
     if (!path) return BL_ENOMEM;
     if (!bl_exists(path)) {
-        rep_missing(r, run, "classes.json (class order and training counts)");
+        bl_rep_missing(r, run, "classes.json (class order and training counts)");
         return BL_OK;
     }
     bl_json doc = {0};
     BL_TRY(bl_json_load(path, &doc));
     bl_status status = BL_OK;
     struct json_object *list, *groups;
-    int n_groups = rep_array(doc.root, "groups", &groups);
+    int n_groups = bl_rep_array(doc.root, "groups", &groups);
     for (int g = 0; g < n_groups; g++) {
         struct json_object *name = json_object_array_get_idx(groups, (size_t)g);
-        if (json_object_is_type(name, json_type_string)) rep_group(r, json_object_get_string(name));
+        if (json_object_is_type(name, json_type_string))
+            bl_rep_group(r, json_object_get_string(name));
     }
-    int n = rep_array(doc.root, "classes", &list);
+    int n = bl_rep_array(doc.root, "classes", &list);
     run->classes = BL_NEW_ARRAY(r->arena, rep_class, n + 1);
     if (!run->classes) status = BL_ENOMEM;
     for (int k = 0; status == BL_OK && k < n; k++) {
         struct json_object *c = json_object_array_get_idx(list, (size_t)k);
         rep_class *out = &run->classes[run->n_classes++];
-        out->name = bl_arena_strdup(r->arena, rep_string(c, "name"));
-        out->train_images = rep_score(c, "train_images");
-        out->train_boxes = rep_score(c, "train_boxes");
-        out->group = rep_group(r, rep_string(c, "group"));
+        out->name = bl_arena_strdup(r->arena, bl_rep_string(c, "name"));
+        out->train_images = bl_rep_score(c, "train_images");
+        out->train_boxes = bl_rep_score(c, "train_boxes");
+        out->group = bl_rep_group(r, bl_rep_string(c, "group"));
         if (!out->name) status = BL_ENOMEM;
     }
     bl_json_free(&doc);
@@ -203,11 +204,11 @@ static bl_status load_text(rep_report *r, rep_run *run, const char *file, const 
                            const char **out) {
     enum { MAX_TEXT = 4 << 20 };
     const char *const parts[] = {file, NULL};
-    char *path = rep_path(r->arena, run->dir, parts), *data;
+    char *path = bl_rep_path(r->arena, run->dir, parts), *data;
     size_t size;
     if (!path) return BL_ENOMEM;
     if (!bl_exists(path)) {
-        if (missing) rep_missing(r, run, missing);
+        if (missing) bl_rep_missing(r, run, missing);
         return BL_OK;
     }
     BL_TRY(bl_read_file(path, MAX_TEXT, &data, &size));
@@ -218,7 +219,7 @@ static bl_status load_text(rep_report *r, rep_run *run, const char *file, const 
 
 static bool has_file(bl_arena *a, const char *dir, const char *file) {
     const char *const parts[] = {file, NULL};
-    char *path = rep_path(a, dir, parts);
+    char *path = bl_rep_path(a, dir, parts);
     return path && bl_exists(path);
 }
 
@@ -231,13 +232,13 @@ static bl_status load_run(rep_report *r, rep_run *run) {
     run->scored = has_file(r->arena, run->dir, "metrics.json") &&
                   !has_file(r->arena, run->dir, "metrics.jsonl");
     if (run->scored) {
-        BL_TRY(rep_load_score(r, run));
+        BL_TRY(bl_rep_load_score(r, run));
         return load_text(r, run, "provenance.json", NULL, &run->provenance);
     }
     BL_TRY(load_classes(r, run));
-    BL_TRY(rep_load_eval(r, run));
-    BL_TRY(rep_load_metrics(r, run));
-    BL_TRY(rep_load_samples(r, run));
+    BL_TRY(bl_rep_load_eval(r, run));
+    BL_TRY(bl_rep_load_metrics(r, run));
+    BL_TRY(bl_rep_load_samples(r, run));
     BL_TRY(load_text(r, run, "config.json", "config.json (configuration)", &run->config));
     return load_text(r, run, "provenance.json", "provenance.json (version, machine, data)",
                      &run->provenance);
@@ -319,8 +320,9 @@ static bl_status merge_classes(rep_report *r) {
         for (int k = 0; k < r->runs[i].n_classes; k++) {
             const rep_class *c = &r->runs[i].classes[k];
             /* Runs mostly agree on the order: look there first. */
-            int at =
-                k < n && strcmp(all[k].name, c->name) == 0 ? k : rep_class_named(all, n, c->name);
+            int at = k < n && strcmp(all[k].name, c->name) == 0
+                         ? k
+                         : bl_rep_class_named(all, n, c->name);
             if (at < 0)
                 all[n++] = *c;
             else if (isnan(train_count(&all[at])))
@@ -337,7 +339,7 @@ static bl_status merge_classes(rep_report *r) {
         run->of_class = BL_NEW_ARRAY(r->arena, int, n + 1);
         if (!run->of_class) return BL_ENOMEM;
         for (int k = 0; k < n; k++)
-            run->of_class[k] = rep_class_named(run->classes, run->n_classes, r->classes[k].name);
+            run->of_class[k] = bl_rep_class_named(run->classes, run->n_classes, r->classes[k].name);
     }
     return BL_OK;
 }
@@ -345,7 +347,7 @@ static bl_status merge_classes(rep_report *r) {
 /* A metric that has a group's name ("many") is the compared metric of that group. */
 static void adopt_group_metrics(rep_report *r) {
     for (int g = 0; g < r->n_groups; g++) {
-        int c = rep_column_find(&r->summary, r->groups[g]), primary = r->summary.primary;
+        int c = bl_rep_column_find(&r->summary, r->groups[g]), primary = r->summary.primary;
         if (primary < 0 || c < 0 || c == primary) continue;
         r->summary.v[c].hidden = true;
         for (int i = 0; i < r->n_runs; i++)
@@ -357,8 +359,8 @@ static void adopt_group_metrics(rep_report *r) {
     }
 }
 
-bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
-                   const bl_report_options *options) {
+bl_status bl_rep_load(rep_report *r, const bl_report_source *sources, int n,
+                      const bl_report_options *options) {
     r->title = options->title && *options->title ? bl_arena_strdup(r->arena, options->title)
                                                  : "Ballast report";
     r->summary.primary = r->per_class.primary = -1;
@@ -373,47 +375,47 @@ bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
     }
     BL_TRY(label_runs(r, sources));
     for (int i = 0; i < n; i++) BL_TRY(load_run(r, &r->runs[i]));
-    rep_column_choose(&r->summary);
-    rep_column_choose(&r->per_class);
+    bl_rep_column_choose(&r->summary);
+    bl_rep_column_choose(&r->per_class);
     adopt_group_metrics(r);
     BL_TRY(merge_classes(r));
-    return rep_make_methods(r, options);
+    return bl_rep_make_methods(r, options);
 }
 
 /* ---- questions ---- */
 
-const rep_model *rep_main_model(const rep_run *run) {
+const rep_model *bl_rep_main_model(const rep_run *run) {
     for (int m = 0; m < REP_MODELS; m++)
         if (run->model[m].name) return &run->model[m];
     return NULL;
 }
 
-double rep_summary_value(const rep_model *m, int group, int i) {
+double bl_rep_summary_value(const rep_model *m, int group, int i) {
     if (!m || i < 0) return NAN;
     return group < 0 ? m->summary[i] : m->group[group][i];
 }
 
-const rep_class_result *rep_class_of(const rep_run *run, const rep_model *m, int k) {
+const rep_class_result *bl_rep_class_of(const rep_run *run, const rep_model *m, int k) {
     int own = run->of_class[k];
     return m && m->has_classes && own >= 0 ? &m->classes[own] : NULL;
 }
 
-double rep_class_metric(const rep_run *run, int k, int column) {
-    const rep_class_result *c = rep_class_of(run, rep_main_model(run), k);
+double bl_rep_class_metric(const rep_run *run, int k, int column) {
+    const rep_class_result *c = bl_rep_class_of(run, bl_rep_main_model(run), k);
     return c && column >= 0 ? c->m[column] : NAN;
 }
 
-double rep_train_count(const rep_report *r, int k) {
+double bl_rep_train_count(const rep_report *r, int k) {
     return train_count(&r->classes[k]);
 }
 
-double rep_state_at(const rep_run *run, rep_state s, int line, int k) {
+double bl_rep_state_at(const rep_run *run, rep_state s, int line, int k) {
     int own = run->of_class[k];
     int64_t at = (int64_t)line * run->n_classes + own;
     return own >= 0 && at < run->state[s].n ? run->state[s].v[at] : NAN;
 }
 
-bool rep_has_state(const rep_run *run, rep_state s) {
+bool bl_rep_has_state(const rep_run *run, rep_state s) {
     for (int i = 0; i < run->state[s].n; i++)
         if (!isnan(run->state[s].v[i])) return true;
     return false;

@@ -35,15 +35,15 @@ typedef struct rep_columns { /* in order of appearance */
 } rep_columns;
 
 struct json_object;
-int rep_column_find(const rep_columns *c, const char *key); /* -1 if absent */
+int bl_rep_column_find(const rep_columns *c, const char *key); /* -1 if absent */
 /* Index of `key`, added if new; -1 when there is no room. `value` lets an unknown metric be taken
  * for a fraction or a number. */
-int rep_column_add(bl_arena *a, rep_columns *c, const char *key, double value);
+int bl_rep_column_add(bl_arena *a, rep_columns *c, const char *key, double value);
 /* Takes "columns": [{"key", "name", "title", "unit", "lower_is_better"}] and "primary" of a
  * document. */
-bl_status rep_column_describe(bl_arena *a, rep_columns *c, struct json_object *document);
+bl_status bl_rep_column_describe(bl_arena *a, rep_columns *c, struct json_object *document);
 /* Settles c->primary: what a folder said, or the best known of the columns. */
-void rep_column_choose(rep_columns *c);
+void bl_rep_column_choose(rep_columns *c);
 
 /* ---- what a run holds ---- */
 
@@ -51,7 +51,7 @@ typedef struct rep_vec {
     double *v;
     int n, cap;
 } rep_vec;
-bl_status rep_push(bl_arena *a, rep_vec *v, double x);
+bl_status bl_rep_push(bl_arena *a, rep_vec *v, double x);
 
 typedef struct rep_series { /* of metrics.jsonl */
     const char *key;
@@ -62,7 +62,7 @@ typedef struct rep_series_list {
     int n, cap;
 } rep_series_list;
 /* NULL if there is no such series. */
-const rep_series *rep_series_find(const rep_series_list *list, const char *key);
+const rep_series *bl_rep_series_find(const rep_series_list *list, const char *key);
 
 /* Per-class state over training: arrays over the run's classes, one per "class" line. */
 typedef enum rep_state {
@@ -74,7 +74,7 @@ typedef enum rep_state {
     REP_PSEUDO_RECALL,
     REP_STATES
 } rep_state;
-extern const char *const rep_state_keys[REP_STATES];
+extern const char *const bl_rep_state_keys[REP_STATES];
 
 typedef struct rep_class_result {
     double m[REP_COLUMNS]; /* by the report's class columns */
@@ -164,60 +164,60 @@ struct bl_report {
 };
 typedef struct bl_report rep_report;
 
-bl_status rep_load(rep_report *r, const bl_report_source *sources, int n,
-                   const bl_report_options *options);
+bl_status bl_rep_load(rep_report *r, const bl_report_source *sources, int n,
+                      const bl_report_options *options);
 
 /* ---- questions ---- */
 
 /* The run's main model: the teacher if it has one. NULL if nothing was evaluated. */
-const rep_model *rep_main_model(const rep_run *run);
+const rep_model *bl_rep_main_model(const rep_run *run);
 /* "teacher", ... or "" */
 const char *rep_model_name(const rep_model *m);
 /* Metric i of all classes (group -1) or of a group; NAN if unknown. */
-double rep_summary_value(const rep_model *m, int group, int i);
+double bl_rep_summary_value(const rep_model *m, int group, int i);
 /* A metric of report class k in a run's main model; NAN if unknown. */
-double rep_class_metric(const rep_run *run, int k, int column);
-const rep_class_result *rep_class_of(const rep_run *run, const rep_model *m, int k);
+double bl_rep_class_metric(const rep_run *run, int k, int column);
+const rep_class_result *bl_rep_class_of(const rep_run *run, const rep_model *m, int k);
 /* Boxes (or images) of report class k in the training set. */
-double rep_train_count(const rep_report *r, int k);
+double bl_rep_train_count(const rep_report *r, int k);
 /* State of report class k at line i; NAN if unknown. */
-double rep_state_at(const rep_run *run, rep_state s, int line, int k);
-bool rep_has_state(const rep_run *run, rep_state s);
+double bl_rep_state_at(const rep_run *run, rep_state s, int line, int k);
+bool bl_rep_has_state(const rep_run *run, rep_state s);
 
 /* Mean, spread and range over a method's runs; std NAN below two runs. */
 typedef struct rep_stat {
     double mean, std, lo, hi;
     int n;
 } rep_stat;
-void rep_stat_add(rep_stat *s, double *sum_of_squares, double x); /* Welford; NAN is skipped */
-rep_stat rep_method_summary(const rep_report *r, int method, int group, int column);
-rep_stat rep_method_class(const rep_report *r, int method, int k, int column);
+void bl_rep_stat_add(rep_stat *s, double *sum_of_squares, double x); /* Welford; NAN is skipped */
+rep_stat bl_rep_method_summary(const rep_report *r, int method, int group, int column);
+rep_stat bl_rep_method_class(const rep_report *r, int method, int k, int column);
 /* Difference to the baseline, and its standard error where both have seeds (else NAN). */
 typedef struct rep_gain {
     double value, error;
 } rep_gain;
-rep_gain rep_difference(rep_stat a, rep_stat base);
+rep_gain bl_rep_difference(rep_stat a, rep_stat base);
 /* The first run of a method: it stands for it where means make no sense. */
-const rep_run *rep_first(const rep_report *r, int method);
+const rep_run *bl_rep_first(const rep_report *r, int method);
 
 /* ---- parts of loading, one file each ---- */
 
-bl_status rep_load_metrics(rep_report *r, rep_run *run);  /* metrics.jsonl */
-bl_status rep_load_eval(rep_report *r, rep_run *run);     /* eval/ of a run */
-bl_status rep_load_score(rep_report *r, rep_run *run);    /* a score folder */
-bl_status rep_load_samples(rep_report *r, rep_run *run);  /* samples/ */
-bl_status rep_load_analysis(rep_report *r, rep_model *m); /* analysis.json, confusion.json */
-bl_status rep_make_methods(rep_report *r, const bl_report_options *options);
+bl_status bl_rep_load_metrics(rep_report *r, rep_run *run);  /* metrics.jsonl */
+bl_status bl_rep_load_eval(rep_report *r, rep_run *run);     /* eval/ of a run */
+bl_status bl_rep_load_score(rep_report *r, rep_run *run);    /* a score folder */
+bl_status bl_rep_load_samples(rep_report *r, rep_run *run);  /* samples/ */
+bl_status bl_rep_load_analysis(rep_report *r, rep_model *m); /* analysis.json, confusion.json */
+bl_status bl_rep_make_methods(rep_report *r, const bl_report_options *options);
 /* The slot of a model, marked as present; NULL for an unknown name. */
-rep_model *rep_model_named(rep_run *run, const char *name);
-void rep_missing(rep_report *r, rep_run *run, const char *what);
+rep_model *bl_rep_model_named(rep_run *run, const char *name);
+void bl_rep_missing(rep_report *r, rep_run *run, const char *what);
 /* Index of a group name, added if new; -1 for "" or when there are too many. */
-int rep_group(rep_report *r, const char *name);
-int rep_class_named(const rep_class *v, int n, const char *name); /* -1 if absent */
+int bl_rep_group(rep_report *r, const char *name);
+int bl_rep_class_named(const rep_class *v, int n, const char *name); /* -1 if absent */
 /* The JPEG or PNG `file` of a folder as a data: address; NULL (and BL_OK) if it is absent, lies
  * outside of the folder, or is larger than `limit` bytes. */
-bl_status rep_image(bl_arena *a, const char *dir, const char *file, size_t limit, const char **uri,
-                    char sha256[65]);
+bl_status bl_rep_image(bl_arena *a, const char *dir, const char *file, size_t limit,
+                       const char **uri, char sha256[65]);
 
 /* ---- configurations ---- */
 
@@ -229,22 +229,22 @@ typedef struct rep_settings {
     int n, cap;
 } rep_settings;
 /* Of a JSON document; empty for NULL or a broken one. */
-rep_settings rep_settings_of(bl_arena *a, const char *text);
-const char *rep_setting_find(const rep_settings *s, const char *key); /* NULL if absent */
+rep_settings bl_rep_settings_of(bl_arena *a, const char *text);
+const char *bl_rep_setting_find(const rep_settings *s, const char *key); /* NULL if absent */
 
 /* ---- reading JSON documents ---- */
 
-struct json_object *rep_get(struct json_object *o, const char *key); /* NULL if absent or null */
-double rep_number(struct json_object *o, const char *key);           /* NAN if absent */
-double rep_score(struct json_object *o, const char *key);            /* NAN if negative, too */
-const char *rep_string(struct json_object *o, const char *key);      /* "" if absent */
-int rep_array(struct json_object *o, const char *key,
-              struct json_object **out); /* length, 0 if absent */
-double rep_value(struct json_object *o); /* a number below 1e30, or NAN */
+struct json_object *bl_rep_get(struct json_object *o, const char *key); /* NULL if absent or null */
+double bl_rep_number(struct json_object *o, const char *key);           /* NAN if absent */
+double bl_rep_score(struct json_object *o, const char *key);            /* NAN if negative, too */
+const char *bl_rep_string(struct json_object *o, const char *key);      /* "" if absent */
+int bl_rep_array(struct json_object *o, const char *key,
+                 struct json_object **out); /* length, 0 if absent */
+double bl_rep_value(struct json_object *o); /* a number below 1e30, or NAN */
 /* <dir>/<a>/<b>... in the arena; `parts` ends with NULL. */
-char *rep_path(bl_arena *a, const char *dir, const char *const *parts);
+char *bl_rep_path(bl_arena *a, const char *dir, const char *const *parts);
 /* Name of the entry "iter_<number>" of a folder with the largest number that holds `need`; NULL if
  * none. */
-char *rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter);
+char *bl_rep_last_iter(bl_arena *a, const char *dir, const char *need, double *iter);
 
 #endif

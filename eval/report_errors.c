@@ -25,7 +25,7 @@ static const struct {
 enum { SIX = REP_MISS + 1 }; /* the kinds that exclude each other */
 
 static const rep_analysis *tide_of(const rep_report *r, int method) {
-    const rep_analysis *a = rep_analysis_of(rep_first(r, method));
+    const rep_analysis *a = bl_rep_analysis_of(bl_rep_first(r, method));
     return a && a->has_tide ? a : NULL;
 }
 
@@ -34,12 +34,12 @@ static void stacked_bar(const svg_plot *p, const rep_report *r, const rep_analys
     FILE *f = p->f;
     double at = 0;
     fprintf(f, "<text class=\"e c\" x=\"%.1f\" y=\"%.1f\">", p->left - 8, y + h / 2 + 3.8);
-    html_short_text(f, r->methods[method].label, REP_LABEL);
+    bl_html_short_text(f, r->methods[method].label, REP_LABEL);
     fputs("</text>", f);
     for (int e = 0; e < SIX; e++) {
         double v = a->gain[e];
         if (!(v > 0)) continue;
-        double x0 = svg_px(p, at), x1 = svg_px(p, at += v);
+        double x0 = bl_svg_px(p, at), x1 = bl_svg_px(p, at += v);
         fprintf(f,
                 "<rect class=\"e%d seg\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
                 "height=\"%.1f\"><title>%s: %.2f points of AP50",
@@ -67,67 +67,67 @@ static void tide_chart(FILE *f, const rep_report *r, int n) {
         int worst = 0;
         for (int e = 1; e < SIX; e++)
             if (a->gain[e] > a->gain[worst]) worst = e;
-        text = rep_text(r, "%s %s: most is lost to %s errors, %.1f points.", text,
-                        r->methods[m].label, kinds[worst].name, 100 * a->gain[worst]);
+        text = bl_rep_text(r, "%s %s: most is lost to %s errors, %.1f points.", text,
+                           r->methods[m].label, kinds[worst].name, 100 * a->gain[worst]);
     }
     double h = 32;
     svg_plot p = {.f = f, .width = 900, .height = h * n + 44, .left = 16 + 6.4 * names, .top = 4};
     p.right = 892, p.bottom = p.top + h * n;
-    p.x = svg_range(0, most > 0 ? most : 1, false, SVG_PERCENT, "points of AP50");
+    p.x = bl_svg_range(0, most > 0 ? most : 1, false, SVG_PERCENT, "points of AP50");
     p.y = (svg_axis){0, n, false, SVG_PLAIN, NULL};
     fputs("<ul class=\"legend\">", f);
     for (int e = 0; e < SIX; e++)
         fprintf(f, "<li title=\"%s\"><span class=\"sw s%d\"></span>%s</li>", kinds[e].title, e,
                 kinds[e].name);
     fputs("</ul>", f);
-    rep_scroll_begin(f, "", "Chart of error kinds");
+    bl_rep_scroll_begin(f, "", "Chart of error kinds");
     fputs("<figure>", f);
-    svg_begin(&p, rep_text(r,
-                           "Stacked bar chart: AP50 lost to six kinds of errors.%s The table "
-                           "below has the numbers.",
-                           text));
-    svg_axes(&p, 6, 0);
+    bl_svg_begin(&p, bl_rep_text(r,
+                                 "Stacked bar chart: AP50 lost to six kinds of errors.%s The table "
+                                 "below has the numbers.",
+                                 text));
+    bl_svg_axes(&p, 6, 0);
     int row = 0;
     for (int m = 0; m < r->n_methods; m++)
         if (tide_of(r, m)) stacked_bar(&p, r, tide_of(r, m), m, p.top + h * row++, h);
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</figure>", f);
-    rep_scroll_end(f);
+    bl_rep_scroll_end(f);
 }
 
-void rep_error_kinds(FILE *f, const rep_report *r) {
+void bl_rep_error_kinds(FILE *f, const rep_report *r) {
     int n = 0;
     for (int m = 0; m < r->n_methods; m++) n += tide_of(r, m) != NULL;
     if (!n) return;
-    rep_section_begin(
+    bl_rep_section_begin(
         f, "errors", "Kinds of errors",
         "TIDE (Bolya et al., 2020): how many points of AP50 would be won if one kind of error were "
         "mended. The kinds exclude each other; their gains do not add up to what is missing.");
     tide_chart(f, r, n);
-    rep_scroll_begin(f, "", "Table of error kinds");
+    bl_rep_scroll_begin(f, "", "Table of error kinds");
     fputs("<table class=\"sortable\"><caption>Points of AP50 that each kind costs, and how many "
           "errors there are.</caption>\n<thead><tr>",
           f);
-    rep_heading(f, false, NULL, "Run");
-    rep_heading(f, true, NULL, "AP50");
-    for (int e = 0; e < REP_ERRORS; e++) rep_heading(f, true, kinds[e].title, kinds[e].name);
+    bl_rep_heading(f, false, NULL, "Run");
+    bl_rep_heading(f, true, NULL, "AP50");
+    for (int e = 0; e < REP_ERRORS; e++) bl_rep_heading(f, true, kinds[e].title, kinds[e].name);
     fputs("</tr></thead>\n<tbody>\n", f);
     for (int m = 0; m < r->n_methods; m++) {
         const rep_analysis *a = tide_of(r, m);
         if (!a) continue;
         fputs("<tr><th scope=\"row\">", f);
-        rep_method_name(f, r, m);
+        bl_rep_method_name(f, r, m);
         fputs("</th>", f);
-        rep_cell(f, REP_PERCENT, a->ap50, NULL);
+        bl_rep_cell(f, REP_PERCENT, a->ap50, NULL);
         for (int e = 0; e < REP_ERRORS; e++) {
-            html_cell_begin(f, a->gain[e], NULL);
+            bl_html_cell_begin(f, a->gain[e], NULL);
             if (isnan(a->gain[e]))
-                html_percent(f, NAN);
+                bl_html_percent(f, NAN);
             else
                 fprintf(f, "%.2f", 100 * a->gain[e]);
             if (!isnan(a->count[e])) {
                 fputs("<small>", f);
-                html_count(f, a->count[e]);
+                bl_html_count(f, a->count[e]);
                 fputs("</small>", f);
             }
             fputs("</td>", f);
@@ -135,8 +135,8 @@ void rep_error_kinds(FILE *f, const rep_report *r) {
         fputs("</tr>\n", f);
     }
     fputs("</tbody></table>", f);
-    rep_scroll_end(f);
-    rep_section_end(f);
+    bl_rep_scroll_end(f);
+    bl_rep_section_end(f);
 }
 
 /* ---- calibration ---- */
@@ -149,22 +149,23 @@ static void reliability(FILE *f, const rep_report *r, int method, const rep_anal
     p.y = (svg_axis){0, 1, false, SVG_PLAIN, "share that is right"};
     for (int i = 0; i < a->n_bins; i++) most = fmax(most, a->bins[i].count);
     fputs("<figure><figcaption>", f);
-    rep_method_name(f, r, method);
+    bl_rep_method_name(f, r, method);
     if (!isnan(a->ece)) fprintf(f, "<small>ECE %.1f %%</small>", 100 * a->ece);
     fputs("</figcaption>", f);
-    svg_begin(&p, rep_text(r,
-                           "Reliability diagram of %s: share of right detections against their "
-                           "score, in %d bins; expected calibration error %.1f percent.",
-                           r->methods[method].label, a->n_bins, 100 * a->ece));
-    svg_axes(&p, 5, 5);
+    bl_svg_begin(&p,
+                 bl_rep_text(r,
+                             "Reliability diagram of %s: share of right detections against their "
+                             "score, in %d bins; expected calibration error %.1f percent.",
+                             r->methods[method].label, a->n_bins, 100 * a->ece));
+    bl_svg_axes(&p, 5, 5);
     fprintf(f, "<path class=\"zero dash\" d=\"M%.1f %.1fL%.1f %.1f\"/>", p.left, p.bottom, p.right,
             p.top);
     int colour = method % SVG_COLOURS;
     for (int i = 0; i < a->n_bins; i++) {
         const rep_bin *b = &a->bins[i];
-        double x = svg_px(&p, b->lo), w = svg_px(&p, fmin(b->hi, 1)) - x;
+        double x = bl_svg_px(&p, b->lo), w = bl_svg_px(&p, fmin(b->hi, 1)) - x;
         if (b->count > 0 && !isnan(b->precision)) {
-            double top = svg_py(&p, fmin(b->precision, 1));
+            double top = bl_svg_py(&p, fmin(b->precision, 1));
             fprintf(f,
                     "<rect class=\"bar b%d\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">"
                     "<title>score %.2f to %.2f: %.0f detections, mean score %.3f, %.1f %% "
@@ -173,8 +174,8 @@ static void reliability(FILE *f, const rep_report *r, int method, const rep_anal
                     b->count, b->mean_score, 100 * b->precision);
             if (!isnan(b->mean_score))
                 fprintf(f, "<path class=\"gapline\" d=\"M%.1f %.1fV%.1f\"/>",
-                        svg_px(&p, fmin(b->mean_score, 1)), top,
-                        svg_py(&p, fmin(b->mean_score, 1)));
+                        bl_svg_px(&p, fmin(b->mean_score, 1)), top,
+                        bl_svg_py(&p, fmin(b->mean_score, 1)));
         }
         if (b->count > 0) {
             double h = (floor - strip) * log10(1 + b->count) / log10(1 + most);
@@ -187,28 +188,28 @@ static void reliability(FILE *f, const rep_report *r, int method, const rep_anal
             "<text class=\"m l\" x=\"%.1f\" y=\"%.1f\">score</text><text class=\"m l\" x=\"%.1f\" "
             "y=\"%.1f\">number of detections (logarithmic, at most %.0f)</text>",
             (p.left + p.right) / 2, p.bottom + 30, (p.left + p.right) / 2, floor + 16, most);
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</figure>\n", f);
 }
 
-void rep_calibration(FILE *f, const rep_report *r) {
+void bl_rep_calibration(FILE *f, const rep_report *r) {
     int n = 0;
     for (int m = 0; m < r->n_methods; m++) {
-        const rep_analysis *a = rep_analysis_of(rep_first(r, m));
+        const rep_analysis *a = bl_rep_analysis_of(bl_rep_first(r, m));
         n += a && a->n_bins > 0;
     }
     if (!n) return;
-    rep_section_begin(f, "calibration", "Calibration",
-                      "Of the detections with a score in a bin, the share that is right. On the "
-                      "dashed diagonal the score can be read as a probability; the thin strokes "
-                      "are the distance to it.");
+    bl_rep_section_begin(f, "calibration", "Calibration",
+                         "Of the detections with a score in a bin, the share that is right. On the "
+                         "dashed diagonal the score can be read as a probability; the thin strokes "
+                         "are the distance to it.");
     fputs("<div class=\"grid g2\">\n", f);
     for (int m = 0; m < r->n_methods; m++) {
-        const rep_analysis *a = rep_analysis_of(rep_first(r, m));
+        const rep_analysis *a = bl_rep_analysis_of(bl_rep_first(r, m));
         if (a && a->n_bins) reliability(f, r, m, a);
     }
     fputs("</div>\n", f);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }
 
 /* ---- costly images ---- */
@@ -217,13 +218,13 @@ static void costly_figure(FILE *f, const rep_costly *c) {
     fputs("<figure class=\"thumb\">", f);
     if (c->data_uri) {
         fprintf(f, "<img src=\"%s\" loading=\"lazy\"", c->data_uri);
-        html_attr(f, "alt", c->file);
+        bl_html_attr(f, "alt", c->file);
         fputs(">", f);
     }
     fputs("<figcaption>", f);
-    html_short_text(f, c->file, 40);
+    bl_html_short_text(f, c->file, 40);
     fputs("<small>cost ", f);
-    html_number(f, c->cost, 3);
+    bl_html_number(f, c->cost, 3);
     if (!isnan(c->fp)) fprintf(f, ", %.0f FP", c->fp);
     if (!isnan(c->fn)) fprintf(f, ", %.0f FN", c->fn);
     fputs("</small></figcaption></figure>\n", f);
@@ -234,24 +235,24 @@ static void costly_class(FILE *f, const rep_report *r, const rep_analysis *a, in
     fputs("<div class=\"costly\"", f);
     for (int k = 0; k < r->n_classes; k++)
         if (strcmp(r->classes[k].name, name) == 0) {
-            rep_class_mark(f, k);
+            bl_rep_class_mark(f, k);
             break;
         }
     fputs("><h4>", f);
-    html_text(f, name);
+    bl_html_text(f, name);
     fputs("</h4><div class=\"thumbs\">\n", f);
     for (int i = from; i < to; i++) costly_figure(f, &a->costly[i]);
     fputs("</div></div>\n", f);
 }
 
-void rep_costly_images(FILE *f, const rep_report *r) {
+void bl_rep_costly_images(FILE *f, const rep_report *r) {
     int n = 0;
     for (int m = 0; m < r->n_methods; m++) {
-        const rep_analysis *a = rep_analysis_of(rep_first(r, m));
+        const rep_analysis *a = bl_rep_analysis_of(bl_rep_first(r, m));
         n += a && a->n_costly > 0;
     }
     if (!n) return;
-    rep_section_begin(
+    bl_rep_section_begin(
         f, "costly", "Most costly images",
         "By class, the images whose errors cost most AP: false positives with high "
         "scores and missed objects. In the pictures found objects of the class are white, "
@@ -259,11 +260,11 @@ void rep_costly_images(FILE *f, const rep_report *r) {
         "the classes down.");
     bool first = true;
     for (int m = 0; m < r->n_methods; m++) {
-        const rep_analysis *a = rep_analysis_of(rep_first(r, m));
+        const rep_analysis *a = bl_rep_analysis_of(bl_rep_first(r, m));
         if (!a || !a->n_costly) continue;
         fprintf(f, "<details%s><summary>", first ? " open" : "");
         first = false;
-        rep_method_name(f, r, m);
+        bl_rep_method_name(f, r, m);
         fputs("</summary>\n", f);
         for (int i = 0, to; i < a->n_costly; i = to) {
             for (to = i + 1; to < a->n_costly; to++)
@@ -272,5 +273,5 @@ void rep_costly_images(FILE *f, const rep_report *r) {
         }
         fputs("</details>\n", f);
     }
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

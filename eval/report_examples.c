@@ -16,7 +16,7 @@ static void outline(FILE *f, const rep_sample *s, const rep_box *b) {
     if (!clip(s, b, c)) return;
     fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>", c[0], c[1],
             c[2] - c[0], c[3] - c[1]);
-    html_text(f, b->label);
+    bl_html_text(f, b->label);
     if (!isnan(b->score)) fprintf(f, ", score %.2f", b->score);
     fputs("</title></rect>", f);
 }
@@ -35,7 +35,7 @@ static void label(FILE *f, const rep_sample *s, const rep_box *b, bool below) {
             length, size * 1.15);
     fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%.1f\">", x + size * .2, y + size * .9,
             size);
-    html_text(f, b->label);
+    bl_html_text(f, b->label);
     fprintf(f, "%s</text>", score);
 }
 
@@ -60,11 +60,11 @@ static void shot(FILE *f, const rep_report *r, int run, int index) {
     for (int i = 0; i < 2; i++)
         if (strcmp(set, set_names[i][0]) == 0) set = set_names[i][1];
     fputs("<figure><figcaption>", f);
-    if (r->n_runs > 1) rep_run_name(f, r, run);
+    if (r->n_runs > 1) bl_rep_run_name(f, r, run);
     fputs("<small>", f);
-    html_text(f, set);
+    bl_html_text(f, set);
     fputs(", ", f);
-    html_text(f, s->file);
+    bl_html_text(f, s->file);
     fprintf(f, "</small></figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\"", s->width, s->height);
     fprintf(f, " aria-label=\"%d true boxes, %d predictions, %d pseudo boxes\">", s->n_box[0],
             s->n_box[1], s->n_box[2]);
@@ -88,13 +88,14 @@ static int same_image(const rep_run *run, const rep_sample *s) {
     return -1;
 }
 
-void rep_examples(FILE *f, const rep_report *r) {
+void bl_rep_examples(FILE *f, const rep_report *r) {
     int n = 0;
     for (int i = 0; i < r->n_runs; i++) n += r->runs[i].n_samples;
     if (!n) return;
-    rep_section_begin(f, "examples", "Examples",
-                      "Test images with detections; unlabelled images with the pseudo boxes of the "
-                      "teacher. Their true boxes are hidden from training.");
+    bl_rep_section_begin(
+        f, "examples", "Examples",
+        "Test images with detections; unlabelled images with the pseudo boxes of the "
+        "teacher. Their true boxes are hidden from training.");
     fputs("<input type=\"checkbox\" id=\"show-truth\" class=\"switch\" checked><label "
           "for=\"show-truth\"><span class=\"sw key-truth\"></span>ground truth</label>"
           "<input type=\"checkbox\" id=\"show-predictions\" class=\"switch\" checked><label "
@@ -117,5 +118,5 @@ void rep_examples(FILE *f, const rep_report *r) {
             fputs("</div>\n", f);
         }
     fputs("</div>\n", f);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

@@ -75,7 +75,7 @@ static int report_class(const rep_report *r, const rep_run *run, int own) {
 }
 
 static void draw(FILE *f, const rep_report *r, int method, const map *m) {
-    const rep_run *run = rep_first(r, method);
+    const rep_run *run = bl_rep_first(r, method);
     /* One unit for both axes; the frame as high as the map needs. */
     double lo[2] = {INFINITY, INFINITY}, hi[2] = {-INFINITY, -INFINITY};
     for (int64_t i = 0; i < 2 * m->n; i++)
@@ -93,14 +93,15 @@ static void draw(FILE *f, const rep_report *r, int method, const map *m) {
     p.x = (svg_axis){x - across / 2, x + across / 2, false, SVG_PLAIN, NULL};
     p.y = (svg_axis){y - up / 2, y + up / 2, false, SVG_PLAIN, NULL};
     fputs("<figure><figcaption>", f);
-    rep_method_name(f, r, method);
+    bl_rep_method_name(f, r, method);
     fprintf(f, "<small>%lld", (long long)m->n);
     if (m->of > m->n) fprintf(f, " of %lld", (long long)m->of);
     fprintf(f, " points, KL %.2f</small></figcaption>", m->kl);
-    svg_begin(&p, rep_text(r,
-                           "Scatter plot: t-SNE map of %lld feature vectors of %s, coloured by "
-                           "class. Axes have no unit.",
-                           (long long)m->n, r->methods[method].label));
+    bl_svg_begin(&p,
+                 bl_rep_text(r,
+                             "Scatter plot: t-SNE map of %lld feature vectors of %s, coloured by "
+                             "class. Axes have no unit.",
+                             (long long)m->n, r->methods[method].label));
     fprintf(f, "<rect class=\"frame\" x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\"/>\n", p.left,
             p.top, p.right - p.left, p.bottom - p.top);
     for (int k = r->n_classes - 1; k >= -1; k--) { /* a group a class: its colour, its name */
@@ -110,40 +111,41 @@ static void draw(FILE *f, const rep_report *r, int method, const map *m) {
             if (!any) {
                 fputs("<g class=\"dots\"", f);
                 if (k >= 0) {
-                    rep_class_mark(f, k);
-                    svg_rank_style(f, k, r->n_classes);
+                    bl_rep_class_mark(f, k);
+                    bl_svg_rank_style(f, k, r->n_classes);
                 }
                 fputs("><title>", f);
-                html_text(f, k < 0 ? "unknown class" : r->classes[k].name);
+                bl_html_text(f, k < 0 ? "unknown class" : r->classes[k].name);
                 fputs("</title><path d=\"", f);
             }
             any = true;
-            fprintf(f, "M%.1f %.1fh.01", svg_px(&p, m->y[2 * i]), svg_py(&p, m->y[2 * i + 1]));
+            fprintf(f, "M%.1f %.1fh.01", bl_svg_px(&p, m->y[2 * i]),
+                    bl_svg_py(&p, m->y[2 * i + 1]));
         }
         if (any) fputs("\"/></g>\n", f);
     }
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</figure>\n", f);
 }
 
 static const char *features_path(const rep_report *r, int method) {
-    const rep_model *m = rep_main_model(rep_first(r, method));
+    const rep_model *m = bl_rep_main_model(bl_rep_first(r, method));
     if (!m || !m->dir) return NULL;
     const char *const parts[] = {"features.safetensors", NULL};
-    const char *path = rep_path(r->arena, m->dir, parts);
+    const char *path = bl_rep_path(r->arena, m->dir, parts);
     return path && bl_exists(path) ? path : NULL;
 }
 
-void rep_features(FILE *f, const rep_report *r) {
+void bl_rep_features(FILE *f, const rep_report *r) {
     int n = 0;
     for (int m = 0; m < r->n_methods; m++) n += features_path(r, m) != NULL;
     if (!n) return;
-    rep_section_begin(
+    bl_rep_section_begin(
         f, "features", "Features",
         "Feature vectors of evaluation images as points of a plane by t-SNE (perplexity 30): near "
         "points have similar features; distances between far groups and their sizes mean little. "
         "Colours from the most frequent class (blue) to the rarest (orange).");
-    if (r->n_classes <= REP_CLASS_LINES) rep_class_legend(f, r);
+    if (r->n_classes <= REP_CLASS_LINES) bl_rep_class_legend(f, r);
     fputs("<div class=\"grid gw\">\n", f);
     for (int method = 0; method < r->n_methods; method++) {
         const char *path = features_path(r, method);
@@ -151,16 +153,16 @@ void rep_features(FILE *f, const rep_report *r) {
         map m = {0};
         if (!path) continue;
         bl_status status = bl_st_open(path, &file);
-        if (status == BL_OK) status = embed(r, rep_first(r, method), file, path, &m);
+        if (status == BL_OK) status = embed(r, bl_rep_first(r, method), file, path, &m);
         if (status == BL_OK) {
             draw(f, r, method, &m);
         } else { /* a map less is no reason to have no report */
             fputs("<p class=\"warn\">", f);
-            html_text(f, bl_error());
+            bl_html_text(f, bl_error());
             fputs("</p>\n", f);
         }
         bl_st_close(file);
     }
     fputs("</div>\n", f);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

@@ -17,11 +17,11 @@ static int sequence(const unsigned char *p) {
     return n;
 }
 
-void html_text(FILE *f, const char *s) {
-    html_short_text(f, s, INT_MAX);
+void bl_html_text(FILE *f, const char *s) {
+    bl_html_short_text(f, s, INT_MAX);
 }
 
-void html_short_text(FILE *f, const char *s, int limit) {
+void bl_html_short_text(FILE *f, const char *s, int limit) {
     for (const unsigned char *p = (const unsigned char *)s; *p;) {
         int n = sequence(p);
         if (limit-- == 0) {
@@ -56,23 +56,23 @@ void html_short_text(FILE *f, const char *s, int limit) {
     }
 }
 
-void html_attr(FILE *f, const char *name, const char *value) {
+void bl_html_attr(FILE *f, const char *name, const char *value) {
     fprintf(f, " %s=\"", name);
-    html_text(f, value);
+    bl_html_text(f, value);
     fputc('"', f);
 }
 
 #define DASH "\xe2\x80\x93"
 #define MINUS "\xe2\x88\x92"
 
-void html_percent(FILE *f, double v) {
+void bl_html_percent(FILE *f, double v) {
     if (isnan(v))
         fputs(DASH, f);
     else
         fprintf(f, "%.1f", 100 * v);
 }
 
-void html_points(FILE *f, double v) {
+void bl_html_points(FILE *f, double v) {
     if (isnan(v)) {
         fputs(DASH, f);
         return;
@@ -84,14 +84,14 @@ void html_points(FILE *f, double v) {
         fprintf(f, "%s%.1f", points < 0 ? MINUS : "+", fabs(points));
 }
 
-void html_number(FILE *f, double v, int digits) {
+void bl_html_number(FILE *f, double v, int digits) {
     if (isnan(v))
         fputs(DASH, f);
     else
         fprintf(f, "%.*g", digits, v);
 }
 
-void html_count(FILE *f, double v) {
+void bl_html_count(FILE *f, double v) {
     if (!(fabs(v) < 1e15)) {
         fputs(DASH, f);
         return;
@@ -104,7 +104,7 @@ void html_count(FILE *f, double v) {
     }
 }
 
-void html_cell_begin(FILE *f, double v, const char *css_class) {
+void bl_html_cell_begin(FILE *f, double v, const char *css_class) {
     fputs("<td", f);
     if (css_class && *css_class) fprintf(f, " class=\"%s\"", css_class);
     fputs(" data-v=\"", f);
@@ -112,7 +112,7 @@ void html_cell_begin(FILE *f, double v, const char *css_class) {
     fputs("\">", f);
 }
 
-void html_base64(const uint8_t *data, size_t size, char *out) {
+void bl_html_base64(const uint8_t *data, size_t size, char *out) {
     static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < size; i += 3) {
         uint32_t left = (uint32_t)(size - i), v = (uint32_t)data[i] << 16;
@@ -126,11 +126,11 @@ void html_base64(const uint8_t *data, size_t size, char *out) {
     *out = 0;
 }
 
-char *html_data_uri(bl_arena *a, const char *type, const void *data, size_t size) {
+char *bl_html_data_uri(bl_arena *a, const char *type, const void *data, size_t size) {
     size_t head = strlen("data:;base64,") + strlen(type);
     char *s = bl_arena_alloc(a, head + (size + 2) / 3 * 4 + 1);
     if (!s) return NULL;
     sprintf(s, "data:%s;base64,", type);
-    html_base64(data, size, s + head);
+    bl_html_base64(data, size, s + head);
     return s;
 }

@@ -10,7 +10,7 @@
 
 /* The list's series of that key, added if new; NULL without memory. */
 static rep_series *series_of(bl_arena *a, rep_series_list *list, const char *key) {
-    rep_series *s = (rep_series *)rep_series_find(list, key);
+    rep_series *s = (rep_series *)bl_rep_series_find(list, key);
     if (s) return s;
     if (list->n == list->cap) {
         int cap = list->cap ? 2 * list->cap : 16;
@@ -28,35 +28,35 @@ static rep_series *series_of(bl_arena *a, rep_series_list *list, const char *key
 
 /* Every number of a line, but for the iteration. `scores`: negative means undefined. */
 static bl_status numbers(bl_arena *a, rep_series_list *list, struct json_object *o, bool scores) {
-    double iter = rep_number(o, "iter");
+    double iter = bl_rep_number(o, "iter");
     json_object_object_foreach(o, key, value) {
         if (strcmp(key, "kind") == 0 || strcmp(key, "iter") == 0) continue;
         rep_series *s;
-        double y = value ? rep_value(value) : NAN;
+        double y = value ? bl_rep_value(value) : NAN;
         if (isnan(y) || (scores && y < 0)) continue;
         if (!(s = series_of(a, list, key))) return BL_ENOMEM;
-        BL_TRY(rep_push(a, &s->x, iter));
-        BL_TRY(rep_push(a, &s->y, y));
+        BL_TRY(bl_rep_push(a, &s->x, iter));
+        BL_TRY(bl_rep_push(a, &s->y, y));
     }
     return BL_OK;
 }
 
 static bl_status class_line(rep_report *r, rep_run *run, struct json_object *o) {
-    BL_TRY(rep_push(r->arena, &run->state_iter, rep_number(o, "iter")));
+    BL_TRY(bl_rep_push(r->arena, &run->state_iter, bl_rep_number(o, "iter")));
     for (int s = 0; s < REP_STATES; s++) {
         struct json_object *list;
-        int n = rep_array(o, rep_state_keys[s], &list);
+        int n = bl_rep_array(o, bl_rep_state_keys[s], &list);
         for (int k = 0; k < run->n_classes; k++) {
             struct json_object *v = k < n ? json_object_array_get_idx(list, (size_t)k) : NULL;
-            double x = v ? rep_value(v) : NAN;
-            BL_TRY(rep_push(r->arena, &run->state[s], x < 0 ? NAN : x));
+            double x = v ? bl_rep_value(v) : NAN;
+            BL_TRY(bl_rep_push(r->arena, &run->state[s], x < 0 ? NAN : x));
         }
     }
     return numbers(r->arena, &run->train, o, false); /* of all classes: "mask_rate", ... */
 }
 
 static bl_status eval_line(rep_report *r, rep_run *run, struct json_object *o) {
-    rep_model *m = rep_model_named(run, rep_string(o, "model"));
+    rep_model *m = bl_rep_model_named(run, bl_rep_string(o, "model"));
     return m ? numbers(r->arena, &m->evals, o, true) : BL_OK;
 }
 
@@ -84,23 +84,23 @@ static void fall_back_on_lines(rep_report *r, rep_model *m) {
                 strcmp(s->key + n - tail, r->groups[g]) != 0)
                 continue;
             char *key = bl_arena_printf(r->arena, "%.*s", (int)(n - tail - 1), s->key);
-            int c = key ? rep_column_find(&r->summary, key) : -1;
+            int c = key ? bl_rep_column_find(&r->summary, key) : -1;
             if (c < 0) continue;
             m->group[g][c] = v;
             of_group = true;
         }
-        int c = of_group ? -1 : rep_column_add(r->arena, &r->summary, s->key, v);
+        int c = of_group ? -1 : bl_rep_column_add(r->arena, &r->summary, s->key, v);
         if (c >= 0) m->summary[c] = v;
     }
 }
 
-bl_status rep_load_metrics(rep_report *r, rep_run *run) {
+bl_status bl_rep_load_metrics(rep_report *r, rep_run *run) {
     const char *const parts[] = {"metrics.jsonl", NULL};
-    char *path = rep_path(r->arena, run->dir, parts), *data;
+    char *path = bl_rep_path(r->arena, run->dir, parts), *data;
     size_t size;
     if (!path) return BL_ENOMEM;
     if (!bl_exists(path)) {
-        rep_missing(r, run, "metrics.jsonl (losses, results and class state over training)");
+        bl_rep_missing(r, run, "metrics.jsonl (losses, results and class state over training)");
         return BL_OK;
     }
     BL_TRY(bl_read_file(path, (size_t)1 << 30, &data, &size));
@@ -117,7 +117,7 @@ bl_status rep_load_metrics(rep_report *r, rep_run *run) {
             bl_fail_context(status, "line %d", number);
             break;
         }
-        const char *kind = rep_string(doc.root, "kind");
+        const char *kind = bl_rep_string(doc.root, "kind");
         if (strcmp(kind, "train") == 0) status = numbers(r->arena, &run->train, doc.root, false);
         if (strcmp(kind, "class") == 0) status = class_line(r, run, doc.root);
         if (strcmp(kind, "eval") == 0) status = eval_line(r, run, doc.root);

@@ -32,7 +32,7 @@ static void flatten(bl_arena *a, struct json_object *o, const char *prefix, rep_
     }
 }
 
-rep_settings rep_settings_of(bl_arena *a, const char *text) {
+rep_settings bl_rep_settings_of(bl_arena *a, const char *text) {
     rep_settings s = {0};
     bl_json doc = {0};
     if (!text || bl_json_parse(text, strlen(text), "config.json", &doc) != BL_OK) return s;
@@ -41,7 +41,7 @@ rep_settings rep_settings_of(bl_arena *a, const char *text) {
     return s;
 }
 
-const char *rep_setting_find(const rep_settings *s, const char *key) {
+const char *bl_rep_setting_find(const rep_settings *s, const char *key) {
     for (int i = 0; i < s->n; i++)
         if (strcmp(s->v[i].key, key) == 0) return s->v[i].value;
     return NULL;
@@ -74,7 +74,7 @@ static bool contained(const rep_settings *a, const rep_settings *b, bool data) {
         /* Most often both lists have the same keys in the same places. */
         const char *other = i < b->n && strcmp(b->v[i].key, a->v[i].key) == 0
                                 ? b->v[i].value
-                                : rep_setting_find(b, a->v[i].key);
+                                : bl_rep_setting_find(b, a->v[i].key);
         if (!other || strcmp(other, a->v[i].value) != 0) return false;
     }
     return true;
@@ -133,12 +133,12 @@ static bl_status find_baseline(rep_report *r, const char *wanted) {
                    have ? have : "others");
 }
 
-bl_status rep_make_methods(rep_report *r, const bl_report_options *options) {
+bl_status bl_rep_make_methods(rep_report *r, const bl_report_options *options) {
     rep_settings *s = BL_NEW_ARRAY(r->arena, rep_settings, r->n_runs);
     r->methods = BL_NEW_ARRAY(r->arena, rep_method, r->n_runs);
     if (!s || !r->methods) return BL_ENOMEM;
     for (int i = 0; i < r->n_runs; i++) {
-        s[i] = rep_settings_of(r->arena, r->runs[i].config);
+        s[i] = bl_rep_settings_of(r->arena, r->runs[i].config);
         int to = -1;
         for (int m = 0; m < r->n_methods && to < 0; m++)
             if (options->grouping != BL_REPORT_GROUP_NONE &&
@@ -162,13 +162,13 @@ bl_status rep_make_methods(rep_report *r, const bl_report_options *options) {
     return find_baseline(r, options->baseline);
 }
 
-const rep_run *rep_first(const rep_report *r, int method) {
+const rep_run *bl_rep_first(const rep_report *r, int method) {
     return &r->runs[r->methods[method].runs[0]];
 }
 
 /* ---- mean and spread ---- */
 
-void rep_stat_add(rep_stat *s, double *sum_of_squares, double x) {
+void bl_rep_stat_add(rep_stat *s, double *sum_of_squares, double x) {
     if (isnan(x)) return;
     if (s->n++ == 0) {
         *s = (rep_stat){x, NAN, x, x, 1};
@@ -184,26 +184,26 @@ void rep_stat_add(rep_stat *s, double *sum_of_squares, double x) {
 
 static const rep_stat nothing = {NAN, NAN, NAN, NAN, 0};
 
-rep_stat rep_method_summary(const rep_report *r, int method, int group, int column) {
+rep_stat bl_rep_method_summary(const rep_report *r, int method, int group, int column) {
     rep_stat s = nothing;
     double squares = 0;
     for (int i = 0; i < r->methods[method].n; i++) {
-        const rep_model *m = rep_main_model(&r->runs[r->methods[method].runs[i]]);
-        rep_stat_add(&s, &squares, rep_summary_value(m, group, column));
+        const rep_model *m = bl_rep_main_model(&r->runs[r->methods[method].runs[i]]);
+        bl_rep_stat_add(&s, &squares, bl_rep_summary_value(m, group, column));
     }
     return s;
 }
 
-rep_stat rep_method_class(const rep_report *r, int method, int k, int column) {
+rep_stat bl_rep_method_class(const rep_report *r, int method, int k, int column) {
     rep_stat s = nothing;
     double squares = 0;
     for (int i = 0; i < r->methods[method].n; i++)
-        rep_stat_add(&s, &squares,
-                     rep_class_metric(&r->runs[r->methods[method].runs[i]], k, column));
+        bl_rep_stat_add(&s, &squares,
+                        bl_rep_class_metric(&r->runs[r->methods[method].runs[i]], k, column));
     return s;
 }
 
-rep_gain rep_difference(rep_stat a, rep_stat base) {
+rep_gain bl_rep_difference(rep_stat a, rep_stat base) {
     rep_gain g = {a.mean - base.mean, NAN};
     if (a.n > 1 && base.n > 1) g.error = sqrt(a.std * a.std / a.n + base.std * base.std / base.n);
     return g;

@@ -26,7 +26,7 @@ static bool mean_curve(const rep_report *r, int method, choice c, bool strict,
         const rep_run *run = &r->runs[r->methods[method].runs[i]];
         int from = c.k >= 0 ? c.k : 0, to = c.k >= 0 ? c.k + 1 : r->n_classes;
         for (int k = from; k < to; k++) {
-            const rep_class_result *one = rep_class_of(run, rep_main_model(run), k);
+            const rep_class_result *one = bl_rep_class_of(run, bl_rep_main_model(run), k);
             const double *p = one ? (strict ? one->p75 : one->p50) : NULL;
             if (!p || !chosen(r, c, k)) continue;
             for (int j = 0; j < REP_CURVE; j++) out[j] += p[j];
@@ -51,7 +51,7 @@ static void pr_line(const svg_plot *p, const double *precision, const char *styl
     }
     if (n == 0) return;
     if (precision[REP_CURVE - 1] <= 0) x[n] = x[n - 1], y[n] = 0, n++;
-    svg_line(p, x, y, n, 0, style, title);
+    bl_svg_line(p, x, y, n, 0, style, title);
 }
 
 static double mean_of(const double *precision) {
@@ -69,8 +69,8 @@ static void curves(const svg_plot *p, const rep_report *r, choice c) {
             snprintf(style, sizeof style, "class=\"ln r%d%s\"", m % SVG_COLOURS,
                      strict ? " thin dot" : "");
             pr_line(p, precision, style,
-                    rep_text(r, "%s: AP%d %.1f", r->methods[m].label, strict ? 75 : 50,
-                             100 * mean_of(precision)));
+                    bl_rep_text(r, "%s: AP%d %.1f", r->methods[m].label, strict ? 75 : 50,
+                                100 * mean_of(precision)));
         }
 }
 
@@ -80,8 +80,8 @@ static const char *areas(const rep_report *r, choice c) {
     double precision[REP_CURVE];
     for (int m = 0; m < r->n_methods; m++)
         if (mean_curve(r, m, c, false, precision))
-            text = rep_text(r, "%s%s%s AP50 %.1f", text, *text ? ", " : "", r->methods[m].label,
-                            100 * mean_of(precision));
+            text = bl_rep_text(r, "%s%s%s AP50 %.1f", text, *text ? ", " : "", r->methods[m].label,
+                               100 * mean_of(precision));
     return text;
 }
 
@@ -89,16 +89,16 @@ static void mean_panel(FILE *f, const rep_report *r, int group) {
     const char *what = group < 0 ? "mean of all classes" : r->groups[group];
     choice c = {-1, group};
     if (!*areas(r, c)) return;
-    svg_plot p = svg_panel(f, 250);
+    svg_plot p = bl_svg_panel(f, 250);
     p.x = (svg_axis){0, 1, false, SVG_PLAIN, "recall"};
     p.y = (svg_axis){0, 1, false, SVG_PLAIN, "precision"};
     fputs("<figure><figcaption>", f);
-    html_text(f, what);
+    bl_html_text(f, what);
     fputs("</figcaption>", f);
-    svg_begin(&p, rep_text(r, "Precision-recall curves, %s: %s.", what, areas(r, c)));
-    svg_axes(&p, 5, 5);
+    bl_svg_begin(&p, bl_rep_text(r, "Precision-recall curves, %s: %s.", what, areas(r, c)));
+    bl_svg_axes(&p, 5, 5);
     curves(&p, r, c);
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</figure>\n", f);
 }
 
@@ -112,19 +112,19 @@ static void class_panel(FILE *f, const rep_report *r, int k) {
     const char *text = areas(r, one);
     if (!*text) return; /* no ground truth: no curve */
     fputs("<figure", f);
-    rep_class_mark(f, k);
+    bl_rep_class_mark(f, k);
     fputs("><figcaption>", f);
-    html_text(f, c->name);
-    if (!isnan(rep_train_count(r, k))) {
+    bl_html_text(f, c->name);
+    if (!isnan(bl_rep_train_count(r, k))) {
         fputs("<small>", f);
-        html_count(f, rep_train_count(r, k));
-        fprintf(f, " %s</small>", rep_count_unit(r));
+        bl_html_count(f, bl_rep_train_count(r, k));
+        fprintf(f, " %s</small>", bl_rep_count_unit(r));
     }
     fputs("</figcaption>", f);
-    svg_begin(&p, rep_text(r, "Precision-recall curves of %s: %s.", c->name, text));
-    svg_axes(&p, 2, 2);
+    bl_svg_begin(&p, bl_rep_text(r, "Precision-recall curves of %s: %s.", c->name, text));
+    bl_svg_axes(&p, 2, 2);
     curves(&p, r, one);
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</figure>\n", f);
 }
 
@@ -151,7 +151,7 @@ static int interesting(const rep_report *r, interest *v, int wanted) {
     for (int k = 0; k < r->n_classes; k++) {
         double lo = INFINITY, hi = -INFINITY;
         for (int m = 0; m < r->n_methods; m++) {
-            double x = rep_method_class(r, m, k, r->per_class.primary).mean;
+            double x = bl_rep_method_class(r, m, k, r->per_class.primary).mean;
             if (!isnan(x)) lo = fmin(lo, x), hi = fmax(hi, x);
         }
         if (lo <= hi) v[n++] = (interest){k, hi - lo};
@@ -166,18 +166,18 @@ static int interesting(const rep_report *r, interest *v, int wanted) {
     return wanted;
 }
 
-void rep_pr_curves(FILE *f, const rep_report *r) {
+void bl_rep_pr_curves(FILE *f, const rep_report *r) {
     enum { OPEN_UP_TO = 40, SOME = 48 };
     bool any = false;
     for (int i = 0; i < r->n_runs; i++)
-        any = any || (rep_main_model(&r->runs[i]) && rep_main_model(&r->runs[i])->has_curves);
+        any = any || (bl_rep_main_model(&r->runs[i]) && bl_rep_main_model(&r->runs[i])->has_curves);
     interest *v = BL_NEW_ARRAY(r->arena, interest, r->n_classes + 1);
     if (!any || !v) return;
     int n = interesting(r, v, r->n_classes > REP_EACH_CLASS ? SOME : r->n_classes);
-    rep_section_begin(
+    bl_rep_section_begin(
         f, "pr", "Precision and recall",
         "Interpolated precision against recall at IoU 0.50 (solid) and 0.75 (dotted).");
-    rep_method_legend(f, r);
+    bl_rep_method_legend(f, r);
     fputs("<div class=\"grid g2\">\n", f);
     for (int g = -1; g < r->n_groups; g++) mean_panel(f, r, g);
     fputs("</div>\n", f);
@@ -190,5 +190,5 @@ void rep_pr_curves(FILE *f, const rep_report *r) {
     fputs(", most frequent first</summary>\n<div class=\"grid g4\">\n", f);
     for (int i = 0; i < n; i++) class_panel(f, r, v[i].k);
     fputs("</div></details>\n", f);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

@@ -9,21 +9,21 @@
 static bl_status load_boxes(rep_report *r, rep_run *run, struct json_object *o, const char *key,
                             rep_box **out, int *n_out) {
     struct json_object *list;
-    int n = rep_array(o, key, &list);
+    int n = bl_rep_array(o, key, &list);
     *out = BL_NEW_ARRAY(r->arena, rep_box, n + 1);
     if (!*out) return BL_ENOMEM;
     for (int i = 0; i < n; i++) {
         struct json_object *b = json_object_array_get_idx(list, (size_t)i), *corners, *label;
-        rep_box one = {.score = rep_score(b, "score"), .label = ""};
-        if (rep_array(b, "box", &corners) != 4) continue;
+        rep_box one = {.score = bl_rep_score(b, "score"), .label = ""};
+        if (bl_rep_array(b, "box", &corners) != 4) continue;
         bool finite = true;
         for (int c = 0; c < 4; c++) {
             struct json_object *v = json_object_array_get_idx(corners, (size_t)c);
-            one.box[c] = v ? rep_value(v) : NAN;
+            one.box[c] = v ? bl_rep_value(v) : NAN;
             finite = finite && isfinite(one.box[c]);
         }
         if (!finite) continue;
-        label = rep_get(b, "label"); /* class number or name */
+        label = bl_rep_get(b, "label"); /* class number or name */
         int64_t k =
             label && json_object_is_type(label, json_type_int) ? json_object_get_int64(label) : -1;
         if (k >= 0 && k < run->n_classes)
@@ -38,36 +38,36 @@ static bl_status load_boxes(rep_report *r, rep_run *run, struct json_object *o, 
 
 static bl_status load_sample(rep_report *r, rep_run *run, const char *dir, struct json_object *o) {
     static const char *const keys[3] = {"truth", "predictions", "pseudo"};
-    rep_sample s = {.width = rep_score(o, "width"), .height = rep_score(o, "height")};
+    rep_sample s = {.width = bl_rep_score(o, "width"), .height = bl_rep_score(o, "height")};
     if (!(s.width > 0 && s.height > 0 && s.width < 1e5 && s.height < 1e5)) return BL_OK;
-    s.file = bl_arena_strdup(r->arena, rep_string(o, "file"));
-    s.set = bl_arena_strdup(r->arena, rep_string(o, "set"));
+    s.file = bl_arena_strdup(r->arena, bl_rep_string(o, "file"));
+    s.set = bl_arena_strdup(r->arena, bl_rep_string(o, "set"));
     if (!s.file || !s.set) return BL_ENOMEM;
     for (int i = 0; i < 3; i++) BL_TRY(load_boxes(r, run, o, keys[i], &s.box[i], &s.n_box[i]));
     enum { MAX_IMAGE = 8 << 20 };
     if (strchr(s.file, '/')) return BL_OK; /* samples lie in their own folder only */
-    BL_TRY(rep_image(r->arena, dir, s.file, MAX_IMAGE, &s.data_uri, s.sha256));
+    BL_TRY(bl_rep_image(r->arena, dir, s.file, MAX_IMAGE, &s.data_uri, s.sha256));
     if (s.data_uri) run->samples[run->n_samples++] = s;
     return BL_OK;
 }
 
-bl_status rep_load_samples(rep_report *r, rep_run *run) {
+bl_status bl_rep_load_samples(rep_report *r, rep_run *run) {
     enum { MAX_SAMPLES = 48 };
     const char *const root[] = {"samples", NULL};
-    char *dir = rep_path(r->arena, run->dir, root);
+    char *dir = bl_rep_path(r->arena, run->dir, root);
     if (!dir) return BL_ENOMEM;
-    char *last = rep_last_iter(r->arena, dir, "samples.json", &run->samples_iter);
+    char *last = bl_rep_last_iter(r->arena, dir, "samples.json", &run->samples_iter);
     if (!last) {
-        rep_missing(r, run, "samples/ (example images)");
+        bl_rep_missing(r, run, "samples/ (example images)");
         return BL_OK;
     }
     const char *const folder[] = {last, NULL}, *const list_file[] = {last, "samples.json", NULL};
-    char *sub = rep_path(r->arena, dir, folder), *path = rep_path(r->arena, dir, list_file);
+    char *sub = bl_rep_path(r->arena, dir, folder), *path = bl_rep_path(r->arena, dir, list_file);
     if (!sub || !path) return BL_ENOMEM;
     bl_json doc = {0};
     BL_TRY(bl_json_load(path, &doc));
     struct json_object *list;
-    int n = rep_array(doc.root, "samples", &list);
+    int n = bl_rep_array(doc.root, "samples", &list);
     if (n > MAX_SAMPLES) n = MAX_SAMPLES;
     bl_status status = BL_OK;
     run->samples = BL_NEW_ARRAY(r->arena, rep_sample, n + 1);

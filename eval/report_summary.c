@@ -20,7 +20,7 @@ static bool has_values(const rep_report *r, column c) {
     for (int i = 0; i < r->n_runs; i++)
         for (int m = 0; m < REP_MODELS; m++)
             if (r->runs[i].model[m].name &&
-                !isnan(rep_summary_value(&r->runs[i].model[m], c.group, c.key)))
+                !isnan(bl_rep_summary_value(&r->runs[i].model[m], c.group, c.key)))
                 return true;
     return false;
 }
@@ -44,7 +44,7 @@ static double best_of(const rep_report *r, column c) {
     const rep_column *metric = &r->summary.v[c.key];
     double lo = NAN, hi = NAN;
     for (int m = 0; m < r->n_methods; m++) {
-        double v = rep_method_summary(r, m, c.group, c.key).mean;
+        double v = bl_rep_method_summary(r, m, c.group, c.key).mean;
         lo = fmin(lo, v), hi = fmax(hi, v);
     }
     if (!(hi > lo) || metric->format == REP_COUNT) return NAN;
@@ -53,17 +53,17 @@ static double best_of(const rep_report *r, column c) {
 
 static void small_difference(FILE *f, const rep_column *c, double v) {
     if (isnan(v)) return;
-    fprintf(f, "<small class=\"%s\">", rep_tone(c, v));
-    rep_put_difference(f, c->format, v);
+    fprintf(f, "<small class=\"%s\">", bl_rep_tone(c, v));
+    bl_rep_put_difference(f, c->format, v);
     fputs("</small>", f);
 }
 
 static void method_cell(FILE *f, const rep_report *r, int method, column c) {
     const rep_column *metric = &r->summary.v[c.key];
-    rep_stat s = rep_method_summary(r, method, c.group, c.key);
+    rep_stat s = bl_rep_method_summary(r, method, c.group, c.key);
     double unit = metric->format == REP_PERCENT ? 100 : 1;
-    html_cell_begin(f, s.mean, !isnan(s.mean) && s.mean == best_of(r, c) ? "best" : NULL);
-    rep_put(f, metric->format, s.mean);
+    bl_html_cell_begin(f, s.mean, !isnan(s.mean) && s.mean == best_of(r, c) ? "best" : NULL);
+    bl_rep_put(f, metric->format, s.mean);
     if (s.n > 1)
         fprintf(
             f,
@@ -72,7 +72,8 @@ static void method_cell(FILE *f, const rep_report *r, int method, column c) {
             s.n, unit * s.lo, unit * s.hi, metric->format == REP_NUMBER ? 3 : 1, unit * s.std);
     if (method != r->baseline)
         small_difference(
-            f, metric, rep_difference(s, rep_method_summary(r, r->baseline, c.group, c.key)).value);
+            f, metric,
+            bl_rep_difference(s, bl_rep_method_summary(r, r->baseline, c.group, c.key)).value);
     if (s.n > 1 && c.key == r->summary.primary)
         fprintf(f, "<small class=\"range\">%.1f\xe2\x80\x93%.1f</small>", unit * s.lo, unit * s.hi);
     fputs("</td>", f);
@@ -81,21 +82,21 @@ static void method_cell(FILE *f, const rep_report *r, int method, column c) {
 static void model_cells(FILE *f, const rep_model *m, bool models, bool iterations) {
     if (models) {
         fputs("<td class=\"t\">", f);
-        html_text(f, m && m->name && *m->name ? m->name : "\xe2\x80\x93");
+        bl_html_text(f, m && m->name && *m->name ? m->name : "\xe2\x80\x93");
         fputs("</td>", f);
     }
-    if (iterations) rep_cell(f, REP_COUNT, m ? m->iter : NAN, NULL);
+    if (iterations) bl_rep_cell(f, REP_COUNT, m ? m->iter : NAN, NULL);
 }
 
 static void method_row(FILE *f, const rep_report *r, int method, const column *columns, int n,
                        bool models, bool iterations) {
     fputs("<tr><th scope=\"row\">", f);
-    rep_method_name(f, r, method);
+    bl_rep_method_name(f, r, method);
     if (r->methods[method].n > 1)
         fprintf(f, "<span class=\"tag\">%d seeds</span>", r->methods[method].n);
     if (method == r->baseline && r->n_methods > 1) fputs("<span class=\"tag\">baseline</span>", f);
     fputs("</th>", f);
-    model_cells(f, rep_main_model(rep_first(r, method)), models, iterations);
+    model_cells(f, bl_rep_main_model(bl_rep_first(r, method)), models, iterations);
     for (int c = 0; c < n; c++) method_cell(f, r, method, columns[c]);
     fputs("</tr>\n", f);
 }
@@ -104,33 +105,34 @@ static void method_row(FILE *f, const rep_report *r, int method, const column *c
 static void minor_row(FILE *f, const rep_report *r, int run, const rep_model *m,
                       const column *columns, int n, bool models, bool iterations) {
     fputs("<tr class=\"minor\"><th scope=\"row\">", f);
-    rep_run_name(f, r, run);
+    bl_rep_run_name(f, r, run);
     fputs("</th>", f);
     model_cells(f, m, models, iterations);
     for (int c = 0; c < n; c++)
-        rep_cell(f, r->summary.v[columns[c].key].format,
-                 rep_summary_value(m, columns[c].group, columns[c].key), NULL);
+        bl_rep_cell(f, r->summary.v[columns[c].key].format,
+                    bl_rep_summary_value(m, columns[c].group, columns[c].key), NULL);
     fputs("</tr>\n", f);
 }
 
 static void table_head(FILE *f, const rep_report *r, const column *columns, int n, bool models,
                        bool iterations) {
     fputs("<thead><tr>", f);
-    rep_heading(f, false, NULL, r->seeds ? "Method" : "Run");
-    if (models) rep_heading(f, false, "Whose predictions were evaluated", "Model");
-    if (iterations) rep_heading(f, true, "Finished training iterations", "Iteration");
+    bl_rep_heading(f, false, NULL, r->seeds ? "Method" : "Run");
+    if (models) bl_rep_heading(f, false, "Whose predictions were evaluated", "Model");
+    if (iterations) bl_rep_heading(f, true, "Finished training iterations", "Iteration");
     for (int c = 0; c < n; c++) {
         const rep_column *metric = &r->summary.v[columns[c].key];
         const char *group = columns[c].group >= 0 ? r->groups[columns[c].group] : NULL;
         bool brief = group && strlen(metric->name) > 6; /* the first column has the name */
-        rep_heading_begin(f, true,
-                          group ? rep_text(r, "%s of the classes in \"%s\"", metric->name, group)
-                                : metric->title);
-        html_text(f, brief ? group : metric->name);
+        bl_rep_heading_begin(
+            f, true,
+            group ? bl_rep_text(r, "%s of the classes in \"%s\"", metric->name, group)
+                  : metric->title);
+        bl_html_text(f, brief ? group : metric->name);
         fputs("</button>", f);
         if (group && !brief) {
             fputs("<small>", f);
-            html_text(f, group);
+            bl_html_text(f, group);
             fputs("</small>", f);
         }
         fputs("</th>", f);
@@ -144,7 +146,7 @@ static void caption(FILE *f, const rep_report *r) {
           f);
     if (r->n_methods > 1) {
         fputs("Small signed numbers: difference to ", f);
-        html_text(f, r->methods[r->baseline].label);
+        bl_html_text(f, r->methods[r->baseline].label);
         fputs(" in points. Bold: best of a column. ", f);
     }
     if (r->seeds)
@@ -157,7 +159,7 @@ static void caption(FILE *f, const rep_report *r) {
 /* ---- what the numbers are ---- */
 
 static const char *protocol_of(const rep_run *run) {
-    const rep_model *m = rep_main_model(run);
+    const rep_model *m = bl_rep_main_model(run);
     return m ? m->protocol : "";
 }
 
@@ -168,15 +170,15 @@ static const char *test_data(const rep_report *r, const rep_run *run) {
     if (!run->provenance ||
         bl_json_parse(run->provenance, strlen(run->provenance), "provenance.json", &doc) != BL_OK)
         return data;
-    struct json_object *test = rep_get(rep_get(doc.root, "data"), "test");
-    if (test) data = rep_text(r, "%.12s", rep_string(test, "sha256"));
+    struct json_object *test = bl_rep_get(bl_rep_get(doc.root, "data"), "test");
+    if (test) data = bl_rep_text(r, "%.12s", bl_rep_string(test, "sha256"));
     bl_json_free(&doc);
     return data;
 }
 
 static void warning_box(FILE *f, const char *text) {
     fputs("<p class=\"warn\" role=\"note\"><strong>Careful:</strong> ", f);
-    html_text(f, text);
+    bl_html_text(f, text);
     fputs("</p>\n", f);
 }
 
@@ -186,7 +188,7 @@ static void comparability(FILE *f, const rep_report *r) {
     const char *first_data = "";
     double first_images = NAN;
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_model *m = rep_main_model(&r->runs[i]);
+        const rep_model *m = bl_rep_main_model(&r->runs[i]);
         const char *sha = test_data(r, &r->runs[i]);
         if (!m) continue;
         protocols = protocols || strcmp(protocol_of(&r->runs[i]), protocol_of(&r->runs[0])) != 0;
@@ -227,28 +229,28 @@ static const struct {
     [FACT_DEVICE] = {"Device", false},        [FACT_DATA] = {"Test data (SHA-256)", false}};
 
 static const char *count_text(const rep_report *r, double v) {
-    return isnan(v) ? "" : rep_text(r, "%.0f", v);
+    return isnan(v) ? "" : bl_rep_text(r, "%.0f", v);
 }
 
 static void find_facts(const rep_report *r, int i, const char *out[FACTS]) {
     const rep_run *run = &r->runs[i];
-    const rep_model *m = rep_main_model(run);
+    const rep_model *m = bl_rep_main_model(run);
     bl_json doc = {0};
     bool known = run->provenance && bl_json_parse(run->provenance, strlen(run->provenance),
                                                   "provenance.json", &doc) == BL_OK;
     struct json_object *p = known ? doc.root : NULL;
-    const char *commit = rep_string(p, "commit"), *device = rep_string(p, "device");
+    const char *commit = bl_rep_string(p, "commit"), *device = bl_rep_string(p, "device");
     out[FACT_PROTOCOL] = m ? m->protocol : "";
     out[FACT_TRUTH] = m ? m->truth : "";
     out[FACT_SOURCE] = m ? m->source : "";
     out[FACT_IMAGES] = count_text(r, m ? m->images : NAN);
     out[FACT_DETECTIONS] = count_text(r, m ? m->detections : NAN);
-    out[FACT_SEED] = count_text(r, rep_number(p, "seed"));
-    out[FACT_VERSION] =
-        rep_text(r, "%.30s%s%.14s", rep_string(p, "ballast_version"), *commit ? " " : "", commit);
-    out[FACT_STARTED] = rep_text(r, "%.10s", rep_string(p, "started"));
+    out[FACT_SEED] = count_text(r, bl_rep_number(p, "seed"));
+    out[FACT_VERSION] = bl_rep_text(r, "%.30s%s%.14s", bl_rep_string(p, "ballast_version"),
+                                    *commit ? " " : "", commit);
+    out[FACT_STARTED] = bl_rep_text(r, "%.10s", bl_rep_string(p, "started"));
     out[FACT_DEVICE] =
-        rep_text(r, "%.40s%s%.30s", device, *device ? " " : "", rep_string(p, "kernels"));
+        bl_rep_text(r, "%.40s%s%.30s", device, *device ? " " : "", bl_rep_string(p, "kernels"));
     out[FACT_DATA] = test_data(r, run);
     bl_json_free(&doc);
 }
@@ -257,7 +259,7 @@ static void facts_table(FILE *f, const rep_report *r, const char *const *facts) 
     bool show[FACTS] = {false};
     for (int i = 0; i < r->n_runs; i++)
         for (int c = 0; c < FACTS; c++) show[c] = show[c] || *facts[i * FACTS + c];
-    rep_scroll_begin(f, "", "Protocol and provenance of every run");
+    bl_rep_scroll_begin(f, "", "Protocol and provenance of every run");
     fputs("<table class=\"facts\"><caption>Protocol and provenance of every run; the full record "
           "stands at the end.</caption>\n<thead><tr><th scope=\"col\">Run</th>",
           f);
@@ -268,22 +270,22 @@ static void facts_table(FILE *f, const rep_report *r, const char *const *facts) 
     fputs("</tr></thead>\n<tbody>\n", f);
     for (int i = 0; i < r->n_runs; i++) {
         fputs("<tr><th scope=\"row\">", f);
-        rep_run_name(f, r, i);
+        bl_rep_run_name(f, r, i);
         fputs("</th>", f);
         for (int c = 0; c < FACTS; c++) {
             const char *text = facts[i * FACTS + c];
             if (!show[c]) continue;
             fputs(fact_columns[c].number ? "<td>" : "<td class=\"t\">", f);
             if (c == FACT_IMAGES || c == FACT_DETECTIONS)
-                html_count(f, *text ? strtod(text, NULL) : NAN);
+                bl_html_count(f, *text ? strtod(text, NULL) : NAN);
             else
-                html_text(f, *text ? text : "\xe2\x80\x93");
+                bl_html_text(f, *text ? text : "\xe2\x80\x93");
             fputs("</td>", f);
         }
         fputs("</tr>\n", f);
     }
     fputs("</tbody></table>", f);
-    rep_scroll_end(f);
+    bl_rep_scroll_end(f);
 }
 
 static void facts(FILE *f, const rep_report *r) {
@@ -293,27 +295,28 @@ static void facts(FILE *f, const rep_report *r) {
     for (int i = 0; v && i < r->n_runs; i++) find_facts(r, i, v + i * FACTS);
     if (v) facts_table(f, r, v);
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_model *m = rep_main_model(&r->runs[i]);
+        const rep_model *m = bl_rep_main_model(&r->runs[i]);
         for (int w = 0; m && w < m->n_warnings; w++)
-            warning_box(f, r->n_runs > 1 ? rep_text(r, "%s: %s", r->runs[i].label, m->warnings[w])
-                                         : m->warnings[w]);
+            warning_box(f, r->n_runs > 1
+                               ? bl_rep_text(r, "%s: %s", r->runs[i].label, m->warnings[w])
+                               : m->warnings[w]);
     }
 }
 
-void rep_summary_table(FILE *f, const rep_report *r) {
+void bl_rep_summary_table(FILE *f, const rep_report *r) {
     column columns[MAX_SHOWN];
     int n_models = 0;
     bool models = false, iterations = false;
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_model *m = rep_main_model(&r->runs[i]);
+        const rep_model *m = bl_rep_main_model(&r->runs[i]);
         n_models += m != NULL;
         models = models || (m && *m->name);
         iterations = iterations || (m && !isnan(m->iter));
     }
     if (!n_models || r->summary.primary < 0) return;
     int n = make_columns(r, columns);
-    rep_section_begin(f, "results", "Results", NULL);
-    rep_scroll_begin(f, "", "Table of results");
+    bl_rep_section_begin(f, "results", "Results", NULL);
+    bl_rep_scroll_begin(f, "", "Table of results");
     fputs("<table class=\"sortable summary\">", f);
     caption(f, r);
     table_head(f, r, columns, n, models, iterations);
@@ -322,7 +325,7 @@ void rep_summary_table(FILE *f, const rep_report *r) {
         method_row(f, r, m, columns, n, models, iterations);
         for (int j = 0; j < r->methods[m].n; j++) {
             int run = r->methods[m].runs[j];
-            const rep_model *main = rep_main_model(&r->runs[run]);
+            const rep_model *main = bl_rep_main_model(&r->runs[run]);
             for (int k = 0; k < REP_MODELS; k++) {
                 const rep_model *one = &r->runs[run].model[k];
                 if (one->name && (r->methods[m].n > 1 ? one == main : one != main))
@@ -331,7 +334,7 @@ void rep_summary_table(FILE *f, const rep_report *r) {
         }
     }
     fputs("</tbody></table>", f);
-    rep_scroll_end(f);
+    bl_rep_scroll_end(f);
     facts(f, r);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

@@ -5,14 +5,14 @@
 
 #include "eval/report_html.h"
 
-void svg_begin(svg_plot *p, const char *alternative) {
+void bl_svg_begin(svg_plot *p, const char *alternative) {
     fprintf(p->f, "<svg viewBox=\"0 0 %g %g\" width=\"%g\" height=\"%g\" role=\"img\"", p->width,
             p->height, p->width, p->height);
-    html_attr(p->f, "aria-label", alternative);
+    bl_html_attr(p->f, "aria-label", alternative);
     fputs(">", p->f);
 }
 
-void svg_end(const svg_plot *p) {
+void bl_svg_end(const svg_plot *p) {
     fputs("</svg>\n", p->f);
 }
 
@@ -21,15 +21,15 @@ static double place(const svg_axis *a, double v) {
     return (v - a->lo) / (a->hi - a->lo);
 }
 
-double svg_px(const svg_plot *p, double x) {
+double bl_svg_px(const svg_plot *p, double x) {
     return p->left + place(&p->x, x) * (p->right - p->left);
 }
 
-double svg_py(const svg_plot *p, double y) {
+double bl_svg_py(const svg_plot *p, double y) {
     return p->bottom - place(&p->y, y) * (p->bottom - p->top);
 }
 
-svg_axis svg_range(double lo, double hi, bool log, svg_format format, const char *label) {
+svg_axis bl_svg_range(double lo, double hi, bool log, svg_format format, const char *label) {
     svg_axis a = {lo, hi, log, format, label};
     if (!isfinite(lo) || !isfinite(hi) || lo > hi) a.lo = log ? 1 : 0, a.hi = log ? 10 : 1;
     if (log) {
@@ -50,7 +50,7 @@ static double nice_step(double raw) {
     return (f < 1.5 ? 1 : f < 3.5 ? 2 : f < 7.5 ? 5 : 10) * power;
 }
 
-int svg_ticks(const svg_axis *a, int wanted, double *out, int cap) {
+int bl_svg_ticks(const svg_axis *a, int wanted, double *out, int cap) {
     int n = 0;
     if (a->log) {
         static const double multiples[] = {1, 2, 5};
@@ -81,21 +81,21 @@ static void tick_text(FILE *f, const svg_axis *a, double v) {
         fprintf(f, fabs(v) >= 1 ? "%.4g" : "%.3g", v);
 }
 
-void svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
+void bl_svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
     double tick[32];
     FILE *f = p->f;
     fputs("<g class=\"ax\">", f);
-    int n = y_ticks > 0 ? svg_ticks(&p->y, y_ticks, tick, 32) : 0;
+    int n = y_ticks > 0 ? bl_svg_ticks(&p->y, y_ticks, tick, 32) : 0;
     for (int i = 0; i < n; i++) {
-        double y = svg_py(p, tick[i]);
+        double y = bl_svg_py(p, tick[i]);
         fprintf(f, "<path d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"e\">", p->left,
                 y, p->right, p->left - 5, y + 3.5);
         tick_text(f, &p->y, tick[i]);
         fputs("</text>", f);
     }
-    n = x_ticks > 0 ? svg_ticks(&p->x, x_ticks, tick, 32) : 0;
+    n = x_ticks > 0 ? bl_svg_ticks(&p->x, x_ticks, tick, 32) : 0;
     for (int i = 0; i < n; i++) {
-        double x = svg_px(p, tick[i]);
+        double x = bl_svg_px(p, tick[i]);
         fprintf(f, "<path d=\"M%.1f %.1fv4\" class=\"k\"/><text x=\"%.1f\" y=\"%.1f\" class=\"m\">",
                 x, p->bottom, x, p->bottom + 15);
         tick_text(f, &p->x, tick[i]);
@@ -105,13 +105,13 @@ void svg_axes(const svg_plot *p, int x_ticks, int y_ticks) {
     if (p->x.label && *p->x.label) {
         fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" class=\"m l\">", (p->left + p->right) / 2,
                 p->height - 3);
-        html_text(f, p->x.label);
+        bl_html_text(f, p->x.label);
         fputs("</text>", f);
     }
     if (p->y.label && *p->y.label) {
         double y = (p->top + p->bottom) / 2;
         fprintf(f, "<text transform=\"translate(9 %.1f) rotate(-90)\" class=\"m l\">", y);
-        html_text(f, p->y.label);
+        bl_html_text(f, p->y.label);
         fputs("</text>", f);
     }
     fputs("</g>\n", f);
@@ -121,8 +121,8 @@ static bool drawable(const svg_plot *p, double x, double y) {
     return isfinite(x) && isfinite(y) && (!p->y.log || y >= p->y.lo) && (!p->x.log || x >= p->x.lo);
 }
 
-void svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
-              const char *style, const char *title) {
+void bl_svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
+                 const char *style, const char *title) {
     int run = max_points > 0 && n > max_points ? (n + max_points - 1) / max_points : 1, drawn = 0;
     bool pen = false;
     double last_x = 0, last_y = 0;
@@ -136,7 +136,7 @@ void svg_line(const svg_plot *p, const double *x, const double *y, int n, int ma
             continue;
         }
         if (!drawn) fprintf(p->f, "<path %s d=\"", style);
-        last_x = svg_px(p, sx / m), last_y = svg_py(p, sy / m);
+        last_x = bl_svg_px(p, sx / m), last_y = bl_svg_py(p, sy / m);
         fprintf(p->f, "%c%.1f %.1f", pen ? 'L' : 'M', last_x, last_y);
         pen = true;
         drawn++;
@@ -146,7 +146,7 @@ void svg_line(const svg_plot *p, const double *x, const double *y, int n, int ma
     fputs("\">", p->f);
     if (title) {
         fputs("<title>", p->f);
-        html_text(p->f, title);
+        bl_html_text(p->f, title);
         fputs("</title>", p->f);
     }
     fputs("</path>\n", p->f);
@@ -159,7 +159,7 @@ static void mix(const unsigned char stops[6][3], double at, char out[8]) {
     snprintf(out, 8, "#%02x%02x%02x", v[0] & 255, v[1] & 255, v[2] & 255);
 }
 
-svg_colour svg_rank_colour(int i, int n) {
+svg_colour bl_svg_rank_colour(int i, int n) {
     static const unsigned char light[6][3] = {{13, 8, 135},   {92, 1, 166},   {156, 23, 158},
                                               {203, 70, 121}, {237, 121, 83}, {246, 150, 50}};
     static const unsigned char dark[6][3] = {{96, 165, 250},  {139, 148, 250}, {186, 137, 240},
@@ -171,12 +171,12 @@ svg_colour svg_rank_colour(int i, int n) {
     return c;
 }
 
-void svg_rank_style(FILE *f, int i, int n) {
-    svg_colour c = svg_rank_colour(i, n);
+void bl_svg_rank_style(FILE *f, int i, int n) {
+    svg_colour c = bl_svg_rank_colour(i, n);
     fprintf(f, " style=\"--l:%s;--d:%s\"", c.light, c.dark);
 }
 
-const char *svg_marker(FILE *f, int method, double x, double y, double radius) {
+const char *bl_svg_marker(FILE *f, int method, double x, double y, double radius) {
     int colour = method % SVG_COLOURS;
     double a = radius * 1.15, b = radius * .92, t = radius * 1.3;
     switch ((method + method / SVG_COLOURS) % SVG_SHAPES) {
@@ -211,29 +211,29 @@ const char *svg_marker(FILE *f, int method, double x, double y, double radius) {
     return "path";
 }
 
-void svg_whisker(const svg_plot *p, double x, double lo, double hi) {
+void bl_svg_whisker(const svg_plot *p, double x, double lo, double hi) {
     if (!isfinite(lo) || !isfinite(hi)) return;
-    double top = svg_py(p, fmin(hi, p->y.hi)), bottom = svg_py(p, fmax(lo, p->y.lo));
+    double top = bl_svg_py(p, fmin(hi, p->y.hi)), bottom = bl_svg_py(p, fmax(lo, p->y.lo));
     fprintf(p->f, "<path class=\"whisker\" d=\"M%.1f %.1fV%.1fm-3 0h6M%.1f %.1fh6\"/>", x, top,
             bottom, x - 3, top);
 }
 
-void svg_band(const svg_plot *p, const double *x, const double *lo, const double *hi, int n,
-              const char *style) {
+void bl_svg_band(const svg_plot *p, const double *x, const double *lo, const double *hi, int n,
+                 const char *style) {
     int drawn = 0;
     for (int i = 0; i < n; i++) {
         if (!drawable(p, x[i], lo[i]) || !drawable(p, x[i], hi[i])) continue;
         if (!drawn) fprintf(p->f, "<path %s d=\"", style);
-        fprintf(p->f, "%c%.1f %.1f", drawn++ ? 'L' : 'M', svg_px(p, x[i]), svg_py(p, hi[i]));
+        fprintf(p->f, "%c%.1f %.1f", drawn++ ? 'L' : 'M', bl_svg_px(p, x[i]), bl_svg_py(p, hi[i]));
     }
     if (!drawn) return;
     for (int i = n - 1; i >= 0; i--)
         if (drawable(p, x[i], lo[i]) && drawable(p, x[i], hi[i]))
-            fprintf(p->f, "L%.1f %.1f", svg_px(p, x[i]), svg_py(p, lo[i]));
+            fprintf(p->f, "L%.1f %.1f", bl_svg_px(p, x[i]), bl_svg_py(p, lo[i]));
     fputs("z\"/>\n", p->f);
 }
 
-svg_plot svg_panel(FILE *f, double height) {
+svg_plot bl_svg_panel(FILE *f, double height) {
     return (svg_plot){.f = f,
                       .width = 360,
                       .height = height,

@@ -23,46 +23,46 @@ typedef struct svg_plot {
 
 /* Opens <svg> with a text alternative. Margins for tick labels are taken off; `x_ticks`/`y_ticks`
  * are about how many to draw. */
-void svg_begin(svg_plot *p, const char *alternative);
-void svg_axes(const svg_plot *p, int x_ticks, int y_ticks);
-void svg_end(const svg_plot *p);
+void bl_svg_begin(svg_plot *p, const char *alternative);
+void bl_svg_axes(const svg_plot *p, int x_ticks, int y_ticks);
+void bl_svg_end(const svg_plot *p);
 
-double svg_px(const svg_plot *p, double x);
-double svg_py(const svg_plot *p, double y);
+double bl_svg_px(const svg_plot *p, double x);
+double bl_svg_py(const svg_plot *p, double y);
 
 /* Standard frames: of a grid with two or three columns (360 x 230), and of the width of the page.
  */
-svg_plot svg_panel(FILE *f, double height);
+svg_plot bl_svg_panel(FILE *f, double height);
 
 /* A range that holds lo..hi and is never empty. Linear axes begin at 0 when that is near. */
-svg_axis svg_range(double lo, double hi, bool log, svg_format format, const char *label);
+svg_axis bl_svg_range(double lo, double hi, bool log, svg_format format, const char *label);
 /* Tick positions inside the axis; returns their number, at most `cap`. */
-int svg_ticks(const svg_axis *a, int wanted, double *out, int cap);
+int bl_svg_ticks(const svg_axis *a, int wanted, double *out, int cap);
 
 /* A polyline over finite points (gaps where a value is not finite or, on a log axis, below its
  * range); thinned to at most `max_points` by means of equal runs of points. `style`: attributes
  * such as class="r0"; `title`: tooltip. */
-void svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
-              const char *style, const char *title);
+void bl_svg_line(const svg_plot *p, const double *x, const double *y, int n, int max_points,
+                 const char *style, const char *title);
 
 /* Colour of rank i of n on a scale from blue to orange that colour-blind readers can follow, for
  * light (plasma without its light end) and dark pages: 0 the most frequent, n-1 the rarest. */
 typedef struct svg_colour {
     char light[8], dark[8];
 } svg_colour;
-svg_colour svg_rank_colour(int i, int n);
+svg_colour bl_svg_rank_colour(int i, int n);
 /* ` style="--l:#0d0887;--d:#6ea8ff"`, which the style sheet resolves. */
-void svg_rank_style(FILE *f, int i, int n);
+void bl_svg_rank_style(FILE *f, int i, int n);
 
 /* Methods: Okabe and Ito's palette ("Color universal design", 2008), as CSS classes r0..r7 (stroke)
  * and b0..b7 (fill), and a shape each; more methods repeat the colours with other shapes. */
 enum { SVG_COLOURS = 8, SVG_SHAPES = 6 };
 /* An unclosed filled element at pixel x, y ("/>" or "><title>..." closes it). Returns its name. */
-const char *svg_marker(FILE *f, int method, double x, double y, double radius);
+const char *bl_svg_marker(FILE *f, int method, double x, double y, double radius);
 /* A vertical whisker from y = lo to hi at pixel x. Nothing if undefined. */
-void svg_whisker(const svg_plot *p, double x, double lo, double hi);
+void bl_svg_whisker(const svg_plot *p, double x, double lo, double hi);
 /* A filled band between two curves; undefined points are left out. */
-void svg_band(const svg_plot *p, const double *x, const double *lo, const double *hi, int n,
-              const char *style);
+void bl_svg_band(const svg_plot *p, const double *x, const double *lo, const double *hi, int n,
+                 const char *style);
 
 #endif

@@ -43,7 +43,7 @@ void bl_report_print(const bl_report *r, FILE *f) {
     for (int g = -1; g < r->n_groups; g++) {
         bool any = g < 0;
         for (int m = 0; m < r->n_methods; m++)
-            any = any || rep_method_summary(r, m, g, primary).n > 0;
+            any = any || bl_rep_method_summary(r, m, g, primary).n > 0;
         if (!any) continue;
         column[n].group = g, column[n].key = primary;
         snprintf(column[n++].name, 40, "%.30s", g < 0 ? r->summary.v[primary].name : r->groups[g]);
@@ -57,14 +57,14 @@ void bl_report_print(const bl_report *r, FILE *f) {
         int length = characters(r->methods[m].label);
         if (length > width) width = length;
     }
-    const rep_model *model = rep_main_model(&r->runs[0]);
+    const rep_model *model = bl_rep_main_model(&r->runs[0]);
     if (model && *model->protocol) fprintf(f, "%s\n", model->protocol);
     padded(f, r->seeds ? "method" : "run", width);
     fprintf(f, "  %-8s %9s", "model", "iteration");
     for (int c = 0; c < n; c++) fprintf(f, " %*s", r->seeds ? 14 : 9, column[c].name);
     fputc('\n', f);
     for (int m = 0; m < r->n_methods; m++) {
-        const rep_model *main = rep_main_model(rep_first(r, m));
+        const rep_model *main = bl_rep_main_model(bl_rep_first(r, m));
         padded(f, r->methods[m].label, width);
         fprintf(f, "  %-8s", main && *main->name ? main->name : "-");
         if (main && !isnan(main->iter))
@@ -72,7 +72,7 @@ void bl_report_print(const bl_report *r, FILE *f) {
         else
             fprintf(f, " %9s", "-");
         for (int c = 0; c < n; c++) {
-            rep_stat s = rep_method_summary(r, m, column[c].group, column[c].key);
+            rep_stat s = bl_rep_method_summary(r, m, column[c].group, column[c].key);
             if (r->seeds && s.n <= 1) fputs("     ", f);
             value(f, &r->summary.v[column[c].key], s);
         }

@@ -37,25 +37,25 @@ static void smooth(const rep_series *s, double *out) {
 static const char *ends(const rep_report *r, const char *key) {
     const char *text = "";
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_series *s = rep_series_find(&r->runs[i].train, key);
+        const rep_series *s = bl_rep_series_find(&r->runs[i].train, key);
         if (s && s->y.n)
-            text = rep_text(r, "%s%s%s %.3g", text, *text ? ", " : "", r->runs[i].label,
-                            s->y.v[s->y.n - 1]);
+            text = bl_rep_text(r, "%s%s%s %.3g", text, *text ? ", " : "", r->runs[i].label,
+                               s->y.v[s->y.n - 1]);
     }
     return text;
 }
 
 static void series_plot(FILE *f, const rep_report *r, const char *key, extent e, bool log,
                         const char *css_class) {
-    svg_plot p = svg_panel(f, 215);
-    p.x = svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
-    p.y = svg_range(log ? e.positive : e.lo, e.hi, log, SVG_PLAIN, NULL);
+    svg_plot p = bl_svg_panel(f, 215);
+    p.x = bl_svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
+    p.y = bl_svg_range(log ? e.positive : e.lo, e.hi, log, SVG_PLAIN, NULL);
     fprintf(f, "<div class=\"%s\">", css_class);
-    svg_begin(&p, rep_text(r, "Line chart: %s against training iteration%s. Last values: %s.", key,
-                           log ? ", logarithmic" : "", ends(r, key)));
-    svg_axes(&p, 5, 4);
+    bl_svg_begin(&p, bl_rep_text(r, "Line chart: %s against training iteration%s. Last values: %s.",
+                                 key, log ? ", logarithmic" : "", ends(r, key)));
+    bl_svg_axes(&p, 5, 4);
     for (int i = r->n_runs - 1; i >= 0; i--) {
-        const rep_series *s = rep_series_find(&r->runs[i].train, key);
+        const rep_series *s = bl_rep_series_find(&r->runs[i].train, key);
         char style[64];
         double *mean = s && s->y.n ? BL_NEW_ARRAY(r->arena, double, s->y.n) : NULL;
         if (!mean) continue;
@@ -63,25 +63,25 @@ static void series_plot(FILE *f, const rep_report *r, const char *key, extent e,
         bool exact = strcmp(key, "lr") == 0; /* a schedule is not noise */
         snprintf(style, sizeof style, "class=\"ln raw r%d\"", colour);
         if (s->y.n > 80 && !exact && !r->seeds)
-            svg_line(&p, s->x.v, s->y.v, s->y.n, 2 * LINE_POINTS, style, NULL);
+            bl_svg_line(&p, s->x.v, s->y.v, s->y.n, 2 * LINE_POINTS, style, NULL);
         smooth(s, mean);
         snprintf(style, sizeof style, "class=\"ln r%d%s\"", colour, r->seeds ? " thin" : "");
-        svg_line(&p, s->x.v, exact ? s->y.v : mean, s->y.n, LINE_POINTS, style,
-                 rep_text(r, "%s: %.4g at the end", r->runs[i].label, mean[s->y.n - 1]));
+        bl_svg_line(&p, s->x.v, exact ? s->y.v : mean, s->y.n, LINE_POINTS, style,
+                    bl_rep_text(r, "%s: %.4g at the end", r->runs[i].label, mean[s->y.n - 1]));
     }
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</div>", f);
 }
 
 static void series_panel(FILE *f, const rep_report *r, const char *key) {
     extent e = nothing;
     for (int i = 0; i < r->n_runs; i++) {
-        const rep_series *s = rep_series_find(&r->runs[i].train, key);
+        const rep_series *s = bl_rep_series_find(&r->runs[i].train, key);
         for (int j = 0; s && j < s->y.n; j++) widen(&e, s->x.v[j], s->y.v[j]);
     }
     if (e.lo > e.hi) return;
     fputs("<figure><figcaption>", f);
-    html_text(f, key);
+    bl_html_text(f, key);
     fputs("</figcaption>", f);
     bool log = e.lo >= 0 && e.positive < e.hi; /* something to show on a logarithmic axis */
     series_plot(f, r, key, e, false, log ? "lin" : "both");
@@ -100,20 +100,21 @@ static void series_panels(FILE *f, const rep_report *r, bool losses) {
         for (int s = 0; s < r->runs[i].train.n; s++) {
             const char *key = r->runs[i].train.v[s].key;
             bool seen = false;
-            for (int j = 0; j < i; j++) seen = seen || rep_series_find(&r->runs[j].train, key);
+            for (int j = 0; j < i; j++) seen = seen || bl_rep_series_find(&r->runs[j].train, key);
             if (!seen && is_loss(key) == losses) series_panel(f, r, key);
         }
 }
 
-void rep_losses(FILE *f, const rep_report *r) {
+void bl_rep_losses(FILE *f, const rep_report *r) {
     int n = 0;
     for (int i = 0; i < r->n_runs; i++) n += r->runs[i].train.n;
     if (!n) return;
-    rep_section_begin(f, "losses", "Losses",
-                      r->seeds ? "Exponential averages over a fortieth of the run, a line per run."
-                               : "Exponential averages over a fortieth of the run, the logged "
-                                 "values faint behind them.");
-    rep_method_legend(f, r);
+    bl_rep_section_begin(f, "losses", "Losses",
+                         r->seeds
+                             ? "Exponential averages over a fortieth of the run, a line per run."
+                             : "Exponential averages over a fortieth of the run, the logged "
+                               "values faint behind them.");
+    bl_rep_method_legend(f, r);
     fputs("<input type=\"checkbox\" id=\"log-scale\" class=\"switch\"><label for=\"log-scale\">"
           "logarithmic axis</label>\n<div class=\"grid g2\">\n",
           f);
@@ -121,7 +122,7 @@ void rep_losses(FILE *f, const rep_report *r) {
     fputs("</div>\n<h3>Course of the run</h3>\n<div class=\"grid g2\">\n", f);
     series_panels(f, r, false);
     fputs("</div>\n", f);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }
 
 /* ---- state by class over training ---- */
@@ -154,7 +155,7 @@ static extent state_extent(const rep_report *r, rep_state s) {
     for (int i = 0; i < r->n_runs; i++)
         for (int line = 0; line < r->runs[i].state_iter.n; line++)
             for (int k = 0; k < r->n_classes; k++)
-                widen(&e, r->runs[i].state_iter.v[line], rep_state_at(&r->runs[i], s, line, k));
+                widen(&e, r->runs[i].state_iter.v[line], bl_rep_state_at(&r->runs[i], s, line, k));
     return e;
 }
 
@@ -171,16 +172,16 @@ static void average(const double *y, int n, double *out) {
 }
 
 static svg_axis state_axis(rep_state s, extent e) {
-    if (states[s].format == SVG_PERCENT) return svg_range(0, 1, false, SVG_PERCENT, NULL);
+    if (states[s].format == SVG_PERCENT) return bl_svg_range(0, 1, false, SVG_PERCENT, NULL);
     if (s == REP_PSEUDO && e.hi > 30 * e.positive)
-        return svg_range(e.positive, e.hi, true, SVG_PLAIN, NULL);
-    return svg_range(fmin(e.lo, 0), e.hi, false, states[s].format, NULL);
+        return bl_svg_range(e.positive, e.hi, true, SVG_PLAIN, NULL);
+    return bl_svg_range(fmin(e.lo, 0), e.hi, false, states[s].format, NULL);
 }
 
 /* Weights and thresholds as logged; counts and rates of short windows are averaged. */
 static void class_values(const rep_run *run, rep_state s, int k, double *y, double *work) {
     int n = run->state_iter.n;
-    for (int i = 0; i < n; i++) y[i] = rep_state_at(run, s, i, k);
+    for (int i = 0; i < n; i++) y[i] = bl_rep_state_at(run, s, i, k);
     if (s == REP_WEIGHT || s == REP_THRESHOLD) return;
     average(y, n, work);
     memcpy(y, work, (size_t)n * sizeof *y);
@@ -192,19 +193,19 @@ static void class_line(const svg_plot *p, const rep_report *r, const rep_run *ru
     char style[96];
     double last = NAN;
     for (int i = 0; i < n; i++) {
-        double v = rep_state_at(run, s, i, k);
+        double v = bl_rep_state_at(run, s, i, k);
         if (!isnan(v)) last = v;
     }
     if (isnan(last)) return;
     class_values(run, s, k, y, work);
-    svg_colour colour = svg_rank_colour(k, r->n_classes);
+    svg_colour colour = bl_svg_rank_colour(k, r->n_classes);
     snprintf(style, sizeof style, "class=\"ln thin rank\" style=\"--l:%s;--d:%s\"", colour.light,
              colour.dark);
     fputs("<g class=\"hit\"", p->f);
-    rep_class_mark(p->f, k);
+    bl_rep_class_mark(p->f, k);
     fputc('>', p->f);
-    svg_line(p, run->state_iter.v, y, n, LINE_POINTS / 2, style,
-             rep_text(r, "%s: %.3g at the end", r->classes[k].name, last));
+    bl_svg_line(p, run->state_iter.v, y, n, LINE_POINTS / 2, style,
+                bl_rep_text(r, "%s: %.3g at the end", r->classes[k].name, last));
     fputs("</g>", p->f);
 }
 
@@ -232,14 +233,14 @@ static void group_line(const svg_plot *p, const rep_report *r, const rep_run *ru
         q[n + i] = m ? v[m / 10] : NAN, q[2 * n + i] = m ? v[m - 1 - m / 10] : NAN;
     }
     int i = group < 0 ? 0 : group, all = r->n_groups ? r->n_groups : 1;
-    svg_colour c = svg_rank_colour(i, all);
+    svg_colour c = bl_svg_rank_colour(i, all);
     char style[96];
     snprintf(style, sizeof style, "class=\"band rankfill\" style=\"--l:%s;--d:%s\"", c.light,
              c.dark);
-    svg_band(p, run->state_iter.v, q + n, q + 2 * n, n, style);
+    bl_svg_band(p, run->state_iter.v, q + n, q + 2 * n, n, style);
     snprintf(style, sizeof style, "class=\"ln rank\" style=\"--l:%s;--d:%s\"", c.light, c.dark);
-    svg_line(p, run->state_iter.v, q, n, LINE_POINTS, style,
-             rep_text(r, "median of %s", group < 0 ? "all classes" : r->groups[group]));
+    bl_svg_line(p, run->state_iter.v, q, n, LINE_POINTS, style,
+                bl_rep_text(r, "median of %s", group < 0 ? "all classes" : r->groups[group]));
 }
 
 static void group_lines(const svg_plot *p, const rep_report *r, const rep_run *run, rep_state s) {
@@ -255,22 +256,22 @@ static void state_panel(FILE *f, const rep_report *r, int run, rep_state s, exte
     const rep_run *one = &r->runs[run];
     double *y = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
     double *work = BL_NEW_ARRAY(r->arena, double, one->state_iter.n + 1);
-    if (!y || !work || !rep_has_state(one, s)) return;
-    svg_plot p = svg_panel(f, 215);
-    p.x = svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
+    if (!y || !work || !bl_rep_has_state(one, s)) return;
+    svg_plot p = bl_svg_panel(f, 215);
+    p.x = bl_svg_range(0, e.x, false, SVG_ITERATIONS, "iteration");
     p.y = state_axis(s, e);
     fputs("<figure><figcaption>", f);
-    rep_run_name(f, r, run);
+    bl_rep_run_name(f, r, run);
     fputs("</figcaption>", f);
     bool each = r->n_classes <= REP_CLASS_LINES;
-    svg_begin(&p, rep_text(r, "Line chart: %s against training iteration, %s, %s.", states[s].name,
-                           one->label,
-                           each ? "a line per class"
-                                : "median and central four fifths of each group of classes"));
-    svg_axes(&p, 5, 4);
+    bl_svg_begin(&p, bl_rep_text(r, "Line chart: %s against training iteration, %s, %s.",
+                                 states[s].name, one->label,
+                                 each ? "a line per class"
+                                      : "median and central four fifths of each group of classes"));
+    bl_svg_axes(&p, 5, 4);
     for (int k = r->n_classes - 1; each && k >= 0; k--) class_line(&p, r, one, s, k, y, work);
     if (!each) group_lines(&p, r, one, s);
-    svg_end(&p);
+    bl_svg_end(&p);
     fputs("</figure>\n", f);
 }
 
@@ -287,15 +288,15 @@ static void state_row(FILE *f, const rep_report *r, rep_state s) {
 /* What the colours of class lines mean. */
 static void line_legend(FILE *f, const rep_report *r) {
     if (r->n_classes <= REP_CLASS_LINES) {
-        rep_class_legend(f, r);
+        bl_rep_class_legend(f, r);
         return;
     }
     fputs("<ul class=\"legend ranks\">", f);
     for (int g = 0; g < r->n_groups; g++) {
         fputs("<li><span class=\"sw\"", f);
-        svg_rank_style(f, g, r->n_groups);
+        bl_svg_rank_style(f, g, r->n_groups);
         fputs("></span>", f);
-        html_text(f, r->groups[g]);
+        bl_html_text(f, r->groups[g]);
         fputs("</li>", f);
     }
     fputs("</ul>\n", f);
@@ -304,22 +305,23 @@ static void line_legend(FILE *f, const rep_report *r) {
 static bool any_state(const rep_report *r, const rep_state *list, int n) {
     for (int i = 0; i < r->n_runs; i++)
         for (int s = 0; s < n; s++)
-            if (rep_has_state(&r->runs[i], list[s])) return true;
+            if (bl_rep_has_state(&r->runs[i], list[s])) return true;
     return false;
 }
 
-void rep_class_state(FILE *f, const rep_report *r) {
+void bl_rep_class_state(FILE *f, const rep_report *r) {
     static const rep_state list[] = {REP_WEIGHT, REP_THRESHOLD};
     if (!any_state(r, list, 2)) return;
-    rep_section_begin(f, "state", "Class weights and thresholds",
-                      r->n_classes <= REP_CLASS_LINES
-                          ? "One line per class, coloured from the most frequent class (blue) to "
-                            "the rarest (orange). Axes agree between runs."
-                          : "Median of each group of classes, in a band that holds four fifths of "
-                            "them. Axes agree between runs.");
+    bl_rep_section_begin(
+        f, "state", "Class weights and thresholds",
+        r->n_classes <= REP_CLASS_LINES
+            ? "One line per class, coloured from the most frequent class (blue) to "
+              "the rarest (orange). Axes agree between runs."
+            : "Median of each group of classes, in a band that holds four fifths of "
+              "them. Axes agree between runs.");
     line_legend(f, r);
     for (int s = 0; s < 2; s++) state_row(f, r, list[s]);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }
 
 /* ---- pseudo-label quality ---- */
@@ -329,7 +331,7 @@ static double late_mean(const rep_run *run, rep_state s, int k) {
     double sum = 0;
     int n = 0;
     for (int i = run->state_iter.n - (run->state_iter.n + 3) / 4; i < run->state_iter.n; i++) {
-        double v = rep_state_at(run, s, i, k);
+        double v = bl_rep_state_at(run, s, i, k);
         if (!isnan(v)) sum += v, n++;
     }
     return n ? sum / n : NAN;
@@ -340,7 +342,7 @@ static rep_stat late_stat(const rep_report *r, int method, rep_state s, int k) {
     rep_stat stat = {NAN, NAN, NAN, NAN, 0};
     double squares = 0;
     for (int i = 0; i < r->methods[method].n; i++)
-        rep_stat_add(&stat, &squares, late_mean(&r->runs[r->methods[method].runs[i]], s, k));
+        bl_rep_stat_add(&stat, &squares, late_mean(&r->runs[r->methods[method].runs[i]], s, k));
     return stat;
 }
 
@@ -349,31 +351,31 @@ static void quality_slot(const svg_plot *p, const rep_report *r, rep_state s, in
     FILE *f = p->f;
     double x = p->left + k * slot;
     fputs("<g", f);
-    rep_class_mark(f, k);
+    bl_rep_class_mark(f, k);
     fputc('>', f);
     for (int m = 0; m < r->n_methods; m++) {
         rep_stat v = late_stat(r, m, s, k);
         if (isnan(v.mean)) continue;
-        double height = fmax(p->bottom - svg_py(p, fmin(v.mean, 1)), .75);
+        double height = fmax(p->bottom - bl_svg_py(p, fmin(v.mean, 1)), .75);
         double bx = x + (slot - bar * r->n_methods) / 2 + m * bar;
         fprintf(f,
                 "<rect class=\"bar b%d\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" "
                 "height=\"%.2f\"><title>",
                 m % SVG_COLOURS, bx, p->bottom - height, fmax(bar - .8, .6), height);
-        html_text(f, r->classes[k].name);
+        bl_html_text(f, r->classes[k].name);
         fputs(", ", f);
-        html_text(f, r->methods[m].label);
+        bl_html_text(f, r->methods[m].label);
         fprintf(f, ": %.1f</title></rect>", 100 * v.mean);
-        if (v.n > 1) svg_whisker(p, bx + bar / 2, v.mean - v.std, v.mean + v.std);
+        if (v.n > 1) bl_svg_whisker(p, bx + bar / 2, v.mean - v.std, v.mean + v.std);
     }
     fprintf(f, "<text class=\"c e\" transform=\"translate(%.1f %.1f) rotate(-45)\">",
             x + slot / 2 + 4, p->bottom + 12);
-    html_short_text(f, r->classes[k].name, REP_LABEL);
+    bl_html_short_text(f, r->classes[k].name, REP_LABEL);
     fputs("</text></g>\n", f);
 }
 
 static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
-    double names = rep_longest_name(r),
+    double names = bl_rep_longest_name(r),
            width = fmax(360, 40 + r->n_classes * fmax(14, 6.0 * r->n_methods + 4));
     svg_plot p = {.f = f,
                   .width = width,
@@ -387,16 +389,17 @@ static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
     double slot = (p.right - p.left) / r->n_classes;
     fprintf(f, "<figure><figcaption>%s<small>%s, percent</small></figcaption>", states[s].name,
             about(r, s));
-    rep_scroll_begin(f, width > 360 ? "wide" : "", rep_text(r, "Chart: %s", states[s].name));
-    svg_begin(&p, rep_text(r,
-                           "Bar chart: pseudo-label %s of every class at the end of training, a "
-                           "bar per run; the table below has the numbers.",
-                           states[s].name));
-    svg_axes(&p, 0, 4);
+    bl_rep_scroll_begin(f, width > 360 ? "wide" : "", bl_rep_text(r, "Chart: %s", states[s].name));
+    bl_svg_begin(&p,
+                 bl_rep_text(r,
+                             "Bar chart: pseudo-label %s of every class at the end of training, a "
+                             "bar per run; the table below has the numbers.",
+                             states[s].name));
+    bl_svg_axes(&p, 0, 4);
     for (int k = 0; k < r->n_classes; k++)
         quality_slot(&p, r, s, k, slot, fmin(slot * .8 / r->n_methods, 26));
-    svg_end(&p);
-    rep_scroll_end(f);
+    bl_svg_end(&p);
+    bl_rep_scroll_end(f);
     fputs("</figure>\n", f);
 }
 
@@ -404,43 +407,43 @@ static void quality_bars(FILE *f, const rep_report *r, rep_state s) {
 static void quality_table(FILE *f, const rep_report *r) {
     static const rep_state list[] = {REP_PSEUDO_PRECISION, REP_PSEUDO_RECALL, REP_KEPT};
     fputs("<details><summary>Pseudo-label quality as a table</summary>\n", f);
-    rep_scroll_begin(f, r->n_classes > 30 ? "tall" : "", "Table of pseudo-label quality");
+    bl_rep_scroll_begin(f, r->n_classes > 30 ? "tall" : "", "Table of pseudo-label quality");
     fputs("<table class=\"sortable\"><caption>Mean over the last quarter of training, "
           "percent.</caption>\n<thead><tr>",
           f);
-    rep_heading(f, false, NULL, "Class");
+    bl_rep_heading(f, false, NULL, "Class");
     for (int s = 0; s < 3; s++)
         for (int m = 0; m < r->n_methods && any_state(r, &list[s], 1); m++) {
-            rep_heading_begin(f, true, about(r, list[s]));
+            bl_rep_heading_begin(f, true, about(r, list[s]));
             fprintf(f, "%s ", states[list[s]].name);
-            rep_method_name(f, r, m);
-            rep_heading_end(f);
+            bl_rep_method_name(f, r, m);
+            bl_rep_heading_end(f);
         }
     fputs("</tr></thead>\n<tbody>\n", f);
     for (int k = 0; k < r->n_classes; k++) {
         fputs("<tr", f);
-        rep_class_mark(f, k);
+        bl_rep_class_mark(f, k);
         fputs("><th scope=\"row\">", f);
-        html_text(f, r->classes[k].name);
+        bl_html_text(f, r->classes[k].name);
         fputs("</th>", f);
         for (int s = 0; s < 3; s++)
             for (int m = 0; m < r->n_methods && any_state(r, &list[s], 1); m++)
-                rep_cell(f, REP_PERCENT, late_stat(r, m, list[s], k).mean, NULL);
+                bl_rep_cell(f, REP_PERCENT, late_stat(r, m, list[s], k).mean, NULL);
         fputs("</tr>\n", f);
     }
     fputs("</tbody></table>", f);
-    rep_scroll_end(f);
+    bl_rep_scroll_end(f);
     fputs("</details>\n", f);
 }
 
-void rep_pseudo_quality(FILE *f, const rep_report *r) {
+void bl_rep_pseudo_quality(FILE *f, const rep_report *r) {
     static const rep_state list[] = {REP_PSEUDO_PRECISION, REP_PSEUDO_RECALL, REP_KEPT, REP_PSEUDO};
     if (!any_state(r, list, 4)) return;
-    rep_section_begin(f, "pseudo", "Pseudo-label quality",
-                      "Bars: mean over the last quarter of training. Precision and recall exist "
-                      "where the unlabelled set has hidden labels; an absent bar means that no "
-                      "pseudo label (precision) or no object (recall) was seen.");
-    rep_method_legend(f, r);
+    bl_rep_section_begin(f, "pseudo", "Pseudo-label quality",
+                         "Bars: mean over the last quarter of training. Precision and recall exist "
+                         "where the unlabelled set has hidden labels; an absent bar means that no "
+                         "pseudo label (precision) or no object (recall) was seen.");
+    bl_rep_method_legend(f, r);
     enum { SIDE_BY_SIDE = 24 };
     fprintf(f, "<div class=\"grid%s\">\n", r->n_classes <= SIDE_BY_SIDE ? " g2" : "");
     for (int s = 0; s < 3 && r->n_classes <= REP_EACH_CLASS; s++)
@@ -452,5 +455,5 @@ void rep_pseudo_quality(FILE *f, const rep_report *r) {
           f);
     line_legend(f, r);
     for (int s = 0; s < 4; s++) state_row(f, r, list[s]);
-    rep_section_end(f);
+    bl_rep_section_end(f);
 }

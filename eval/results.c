@@ -27,7 +27,7 @@ int32_t bl_class_group_mask(const bl_class_info *info, int32_t g, int32_t n_clas
     return n;
 }
 
-void results_put_head(FILE *f, int *first, const bl_results *r) {
+void bl_results_put_head(FILE *f, int *first, const bl_results *r) {
     char protocol[400];
     bl_results_protocol(&r->eval->params, protocol, sizeof protocol);
     bl_json_member_string(f, first, "protocol", protocol);
@@ -142,7 +142,7 @@ static void put_warnings(FILE *f, const bl_findings *w) {
 static bl_status put_document(FILE *f, const bl_results *r) {
     int first = 1;
     fputs("{\n  ", f);
-    results_put_head(f, &first, r);
+    bl_results_put_head(f, &first, r);
     put_parameters(f, &first, &r->eval->params);
     if (r->source) {
         bl_json_member_string(f, &first, "ground_truth", r->gt->name ? r->gt->name : "");
@@ -180,9 +180,9 @@ bl_status bl_results_write(const char *dir, const bl_results *r) {
     BL_TRY_DONE(bl_eval_per_class(r->eval, r->gt, r->dt, per));
     BL_TRY_DONE(bl_mkdirs(dir));
     BL_TRY_DONE(write_metrics(path[0], r));
-    BL_TRY_DONE(results_write_csv(path[1], r, per));
-    BL_TRY_DONE(results_write_classes(path[2], r, per));
-    BL_TRY_DONE(results_write_curves(path[3], r));
+    BL_TRY_DONE(bl_results_write_csv(path[1], r, per));
+    BL_TRY_DONE(bl_results_write_classes(path[2], r, per));
+    BL_TRY_DONE(bl_results_write_curves(path[3], r));
 done:
     for (int i = 0; i < 4; i++) free(path[i]);
     free(per);

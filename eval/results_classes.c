@@ -61,7 +61,7 @@ static bool has_frequency(const bl_results *r) {
 
 /* ---- per_class.csv ---- */
 
-bl_status results_write_csv(const char *path, const bl_results *r, const bl_class_result *per) {
+bl_status bl_results_write_csv(const char *path, const bl_results *r, const bl_class_result *per) {
     bl_outfile o;
     cell cells[MAX_CELLS];
     char letter[2];
@@ -95,7 +95,8 @@ static void put_class_head(FILE *f, int *first, const bl_results *r, int32_t k) 
     bl_json_member_string(f, first, "name", bl_results_class_name(r, k));
 }
 
-bl_status results_write_classes(const char *path, const bl_results *r, const bl_class_result *per) {
+bl_status bl_results_write_classes(const char *path, const bl_results *r,
+                                   const bl_class_result *per) {
     bl_outfile o;
     cell cells[MAX_CELLS];
     char letter[2];
@@ -103,7 +104,7 @@ bl_status results_write_classes(const char *path, const bl_results *r, const bl_
     int first = 1;
     BL_TRY(bl_outfile_open(path, &o));
     fputs("{\n", o.f);
-    results_put_head(o.f, &first, r);
+    bl_results_put_head(o.f, &first, r);
     bl_json_put_key(o.f, &first, "classes");
     fputs("[", o.f);
     for (int32_t k = 0; k < r->eval->K; k++) {
@@ -134,7 +135,7 @@ static void put_curve(FILE *f, int *first, const char *key, const double *v,
     fputc(']', f);
 }
 
-bl_status results_write_curves(const char *path, const bl_results *r) {
+bl_status bl_results_write_curves(const char *path, const bl_results *r) {
     const bl_eval_result *e = r->eval;
     int t50 = bl_eval_find_iou(&e->params, 0.5), t75 = bl_eval_find_iou(&e->params, 0.75);
     bl_outfile o;
@@ -145,7 +146,7 @@ bl_status results_write_curves(const char *path, const bl_results *r) {
         o.f, &first, "about",
         "interpolated precision at the recall points and the score that reaches it; "
         "first area range, last limit of detections");
-    results_put_head(o.f, &first, r);
+    bl_results_put_head(o.f, &first, r);
     bl_json_put_key(o.f, &first, "classes");
     fputc('[', o.f);
     bool any = false;

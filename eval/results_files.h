@@ -5,10 +5,11 @@
 #include "eval/results.h"
 
 /* "protocol", "model", "iter". */
-void results_put_head(FILE *f, int *first, const bl_results *r);
+void bl_results_put_head(FILE *f, int *first, const bl_results *r);
 
-bl_status results_write_csv(const char *path, const bl_results *r, const bl_class_result *per);
-bl_status results_write_classes(const char *path, const bl_results *r, const bl_class_result *per);
-bl_status results_write_curves(const char *path, const bl_results *r);
+bl_status bl_results_write_csv(const char *path, const bl_results *r, const bl_class_result *per);
+bl_status bl_results_write_classes(const char *path, const bl_results *r,
+                                   const bl_class_result *per);
+bl_status bl_results_write_curves(const char *path, const bl_results *r);
 
 #endif

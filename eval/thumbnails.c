@@ -10,7 +10,7 @@
 #include "core/parallel.h"
 #include "datasets/image.h"
 
-void eval_thumbnail_name(const bl_results *r, int32_t k, int32_t image, char name[64]) {
+void bl_eval_thumbnail_name(const bl_results *r, int32_t k, int32_t image, char name[64]) {
     snprintf(name, 64, "thumbs/%" PRId64 "_%" PRId64 ".jpg", bl_results_class_id(r, k),
              r->gt->images[image].id);
 }
@@ -135,7 +135,7 @@ static bl_status one(job *j, const item *it) {
     double w = full.width, h = full.height;
     BL_TRY_DONE(shrink(&full, &small));
     draw(j, it->k, image, small.width / w, small.height / h, &small);
-    eval_thumbnail_name(j->r, it->k, image, name);
+    bl_eval_thumbnail_name(j->r, it->k, image, name);
     if (!(to = bl_path_join(j->dir, name))) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory"));
     BL_TRY_DONE(bl_jpeg_write(to, &small, 80));
     j->made[at] = 1;
@@ -176,8 +176,8 @@ static int64_t choose(const bl_analysis *a, item *items) {
     return n < a->options.max_thumbnails ? n : a->options.max_thumbnails;
 }
 
-bl_status eval_thumbnails_write(const char *dir, const bl_results *r, const bl_analysis *a,
-                                uint8_t *made, int64_t *n_unreadable) {
+bl_status bl_eval_thumbnails_write(const char *dir, const bl_results *r, const bl_analysis *a,
+                                   uint8_t *made, int64_t *n_unreadable) {
     bl_status status;
     size_t most = (size_t)a->costly.n_classes * (size_t)a->costly.most + 1;
     item *items = malloc(most * sizeof *items);

@@ -102,7 +102,7 @@ static void evaluate_class(work *k, int32_t category) {
     eval_ranked *list = k->list + from;
     int8_t *fate = k->fate + from;
     double *recall = k->curve + 2 * from, *precision = recall + n;
-    eval_ranked_sort(list, (size_t)n);
+    bl_eval_ranked_sort(list, (size_t)n);
     c->n_det = n;
     for (int64_t i = 0; i < n; i++) {
         fate[i] = judge(k, &k->dt->v[list[i].index]);

@@ -153,7 +153,7 @@ bl_status bl_sweep_load(const char *path, bl_arena *arena, bl_sweep *out) {
 
 /* ---- running ---- */
 
-char *sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
+char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
     char leaf[192];
     snprintf(leaf, sizeof leaf, "%s/seed%lld", s->run[run].name, (long long)s->seeds.v[seed]);
     char *p = bl_path_join(opt->out_dir, leaf);
@@ -190,7 +190,7 @@ static bool finished(const char *dir, int64_t iterations) {
 
 static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
     bl_arena *arena = bl_arena_create(0);
-    char *dir = sweep_folder(s, opt, run, seed), *last = NULL;
+    char *dir = bl_sweep_folder(s, opt, run, seed), *last = NULL;
     bl_run_config *cfg = arena ? BL_NEW(arena, bl_run_config) : NULL;
     bl_status status;
     if (!dir || !cfg) {
@@ -224,7 +224,7 @@ bl_status bl_sweep_execute(const bl_sweep *s, const bl_sweep_options *opt) {
     for (int32_t seed = 0; !opt->table_only && seed < s->seeds.n; seed++)
         for (int32_t run = 0; run < s->n_runs; run++) {
             BL_TRY(one(s, opt, run, seed));
-            BL_TRY(sweep_write_tables(s, opt));
+            BL_TRY(bl_sweep_write_tables(s, opt));
         }
-    return sweep_write_tables(s, opt);
+    return bl_sweep_write_tables(s, opt);
 }

@@ -90,7 +90,7 @@ static bl_status collect(const bl_sweep *s, const bl_sweep_options *opt, table *
     t->r = calloc((size_t)s->n_runs * (size_t)s->seeds.n, sizeof *t->r);
     if (!t->r) return bl_fail(BL_ENOMEM, "out of memory for the table");
     for (int32_t i = 0; i < s->n_runs * s->seeds.n; i++) {
-        char *dir = sweep_folder(s, opt, i / s->seeds.n, i % s->seeds.n);
+        char *dir = bl_sweep_folder(s, opt, i / s->seeds.n, i % s->seeds.n);
         if (!dir) return BL_ENOMEM;
         if (!read_summary(dir, s->statistic, &t->r[i])) read_detection(dir, &t->r[i]);
         t->classification |= t->r[i].classification;
@@ -176,7 +176,7 @@ static struct json_object *row_json(const table *t, const bl_sweep_options *opt,
     json_object_object_add(o, "config", json_object_new_string(t->s->run[run].config));
     for (int32_t i = 0; i < t->s->seeds.n; i++) {
         const result *r = &t->r[run * t->s->seeds.n + i];
-        char *dir = r->there ? sweep_folder(t->s, opt, run, i) : NULL;
+        char *dir = r->there ? bl_sweep_folder(t->s, opt, run, i) : NULL;
         if (!dir) continue;
         struct json_object *e = json_object_new_object();
         json_object_object_add(e, "seed", json_object_new_int64(t->s->seeds.v[i]));
@@ -226,7 +226,7 @@ static bl_status write_text(const table *t, const char *path,
     return status;
 }
 
-bl_status sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt) {
+bl_status bl_sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt) {
     table t;
     char *json = bl_path_join(opt->out_dir, "sweep.json");
     char *csv = bl_path_join(opt->out_dir, "sweep.csv"),

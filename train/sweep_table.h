@@ -5,8 +5,8 @@
 #include "train/sweep.h"
 
 /* <out>/<name>/seed<s> (malloc'd; NULL with a message). */
-char *sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed);
+char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed);
 /* sweep.json, sweep.csv and sweep.md, of the runs that have results. */
-bl_status sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt);
+bl_status bl_sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt);
 
 #endif

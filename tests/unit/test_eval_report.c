@@ -151,42 +151,42 @@ static void escaping(void) {
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    html_text(f, "<&>\"'\x01 \xc3\xa9 \xff \xc0\xaf \xed\xa0\x80 \xf0\x9f\x8d\x8e \xe2\x82");
+    bl_html_text(f, "<&>\"'\x01 \xc3\xa9 \xff \xc0\xaf \xed\xa0\x80 \xf0\x9f\x8d\x8e \xe2\x82");
     fclose(f);
 #define BAD "\xef\xbf\xbd"
     CHECK_STR(text, "&lt;&amp;&gt;&quot;&#39;" BAD " \xc3\xa9 " BAD " " BAD BAD " " BAD BAD BAD
                     " \xf0\x9f\x8d\x8e " BAD BAD);
     free(text);
     char out[16];
-    html_base64((const uint8_t *)"light wor", 9, out);
+    bl_html_base64((const uint8_t *)"light wor", 9, out);
     CHECK_STR(out, "bGlnaHQgd29y");
-    html_base64((const uint8_t *)"light wo", 8, out);
+    bl_html_base64((const uint8_t *)"light wo", 8, out);
     CHECK_STR(out, "bGlnaHQgd28=");
-    html_base64((const uint8_t *)"light w", 7, out);
+    bl_html_base64((const uint8_t *)"light w", 7, out);
     CHECK_STR(out, "bGlnaHQgdw==");
-    html_base64((const uint8_t *)"", 0, out);
+    bl_html_base64((const uint8_t *)"", 0, out);
     CHECK_STR(out, "");
 }
 
 static void ticks(void) {
     double t[32];
-    svg_axis a = svg_range(0, 0.62, false, SVG_PERCENT, NULL);
-    CHECK_EQ(svg_ticks(&a, 5, t, 32), 7); /* 0, 0.1, ..., 0.6 */
+    svg_axis a = bl_svg_range(0, 0.62, false, SVG_PERCENT, NULL);
+    CHECK_EQ(bl_svg_ticks(&a, 5, t, 32), 7); /* 0, 0.1, ..., 0.6 */
     CHECK_NEAR(t[6], 0.6, 1e-12);
-    a = svg_range(0.02, 300, true, SVG_PLAIN, NULL);
-    CHECK_EQ(svg_ticks(&a, 5, t, 32), 4); /* 0.1, 1, 10, 100 */
+    a = bl_svg_range(0.02, 300, true, SVG_PLAIN, NULL);
+    CHECK_EQ(bl_svg_ticks(&a, 5, t, 32), 4); /* 0.1, 1, 10, 100 */
     CHECK_NEAR(t[3], 100, 1e-9);
     /* Empty and single-valued data still give a usable axis. */
-    a = svg_range(INFINITY, -INFINITY, false, SVG_PLAIN, NULL);
-    CHECK(a.hi > a.lo && svg_ticks(&a, 5, t, 32) > 1);
-    a = svg_range(3, 3, false, SVG_PLAIN, NULL);
+    a = bl_svg_range(INFINITY, -INFINITY, false, SVG_PLAIN, NULL);
+    CHECK(a.hi > a.lo && bl_svg_ticks(&a, 5, t, 32) > 1);
+    a = bl_svg_range(3, 3, false, SVG_PLAIN, NULL);
     CHECK(a.hi > 3 && a.lo < 3);
-    a = svg_range(0, 0, true, SVG_PLAIN, NULL);
+    a = bl_svg_range(0, 0, true, SVG_PLAIN, NULL);
     CHECK(a.lo > 0 && a.hi > a.lo);
-    CHECK_STR(svg_rank_colour(0, 12).light, "#0d0887");
-    CHECK_STR(svg_rank_colour(11, 12).light, "#f69632");
-    CHECK_STR(svg_rank_colour(11, 12).dark, "#fdbe5a");
-    CHECK_STR(svg_rank_colour(0, 1).light, "#0d0887");
+    CHECK_STR(bl_svg_rank_colour(0, 12).light, "#0d0887");
+    CHECK_STR(bl_svg_rank_colour(11, 12).light, "#f69632");
+    CHECK_STR(bl_svg_rank_colour(11, 12).dark, "#fdbe5a");
+    CHECK_STR(bl_svg_rank_colour(0, 1).light, "#0d0887");
 }
 
 int main(void) {

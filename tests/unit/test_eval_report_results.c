@@ -221,16 +221,16 @@ static void statistics(void) {
     rep_stat s = {NAN, NAN, NAN, NAN, 0}, one = s;
     double squares = 0, other = 0;
     const double v[] = {2, NAN, 4, 4, 4, 5, 5, 7, 9};
-    for (int i = 0; i < 9; i++) rep_stat_add(&s, &squares, v[i]);
+    for (int i = 0; i < 9; i++) bl_rep_stat_add(&s, &squares, v[i]);
     CHECK_EQ(s.n, 8);
     CHECK_NEAR(s.mean, 5, 1e-12);
     CHECK_NEAR(s.std, sqrt(32.0 / 7), 1e-12);
     CHECK(s.lo == 2 && s.hi == 9);
-    rep_stat_add(&one, &other, 3);
+    bl_rep_stat_add(&one, &other, 3);
     CHECK(one.n == 1 && one.mean == 3 && isnan(one.std));
-    rep_gain g = rep_difference(one, s);
+    rep_gain g = bl_rep_difference(one, s);
     CHECK(g.value == -2 && isnan(g.error));
-    g = rep_difference(s, s);
+    g = bl_rep_difference(s, s);
     CHECK_NEAR(g.error, sqrt(2 * (32.0 / 7) / 8), 1e-12);
 }
 

@@ -26,7 +26,7 @@ static void check(int64_t n, int kind) {
         v[i] = (eval_scored){.score = make_score(kind, u >> 4), .pair = (uint32_t)i};
         sum += (double)i;
     }
-    eval_sort_scores(v, n, spare);
+    bl_eval_sort_scores(v, n, spare);
     for (int64_t i = 0; i + 1 < n; i++) {
         CHECK(v[i].score >= v[i + 1].score);
         if (v[i].score == v[i + 1].score) CHECK(v[i].pair < v[i + 1].pair);
