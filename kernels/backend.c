@@ -48,6 +48,7 @@ static int32_t ref_block(void) {
 
 const bl_backend *bl_backend_ref(void) {
     static const bl_backend ref = {.name = "ref",
+                                   .half = true,
                                    .devices = cpu_devices,
                                    .open = cpu_open,
                                    .init = bl_kernels_init_ref,

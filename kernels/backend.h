@@ -10,6 +10,7 @@ typedef void (*bl_line_fn)(void *arg, const char *text);
 
 typedef struct bl_backend {
     const char *name; /* "cpu", "ref", "cuda" */
+    bool half;        /* its kernels take 16-bit maps */
 
     /* Devices it can open on this machine; 0 with *why set to a reason in words (static text or
      * this thread's buffer, valid until the next call) when there are none. */

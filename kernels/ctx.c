@@ -10,6 +10,12 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
     int index;
     BL_TRY(bl_backend_choose(opt->device, opt->backend, &ctx->backend, &index));
     const bl_backend *b = ctx->backend;
+    if (bl_precision_is_half(opt->precision) && !b->half) {
+        return bl_fail(BL_EUNSUPPORTED,
+                       "precision \"%s\" needs a CUDA device: the CPU computes in fp32; use device "
+                       "\"cuda:0\" or precision \"fp32\"",
+                       bl_precision_name(opt->precision));
+    }
     BL_TRY(b->open(index, &ctx->dev));
     bl_kernels *k = calloc(1, sizeof *k);
     if (!k) return bl_fail(BL_ENOMEM, "out of memory: cannot create a context");
@@ -21,11 +27,21 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
                        b->name, hole);
     }
     ctx->cb = b->block();
+    ctx->maps = bl_precision_maps(opt->precision);
     return b->plans_create ? b->plans_create(opt, &ctx->plans) : BL_OK;
 }
 
 const char *bl_precision_name(bl_precision p) {
-    return p == BL_PRECISION_TF32 ? "tf32" : "fp32";
+    static const char *const name[] = {"fp32", "tf32", "bf16", "fp16"};
+    return name[p];
+}
+
+bl_dtype bl_precision_maps(bl_precision p) {
+    return p == BL_PRECISION_BF16 ? BL_BF16 : p == BL_PRECISION_FP16 ? BL_F16 : BL_F32;
+}
+
+bool bl_precision_is_half(bl_precision p) {
+    return bl_precision_maps(p) != BL_F32;
 }
 
 bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out) {

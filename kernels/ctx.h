@@ -23,17 +23,27 @@ typedef struct bl_ctx {
     bl_arena *arena; /* step arena: tensor structs, tape nodes, host-side lists */
     bl_tape *tape;
     bl_plans *plans;
-    bool record;          /* ops record on the tape when an input needs a gradient */
-    int32_t cb;           /* preferred channel block of activations: 16, 8, or C on CUDA (0 = C) */
+    bool record;   /* ops record on the tape when an input needs a gradient */
+    int32_t cb;    /* preferred channel block of activations: 16, 8, or C on CUDA (0 = C) */
+    bl_dtype maps; /* type of activations with pixels: BL_F32, or 16 bits; matrices are fp32 */
     struct bl_live *live; /* tensors of the step that may still hold storage (tensor.c) */
 } bl_ctx;
 
-/* How a GPU multiplies fp32 values; CPUs always compute in fp32. Sums are fp32 either way. */
+/* How a GPU stores activations and multiplies; sums, parameters and losses are fp32 in all of them.
+ * The CPU computes in fp32 alone: tf32 changes nothing there, and bl_ctx_create refuses the 16-bit
+ * ones (plain C, backend "ref", takes them). */
 typedef enum bl_precision {
     BL_PRECISION_FP32, /* as it stands */
-    BL_PRECISION_TF32  /* inputs rounded to 10 bits of mantissa: tensor cores */
+    BL_PRECISION_TF32, /* inputs rounded to 10 bits of mantissa: tensor cores */
+    BL_PRECISION_BF16, /* activations and their gradients in bf16: 8 bits of exponent, 7 of
+                          mantissa */
+    BL_PRECISION_FP16, /* likewise in fp16: 5 and 10; small gradients need loss scaling */
+    BL_PRECISIONS
 } bl_precision;
-const char *bl_precision_name(bl_precision p); /* "fp32", "tf32" */
+const char *bl_precision_name(bl_precision p); /* "fp32", "tf32", "bf16", "fp16" */
+/* The type of activations; and whether they have 16 bits. */
+bl_dtype bl_precision_maps(bl_precision p);
+bool bl_precision_is_half(bl_precision p);
 
 typedef struct bl_ctx_options {
     const char *device;  /* "cpu", "cuda:N", "auto" = cuda:0 when there is one, else cpu */
@@ -58,8 +68,7 @@ void bl_step_end(bl_ctx *ctx); /* drops every live tensor of the step, clears ta
 bool bl_no_grad(bl_ctx *ctx);
 void bl_set_grad(bl_ctx *ctx, bool old);
 
-/* New uninitialised fp32 tensor (cb = 0: the context's preferred block, for h*w == 1 && cb == 0:
- * 1). */
+/* New uninitialised tensor (cb = 0: the context's preferred block, for h*w == 1 && cb == 0: 1). */
 bl_status bl_tensor_new(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64_t w, int32_t cb,
                         bl_dtype dtype, bl_tensor **out);
 /* A tensor over device memory that is not the context's and outlives the step. */
@@ -68,7 +77,8 @@ bl_status bl_tensor_over(bl_ctx *ctx, const void *data, int64_t n, int64_t c, in
 bl_status bl_tensor_zero(bl_ctx *ctx, bl_tensor *t);
 /* Drops the caller's reference to the storage (the struct stays). Leaves and NULL: no effect. */
 void bl_tensor_drop(bl_ctx *ctx, bl_tensor *t);
-/* Planar host array (N,C,H,W row-major) -> new tensor with block cb, and back. */
+/* Planar host array (N,C,H,W row-major) -> new fp32 tensor with block cb; and a tensor of any float
+ * type back. */
 bl_status bl_tensor_from_host(bl_ctx *ctx, const float *src, int64_t n, int64_t c, int64_t h,
                               int64_t w, int32_t cb, bl_tensor **out);
 bl_status bl_tensor_to_host(bl_ctx *ctx, const bl_tensor *t, float *dst);
@@ -80,7 +90,7 @@ typedef struct bl_part {
 } bl_part;
 bl_status bl_to_host_parts(bl_ctx *ctx, const bl_part *part, int n);
 
-/* Number of fp32 values that are NaN or infinite (padding included, so a broken kernel shows). */
+/* Number of values that are NaN or infinite (padding included, so a broken kernel shows). */
 bl_status bl_tensor_count_nonfinite(bl_ctx *ctx, const bl_tensor *t, int64_t *count);
 
 #endif

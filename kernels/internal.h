@@ -14,7 +14,7 @@ bl_shape_text bl_shape(const bl_tensor *t);
 
 /* Same logical shape; the layouts may differ. */
 bool bl_same_shape(const bl_tensor *a, const bl_tensor *b);
-/* Shape and layout of `like`, uninitialised; the gradient-free struct belongs to the step. */
+/* Shape, layout and type of `like`, uninitialised; the gradient-free struct belongs to the step. */
 bl_status bl_tensor_like(bl_ctx *ctx, const bl_tensor *like, bl_tensor **out);
 /* A second tensor over t's storage (its own reference). */
 bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out);
@@ -27,9 +27,16 @@ bl_status bl_scalar_check(const bl_tensor *t);
 bl_status bl_scalar_new(bl_ctx *ctx, float value, bl_tensor **out);
 /* The channel block of a convolution's output of c channels. */
 int32_t bl_out_block(const bl_ctx *ctx, const bl_tensor *x, int64_t c);
-/* *y = x when it has block cb already, else a reordered copy (recorded); *made tells whether to
- * drop it. */
+/* *y = x when it has block cb and this type already, else a copy that has (recorded: its gradient
+ * is converted back); *made tells whether to drop it. */
+bl_status bl_as(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_dtype dtype, bl_tensor **y, bool *made);
+/* Likewise of block cb and of x's own type; of the block and type that convolutions take; and a
+ * planar fp32 one. */
 bl_status bl_as_block(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y, bool *made);
+bl_status bl_as_map(bl_ctx *ctx, bl_tensor *x, bl_tensor **y, bool *made);
+bl_status bl_as_matrix(bl_ctx *ctx, bl_tensor *x, bl_tensor **y, bool *made);
+/* *y = t, or a copy of another type that is not recorded. */
+bl_status bl_cast(bl_ctx *ctx, bl_tensor *t, bl_dtype dtype, bl_tensor **y, bool *made);
 
 /* The factor of negative values: 1 none, 0 relu, `slope` leaky (must be in [0,1)). */
 bl_status bl_act_factor(const char *op, bl_act act, float slope, float *factor);

@@ -3,7 +3,12 @@
  * bl_kernels_init_ref() fills every slot with plain C (the oracle); faster implementations
  * overwrite slots in ascending order of CPU features (dav1d's scheme); a slot is never NULL.
  * Pointers are device pointers; on the CPU device they are host pointers. Tensors carry their
- * shapes; `beta` is 0 (write) or 1 (accumulate). Kernels keep channel padding zero. */
+ * shapes; `beta` is 0 (write) or 1 (accumulate). Kernels keep channel padding zero.
+ *
+ * Maps (void pointers with a bl_dtype, and tensors) are fp32 or, in a context of 16-bit precision,
+ * BL_BF16 or BL_F16; all maps of a call have one type unless a slot says otherwise. Values are
+ * widened when read, computed with in fp32 (sums: fp32 or double) and rounded to nearest even when
+ * stored. Everything else (float pointers) is fp32. Slots of the CPU backend see fp32 alone. */
 #ifndef BALLAST_KERNELS_KERNELS_H
 #define BALLAST_KERNELS_KERNELS_H
 
@@ -11,6 +16,7 @@
 
 typedef struct bl_conv_shape {
     int32_t n, ic, ih, iw, icb, oc, oh, ow, ocb, kh, kw, stride, pad, dilation;
+    bl_dtype dtype; /* of x, y and their gradients */
 } bl_conv_shape;
 
 typedef struct bl_adam_kernel {
@@ -22,15 +28,15 @@ struct bl_kernels {
 
     /* conv: x (n,ic,ih,iw) icb; w OIHW; y (n,oc,oh,ow) ocb. fwd: y = act(conv(x,w)+b), relu flag.
      * bwd_data: dx (+)= ; bwd_weights: dw += and db += (always accumulate, canonical layout; db may
-     * be NULL). */
-    bl_status (*conv_fwd)(bl_ctx *, const bl_conv_shape *, const float *x, const float *w,
-                          const float *b, bool relu, float *y);
-    bl_status (*conv_bwd_data)(bl_ctx *, const bl_conv_shape *, const float *dy, const float *w,
-                               float *dx, float beta);
-    bl_status (*conv_bwd_weights)(bl_ctx *, const bl_conv_shape *, const float *x, const float *dy,
+     * be NULL). With 16-bit maps w is rounded to their type, and so is what is added to dw. */
+    bl_status (*conv_fwd)(bl_ctx *, const bl_conv_shape *, const void *x, const float *w,
+                          const float *b, bool relu, void *y);
+    bl_status (*conv_bwd_data)(bl_ctx *, const bl_conv_shape *, const void *dy, const float *w,
+                               void *dx, float beta);
+    bl_status (*conv_bwd_weights)(bl_ctx *, const bl_conv_shape *, const void *x, const void *dy,
                                   float *dw, float *db);
-    /* dy <- dy where y > 0 else 0 (slope for leaky) over n floats; out may alias dy. */
-    void (*act_bwd)(const float *y, const float *dy, float slope, float *out, int64_t n);
+    /* dy <- dy where y > 0 else 0 (slope for leaky) over n values; out may alias dy. */
+    void (*act_bwd)(bl_dtype, const void *y, const void *dy, float slope, void *out, int64_t n);
 
     /* per-channel statistics over (n,h,w): mean, biased variance [C] (fixed-chunk reduction). */
     void (*bn_stats)(const bl_tensor *x, float *mean, float *var);
@@ -78,6 +84,7 @@ struct bl_kernels {
                          int32_t *arg);
     void (*max_pool_bwd)(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
                          int32_t pad, bl_tensor *dx, float beta);
+    /* Here y and dy are fp32, whatever x and dx are. */
     void (*avg_pool_fwd)(const bl_tensor *x, bl_tensor *y);
     void (*avg_pool_bwd)(const bl_tensor *dy, bl_tensor *dx, float beta);
     void (*upsample_add_fwd)(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y);
@@ -87,20 +94,21 @@ struct bl_kernels {
     void (*shortcut_fwd)(const bl_tensor *x, int32_t stride, int64_t first, bl_tensor *y);
     void (*shortcut_bwd)(const bl_tensor *dy, int32_t stride, int64_t first, bl_tensor *dx,
                          float beta);
-    /* y = a*x + b*y over n floats; b = 0: y is not read. */
-    void (*axpby)(float a, const float *x, float b, float *y, int64_t n);
-    /* The same with the factor *a on the device. */
+    /* y = a*x + b*y over n values; b = 0: y is not read. */
+    void (*axpby)(bl_dtype, float a, const void *x, float b, void *y, int64_t n);
+    /* The same over floats, with the factor *a on the device. */
     void (*axpby_at)(const float *a, const float *x, float b, float *y, int64_t n);
-    void (*add)(const float *a, const float *b, float *y, int64_t n);
-    /* layout change between tensors of one logical shape; beta 1 accumulates. */
+    void (*add)(bl_dtype, const void *a, const void *b, void *y, int64_t n);
+    /* Change of layout and type between tensors of one logical shape; beta 1 accumulates. */
     bl_status (*reorder)(bl_ctx *, const bl_tensor *src, bl_tensor *dst, float beta);
 
-    /* C[m,n] = op(A) op(B) + beta*C, row-major; trans flags as in BLAS. */
-    bl_status (*matmul)(bl_ctx *, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a,
-                        const float *b, float beta, float *c);
-    void (*bias_act)(float *y, const float *bias, bool relu, int64_t rows,
+    /* C[m,n] = op(A) op(B) + beta*C, row-major; trans flags as in BLAS. A and B are of type `in`, C
+     * is of type `out`: that of A and B, or fp32. */
+    bl_status (*matmul)(bl_ctx *, bool ta, bool tb, int64_t m, int64_t n, int64_t k, bl_dtype in,
+                        const void *a, const void *b, float beta, bl_dtype out, void *c);
+    void (*bias_act)(bl_dtype, void *y, const float *bias, bool relu, int64_t rows,
                      int64_t cols); /* in place */
-    void (*col_sum)(const float *x, int64_t rows, int64_t cols,
+    void (*col_sum)(bl_dtype, const void *x, int64_t rows, int64_t cols,
                     float *out); /* out += column sums */
 
     /* y = x / norm row by row, norm[i] = max(|x_i|, eps), negative where eps was larger; dx (+)=
@@ -110,6 +118,7 @@ struct bl_kernels {
     void (*l2_normalize_bwd)(const float *y, const float *norm, const float *dy, int64_t rows,
                              int64_t cols, float *dx, float beta);
 
+    /* Lists are fp32, maps of any type. */
     void (*gather)(const bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count,
                    int32_t per, float *out);
     void (*scatter_add)(const float *dy, const bl_loc *loc, int64_t count, int32_t per, int n_maps,

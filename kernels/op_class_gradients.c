@@ -36,7 +36,7 @@ bl_status bl_class_gradients(bl_ctx *ctx, bl_tensor *logits, const int32_t *labe
     bl_tensor *x = logits, *labels, *weights;
     void *label_data, *weight_data;
     bl_buf *sums;
-    if (x->cb != 1) {
+    if (x->cb != 1 || x->dtype != BL_F32) {
         BL_TRY(bl_tensor_new(ctx, n, k, 1, 1, 1, BL_F32, &x));
         BL_TRY(ctx->k->reorder(ctx, logits, x, 0));
     }

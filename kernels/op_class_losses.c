@@ -120,14 +120,14 @@ bl_status bl_info_nce_loss(bl_ctx *ctx, bl_tensor *q, const bl_tensor *keys, con
     BL_TRY(bl_loss_open(ctx, "info_nce_loss", &q, &d, &sum, &made));
     BL_TRY(bl_tensor_new(ctx, q->n, queue->n, 1, 1, 1, BL_F32, &s));
     if (bl_storage(s) > 0) {
-        BL_TRY(ctx->k->matmul(ctx, false, true, q->n, queue->n, q->c, bl_f32(q), bl_f32(queue), 0,
-                              bl_f32(s)));
+        BL_TRY(ctx->k->matmul(ctx, false, true, q->n, queue->n, q->c, BL_F32, q->data, queue->data,
+                              0, BL_F32, s->data));
     }
     ctx->k->info_nce(bl_f32(q), bl_f32(keys), q->n, q->c, queue->n, temperature, scale, bl_f32(s),
                      bl_f32(d), bl_f32(sum));
     if (bl_storage(s) > 0) {
-        BL_TRY(ctx->k->matmul(ctx, false, false, q->n, q->c, queue->n, bl_f32(s), bl_f32(queue), 1,
-                              bl_f32(d)));
+        BL_TRY(ctx->k->matmul(ctx, false, false, q->n, q->c, queue->n, BL_F32, s->data, queue->data,
+                              1, BL_F32, d->data));
     }
     bl_tensor_drop(ctx, s);
     return bl_loss_close(ctx, &nce_op, q, made, d, sum, loss);
@@ -148,7 +148,7 @@ bl_status bl_given_loss(bl_ctx *ctx, bl_tensor *const *x, const float *const *gr
             return bl_fail(BL_EINVAL, "given_loss: input %s is not a matrix (N,C)",
                            bl_shape(x[i]).s);
         }
-        BL_TRY(bl_as_block(ctx, x[i], 1, &in[i], &made[i]));
+        BL_TRY(bl_as_matrix(ctx, x[i], &in[i], &made[i]));
         if (grad[i]) BL_TRY(bl_upload(ctx, BL_F32, in[i]->n, in[i]->c, grad[i], &d[i]));
     }
     BL_TRY(bl_scalar_new(ctx, (float)value, loss));

@@ -21,12 +21,12 @@ static bl_status conv_backward(bl_ctx *ctx, bl_node *node) {
             BL_TRY(bl_tensor_like(ctx, w, &scratch));
             BL_TRY(bl_tensor_zero(ctx, scratch));
         }
-        BL_TRY(ctx->k->conv_bwd_weights(ctx, &a->s, bl_f32(node->saved[SAVED_X]), bl_f32(g),
+        BL_TRY(ctx->k->conv_bwd_weights(ctx, &a->s, node->saved[SAVED_X]->data, g->data,
                                         bl_f32(dw ? dw : scratch), db ? bl_f32(db) : NULL));
         bl_tensor_drop(ctx, scratch);
     }
     BL_TRY(bl_grad_target(ctx, x, &dx, &beta_x));
-    if (dx) BL_TRY(ctx->k->conv_bwd_data(ctx, &a->s, bl_f32(g), bl_f32(w), bl_f32(dx), beta_x));
+    if (dx) BL_TRY(ctx->k->conv_bwd_data(ctx, &a->s, g->data, bl_f32(w), dx->data, beta_x));
     if (g != dy) bl_tensor_drop(ctx, g);
     return BL_OK;
 }
@@ -66,7 +66,8 @@ static bl_status conv_shape(const bl_tensor *x, const bl_tensor *w, const bl_ten
                          .kw = (int32_t)w->w,
                          .stride = a->stride,
                          .pad = a->pad,
-                         .dilation = a->dilation};
+                         .dilation = a->dilation,
+                         .dtype = x->dtype};
     return BL_OK;
 }
 
@@ -74,14 +75,15 @@ bl_status bl_conv2d(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, const
                     bl_tensor **y) {
     *y = NULL;
     bl_conv_shape s;
-    bool relu = a->act == BL_ACT_RELU;
+    bool relu = a->act == BL_ACT_RELU, made;
+    BL_TRY(bl_as_map(ctx, x, &x, &made));
     BL_TRY(conv_shape(x, w, b, a, &s));
     s.ocb = bl_out_block(ctx, x, s.oc);
     bl_tensor *out;
-    BL_TRY(bl_tensor_new(ctx, s.n, s.oc, s.oh, s.ow, s.ocb, BL_F32, &out));
+    BL_TRY(bl_tensor_new(ctx, s.n, s.oc, s.oh, s.ow, s.ocb, s.dtype, &out));
     if (bl_storage(out) > 0) {
-        BL_TRY(ctx->k->conv_fwd(ctx, &s, bl_f32(x), bl_f32(w), b ? bl_f32(b) : NULL, relu,
-                                bl_f32(out)));
+        BL_TRY(
+            ctx->k->conv_fwd(ctx, &s, x->data, bl_f32(w), b ? bl_f32(b) : NULL, relu, out->data));
     }
     bl_tensor *in[] = {x, w, b};
     if (bl_tape_wants(ctx, in, 3)) {
@@ -92,6 +94,7 @@ bl_status bl_conv2d(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, const
         bl_tensor *saved[SAVED] = {[SAVED_X] = weights ? x : NULL, [SAVED_Y] = relu ? out : NULL};
         BL_TRY(bl_tape_push(ctx, &conv_op, in, 3, out, saved, SAVED, attr));
     }
+    if (made) bl_tensor_drop(ctx, x);
     *y = out;
     return BL_OK;
 }

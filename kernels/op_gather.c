@@ -24,6 +24,11 @@ static bl_status check(bl_tensor *const *maps, int n_maps, const bl_loc *loc, in
         return bl_fail(BL_EINVAL, "gather: %d maps, %lld locations of %d values are not possible",
                        n_maps, (long long)count, per);
     }
+    for (int i = 1; i < n_maps; i++) {
+        if (maps[i]->dtype != maps[0]->dtype) {
+            return bl_fail(BL_EINVAL, "gather: maps 0 and %d differ in type", i);
+        }
+    }
     for (int64_t i = 0; i < count; i++) {
         const bl_loc *l = &loc[i];
         const bl_tensor *m = l->level >= 0 && l->level < n_maps ? maps[l->level] : NULL;

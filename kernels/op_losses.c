@@ -23,7 +23,7 @@ bl_status bl_loss_open(bl_ctx *ctx, const char *name, bl_tensor **x, bl_tensor *
     if ((*x)->h != 1 || (*x)->w != 1) {
         return bl_fail(BL_EINVAL, "%s: input %s is not a matrix (N,K)", name, bl_shape(*x).s);
     }
-    BL_TRY(bl_as_block(ctx, *x, 1, x, made));
+    BL_TRY(bl_as_matrix(ctx, *x, x, made));
     BL_TRY(bl_tensor_new(ctx, 1, 1, 1, 1, 1, BL_F32, sum));
     return bl_tensor_like(ctx, *x, d);
 }

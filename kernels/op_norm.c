@@ -28,7 +28,7 @@ static bl_status add_leaf(bl_ctx *ctx, bl_tensor *leaf, const float *v, int64_t 
     bl_tensor *grad;
     float beta;
     BL_TRY(bl_grad_target(ctx, leaf, &grad, &beta));
-    if (grad) ctx->k->axpby(1, v, beta, bl_f32(grad), c);
+    if (grad) ctx->k->axpby(BL_F32, 1, v, beta, bl_f32(grad), c);
     return BL_OK;
 }
 
@@ -59,7 +59,7 @@ static bl_status open_targets(bl_ctx *ctx, const bl_node *node, targets *t) {
 
 static void finish_targets(bl_ctx *ctx, targets *t) {
     if (t->scratch_skip) {
-        ctx->k->axpby(1, bl_f32(t->dskip), 1, bl_f32(t->dx), bl_storage(t->dx));
+        ctx->k->axpby(t->dx->dtype, 1, t->dskip->data, 1, t->dx->data, bl_storage(t->dx));
         bl_tensor_drop(ctx, t->dskip);
     }
     if (t->scratch_x) bl_tensor_drop(ctx, t->dx);
@@ -174,7 +174,7 @@ bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *p, bl_tensor *sk
     a->kind = p->kind, a->groups = p->groups;
     bl_tensor *stats;
     BL_TRY(bl_tensor_new(ctx, 2, group ? x->n * p->groups : padded(x), 1, 1, 1, BL_F32, &stats));
-    if (skip) BL_TRY(bl_as_block(ctx, skip, x->cb, &skip, &made));
+    if (skip) BL_TRY(bl_as(ctx, skip, x->cb, x->dtype, &skip, &made));
 
     bl_tensor *in[] = {x, p->gamma, p->beta, skip}, *out;
     bool wants = bl_tape_wants(ctx, in, 4);

@@ -32,7 +32,7 @@ bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride,
     }
     int64_t h = (x->h + 2 * pad - kernel) / stride + 1, w = (x->w + 2 * pad - kernel) / stride + 1;
     bl_tensor *out, *arg;
-    BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, BL_F32, &out));
+    BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, x->dtype, &out));
     BL_TRY(bl_tensor_new(ctx, x->n, x->c, h, w, x->cb, BL_I32, &arg));
     if (bl_storage(out) > 0) ctx->k->max_pool_fwd(x, kernel, stride, pad, out, arg->data);
     if (bl_tape_wants(ctx, &x, 1)) {
@@ -88,7 +88,8 @@ bl_status bl_relu(bl_ctx *ctx, bl_tensor *x, bl_tensor **y) {
     *y = NULL;
     bl_tensor *out;
     BL_TRY(bl_tensor_like(ctx, x, &out));
-    ctx->k->act_bwd(bl_f32(x), bl_f32(x), 0, bl_f32(out), bl_storage(x)); /* x where x > 0 */
+    /* x where x > 0 */
+    ctx->k->act_bwd(x->dtype, x->data, x->data, 0, out->data, bl_storage(x));
     if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, &relu_op, &x, 1, out, &out, 1, NULL));
     *y = out;
     return BL_OK;
@@ -109,10 +110,10 @@ bl_status bl_add(bl_ctx *ctx, bl_tensor *a, bl_tensor *b, bl_tensor **y) {
         return bl_fail(BL_EINVAL, "add: shapes %s and %s differ", bl_shape(a).s, bl_shape(b).s);
     }
     bool made;
-    BL_TRY(bl_as_block(ctx, b, a->cb, &b, &made));
+    BL_TRY(bl_as(ctx, b, a->cb, a->dtype, &b, &made));
     bl_tensor *in[] = {a, b}, *out;
     BL_TRY(bl_tensor_like(ctx, a, &out));
-    ctx->k->add(bl_f32(a), bl_f32(b), bl_f32(out), bl_storage(a));
+    ctx->k->add(a->dtype, a->data, b->data, out->data, bl_storage(a));
     if (bl_tape_wants(ctx, in, 2)) BL_TRY(bl_tape_push(ctx, &add_op, in, 2, out, NULL, 0, NULL));
     if (made) bl_tensor_drop(ctx, b);
     *y = out;
@@ -138,7 +139,7 @@ bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_te
                        bl_shape(fine).s, bl_shape(coarse).s);
     }
     bool made;
-    BL_TRY(bl_as_block(ctx, coarse, fine->cb, &coarse, &made));
+    BL_TRY(bl_as(ctx, coarse, fine->cb, fine->dtype, &coarse, &made));
     bl_tensor *in[] = {fine, coarse}, *out;
     BL_TRY(bl_tensor_like(ctx, fine, &out));
     if (bl_storage(out) > 0) ctx->k->upsample_add_fwd(fine, coarse, out);
@@ -178,7 +179,7 @@ bl_status bl_shortcut(bl_ctx *ctx, bl_tensor *x, int32_t stride, int64_t channel
     if (!a) return BL_ENOMEM;
     *a = (shortcut_node){stride, (channels - x->c) / 2};
     BL_TRY(bl_tensor_new(ctx, x->n, channels, (x->h - 1) / stride + 1, (x->w - 1) / stride + 1,
-                         x->cb, BL_F32, &out));
+                         x->cb, x->dtype, &out));
     if (bl_storage(out) > 0) ctx->k->shortcut_fwd(x, stride, a->first, out);
     if (bl_tape_wants(ctx, &x, 1)) BL_TRY(bl_tape_push(ctx, &shortcut_op, &x, 1, out, NULL, 0, a));
     *y = out;
@@ -196,10 +197,10 @@ static bl_status reorder_backward(bl_ctx *ctx, bl_node *node) {
 
 static const bl_op reorder_op = {"reorder", reorder_backward};
 
-bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y) {
+static bl_status convert(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_dtype dtype, bl_tensor **y) {
     *y = NULL;
     bl_tensor *out;
-    BL_TRY(bl_tensor_new(ctx, x->n, x->c, x->h, x->w, cb, BL_F32, &out));
+    BL_TRY(bl_tensor_new(ctx, x->n, x->c, x->h, x->w, cb, dtype, &out));
     if (bl_storage(out) > 0) BL_TRY(ctx->k->reorder(ctx, x, out, 0));
     if (bl_tape_wants(ctx, &x, 1))
         BL_TRY(bl_tape_push(ctx, &reorder_op, &x, 1, out, NULL, 0, NULL));
@@ -207,7 +208,24 @@ bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y) {
     return BL_OK;
 }
 
+bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y) {
+    return convert(ctx, x, cb, x->dtype, y);
+}
+
+bl_status bl_as(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_dtype dtype, bl_tensor **y, bool *made) {
+    *y = x, *made = x->cb != cb || x->dtype != dtype;
+    return *made ? convert(ctx, x, cb, dtype, y) : BL_OK;
+}
+
 bl_status bl_as_block(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y, bool *made) {
-    *y = x, *made = x->cb != cb;
-    return *made ? bl_reorder(ctx, x, cb, y) : BL_OK;
+    return bl_as(ctx, x, cb, x->dtype, y, made);
+}
+
+bl_status bl_as_map(bl_ctx *ctx, bl_tensor *x, bl_tensor **y, bool *made) {
+    int32_t cb = x->dtype == ctx->maps ? x->cb : bl_out_block(ctx, x, x->c);
+    return bl_as(ctx, x, cb, ctx->maps, y, made);
+}
+
+bl_status bl_as_matrix(bl_ctx *ctx, bl_tensor *x, bl_tensor **y, bool *made) {
+    return bl_as(ctx, x, 1, BL_F32, y, made);
 }

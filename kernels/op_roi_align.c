@@ -34,10 +34,11 @@ static bl_status check_maps(bl_tensor *const *maps, int n_maps, int64_t count,
                        n_maps, (long long)count, a->size, a->sampling);
     }
     for (int i = 0; i < n_maps; i++) {
-        if (maps[i]->c != maps[0]->c || maps[i]->cb != maps[0]->cb || !(a->scale[i] > 0)) {
+        if (maps[i]->c != maps[0]->c || maps[i]->cb != maps[0]->cb ||
+            maps[i]->dtype != maps[0]->dtype || !(a->scale[i] > 0)) {
             return bl_fail(BL_EINVAL,
-                           "roi_align: level %d has shape %s, block %d, scale %g; channels and "
-                           "block must equal level 0's %s, %d, and the scale be positive",
+                           "roi_align: level %d has shape %s, block %d, scale %g; channels, "
+                           "block and type must equal level 0's %s, %d, and the scale be positive",
                            i, bl_shape(maps[i]).s, maps[i]->cb, (double)a->scale[i],
                            bl_shape(maps[0]).s, maps[0]->cb);
         }
@@ -72,7 +73,8 @@ bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl
     BL_TRY(check_maps(maps, n_maps, count, a));
     BL_TRY(check_rois(maps, n_maps, rois, batch, level, count, a));
     bl_tensor *y, *list[SAVED];
-    BL_TRY(bl_tensor_new(ctx, count, maps[0]->c, a->size, a->size, maps[0]->cb, BL_F32, &y));
+    BL_TRY(
+        bl_tensor_new(ctx, count, maps[0]->c, a->size, a->size, maps[0]->cb, maps[0]->dtype, &y));
     BL_TRY(bl_upload(ctx, BL_F32, count, BOX_FLOATS, rois, &list[SAVED_BOX]));
     BL_TRY(bl_upload(ctx, BL_I32, count, 1, batch, &list[SAVED_BATCH]));
     BL_TRY(bl_upload(ctx, BL_I32, count, 1, level, &list[SAVED_LEVEL]));

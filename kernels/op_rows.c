@@ -26,7 +26,7 @@ bl_status bl_l2_normalize(bl_ctx *ctx, bl_tensor *x, float eps, bl_tensor **y) {
     }
     bool made;
     bl_tensor *out, *norm;
-    BL_TRY(bl_as_block(ctx, x, 1, &x, &made));
+    BL_TRY(bl_as_matrix(ctx, x, &x, &made));
     BL_TRY(bl_tensor_like(ctx, x, &out));
     BL_TRY(bl_tensor_new(ctx, x->n, 1, 1, 1, 1, BL_F32, &norm));
     ctx->k->l2_normalize(bl_f32(x), x->n, x->c, eps, bl_f32(out), bl_f32(norm));
@@ -47,7 +47,7 @@ static bl_status scale_backward(bl_ctx *ctx, bl_node *node) {
     float beta;
     BL_TRY(bl_grad_target(ctx, node->in[0], &dx, &beta));
     if (dx) {
-        ctx->k->axpby(*(const float *)node->attr, bl_f32(node->out->grad), beta, bl_f32(dx),
+        ctx->k->axpby(dx->dtype, *(const float *)node->attr, node->out->grad->data, beta, dx->data,
                       bl_storage(dx));
     }
     return BL_OK;
@@ -59,7 +59,7 @@ bl_status bl_scale(bl_ctx *ctx, bl_tensor *x, float factor, bl_tensor **y) {
     *y = NULL;
     bl_tensor *out;
     BL_TRY(bl_tensor_like(ctx, x, &out));
-    ctx->k->axpby(factor, bl_f32(x), 0, bl_f32(out), bl_storage(x));
+    ctx->k->axpby(x->dtype, factor, x->data, 0, out->data, bl_storage(x));
     if (bl_tape_wants(ctx, &x, 1)) {
         float *attr = BL_NEW(ctx->arena, float);
         if (!attr) return BL_ENOMEM;
@@ -76,9 +76,13 @@ bl_status bl_detach(bl_ctx *ctx, bl_tensor *x, bl_tensor **y) {
 
 /* ---- parts of a batch ---- */
 
-/* Floats in one image of x. */
-static int64_t image_size(const bl_tensor *x) {
-    return bl_blocks(x) * x->h * x->w * x->cb;
+/* Where the storage of image n begins. */
+static void *image_at(const bl_tensor *x, int64_t n) {
+    return (char *)x->data + n * bl_blocks(x) * x->h * x->w * x->cb * bl_dtype_size(x->dtype);
+}
+
+static size_t bytes_of(const bl_tensor *x) {
+    return (size_t)(bl_storage(x) * bl_dtype_size(x->dtype));
 }
 
 static bl_status slice_backward(bl_ctx *ctx, bl_node *node) {
@@ -89,7 +93,7 @@ static bl_status slice_backward(bl_ctx *ctx, bl_node *node) {
     if (!dx) return BL_OK;
     if (beta == 0) BL_TRY(bl_tensor_zero(ctx, dx));
     int64_t first = *(const int64_t *)node->attr;
-    ctx->k->axpby(1, bl_f32(dy), 1, bl_f32(dx) + first * image_size(dx), bl_storage(dy));
+    ctx->k->axpby(dx->dtype, 1, dy->data, 1, image_at(dx, first), bl_storage(dy));
     return BL_OK;
 }
 
@@ -102,9 +106,8 @@ bl_status bl_slice(bl_ctx *ctx, bl_tensor *x, int64_t first, int64_t count, bl_t
                        (long long)(first + count - 1), bl_shape(x).s);
     }
     bl_tensor *out;
-    BL_TRY(bl_tensor_new(ctx, count, x->c, x->h, x->w, x->cb, BL_F32, &out));
-    BL_TRY(ctx->dev->copy(ctx->dev, out->data, bl_f32(x) + first * image_size(x),
-                          (size_t)bl_storage(out) * sizeof(float)));
+    BL_TRY(bl_tensor_new(ctx, count, x->c, x->h, x->w, x->cb, x->dtype, &out));
+    BL_TRY(ctx->dev->copy(ctx->dev, out->data, image_at(x, first), bytes_of(out)));
     if (bl_tape_wants(ctx, &x, 1)) {
         int64_t *attr = BL_NEW(ctx->arena, int64_t);
         if (!attr) return BL_ENOMEM;
@@ -116,13 +119,15 @@ bl_status bl_slice(bl_ctx *ctx, bl_tensor *x, int64_t first, int64_t count, bl_t
 }
 
 static bl_status concat_backward(bl_ctx *ctx, bl_node *node) {
-    const float *dy = bl_f32(node->out->grad);
+    const bl_tensor *dy = node->out->grad;
+    int64_t images = 0;
     for (int i = 0; i < BL_NODE_IN && node->in[i]; i++) {
         bl_tensor *dx;
         float beta;
         BL_TRY(bl_grad_target(ctx, node->in[i], &dx, &beta));
-        if (dx) ctx->k->axpby(1, dy, beta, bl_f32(dx), bl_storage(dx));
-        dy += bl_storage(node->in[i]);
+        const void *from = image_at(dy, images);
+        if (dx) ctx->k->axpby(dx->dtype, 1, from, beta, dx->data, bl_storage(dx));
+        images += node->in[i]->n;
     }
     return BL_OK;
 }
@@ -142,15 +147,14 @@ bl_status bl_concat(bl_ctx *ctx, bl_tensor *const *x, int n, bl_tensor **y) {
             return bl_fail(BL_EINVAL, "concat: %s and %s differ in more than the number of images",
                            bl_shape(x[0]).s, bl_shape(x[i]).s);
         }
-        BL_TRY(bl_as_block(ctx, x[i], x[0]->cb, &in[i], &made[i]));
+        BL_TRY(bl_as(ctx, x[i], x[0]->cb, x[0]->dtype, &in[i], &made[i]));
         images += x[i]->n;
     }
-    BL_TRY(bl_tensor_new(ctx, images, x[0]->c, x[0]->h, x[0]->w, x[0]->cb, BL_F32, &out));
-    float *to = bl_f32(out);
+    BL_TRY(bl_tensor_new(ctx, images, x[0]->c, x[0]->h, x[0]->w, x[0]->cb, x[0]->dtype, &out));
+    images = 0;
     for (int i = 0; i < n; i++) {
-        int64_t size = bl_storage(in[i]);
-        BL_TRY(ctx->dev->copy(ctx->dev, to, in[i]->data, (size_t)size * sizeof *to));
-        to += size;
+        BL_TRY(ctx->dev->copy(ctx->dev, image_at(out, images), in[i]->data, bytes_of(in[i])));
+        images += in[i]->n;
     }
     if (bl_tape_wants(ctx, in, n)) BL_TRY(bl_tape_push(ctx, &concat_op, in, n, out, NULL, 0, NULL));
     for (int i = 0; i < n; i++) {

@@ -95,7 +95,7 @@ bl_status bl_grad_pass(bl_ctx *ctx, bl_tensor *t, bl_tensor *dy) {
      * dy. */
     if (t->grad || t->leaf || !dy->buf || dy->buf->refs != 1) {
         BL_TRY(bl_grad_target(ctx, t, &grad, &beta));
-        ctx->k->axpby(1, bl_f32(dy), beta, bl_f32(grad), bl_storage(grad));
+        ctx->k->axpby(grad->dtype, 1, dy->data, beta, grad->data, bl_storage(grad));
         return BL_OK;
     }
     return bl_tensor_share(ctx, dy, &t->grad);
@@ -114,7 +114,7 @@ bl_status bl_grad_masked(bl_ctx *ctx, const bl_tensor *y, bl_tensor *dy, float f
                          bl_tensor **g) {
     *g = dy;
     if (!dy->buf || dy->buf->refs != 1) BL_TRY(bl_tensor_like(ctx, dy, g));
-    ctx->k->act_bwd(bl_f32(y), bl_f32(dy), factor, bl_f32(*g), bl_storage(dy));
+    ctx->k->act_bwd(dy->dtype, y->data, dy->data, factor, (*g)->data, bl_storage(dy));
     return BL_OK;
 }
 

@@ -81,7 +81,7 @@ bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out) {
 }
 
 bl_status bl_tensor_like(bl_ctx *ctx, const bl_tensor *t, bl_tensor **out) {
-    return bl_tensor_new(ctx, t->n, t->c, t->h, t->w, t->cb, BL_F32, out);
+    return bl_tensor_new(ctx, t->n, t->c, t->h, t->w, t->cb, t->dtype, out);
 }
 
 bl_status bl_tensor_zero(bl_ctx *ctx, bl_tensor *t) {
@@ -118,11 +118,11 @@ bl_status bl_tensor_from_host(bl_ctx *ctx, const float *src, int64_t n, int64_t 
 }
 
 bl_status bl_tensor_to_host(bl_ctx *ctx, const bl_tensor *t, float *dst) {
-    if (t->dtype != BL_F32) {
-        return bl_fail(BL_EINVAL, "only fp32 tensors can be copied to the host as floats");
+    if (t->dtype == BL_I32 || t->dtype == BL_U8) {
+        return bl_fail(BL_EINVAL, "only floats can be copied to the host as floats");
     }
     size_t bytes = (size_t)(t->n * t->c * t->h * t->w) * sizeof(float);
-    if (t->cb == 1) return ctx->dev->to_host(ctx->dev, dst, t->data, bytes);
+    if (t->cb == 1 && t->dtype == BL_F32) return ctx->dev->to_host(ctx->dev, dst, t->data, bytes);
     bl_tensor *planar;
     BL_TRY(bl_tensor_new(ctx, t->n, t->c, t->h, t->w, 1, BL_F32, &planar));
     BL_TRY(ctx->k->reorder(ctx, t, planar, 0));
@@ -168,12 +168,20 @@ bl_status bl_to_host_parts(bl_ctx *ctx, const bl_part *part, int n) {
 }
 
 bl_status bl_tensor_count_nonfinite(bl_ctx *ctx, const bl_tensor *t, int64_t *count) {
-    if (t->dtype != BL_F32) return bl_fail(BL_EINVAL, "only fp32 tensors can be checked");
+    if (t->dtype == BL_I32 || t->dtype == BL_U8) {
+        return bl_fail(BL_EINVAL, "only floats can be checked");
+    }
+    /* As a row, so that widening keeps the padding. */
+    bl_tensor row = {.data = t->data, .n = 1, .c = bl_storage(t), .h = 1, .w = 1, .cb = 1}, *wide;
+    row.dtype = t->dtype;
+    bool made;
     bl_buf *found;
+    BL_TRY(bl_cast(ctx, &row, BL_F32, &wide, &made));
     BL_TRY(bl_buf_new(ctx->pool, sizeof *count, &found));
-    ctx->k->count_nonfinite(bl_f32(t), bl_storage(t), found->data);
+    ctx->k->count_nonfinite(bl_f32(wide), bl_storage(wide), found->data);
     bl_status status = ctx->dev->to_host(ctx->dev, count, found->data, sizeof *count);
     bl_buf_release(found);
+    if (made) bl_tensor_drop(ctx, wide);
     return status;
 }
 
@@ -182,6 +190,13 @@ bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const voi
     BL_TRY(bl_tensor_new(ctx, n, c, 1, 1, 1, dtype, out));
     size_t bytes = (size_t)bl_storage(*out) * (size_t)bl_dtype_size(dtype);
     return ctx->dev->to_device(ctx->dev, (*out)->data, src, bytes);
+}
+
+bl_status bl_cast(bl_ctx *ctx, bl_tensor *t, bl_dtype dtype, bl_tensor **y, bool *made) {
+    *y = t, *made = t->dtype != dtype;
+    if (!*made) return BL_OK;
+    BL_TRY(bl_tensor_new(ctx, t->n, t->c, t->h, t->w, t->cb, dtype, y));
+    return bl_storage(t) > 0 ? ctx->k->reorder(ctx, t, *y, 0) : BL_OK;
 }
 
 bl_status bl_scalar_new(bl_ctx *ctx, float value, bl_tensor **out) {

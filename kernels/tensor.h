@@ -1,6 +1,10 @@
 /* Tensors: views of device memory with a logical N,C,H,W shape and a channel-blocked layout.
  *
- * Element (n,c,h,w) of an fp32 tensor stands at  ((n*CB + c/cb)*H*W + h*W + w)*cb + c%cb,  CB =
+ * Activations with pixels are maps: fp32 or, in a context of 16-bit precision, 16-bit floats
+ * (bl_ctx.maps); matrices, parameters and everything else are fp32. A tensor's gradient has its
+ * type.
+ *
+ * Element (n,c,h,w) of a tensor stands at  ((n*CB + c/cb)*H*W + h*W + w)*cb + c%cb,  CB =
  * ceil(C/cb). cb = 1   planar NCHW (images, matrices [N,C] with H=W=1, RoI lists) cb = C   NHWC cb
  * = 16  oneDNN's nChw16c (8 on machines without AVX-512): what the CPU's activations use Channels
  * C..CB*cb-1 are padding and are ZERO in every tensor an op returns: kernels may rely on it and

@@ -378,7 +378,7 @@ bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad
 }
 
 bl_status bl_store_scale(bl_store *s, bl_ctx *ctx, float factor) {
-    ctx->k->axpby(factor, s->w, 0, s->w, s->end[BUFFER]);
+    ctx->k->axpby(BL_F32, factor, s->w, 0, s->w, s->end[BUFFER]);
     return BL_OK;
 }
 

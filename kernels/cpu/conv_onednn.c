@@ -296,7 +296,7 @@ static bl_status deliver(bl_ctx *ctx, bl_plans *p, bl_plan *plan, void *const us
         if (o->reorder) BL_TRY(run_reorder(p, o));
         if (o->accum && !o->sums) {
             DN_TRY(dnnl_stream_wait(p->stream));
-            ctx->k->add(user[i], sum, user[i], (int64_t)(o->user_bytes / sizeof(float)));
+            ctx->k->add(BL_F32, user[i], sum, user[i], (int64_t)(o->user_bytes / sizeof(float)));
         }
     }
     DN_TRY(dnnl_stream_wait(p->stream));
@@ -433,8 +433,8 @@ static bl_status own_winograd(bl_ctx *ctx, const bl_conv_shape *s, bl_winograd_d
     return BL_OK;
 }
 
-static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *w,
-                          const float *b, bool relu, float *y) {
+static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, const float *w,
+                          const float *b, bool relu, void *y) {
     void *user[PLAN_OPERANDS] = {(void *)x, (void *)w, (void *)b, y}, *scratch;
     const bl_winograd *own;
     bool done;
@@ -450,8 +450,8 @@ static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, c
     return ref.conv_fwd(ctx, s, x, w, b, relu, y);
 }
 
-static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float *dy, const float *w,
-                               float *dx, float beta) {
+static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *dy, const float *w,
+                               void *dx, float beta) {
     void *user[PLAN_OPERANDS] = {dx, (void *)w, NULL, (void *)dy}, *scratch;
     const bl_winograd *own;
     bool done;
@@ -467,8 +467,8 @@ static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float 
     return ref.conv_bwd_data(ctx, s, dy, w, dx, beta);
 }
 
-static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
-                                  const float *dy, float *dw, float *db) {
+static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const void *x,
+                                  const void *dy, float *dw, float *db) {
     void *user[PLAN_OPERANDS] = {(void *)x, dw, db, (void *)dy}, *scratch;
     const bl_winograd *own;
     bool done;

@@ -57,7 +57,8 @@ static void act_bwd_part(const elt_args *e, int64_t first, int64_t last) {
     ELT_LOOP(first, last, BODY);
 #undef BODY
 }
-static void act_bwd(const float *y, const float *dy, float slope, float *out, int64_t n) {
+static void act_bwd(bl_dtype type, const void *y, const void *dy, float slope, void *out,
+                    int64_t n) {
     elt_args e = {.a = y, .b = dy, .z = out, .p = slope};
     elt_run(act_bwd_part, &e, n);
 }
@@ -67,7 +68,7 @@ static void add_part(const elt_args *e, int64_t first, int64_t last) {
     ELT_LOOP(first, last, BODY);
 #undef BODY
 }
-static void add(const float *a, const float *b, float *y, int64_t n) {
+static void add(bl_dtype type, const void *a, const void *b, void *y, int64_t n) {
     elt_args e = {.a = a, .b = b, .y = y};
     elt_run(add_part, &e, n);
 }
@@ -85,7 +86,7 @@ static void axpby_part(const elt_args *e, int64_t first, int64_t last) {
 #undef BODY
     }
 }
-static void axpby(float a, const float *x, float b, float *y, int64_t n) {
+static void axpby(bl_dtype type, float a, const void *x, float b, void *y, int64_t n) {
     elt_args e = {.a = x, .y = y, .p = a, .q = b};
     elt_run(axpby_part, &e, n);
 }
@@ -211,7 +212,8 @@ static void bias_act_range(void *arg, int64_t begin, int64_t end) {
         }
     }
 }
-static void bias_act(float *y, const float *bias, bool relu, int64_t rows, int64_t cols) {
+static void bias_act(bl_dtype type, void *y, const float *bias, bool relu, int64_t rows,
+                     int64_t cols) {
     rows_job j = {y, bias, relu, cols};
     if (cols > 0) bl_parallel_for(rows, ELT_GRAIN / cols + 1, bias_act_range, &j);
 }
@@ -235,7 +237,7 @@ static void col_sum_range(void *arg, int64_t begin, int64_t end) {
         for (int64_t l = 0; l < n; l++) j->out[c + l] += (float)lane[l];
     }
 }
-static void col_sum(const float *x, int64_t rows, int64_t cols, float *out) {
+static void col_sum(bl_dtype type, const void *x, int64_t rows, int64_t cols, float *out) {
     col_job j = {x, rows, cols, out};
     bl_parallel_for((cols + VW - 1) / VW, ELT_GRAIN / (VW * (rows + 1)) + 1, col_sum_range, &j);
 }

@@ -40,12 +40,12 @@ static int64_t tile_of(int64_t size) {
     return tile > TILE_MIN ? tile : TILE_MIN;
 }
 
-static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        const float *a, const float *b, float beta, float *c) {
+static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k, bl_dtype in,
+                        const void *a, const void *b, float beta, bl_dtype out, void *c) {
     (void)ctx;
     if (m <= 0 || n <= 0) return BL_OK;
     if (k <= 0) {
-        if (beta == 0.0f) memset(c, 0, (size_t)(m * n) * sizeof *c);
+        if (beta == 0.0f) memset(c, 0, (size_t)(m * n) * sizeof(float));
         return BL_OK;
     }
     mat_job j = {ta, tb, m, n, k, 0, 0, 0, a, b, beta, c, NULL};

@@ -98,7 +98,7 @@ bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_pla
     *out = NULL;
     bl_plans *p = calloc(1, sizeof *p);
     if (!p) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
-    _Static_assert(sizeof(plan_key) == 17 * sizeof(int32_t), "plan_key must have no padding");
+    _Static_assert(sizeof(plan_key) == 18 * sizeof(int32_t), "plan_key must have no padding");
     bl_status status = bl_plan_cache_create(sizeof(plan_key), PLAN_MAX, bl_plan_free, &p->cache);
     if (status == BL_OK) status = open_library(p);
     p->deterministic = deterministic;

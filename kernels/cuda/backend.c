@@ -78,6 +78,7 @@ static void describe(bl_line_fn line, void *arg) {
 
 const bl_backend *bl_cuda_backend(void) {
     static const bl_backend cuda = {.name = "cuda",
+                                    .half = true,
                                     .devices = devices,
                                     .open = open,
                                     .init = init,

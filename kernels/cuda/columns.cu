@@ -4,12 +4,12 @@
 #include "kernels/cuda/columns.h"
 #include "kernels/shared/norm.h"
 
-static __global__ void stats_kernel(bl_columns s, const float *x, double *part) {
+template <typename T> static __global__ void stats_kernel(bl_columns s, const T *x, double *part) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
-        double sum = 0, square = 0, first = c.first < c.last ? x[bl_row_at(&s, &c, 0)] : 0;
+        double sum = 0, square = 0, first = c.first < c.last ? bl_get(x, bl_row_at(&s, &c, 0)) : 0;
         BL_EACH_ROW(r, e, s, c) {
-            double d = x[e] - first;
+            double d = bl_get(x, e) - first;
             sum += d;
             square += d * d;
         }
@@ -17,17 +17,18 @@ static __global__ void stats_kernel(bl_columns s, const float *x, double *part) 
     }
 }
 
-void bl_columns_stats(const bl_columns *s, const float *x, double *part) {
-    BL_LAUNCH_COLUMNS(stats_kernel, *s, x, part);
+void bl_columns_stats(const bl_columns *s, const void *x, double *part) {
+    BL_TYPED(s->dtype, T, BL_LAUNCH_COLUMNS(stats_kernel<T>, *s, (const T *)x, part));
 }
 
 /* Without an activation y is not read. */
-static __device__ __forceinline__ float grad_at(const float *y, const float *dy, float slope,
-                                                int64_t e) {
-    return slope == 1 ? dy[e] : bl_act_grad_at(y[e], dy[e], slope);
+template <typename T>
+static __device__ __forceinline__ float grad_at(const T *y, const T *dy, float slope, int64_t e) {
+    return slope == 1 ? bl_get(dy, e) : bl_act_grad_at(bl_get(y, e), bl_get(dy, e), slope);
 }
 
-static __global__ void grads_kernel(bl_columns s, const float *x, const float *y, const float *dy,
+template <typename T>
+static __global__ void grads_kernel(bl_columns s, const T *x, const T *y, const T *dy,
                                     const float *mean, int64_t groups, int64_t per, float slope,
                                     double *part) {
     BL_EACH_UNIT(u, s) {
@@ -38,20 +39,23 @@ static __global__ void grads_kernel(bl_columns s, const float *x, const float *y
             BL_EACH_ROW(r, e, s, c) {
                 double g = grad_at(y, dy, slope, e);
                 sum += g;
-                sum_x += g * (x[e] - m);
+                sum_x += g * (bl_get(x, e) - m);
             }
         }
         bl_unit_sum(&s, u, sum, sum_x, part);
     }
 }
 
-void bl_columns_grads(const bl_columns *s, const float *x, const float *y, const float *dy,
+void bl_columns_grads(const bl_columns *s, const void *x, const void *y, const void *dy,
                       const float *mean, int64_t groups, int64_t per, float slope, double *part) {
-    BL_LAUNCH_COLUMNS(grads_kernel, *s, x, y, dy, mean, groups, per, slope, part);
+    BL_TYPED(s->dtype, T,
+             BL_LAUNCH_COLUMNS(grads_kernel<T>, *s, (const T *)x, (const T *)y, (const T *)dy, mean,
+                               groups, per, slope, part));
 }
 
-static __global__ void affine_kernel(bl_columns s, const float *x, const float *scale,
-                                     const float *shift, const float *skip, float slope, float *y) {
+template <typename T>
+static __global__ void affine_kernel(bl_columns s, const T *x, const float *scale,
+                                     const float *shift, const T *skip, float slope, T *y) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
         if (c.first >= c.last) continue;
@@ -59,19 +63,23 @@ static __global__ void affine_kernel(bl_columns s, const float *x, const float *
         bool real = c.channel < s.c;
         float a = real ? scale[i] : 0, b = real ? shift[i] : 0;
         BL_EACH_ROW(r, e, s, c) {
-            y[e] = bl_act_at(x[e] * a + b + (skip ? skip[e] : 0), slope);
+            float v = bl_get(x, e) * a + b + (skip ? bl_get(skip, e) : 0);
+            bl_put(y, e, bl_act_at(v, slope));
         }
     }
 }
 
-void bl_columns_affine(const bl_columns *s, const float *x, const float *scale, const float *shift,
-                       const float *skip, float slope, float *y) {
-    BL_LAUNCH_COLUMNS(affine_kernel, *s, x, scale, shift, skip, slope, y);
+void bl_columns_affine(const bl_columns *s, const void *x, const float *scale, const float *shift,
+                       const void *skip, float slope, void *y) {
+    BL_TYPED(s->dtype, T,
+             BL_LAUNCH_COLUMNS(affine_kernel<T>, *s, (const T *)x, scale, shift, (const T *)skip,
+                               slope, (T *)y));
 }
 
-static __global__ void apply_kernel(bl_columns s, const float *x, const float *y, const float *dy,
+template <typename T>
+static __global__ void apply_kernel(bl_columns s, const T *x, const T *y, const T *dy,
                                     const float *a, const float *b, const float *k, float slope,
-                                    float *dx, bool add_dx, float *dskip, bool add_dskip) {
+                                    T *dx, bool add_dx, T *dskip, bool add_dskip) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
         if (c.first >= c.last) continue;
@@ -80,17 +88,19 @@ static __global__ void apply_kernel(bl_columns s, const float *x, const float *y
         float ca = real ? a[i] : 0, cb = real && b ? b[i] : 0, ck = real && b ? k[i] : 0;
         BL_EACH_ROW(r, e, s, c) {
             float g = grad_at(y, dy, slope, e);
-            if (dskip) dskip[e] = add_dskip ? dskip[e] + g : g;
+            if (dskip) bl_put(dskip, e, add_dskip ? bl_get(dskip, e) + g : g);
             if (!dx) continue;
             float d = g * ca;
-            if (b) d += x[e] * cb + ck;
-            dx[e] = add_dx ? dx[e] + d : d;
+            if (b) d += bl_get(x, e) * cb + ck;
+            bl_put(dx, e, add_dx ? bl_get(dx, e) + d : d);
         }
     }
 }
 
-void bl_columns_apply(const bl_columns *s, const float *x, const float *y, const float *dy,
-                      const float *a, const float *b, const float *k, float slope, float *dx,
-                      bool add_dx, float *dskip, bool add_dskip) {
-    BL_LAUNCH_COLUMNS(apply_kernel, *s, x, y, dy, a, b, k, slope, dx, add_dx, dskip, add_dskip);
+void bl_columns_apply(const bl_columns *s, const void *x, const void *y, const void *dy,
+                      const float *a, const float *b, const float *k, float slope, void *dx,
+                      bool add_dx, void *dskip, bool add_dskip) {
+    BL_TYPED(s->dtype, T,
+             BL_LAUNCH_COLUMNS(apply_kernel<T>, *s, (const T *)x, (const T *)y, (const T *)dy, a, b,
+                               k, slope, (T *)dx, add_dx, (T *)dskip, add_dskip));
 }

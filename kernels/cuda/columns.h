@@ -7,8 +7,7 @@
 #ifndef BALLAST_KERNELS_CUDA_COLUMNS_H
 #define BALLAST_KERNELS_CUDA_COLUMNS_H
 
-#include "kernels/cuda/cuda_internal.h"
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/typed.h"
 
 typedef struct bl_columns {
     int64_t images; /* columns per channel: one an image, or 1: the images are joined */
@@ -21,6 +20,7 @@ typedef struct bl_columns {
     int64_t tiles;         /* of a channel block */
     int64_t chunk, chunks; /* rows of a unit; units of a tile of columns */
     int64_t units;
+    int64_t dtype; /* of the maps: a bl_dtype */
 } bl_columns;
 
 /* What one thread has of a unit. */
@@ -39,6 +39,7 @@ enum { BL_SUM_UNITS = 2048, BL_EACH_ROWS = 16 };
 /* `joined`: columns run through all images. */
 static inline bl_columns bl_columns_make(const bl_tensor *t, bool joined) {
     bl_columns s;
+    s.dtype = t->dtype;
     s.images = joined ? 1 : t->n;
     s.pixels = t->h * t->w;
     s.rows = joined ? t->n * s.pixels : s.pixels;
@@ -151,14 +152,15 @@ static __device__ __forceinline__ bl_pair bl_column_total(const bl_columns *s, c
 }
 /* Of the sums of bl_columns_stats: a = the column's mean, b = the sum of squared distances to it.
  */
+template <typename T>
 static __device__ __forceinline__ bl_pair bl_column_moments(const bl_columns *s, const double *part,
-                                                            const float *x, int64_t image,
+                                                            const T *x, int64_t image,
                                                             int64_t channel) {
     bl_pair p = bl_column_total(s, part, image, channel);
     double mean = p.a / (double)s->rows;
     int64_t plane = image * s->blocks + channel / s->cb;
     p.b -= p.a * mean;
-    p.a = mean + x[plane * s->pixels * s->cb + channel % s->cb];
+    p.a = mean + bl_get(x, plane * s->pixels * s->cb + channel % s->cb);
     return p;
 }
 /* for (i in this warp's share of [0,n)), launched by BL_LAUNCH_WARPS. */
@@ -168,22 +170,23 @@ static __device__ __forceinline__ bl_pair bl_column_moments(const bl_columns *s,
 /* A launch of n warps; nothing when n is 0. */
 #define BL_LAUNCH_WARPS(kernel, n, ...) BL_LAUNCH_EACH(kernel, (n)*BL_WARP, __VA_ARGS__)
 
-/* ---- normalisation, over columns that are joined (batch norm) or not (group norm) ---- */
+/* ---- normalisation, over columns that are joined (batch norm) or not (group norm); void pointers
+ * are maps of the columns' type ---- */
 
 /* part: sums of x - first and of its square, `first` being the column's first value. */
-void bl_columns_stats(const bl_columns *s, const float *x, double *part);
+void bl_columns_stats(const bl_columns *s, const void *x, double *part);
 /* part: sums of g and g * (x - mean) with g = dy*act'(y); the mean of a column is
  * mean[image * groups + channel / per]. */
-void bl_columns_grads(const bl_columns *s, const float *x, const float *y, const float *dy,
+void bl_columns_grads(const bl_columns *s, const void *x, const void *y, const void *dy,
                       const float *mean, int64_t groups, int64_t per, float slope, double *part);
 /* y = act(x*scale + shift + skip), the padding scaled to zero; entry image * blocks * cb + channel
  * of scale and shift belongs to a column. */
-void bl_columns_affine(const bl_columns *s, const float *x, const float *scale, const float *shift,
-                       const float *skip, float slope, float *y);
+void bl_columns_affine(const bl_columns *s, const void *x, const float *scale, const float *shift,
+                       const void *skip, float slope, void *y);
 /* dx (+)= g*a + x*b + k, dskip (+)= g, with a, b and k as scale above; x, b and k may be NULL, and
  * so may dx or dskip. */
-void bl_columns_apply(const bl_columns *s, const float *x, const float *y, const float *dy,
-                      const float *a, const float *b, const float *k, float slope, float *dx,
-                      bool add_dx, float *dskip, bool add_dskip);
+void bl_columns_apply(const bl_columns *s, const void *x, const void *y, const void *dy,
+                      const float *a, const float *b, const float *k, float slope, void *dx,
+                      bool add_dx, void *dskip, bool add_dskip);
 
 #endif

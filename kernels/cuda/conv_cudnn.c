@@ -1,9 +1,10 @@
 /* Convolution by cuDNN: forward, data gradient and weight gradient.
  *
- * Engines work on NHWC activations and KRSC weights. Operands in another layout (canonical OIHW
- * weights with more than one tap, planar images, channel blocks) are reordered into scratch memory
- * and back. Results that add to what is there are computed in scratch and added, so that engines
- * may be timed on them and none needs to know how to add. */
+ * Engines work on NHWC activations and KRSC weights of the activations' type. Operands in another
+ * layout or type (canonical OIHW weights with more than one tap or beside 16-bit activations,
+ * planar images, channel blocks) are reordered into scratch memory and back. Results that add to
+ * what is there are computed in scratch and added, so that engines may be timed on them and none
+ * needs to know how to add. */
 #include <stdint.h>
 
 #include "kernels/cuda/cuda_internal.h"
@@ -16,24 +17,26 @@ typedef struct operand {
     bl_tensor user, engine; /* one shape; engine has cb = C */
 } operand;
 
-static operand operand_of(const float *data, int64_t n, int64_t c, int64_t h, int64_t w,
-                          int32_t cb) {
-    bl_tensor t = {.data = (void *)data, .n = n, .c = c, .h = h, .w = w, .cb = cb, .dtype = BL_F32};
+static operand operand_of(bl_dtype dtype, const void *data, int64_t n, int64_t c, int64_t h,
+                          int64_t w, int32_t cb) {
+    bl_tensor t = {.data = (void *)data, .n = n, .c = c, .h = h, .w = w, .cb = cb, .dtype = dtype};
     operand o = {t, t};
     o.engine.cb = (int32_t)c;
     return o;
 }
 
-static operand input_of(const bl_conv_shape *s, const float *x) {
-    return operand_of(x, s->n, s->ic, s->ih, s->iw, s->icb);
+static operand input_of(const bl_conv_shape *s, const void *x) {
+    return operand_of(s->dtype, x, s->n, s->ic, s->ih, s->iw, s->icb);
 }
 
 static operand weights_of(const bl_conv_shape *s, const float *w) {
-    return operand_of(w, s->oc, s->ic, s->kh, s->kw, 1);
+    operand o = operand_of(BL_F32, w, s->oc, s->ic, s->kh, s->kw, 1);
+    o.engine.dtype = s->dtype;
+    return o;
 }
 
-static operand output_of(const bl_conv_shape *s, const float *y) {
-    return operand_of(y, s->n, s->oc, s->oh, s->ow, s->ocb);
+static operand output_of(const bl_conv_shape *s, const void *y) {
+    return operand_of(s->dtype, y, s->n, s->oc, s->oh, s->ow, s->ocb);
 }
 
 /* Planar tensors of one pixel are NHWC too. */
@@ -41,13 +44,18 @@ static bool same_layout(const operand *o) {
     return o->user.cb == o->user.c || (o->user.cb == 1 && o->user.h * o->user.w == 1);
 }
 
+static bool same_memory(const operand *o) {
+    return same_layout(o) && o->user.dtype == o->engine.dtype;
+}
+
 static bool usable(const operand *o) {
-    return same_layout(o) && (uintptr_t)o->user.data % ENGINE_ALIGN == 0;
+    return same_memory(o) && (uintptr_t)o->user.data % ENGINE_ALIGN == 0;
 }
 
 /* Gives the operand a place in scratch slot `slot`. */
 static bl_status place(bl_plans *p, operand *o, int slot) {
-    BL_TRY(bl_cuda_reserve(p, slot, (size_t)bl_storage(&o->engine) * sizeof(float)));
+    size_t bytes = (size_t)(bl_storage(&o->engine) * bl_dtype_size(o->engine.dtype));
+    BL_TRY(bl_cuda_reserve(p, slot, bytes));
     o->engine.data = p->slot[slot];
     return BL_OK;
 }
@@ -67,8 +75,8 @@ static bl_status open_output(bl_plans *p, operand *o, int slot, float beta) {
 /* Moves or adds an output that was computed in scratch to where the caller wants it. */
 static bl_status deliver(bl_ctx *ctx, operand *o, float beta) {
     if (o->engine.data == o->user.data) return BL_OK;
-    if (!same_layout(o) || beta == 0) return ctx->k->reorder(ctx, &o->engine, &o->user, beta);
-    ctx->k->add(bl_f32(&o->user), bl_f32(&o->engine), bl_f32(&o->user), bl_storage(&o->user));
+    if (!same_memory(o) || beta == 0) return ctx->k->reorder(ctx, &o->engine, &o->user, beta);
+    ctx->k->add(o->user.dtype, o->user.data, o->engine.data, o->user.data, bl_storage(&o->user));
     return BL_OK;
 }
 
@@ -94,8 +102,8 @@ static bl_status run(bl_plans *p, const bl_conv_key *key, const bl_conv_pointers
     return bl_cuda_plan_run(p, plan, ptr);
 }
 
-static bl_status forward(bl_ctx *ctx, const bl_conv_shape *s, const bl_conv_key *key,
-                         const float *x, const float *w, const float *b, float *y) {
+static bl_status forward(bl_ctx *ctx, const bl_conv_shape *s, const bl_conv_key *key, const void *x,
+                         const float *w, const float *b, void *y) {
     operand ox = input_of(s, x), ow = weights_of(s, w), oy = output_of(s, y);
     int32_t after;
     BL_TRY(bring(ctx, &ox, BL_SLOT_X));
@@ -104,14 +112,14 @@ static bl_status forward(bl_ctx *ctx, const bl_conv_shape *s, const bl_conv_key 
     bl_conv_pointers ptr = pointers(&ox, &ow, b, &oy);
     BL_TRY(run(ctx->plans, key, &ptr, &after));
     if (after) {
-        ctx->k->bias_act(bl_f32(&oy.engine), after & BL_CUDA_BIAS ? b : NULL,
+        ctx->k->bias_act(oy.engine.dtype, oy.engine.data, after & BL_CUDA_BIAS ? b : NULL,
                          (after & BL_CUDA_RELU) != 0, (int64_t)s->n * s->oh * s->ow, s->oc);
     }
     return deliver(ctx, &oy, 0);
 }
 
 static bl_status backward_data(bl_ctx *ctx, const bl_conv_shape *s, const bl_conv_key *key,
-                               const float *dy, const float *w, float *dx, float beta) {
+                               const void *dy, const float *w, void *dx, float beta) {
     operand ox = input_of(s, dx), ow = weights_of(s, w), oy = output_of(s, dy);
     int32_t after;
     BL_TRY(bring(ctx, &oy, BL_SLOT_Y));
@@ -123,7 +131,7 @@ static bl_status backward_data(bl_ctx *ctx, const bl_conv_shape *s, const bl_con
 }
 
 static bl_status backward_weights(bl_ctx *ctx, const bl_conv_shape *s, const bl_conv_key *key,
-                                  const float *x, const float *dy, float *dw, float *db) {
+                                  const void *x, const void *dy, float *dw, float *db) {
     operand ox = input_of(s, x), ow = weights_of(s, dw), oy = output_of(s, dy);
     int32_t after;
     BL_TRY(bring(ctx, &ox, BL_SLOT_X));
@@ -132,7 +140,9 @@ static bl_status backward_weights(bl_ctx *ctx, const bl_conv_shape *s, const bl_
     bl_conv_pointers ptr = pointers(&ox, &ow, NULL, &oy);
     BL_TRY(run(ctx->plans, key, &ptr, &after));
     BL_TRY(deliver(ctx, &ow, 1));
-    if (db) ctx->k->col_sum(bl_f32(&oy.engine), (int64_t)s->n * s->oh * s->ow, s->oc, db);
+    if (db) {
+        ctx->k->col_sum(oy.engine.dtype, oy.engine.data, (int64_t)s->n * s->oh * s->ow, s->oc, db);
+    }
     return BL_OK;
 }
 
@@ -147,14 +157,14 @@ static bool begin(const bl_ctx *ctx, const bl_conv_shape *s, bl_cuda_dir dir, in
         *status = bl_fail(BL_EINVAL, "convolution: the context has no plans object");
         return false;
     }
-    *key = bl_conv_key_of(s, dir, fused, ctx->plans->math);
+    *key = bl_conv_key_of(s, dir, fused, bl_cuda_math_for(ctx->plans->math, s->dtype));
     if (s->ic > 0 && s->oc > 0 && s->oh > 0 && s->ow > 0) return true;
     *status = named(bl_fail(BL_EINVAL, "there are no channels or no pixels"), key);
     return false;
 }
 
-static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *w,
-                          const float *b, bool relu, float *y) {
+static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, const float *w,
+                          const float *b, bool relu, void *y) {
     bl_conv_key key;
     bl_status status;
     int32_t fused = (b ? BL_CUDA_BIAS : 0) | (relu ? BL_CUDA_RELU : 0);
@@ -162,16 +172,16 @@ static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, c
     return named(forward(ctx, s, &key, x, w, b, y), &key);
 }
 
-static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float *dy, const float *w,
-                               float *dx, float beta) {
+static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *dy, const float *w,
+                               void *dx, float beta) {
     bl_conv_key key;
     bl_status status;
     if (!begin(ctx, s, BL_CUDA_BWD_DATA, 0, &key, &status)) return status;
     return named(backward_data(ctx, s, &key, dy, w, dx, beta), &key);
 }
 
-static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
-                                  const float *dy, float *dw, float *db) {
+static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const void *x,
+                                  const void *dy, float *dw, float *db) {
     bl_conv_key key;
     bl_status status;
     if (!begin(ctx, s, BL_CUDA_BWD_WEIGHTS, 0, &key, &status)) return status;

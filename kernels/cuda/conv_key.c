@@ -38,3 +38,7 @@ double bl_conv_key_flop(const bl_conv_key *k) {
 bl_cuda_math bl_cuda_math_of(bl_precision precision) {
     return precision == BL_PRECISION_TF32 ? BL_CUDA_TF32 : BL_CUDA_FP32;
 }
+
+bl_cuda_math bl_cuda_math_for(bl_cuda_math fp32, bl_dtype dtype) {
+    return dtype == BL_BF16 ? BL_CUDA_BF16 : dtype == BL_F16 ? BL_CUDA_FP16 : fp32;
+}

@@ -32,6 +32,8 @@ void bl_conv_key_text(const bl_conv_key *key, char *buf, size_t size);
 /* Multiplications and additions of one call. */
 double bl_conv_key_flop(const bl_conv_key *key);
 
+/* How a context computes with fp32 tensors; and with tensors of this type. */
 bl_cuda_math bl_cuda_math_of(bl_precision precision);
+bl_cuda_math bl_cuda_math_for(bl_cuda_math fp32, bl_dtype dtype);
 
 #endif

@@ -1,27 +1,28 @@
 /* Dense maps to lists and back. */
-#include "kernels/cuda/cuda_internal.h"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/maps.h"
 #include "kernels/cuda/sort.h"
+#include "kernels/cuda/typed.h"
 
 static __device__ int64_t element_of(const bl_cuda_map *m, const bl_loc *l, int32_t per,
                                      int32_t q) {
     return bl_cuda_at(m, l->n, (int64_t)l->a * per + q, l->y, l->x);
 }
 
+template <typename T>
 static __global__ void gather_kernel(bl_cuda_maps maps, const bl_loc *loc, int64_t values,
                                      int32_t per, float *out) {
     BL_EACH(e, values) {
         bl_loc l = loc[e / per];
         const bl_cuda_map *m = &maps.m[l.level];
-        out[e] = m->data[element_of(m, &l, per, (int32_t)(e % per))];
+        out[e] = bl_get((const T *)m->data, element_of(m, &l, per, (int32_t)(e % per)));
     }
 }
 
 static void gather(const bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count,
                    int32_t per, float *out) {
-    BL_LAUNCH_EACH(gather_kernel, count * per, bl_cuda_maps_of(maps, n_maps), loc, count * per, per,
-                   out);
+    int64_t n = count * per;
+    BL_TYPED(maps[0]->dtype, T,
+             BL_LAUNCH_EACH(gather_kernel<T>, n, bl_cuda_maps_of(maps, n_maps), loc, n, per, out));
 }
 
 /* ---- scatter ----
@@ -50,6 +51,7 @@ static __global__ void location_keys(bl_cuda_maps maps, places p, const bl_loc *
 }
 
 /* Thread = (entry of the sorted list, value); the first entry of each location does its work. */
+template <typename T>
 static __global__ void add_segments(bl_cuda_maps maps, int64_t list_bits, const uint64_t *key,
                                     const bl_loc *loc, const float *dy, int64_t count,
                                     int32_t per) {
@@ -62,11 +64,13 @@ static __global__ void add_segments(bl_cuda_maps maps, int64_t list_bits, const 
         bl_loc l = loc[key[i] & list_mask];
         const bl_cuda_map *m = &maps.m[l.level];
         if (!m->data) continue;
-        float *to = m->data + element_of(m, &l, per, q), sum = *to;
+        T *to = (T *)m->data;
+        int64_t at = element_of(m, &l, per, q);
+        float sum = bl_get(to, at);
         for (; i < count && key[i] >> list_bits == place; i++) {
             sum += dy[(int64_t)(key[i] & list_mask) * per + q];
         }
-        *to = sum;
+        bl_put(to, at, sum);
     }
 }
 
@@ -87,7 +91,11 @@ static void scatter_add(const float *dy, const bl_loc *loc, int64_t count, int32
     if (!key) return;
     BL_LAUNCH_EACH(location_keys, count, maps, p, loc, count, key);
     bl_cuda_sort(key, count);
-    BL_LAUNCH_EACH(add_segments, count * per, maps, p.list_bits, key, loc, dy, count, per);
+    bl_dtype type = BL_F32;
+    for (int l = 0; l < n_maps; l++) type = dmaps[l] ? dmaps[l]->dtype : type;
+    BL_TYPED(
+        type, T,
+        BL_LAUNCH_EACH(add_segments<T>, count * per, maps, p.list_bits, key, loc, dy, count, per));
     bl_scratch_free(key);
 }
 

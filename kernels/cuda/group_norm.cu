@@ -5,9 +5,10 @@
 
 /* A warp each image and group. The channels' sums are taken about different values, so that the
  * group's mean comes first and its variance from the distances to it. */
-static __global__ void fwd_fold(bl_columns s, const float *x, const double *part,
-                                const float *gamma, const float *beta, int32_t groups, float eps,
-                                float *mean, float *rstd, float *scale, float *shift) {
+template <typename T>
+static __global__ void fwd_fold(bl_columns s, const T *x, const double *part, const float *gamma,
+                                const float *beta, int32_t groups, float eps, float *mean,
+                                float *rstd, float *scale, float *shift) {
     int64_t per = s.c / groups;
     double pixels = (double)s.pixels, count = pixels * (double)per;
     BL_EACH_WARP(i, s.images * groups) {
@@ -41,11 +42,12 @@ static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, in
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&sums) * sizeof *part);
     float *scale = (float *)bl_scratch((size_t)columns * 2 * sizeof *scale);
     if (part && scale) {
-        bl_columns_stats(&sums, bl_f32(x), part);
-        BL_LAUNCH_WARPS(fwd_fold, x->n * groups, sums, bl_f32(x), part, gamma, beta, groups, eps,
-                        mean, rstd, scale, scale + columns);
-        bl_columns_affine(&each, bl_f32(x), scale, scale + columns, skip ? bl_f32(skip) : NULL,
-                          slope, bl_f32(y));
+        bl_columns_stats(&sums, x->data, part);
+        BL_TYPED(x->dtype, T,
+                 BL_LAUNCH_WARPS(fwd_fold<T>, x->n * groups, sums, bl_map<T>(x), part, gamma, beta,
+                                 groups, eps, mean, rstd, scale, scale + columns));
+        bl_columns_affine(&each, x->data, scale, scale + columns, skip ? skip->data : NULL, slope,
+                          y->data);
     }
     bl_scratch_free(part);
     bl_scratch_free(scale);
@@ -104,13 +106,12 @@ static void gn_bwd(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, 
     float *a = (float *)bl_scratch((size_t)columns * 3 * sizeof *a);
     float *b = a + columns, *k = b + columns;
     if (part && a) {
-        bl_columns_grads(&sums, bl_f32(x), bl_f32(y), bl_f32(dy), mean, groups, x->c / groups,
-                         slope, part);
+        bl_columns_grads(&sums, x->data, y->data, dy->data, mean, groups, x->c / groups, slope,
+                         part);
         BL_LAUNCH_WARPS(bwd_fold, x->n * groups, sums, part, gamma, groups, mean, rstd, a, b, k);
         BL_LAUNCH_WARPS(bwd_leaves, x->c, sums, part, groups, rstd, dgamma, dbeta);
-        bl_columns_apply(&each, bl_f32(x), bl_f32(y), bl_f32(dy), a, b, k, slope,
-                         dx ? bl_f32(dx) : NULL, beta_dx != 0, dskip ? bl_f32(dskip) : NULL,
-                         beta_dskip != 0);
+        bl_columns_apply(&each, x->data, y->data, dy->data, a, b, k, slope, dx ? dx->data : NULL,
+                         beta_dx != 0, dskip ? dskip->data : NULL, beta_dskip != 0);
     }
     bl_scratch_free(part);
     bl_scratch_free(a);

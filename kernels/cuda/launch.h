@@ -13,7 +13,7 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
-#include "kernels/shared/hd.h"
+#include "kernels/shared/half.h"
 
 /* BL_LAUNCH(kernel, blocks, threads, shared bytes, arguments...): blocks and threads are numbers or
  * dim3; neither may be 0. */
@@ -52,6 +52,30 @@ static inline unsigned bl_grid(int64_t n) {
     do {                                                                                           \
         if ((n) > 0) BL_LAUNCH(kernel, bl_grid(n), BL_THREADS, 0, __VA_ARGS__);                    \
     } while (0)
+
+/* ---- 16-bit floats: shared/half.h, and the instructions that give the same bits ---- */
+
+#ifdef BL_EMULATED
+#define bl_cuda_bf16_of bl_bf16_of
+#define bl_cuda_f16_of bl_f16_of
+#define bl_cuda_f16_value bl_f16_value
+#else
+static __device__ __forceinline__ uint16_t bl_cuda_bf16_of(float v) {
+    uint16_t h;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(v));
+    return h;
+}
+static __device__ __forceinline__ uint16_t bl_cuda_f16_of(float v) {
+    uint16_t h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(v));
+    return h;
+}
+static __device__ __forceinline__ float bl_cuda_f16_value(uint16_t h) {
+    float v;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(h));
+    return v;
+}
+#endif
 
 /* ---- reductions: the order of the additions depends on the block's shape alone ---- */
 

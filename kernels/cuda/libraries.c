@@ -83,6 +83,12 @@ BLAS(cublasSgemm_v2_64,
       const float *alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
       const float *beta, float *c, int64_t ldc),
      (h, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc))
+BLAS(cublasGemmEx_64,
+     (cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
+      const void *alpha, const void *a, cudaDataType at, int64_t lda, const void *b,
+      cudaDataType bt, int64_t ldb, const void *beta, void *c, cudaDataType ct, int64_t ldc,
+      cublasComputeType_t compute, cublasGemmAlgo_t algo),
+     (h, ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc, compute, algo))
 FORWARD(CUBLAS, const char *, "cuBLAS is not loaded", cublasGetStatusString, (cublasStatus_t s),
         (s))
 

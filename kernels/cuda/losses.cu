@@ -119,7 +119,8 @@ static __global__ void hard_rows(rows m, const int32_t *label, float focal, bool
 }
 
 static void softmax_loss(const float *x, int64_t n, int64_t k, const int32_t *label,
-                           const float *weight, const bl_softmax_attr *a, float scale, float *d, float *value) {
+                         const float *weight, const bl_softmax_attr *a, float scale, float *d,
+                         float *value) {
     double *term = terms_new(n, n, value);
     if (!term) return;
     BL_LAUNCH(hard_rows, row_grid(n), row_threads(k), 0, rows_of(x, n, k, weight, a, scale), label,
@@ -148,8 +149,8 @@ static __global__ void soft_rows(rows m, const float *target, float *d, double *
 }
 
 static void soft_target_loss(const float *x, int64_t n, int64_t k, const float *target,
-                               const float *weight, const bl_softmax_attr *a, float scale,
-                               float *d, float *value) {
+                             const float *weight, const bl_softmax_attr *a, float scale, float *d,
+                             float *value) {
     double *term = terms_new(n, n, value);
     if (!term) return;
     BL_LAUNCH(soft_rows, row_grid(n), row_threads(k), 0, rows_of(x, n, k, weight, a, scale), target,
@@ -176,7 +177,7 @@ static __global__ void entropy_rows(rows m, float *d, double *term) {
 }
 
 static void entropy_loss(const float *x, int64_t n, int64_t k, const float *weight, float scale,
-                           float *d, float *value) {
+                         float *d, float *value) {
     double *term = terms_new(n, n, value);
     if (!term) return;
     BL_LAUNCH(entropy_rows, row_grid(n), row_threads(k), 0, rows_of(x, n, k, weight, NULL, scale),
@@ -230,7 +231,7 @@ static __global__ void nce_rows(const float *q, const float *keys, int64_t n, in
 }
 
 static void info_nce(const float *q, const float *keys, int64_t n, int64_t c, int64_t nq,
-                       float temperature, float scale, float *s, float *d, float *value) {
+                     float temperature, float scale, float *s, float *d, float *value) {
     double *term = terms_new(n, n, value);
     if (!term) return;
     BL_LAUNCH(nce_rows, row_grid(n), row_threads(nq > c ? nq : c), 0, q, keys, n, c, nq,
@@ -254,7 +255,7 @@ static __global__ void bce_elements(const float *x, int64_t n, const float *targ
 }
 
 static void sigmoid_bce(const float *x, int64_t n, const float *target, const float *weight,
-                          float scale, float *d, float *value) {
+                        float scale, float *d, float *value) {
     unsigned grid = bl_grid(n);
     double *term = terms_new(n, grid, value);
     if (!term) return;
@@ -284,8 +285,8 @@ static __global__ void smooth_l1_elements(const float *x, int64_t n, int64_t k,
 }
 
 static void smooth_l1(const float *x, int64_t n, int64_t k, const int32_t *first,
-                        const float *target, const float *weight, int32_t per, float beta,
-                        float scale, float *d, float *value) {
+                      const float *target, const float *weight, int32_t per, float beta,
+                      float scale, float *d, float *value) {
     unsigned grid = bl_grid(n * k);
     double *term = terms_new(n * k, grid, value);
     if (!term) return;

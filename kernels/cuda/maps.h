@@ -9,12 +9,12 @@
 #include "kernels/shared/hd.h"
 
 typedef struct bl_cuda_map {
-    float *data; /* NULL: there is none */
+    void *data; /* NULL: there is none */
     int64_t n, c, h, w, cb, blocks;
 } bl_cuda_map;
 
 static inline bl_cuda_map bl_cuda_map_of(const bl_tensor *t) {
-    bl_cuda_map m = {bl_f32(t), t->n, t->c, t->h, t->w, t->cb, bl_blocks(t)};
+    bl_cuda_map m = {t->data, t->n, t->c, t->h, t->w, t->cb, bl_blocks(t)};
     return m;
 }
 

@@ -2,7 +2,8 @@
 #include "kernels/cuda/columns.h"
 
 /* A warp each channel: the chunks' sums into mean and biased variance. */
-static __global__ void stats_end(bl_columns s, const float *x, const double *part, float *mean,
+template <typename T>
+static __global__ void stats_end(bl_columns s, const T *x, const double *part, float *mean,
                                  float *var) {
     BL_EACH_WARP(c, s.c) {
         bl_pair p = bl_column_moments(&s, part, x, 0, c);
@@ -17,15 +18,15 @@ static void bn_stats(const bl_tensor *x, float *mean, float *var) {
     if (s.rows == 0) return;
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&s) * sizeof *part);
     if (!part) return;
-    bl_columns_stats(&s, bl_f32(x), part);
-    BL_LAUNCH_WARPS(stats_end, s.c, s, bl_f32(x), part, mean, var);
+    bl_columns_stats(&s, x->data, part);
+    BL_TYPED(x->dtype, T, BL_LAUNCH_WARPS(stats_end<T>, s.c, s, bl_map<T>(x), part, mean, var));
     bl_scratch_free(part);
 }
 
 static void affine_act(const bl_tensor *x, const float *scale, const float *shift,
                        const bl_tensor *skip, float slope, bl_tensor *y) {
     bl_columns s = bl_columns_each(x, true);
-    bl_columns_affine(&s, bl_f32(x), scale, shift, skip ? bl_f32(skip) : NULL, slope, bl_f32(y));
+    bl_columns_affine(&s, x->data, scale, shift, skip ? skip->data : NULL, slope, y->data);
 }
 
 static __global__ void reduce_end(bl_columns s, const double *part, const float *rstd, float *sum_g,
@@ -45,7 +46,7 @@ static void bn_bwd_reduce(const bl_tensor *x, const bl_tensor *y, const bl_tenso
     if (s.units == 0) return;
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&s) * sizeof *part);
     if (!part) return;
-    bl_columns_grads(&s, bl_f32(x), bl_f32(y), bl_f32(dy), mean, 0, 1, slope, part);
+    bl_columns_grads(&s, x->data, y->data, dy->data, mean, 0, 1, slope, part);
     BL_LAUNCH_WARPS(reduce_end, bl_columns_padded(&s), s, part, rstd, sum_g, sum_gx);
     bl_scratch_free(part);
 }
@@ -54,8 +55,8 @@ static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor
                          const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
                          float beta_dx, bl_tensor *dskip, float beta_dskip) {
     bl_columns s = bl_columns_each(dy, true);
-    bl_columns_apply(&s, x ? bl_f32(x) : NULL, bl_f32(y), bl_f32(dy), a, x ? b : NULL, k, slope,
-                     dx ? bl_f32(dx) : NULL, beta_dx != 0, dskip ? bl_f32(dskip) : NULL,
+    bl_columns_apply(&s, x ? x->data : NULL, y->data, dy->data, a, x ? b : NULL, k, slope,
+                     dx ? dx->data : NULL, beta_dx != 0, dskip ? dskip->data : NULL,
                      beta_dskip != 0);
 }
 

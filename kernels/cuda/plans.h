@@ -29,7 +29,7 @@ struct bl_plans {
     cublasHandle_t cublas;
     cudnnBackendDescriptor_t device;
     cudaEvent_t begin, end; /* for timing candidates */
-    bl_cuda_math math;
+    bl_cuda_math math;      /* with fp32 tensors */
     bool deterministic;
     bl_plan_cache *cache; /* bl_conv_key -> bl_cuda_plan */
     bl_tuning *tuning;    /* key text -> engine name; NULL without a file */

@@ -154,7 +154,7 @@ static bl_status open_cudnn(bl_plans *p) {
 }
 
 static bl_status open_cublas(bl_plans *p) {
-    cublasMath_t mode = p->math == BL_CUDA_FP32 ? CUBLAS_DEFAULT_MATH : CUBLAS_TF32_TENSOR_OP_MATH;
+    cublasMath_t mode = p->math == BL_CUDA_TF32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH;
     cublasStatus_t s = cublasCreate(&p->cublas);
     if (s == CUBLAS_STATUS_SUCCESS) s = cublasSetStream(p->cublas, cudaStreamPerThread);
     if (s == CUBLAS_STATUS_SUCCESS) s = cublasSetMathMode(p->cublas, mode);

@@ -1,6 +1,5 @@
-/* Layout changes. */
-#include "kernels/cuda/cuda_internal.h"
-#include "kernels/cuda/launch.h"
+/* Changes of layout and type. */
+#include "kernels/cuda/typed.h"
 
 /* A tensor's shape and layout, as a kernel's argument. */
 typedef struct layout {
@@ -14,24 +13,31 @@ static layout layout_of(const bl_tensor *t) {
 }
 
 /* Over the destination's storage, padding included. */
-static __global__ void reorder_kernel(const float *src, layout s, float *dst, layout d, float beta,
+template <typename S, typename D>
+static __global__ void reorder_kernel(const S *src, layout s, D *dst, layout d, float beta,
                                       int64_t n) {
     BL_EACH(e, n) {
         int64_t rest = e / d.cb, q = rest % d.pixels, image = rest / d.pixels / d.blocks;
         int64_t c = rest / d.pixels % d.blocks * d.cb + e % d.cb;
         if (c >= d.c) {
-            if (beta == 0) dst[e] = 0;
+            if (beta == 0) bl_put(dst, e, 0);
             continue;
         }
-        float v = src[((image * s.blocks + c / s.cb) * s.pixels + q) * s.cb + c % s.cb];
-        dst[e] = beta != 0 ? dst[e] + v : v;
+        float v = bl_get(src, ((image * s.blocks + c / s.cb) * s.pixels + q) * s.cb + c % s.cb);
+        bl_put(dst, e, beta != 0 ? bl_get(dst, e) + v : v);
     }
 }
 
-static bl_status reorder(bl_ctx *ctx, const bl_tensor *src, bl_tensor *dst, float beta) {
+template <typename S> static void reorder_from(const bl_tensor *src, bl_tensor *dst, float beta) {
     int64_t n = bl_storage(dst);
-    BL_LAUNCH_EACH(reorder_kernel, n, bl_f32(src), layout_of(src), bl_f32(dst), layout_of(dst),
-                   beta, n);
+    BL_TYPED(dst->dtype, D,
+             void (*kernel)(const S *, layout, D *, layout, float, int64_t) = reorder_kernel<S, D>;
+             BL_LAUNCH_EACH(kernel, n, bl_map<S>(src), layout_of(src), bl_map<D>(dst),
+                            layout_of(dst), beta, n));
+}
+
+static bl_status reorder(bl_ctx *ctx, const bl_tensor *src, bl_tensor *dst, float beta) {
+    BL_TYPED(src->dtype, S, reorder_from<S>(src, dst, beta));
     return BL_OK;
 }
 

@@ -12,7 +12,7 @@ static grid grid_of(const bl_tensor *t) {
     grid g = {t->c, t->h, t->w, bl_blocks(t), t->cb};
     return g;
 }
-/* First float of a channel's row. */
+/* First value of a channel's row. */
 static __device__ __forceinline__ int64_t grid_row(const grid *g, int64_t image, int64_t channel,
                                                    int64_t row) {
     int64_t plane = image * g->blocks + channel / g->cb;
@@ -20,51 +20,58 @@ static __device__ __forceinline__ int64_t grid_row(const grid *g, int64_t image,
 }
 
 /* Columns of the fine map; both maps have one channel block. */
-static __global__ void up_fwd(bl_columns s, grid fine, grid coarse, const float *x,
-                              const float *from, float *y) {
+template <typename T>
+static __global__ void up_fwd(bl_columns s, grid fine, grid coarse, const T *x, const T *from,
+                              T *y) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
         BL_EACH_ROW(r, e, s, c) {
             int64_t row = bl_nearest(r / fine.w, fine.h, coarse.h);
             int64_t col = bl_nearest(r % fine.w, fine.w, coarse.w);
-            y[e] = x[e] + from[grid_row(&coarse, c.image, c.channel, row) + col * coarse.cb];
+            int64_t at = grid_row(&coarse, c.image, c.channel, row) + col * coarse.cb;
+            bl_put(y, e, bl_get(x, e) + bl_get(from, at));
         }
     }
 }
 
 static void upsample_add_fwd(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y) {
     bl_columns s = bl_columns_each(fine, false);
-    BL_LAUNCH_COLUMNS(up_fwd, s, grid_of(fine), grid_of(coarse), bl_f32(fine), bl_f32(coarse),
-                      bl_f32(y));
+    BL_TYPED(fine->dtype, T,
+             BL_LAUNCH_COLUMNS(up_fwd<T>, s, grid_of(fine), grid_of(coarse), bl_map<T>(fine),
+                               bl_map<T>(coarse), bl_map<T>(y)));
 }
 
 /* Columns of the coarse map. */
-static __global__ void up_bwd(bl_columns s, grid fine, grid coarse, const float *dy, float *dx,
-                              bool add) {
+template <typename T>
+static __global__ void up_bwd(bl_columns s, grid fine, grid coarse, const T *dy, T *dx, bool add) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
         BL_EACH_ROW(r, e, s, c) {
             bl_span rows = bl_nearest_readers(r / coarse.w, fine.h, coarse.h);
             bl_span cols = bl_nearest_readers(r % coarse.w, fine.w, coarse.w);
-            float sum = add ? dx[e] : 0;
+            float sum = add ? bl_get(dx, e) : 0;
             for (int64_t fy = rows.begin; fy < rows.end; fy++) {
                 int64_t at = grid_row(&fine, c.image, c.channel, fy);
-                for (int64_t fx = cols.begin; fx < cols.end; fx++) sum += dy[at + fx * fine.cb];
+                for (int64_t fx = cols.begin; fx < cols.end; fx++) {
+                    sum += bl_get(dy, at + fx * fine.cb);
+                }
             }
-            dx[e] = sum;
+            bl_put(dx, e, sum);
         }
     }
 }
 
 static void upsample_bwd(const bl_tensor *dy, bl_tensor *dcoarse, float beta) {
     bl_columns s = bl_columns_each(dcoarse, false);
-    BL_LAUNCH_COLUMNS(up_bwd, s, grid_of(dy), grid_of(dcoarse), bl_f32(dy), bl_f32(dcoarse),
-                      beta != 0);
+    BL_TYPED(dy->dtype, T,
+             BL_LAUNCH_COLUMNS(up_bwd<T>, s, grid_of(dy), grid_of(dcoarse), bl_map<T>(dy),
+                               bl_map<T>(dcoarse), beta != 0));
 }
 
 /* Columns of the output, padding included; x may have another channel block. */
+template <typename T>
 static __global__ void short_fwd(bl_columns s, grid in, grid out, int32_t stride, int64_t first,
-                                 const float *x, float *y) {
+                                 const T *x, T *y) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
         int64_t from = c.channel - first;
@@ -72,31 +79,34 @@ static __global__ void short_fwd(bl_columns s, grid in, grid out, int32_t stride
             float v = 0;
             if (from >= 0 && from < in.c) {
                 int64_t row = r / out.w * stride, col = r % out.w * stride;
-                v = x[grid_row(&in, c.image, from, row) + col * in.cb];
+                v = bl_get(x, grid_row(&in, c.image, from, row) + col * in.cb);
             }
-            y[e] = v;
+            bl_put(y, e, v);
         }
     }
 }
 
 static void shortcut_fwd(const bl_tensor *x, int32_t stride, int64_t first, bl_tensor *y) {
     bl_columns s = bl_columns_each(y, false);
-    BL_LAUNCH_COLUMNS(short_fwd, s, grid_of(x), grid_of(y), stride, first, bl_f32(x), bl_f32(y));
+    BL_TYPED(x->dtype, T,
+             BL_LAUNCH_COLUMNS(short_fwd<T>, s, grid_of(x), grid_of(y), stride, first, bl_map<T>(x),
+                               bl_map<T>(y)));
 }
 
 /* Columns of the input. */
+template <typename T>
 static __global__ void short_bwd(bl_columns s, grid in, grid out, int32_t stride, int64_t first,
-                                 const float *dy, float *dx, bool add) {
+                                 const T *dy, T *dx, bool add) {
     BL_EACH_UNIT(u, s) {
         bl_column c = bl_column_at(&s, u);
         BL_EACH_ROW(r, e, s, c) {
             int64_t row = r / in.w, col = r % in.w;
-            float v = add ? dx[e] : 0;
+            float v = add ? bl_get(dx, e) : 0;
             if (c.channel < in.c && row % stride == 0 && col % stride == 0) {
                 int64_t at = grid_row(&out, c.image, c.channel + first, row / stride);
-                v += dy[at + col / stride * out.cb];
+                v += bl_get(dy, at + col / stride * out.cb);
             }
-            dx[e] = v;
+            bl_put(dx, e, v);
         }
     }
 }
@@ -104,8 +114,9 @@ static __global__ void short_bwd(bl_columns s, grid in, grid out, int32_t stride
 static void shortcut_bwd(const bl_tensor *dy, int32_t stride, int64_t first, bl_tensor *dx,
                          float beta) {
     bl_columns s = bl_columns_each(dx, false);
-    BL_LAUNCH_COLUMNS(short_bwd, s, grid_of(dx), grid_of(dy), stride, first, bl_f32(dy), bl_f32(dx),
-                      beta != 0);
+    BL_TYPED(dx->dtype, T,
+             BL_LAUNCH_COLUMNS(short_bwd<T>, s, grid_of(dx), grid_of(dy), stride, first,
+                               bl_map<T>(dy), bl_map<T>(dx), beta != 0));
 }
 
 extern "C" void bl_cuda_resample_slots(bl_kernels *k) {

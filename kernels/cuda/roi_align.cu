@@ -1,7 +1,6 @@
 /* RoIAlign over all levels of a pyramid, one launch each way. */
-#include "kernels/cuda/cuda_internal.h"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/maps.h"
+#include "kernels/cuda/typed.h"
 #include "kernels/shared/bilinear.h"
 
 typedef struct roi_list {
@@ -27,7 +26,8 @@ static __device__ bl_roi_frame frame_of(const roi_list *r, int64_t i) {
 /* ---- forward: a thread is one element of the output, lanes of a channel block side by side ----
  */
 
-static __device__ float bin_sum(const bl_roi_frame *f, int32_t by, int32_t bx, const float *plane,
+template <typename T>
+static __device__ float bin_sum(const bl_roi_frame *f, int32_t by, int32_t bx, const T *plane,
                                 int32_t h, int32_t w, int32_t cb) {
     float sum = 0;
     for (int32_t sy = 0; sy < f->y.grid; sy++) {
@@ -36,12 +36,13 @@ static __device__ float bin_sum(const bl_roi_frame *f, int32_t by, int32_t bx, c
         for (int32_t sx = 0; sx < f->x.grid; sx++) {
             if (!bl_tap_at(bl_roi_axis_sample(&f->x, bx, sx), w, &tx)) continue;
             bl_corners c = bl_corners_of(ty, tx, w, f->norm);
-            for (int q = 0; q < 4; q++) sum += c.weight[q] * plane[c.at[q] * cb];
+            for (int q = 0; q < 4; q++) sum += c.weight[q] * bl_get(plane, c.at[q] * cb);
         }
     }
     return sum;
 }
 
+template <typename T>
 static __global__ void roi_fwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map out, int64_t n) {
     int64_t blocks = out.blocks, bins = out.h * out.w;
     BL_EACH(e, n) {
@@ -49,9 +50,11 @@ static __global__ void roi_fwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map out
         int64_t i = e / (out.cb * bins * blocks);
         const bl_cuda_map *m = &maps.m[rois.level[i]];
         bl_roi_frame f = frame_of(&rois, i);
-        const float *plane = m->data + (rois.batch[i] * blocks + b) * m->h * m->w * m->cb + lane;
-        out.data[e] = bin_sum(&f, (int32_t)(bin / out.w), (int32_t)(bin % out.w), plane,
-                              (int32_t)m->h, (int32_t)m->w, (int32_t)m->cb);
+        const T *plane =
+            (const T *)m->data + (rois.batch[i] * blocks + b) * m->h * m->w * m->cb + lane;
+        float sum = bin_sum(&f, (int32_t)(bin / out.w), (int32_t)(bin % out.w), plane,
+                            (int32_t)m->h, (int32_t)m->w, (int32_t)m->cb);
+        bl_put((T *)out.data, e, sum);
     }
 }
 
@@ -60,7 +63,9 @@ static void roi_align_fwd(const bl_tensor *const *maps, int n_maps, const bl_box
                           const bl_roi_attr *a, bl_tensor *out) {
     roi_list list = roi_list_of(rois, batch, level, count, a);
     int64_t n = bl_storage(out);
-    BL_LAUNCH_EACH(roi_fwd, n, bl_cuda_maps_of(maps, n_maps), list, bl_cuda_map_of(out), n);
+    BL_TYPED(
+        out->dtype, T,
+        BL_LAUNCH_EACH(roi_fwd<T>, n, bl_cuda_maps_of(maps, n_maps), list, bl_cuda_map_of(out), n));
 }
 
 /* ---- backward ----
@@ -149,7 +154,8 @@ static __device__ void table_shares(const bl_roi_frame *f, const bl_cuda_map *m,
 
 /* sum[x] += what the tabled bins give to the thread's row and column x. bin: its channel of the
  * first tabled bin. */
-static __device__ void add_bins(const float share[2][TILE][BINS], int row, const float *bin,
+template <typename T>
+static __device__ void add_bins(const float share[2][TILE][BINS], int row, const T *bin,
                                 int64_t bin_row, int64_t bin_step, float sum[TILE]) {
     for (int by = 0; by < BINS; by++) {
         float wy = share[0][row][by];
@@ -160,7 +166,7 @@ static __device__ void add_bins(const float share[2][TILE][BINS], int row, const
             for (int x = 0; x < TILE; x++) {
                 float wx = share[1][x][bx];
                 if (wx == 0) continue;
-                if (!read) g = wy * bin[by * bin_row + bx * bin_step];
+                if (!read) g = wy * bl_get(bin, by * bin_row + bx * bin_step);
                 read = true;
                 sum[x] += wx * g;
             }
@@ -169,6 +175,7 @@ static __device__ void add_bins(const float share[2][TILE][BINS], int row, const
 }
 
 /* Thread (warp, lane) owns row `warp` of the tile in channel `lane`. */
+template <typename T>
 static __global__ void roi_bwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map dy, tiling tiles) {
     __shared__ int64_t hit[BL_THREADS];
     __shared__ int warp_hits[BL_THREADS / BL_WARP];
@@ -188,7 +195,7 @@ static __global__ void roi_bwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map dy,
                     for (int bx = 0; bx < bins; bx += BINS) {
                         table_shares(&f, m, &t, bins, by, bx, share);
                         if (!idle) {
-                            const float *bin = dy.data + bl_cuda_at(&dy, hit[j], c, by, bx);
+                            const T *bin = (const T *)dy.data + bl_cuda_at(&dy, hit[j], c, by, bx);
                             add_bins(share, row, bin, dy.w * dy.cb, dy.cb, sum);
                         }
                         __syncthreads(); /* before the next table */
@@ -199,7 +206,8 @@ static __global__ void roi_bwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map dy,
         }
         if (idle || !any) continue;
         for (int x = 0; x < TILE && t.x + x < m->w; x++) {
-            m->data[bl_cuda_at(m, t.image, c, t.y + row, t.x + x)] += sum[x];
+            int64_t at = bl_cuda_at(m, t.image, c, t.y + row, t.x + x);
+            bl_put((T *)m->data, at, bl_get((const T *)m->data, at) + sum[x]);
         }
     }
 }
@@ -220,9 +228,10 @@ static void roi_align_bwd(const bl_tensor *dy, const bl_box *rois, const int32_t
     t.first[BL_CUDA_MAPS] = items;
     if (count == 0 || items == 0) return;
     roi_list list = roi_list_of(rois, batch, level, count, a);
-    BL_LAUNCH(roi_bwd, (unsigned)(items < MOST_BLOCKS ? items : MOST_BLOCKS), BL_THREADS, 0,
-              bl_cuda_maps_of((const bl_tensor *const *)dmaps, n_maps), list, bl_cuda_map_of(dy),
-              t);
+    unsigned blocks = (unsigned)(items < MOST_BLOCKS ? items : MOST_BLOCKS);
+    bl_cuda_maps maps = bl_cuda_maps_of((const bl_tensor *const *)dmaps, n_maps);
+    BL_TYPED(dy->dtype, T,
+             BL_LAUNCH(roi_bwd<T>, blocks, BL_THREADS, 0, maps, list, bl_cuda_map_of(dy), t));
 }
 
 void bl_cuda_roi_align_slots(bl_kernels *k) {

@@ -3,9 +3,9 @@
  * selection finds its entries in, the sort makes the same list of them. */
 #include "kernels/cuda/select.h"
 
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/maps.h"
 #include "kernels/cuda/sort.h"
+#include "kernels/cuda/typed.h"
 #include "kernels/shared/rank.h"
 
 enum { BINS = 2048, SORTED_WHOLE = 2048, PASSES = 6 };
@@ -23,10 +23,11 @@ typedef struct search {
 } search;
 
 /* The key of the e-th entry of the image's storage; false for padding. */
+template <typename T>
 static __device__ bool key_at(const bl_cuda_map *map, int64_t image, int64_t e, uint64_t *key) {
     int64_t pixels = map->h * map->w, c = e / (pixels * map->cb) * map->cb + e % map->cb;
     if (c >= map->c) return false;
-    float score = map->data[image * map->blocks * pixels * map->cb + e];
+    float score = bl_get((const T *)map->data, image * map->blocks * pixels * map->cb + e);
     uint64_t place = (uint64_t)(e / map->cb % pixels * map->c + c);
     *key = (uint64_t)bl_rank_key(score) << 32 | place;
     return true;
@@ -43,6 +44,7 @@ static __global__ void search_begin(search *s, int32_t count) {
 }
 
 /* Counts the digit at `shift` of the keys in question. */
+template <typename T>
 static __global__ void search_count(bl_cuda_map map, int64_t image, int64_t entries, int32_t shift,
                                     int32_t bits, search *s) {
     __shared__ int32_t bin[BINS];
@@ -51,7 +53,7 @@ static __global__ void search_count(bl_cuda_map map, int64_t image, int64_t entr
     for (int b = (int)threadIdx.x; b < BINS; b += (int)blockDim.x) bin[b] = 0;
     __syncthreads();
     BL_EACH(e, entries) {
-        if (!key_at(&map, image, e, &key) || (key & mask) != prefix) continue;
+        if (!key_at<T>(&map, image, e, &key) || (key & mask) != prefix) continue;
         atomicAdd(&bin[key >> shift & digit], 1);
     }
     __syncthreads();
@@ -84,24 +86,27 @@ static __global__ void search_step(search *s, int32_t shift, int32_t bits) {
 }
 
 /* All keys with (key & mask) <= prefix, in any order. */
+template <typename T>
 static __global__ void search_collect(bl_cuda_map map, int64_t image, int64_t entries, search *s,
                                       uint64_t *key) {
     uint64_t prefix = s->prefix, mask = s->mask, k;
     BL_EACH(e, entries) {
-        if (key_at(&map, image, e, &k) && (k & mask) <= prefix) key[atomicAdd(&s->found, 1)] = k;
+        if (key_at<T>(&map, image, e, &k) && (k & mask) <= prefix) key[atomicAdd(&s->found, 1)] = k;
     }
 }
 
+template <typename T>
 static __global__ void write_best(bl_cuda_map map, int64_t image, const uint64_t *key,
                                   int64_t count, int32_t *pos, float *score) {
     BL_EACH(i, count) {
         int64_t place = (int64_t)(key[i] & 0xffffffffu), c = place % map.c, q = place / map.c;
         pos[i] = (int32_t)place;
-        score[i] = map.data[bl_cuda_at(&map, image, c, q / map.w, q % map.w)];
+        score[i] = bl_get((const T *)map.data, bl_cuda_at(&map, image, c, q / map.w, q % map.w));
     }
 }
 
-static int64_t topk(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos, float *score) {
+template <typename T>
+static int64_t topk_of(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos, float *score) {
     int64_t all = map->c * map->h * map->w, count = k < all ? k : all;
     int64_t entries = bl_blocks(map) * map->h * map->w * map->cb;
     if (count <= 0) return 0;
@@ -114,15 +119,20 @@ static int64_t topk(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos
     int32_t shift = 64;
     for (int p = 0; p < PASSES && !whole; p++) {
         shift -= digit_bits[p];
-        BL_LAUNCH_EACH(search_count, entries, bl_cuda_map_of(map), image, entries, shift,
+        BL_LAUNCH_EACH(search_count<T>, entries, bl_cuda_map_of(map), image, entries, shift,
                        digit_bits[p], s);
         BL_LAUNCH(search_step, 1, BL_THREADS, 0, s, shift, digit_bits[p]);
     }
-    BL_LAUNCH_EACH(search_collect, entries, bl_cuda_map_of(map), image, entries, s, key);
+    BL_LAUNCH_EACH(search_collect<T>, entries, bl_cuda_map_of(map), image, entries, s, key);
     bl_cuda_sort(key, sorted);
-    BL_LAUNCH_EACH(write_best, count, bl_cuda_map_of(map), image, key, count, pos, score);
+    BL_LAUNCH_EACH(write_best<T>, count, bl_cuda_map_of(map), image, key, count, pos, score);
     bl_scratch_free(s);
     return count;
+}
+
+static int64_t topk(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos, float *score) {
+    BL_TYPED(map->dtype, T, return topk_of<T>(map, image, k, pos, score));
+    return 0;
 }
 
 void bl_cuda_select_slots(bl_kernels *k) {

@@ -91,7 +91,7 @@ static __global__ void make_views(const uint8_t *images, const bl_view_plan *pla
         }
         for (int i = (int)threadIdx.x; i < bytes; i += (int)blockDim.x) {
             int q = out.cb == 1 ? i / pixels : i % 3, x = out.cb == 1 ? i % pixels : i / 3;
-            out.data[bl_cuda_at(&out, n, q, 0, x)] =
+            ((float *)out.data)[bl_cuda_at(&out, n, q, 0, x)] =
                 bl_px_normalised(c.image[3 * x + q], by.mean[q], by.std[q]);
         }
         __syncthreads(); /* the next view overwrites the image */

@@ -83,8 +83,8 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *w,
-                          const float *b, bool relu, float *y) {
+static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, const float *w,
+                          const float *b, bool relu, void *y) {
     conv_job j = {.s = s, .x = x, .w = w, .b = b, .y = y, .relu = relu};
     int64_t pieces = blocks_of(s->oc, s->ocb) * bl_pieces_per_block(s->ocb);
     bl_parallel_for(s->n * pieces * s->oh, 1, fwd_range, &j);
@@ -132,8 +132,8 @@ static void bwd_data_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float *dy, const float *w,
-                               float *dx, float beta) {
+static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *dy, const float *w,
+                               void *dx, float beta) {
     conv_job j = {.s = s, .dy = dy, .w = w, .dx = dx, .beta = beta};
     int64_t pieces = blocks_of(s->ic, s->icb) * bl_pieces_per_block(s->icb);
     bl_parallel_for(s->n * pieces * s->ih, 1, bwd_data_range, &j);
@@ -196,8 +196,8 @@ static void bwd_bias_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
-                                  const float *dy, float *dw, float *db) {
+static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const void *x,
+                                  const void *dy, float *dw, float *db) {
     conv_job j = {.s = s, .x = x, .dy = dy, .dw = dw, .db = db};
     int64_t pieces = blocks_of(s->oc, s->ocb) * bl_pieces_per_block(s->ocb);
     bl_parallel_for(pieces * s->ic, 1, bwd_weights_range, &j);
@@ -205,7 +205,10 @@ static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const flo
     return BL_OK;
 }
 
-static void act_bwd(const float *y, const float *dy, float slope, float *out, int64_t n) {
+static void act_bwd(bl_dtype type, const void *y_in, const void *dy_in, float slope, void *to,
+                    int64_t n) {
+    const float *y = y_in, *dy = dy_in;
+    float *out = to;
     for (int64_t i = 0; i < n; i++) out[i] = y[i] > 0 ? dy[i] : slope * dy[i];
 }
 

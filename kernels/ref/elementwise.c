@@ -3,7 +3,9 @@
 #include "core/parallel.h"
 #include "kernels/ref/ref.h"
 
-static void axpby(float a, const float *x, float b, float *y, int64_t n) {
+static void axpby(bl_dtype type, float a, const void *from, float b, void *to, int64_t n) {
+    const float *x = from;
+    float *y = to;
     if (b == 0) {
         for (int64_t i = 0; i < n; i++) y[i] = a * x[i];
     } else {
@@ -12,10 +14,12 @@ static void axpby(float a, const float *x, float b, float *y, int64_t n) {
 }
 
 static void axpby_at(const float *a, const float *x, float b, float *y, int64_t n) {
-    axpby(*a, x, b, y, n);
+    axpby(BL_F32, *a, x, b, y, n);
 }
 
-static void add(const float *a, const float *b, float *y, int64_t n) {
+static void add(bl_dtype type, const void *a_in, const void *b_in, void *to, int64_t n) {
+    const float *a = a_in, *b = b_in;
+    float *y = to;
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 

@@ -18,4 +18,5 @@ void bl_kernels_init_ref(bl_kernels *k) {
     bl_ref_store(k);
     bl_ref_views(k);
     bl_ref_inputs(k);
+    bl_ref_half(k);
 }

@@ -63,14 +63,16 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        const float *a, const float *b, float beta, float *c) {
+static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k, bl_dtype in,
+                        const void *a, const void *b, float beta, bl_dtype out, void *c) {
     matmul_job j = {ta, tb, m, n, k, a, b, c, beta};
     bl_parallel_for(m, 1, matmul_range, &j);
     return BL_OK;
 }
 
-static void bias_act(float *y, const float *bias, bool relu, int64_t rows, int64_t cols) {
+static void bias_act(bl_dtype type, void *to, const float *bias, bool relu, int64_t rows,
+                     int64_t cols) {
+    float *y = to;
     for (int64_t i = 0; i < rows; i++, y += cols) {
         for (int64_t q = 0; q < cols; q++) {
             float v = y[q] + (bias ? bias[q] : 0);
@@ -79,7 +81,8 @@ static void bias_act(float *y, const float *bias, bool relu, int64_t rows, int64
     }
 }
 
-static void col_sum(const float *x, int64_t rows, int64_t cols, float *out) {
+static void col_sum(bl_dtype type, const void *from, int64_t rows, int64_t cols, float *out) {
+    const float *x = from;
     for (int64_t q = 0; q < cols; q++) {
         double sum = 0;
         for (int64_t i = 0; i < rows; i++) sum += x[i * cols + q];

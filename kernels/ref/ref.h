@@ -21,6 +21,8 @@ void bl_ref_select(bl_kernels *k);
 void bl_ref_store(bl_kernels *k);
 void bl_ref_views(bl_kernels *k);
 void bl_ref_inputs(bl_kernels *k);
+/* Puts kernels that take 16-bit maps too in front of those above, which take fp32 alone. */
+void bl_ref_half(bl_kernels *k);
 
 /* Channels are processed in pieces of at most this many, so that per-channel sums fit on the stack
  * whatever the block. A "piece" index runs over (block, piece of the block). */

@@ -113,8 +113,8 @@ static void convolutions(bench *b) {
         const int32_t *q = list[i];
         int32_t out = (q[2] + 2 * q[6] - q[4]) / q[5] + 1;
         int32_t icb = q[1] == 3 ? 1 : b->cb ? b->cb : q[1], ocb = b->cb ? b->cb : q[3];
-        bl_conv_shape s = {q[0], q[1], q[2], q[2], icb,  q[3], out,
-                           out,  ocb,  q[4], q[4], q[5], q[6], 1};
+        bl_conv_shape s = {q[0], q[1], q[2], q[2], icb,  q[3], out,   out,
+                           ocb,  q[4], q[4], q[5], q[6], 1,    BL_F32};
         double gflop = 2e-9 * s.n * s.oc * s.oh * s.ow * s.ic * s.kh * s.kw;
         for (int d = 0; d < 3; d++) {
             char name[96];
@@ -135,16 +135,16 @@ typedef struct product {
 } product;
 static void matmul(bench *b, const void *arg) {
     const product *p = arg;
-    CHECK_OK(
-        b->k.matmul(&b->ctx, p->ta, p->tb, p->m, p->n, p->k, b->buf[0], b->buf[1], 0, b->buf[3]));
+    CHECK_OK(b->k.matmul(&b->ctx, p->ta, p->tb, p->m, p->n, p->k, BL_F32, b->buf[0], b->buf[1], 0,
+                         BL_F32, b->buf[3]));
 }
 static void bias_act(bench *b, const void *arg) {
     (void)arg;
-    b->k.bias_act(b->buf[3], b->buf[0], true, 1024, 1024);
+    b->k.bias_act(BL_F32, b->buf[3], b->buf[0], true, 1024, 1024);
 }
 static void col_sum(bench *b, const void *arg) {
     (void)arg;
-    b->k.col_sum(b->buf[0], 1024, 1024, b->buf[3]);
+    b->k.col_sum(BL_F32, b->buf[0], 1024, 1024, b->buf[3]);
 }
 static void matrices(bench *b) {
     static const product list[] = {
@@ -168,15 +168,15 @@ static void matrices(bench *b) {
 enum { FLAT = 4 << 20 };
 static void flat_add(bench *b, const void *arg) {
     (void)arg;
-    b->k.add(b->buf[0], b->buf[1], b->buf[3], FLAT);
+    b->k.add(BL_F32, b->buf[0], b->buf[1], b->buf[3], FLAT);
 }
 static void flat_axpby(bench *b, const void *arg) {
     (void)arg;
-    b->k.axpby(0.5f, b->buf[0], 0.5f, b->buf[3], FLAT);
+    b->k.axpby(BL_F32, 0.5f, b->buf[0], 0.5f, b->buf[3], FLAT);
 }
 static void flat_act_bwd(bench *b, const void *arg) {
     (void)arg;
-    b->k.act_bwd(b->buf[0], b->buf[1], 0, b->buf[3], FLAT);
+    b->k.act_bwd(BL_F32, b->buf[0], b->buf[1], 0, b->buf[3], FLAT);
 }
 static void flat_sgd(bench *b, const void *arg) {
     (void)arg;

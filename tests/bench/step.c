@@ -42,28 +42,28 @@ static double conv_flop(const bl_conv_shape *s) {
     return 2.0 * s->n * s->oc * s->oh * s->ow * s->ic * s->kh * s->kw;
 }
 
-static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const float *x, const float *w,
-                          const float *b, bool relu, float *y) {
+static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, const float *w,
+                          const float *b, bool relu, void *y) {
     counter(ctx)->flop += conv_flop(s);
     return counter(ctx)->inner->conv_fwd(ctx, s, x, w, b, relu, y);
 }
 
-static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const float *dy, const float *w,
-                               float *dx, float beta) {
+static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *dy, const float *w,
+                               void *dx, float beta) {
     counter(ctx)->flop += conv_flop(s);
     return counter(ctx)->inner->conv_bwd_data(ctx, s, dy, w, dx, beta);
 }
 
-static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const float *x,
-                                  const float *dy, float *dw, float *db) {
+static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const void *x,
+                                  const void *dy, float *dw, float *db) {
     counter(ctx)->flop += conv_flop(s);
     return counter(ctx)->inner->conv_bwd_weights(ctx, s, x, dy, dw, db);
 }
 
-static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        const float *a, const float *b, float beta, float *c) {
+static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int64_t k, bl_dtype in,
+                        const void *a, const void *b, float beta, bl_dtype out, void *c) {
     counter(ctx)->flop += 2.0 * (double)m * (double)n * (double)k;
-    return counter(ctx)->inner->matmul(ctx, ta, tb, m, n, k, a, b, beta, c);
+    return counter(ctx)->inner->matmul(ctx, ta, tb, m, n, k, in, a, b, beta, out, c);
 }
 
 void bench_count_begin(bl_ctx *ctx, bench_counter *c) {

@@ -125,9 +125,9 @@ static void matmul(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int6
         float beta = mode & 4 ? 1.0f : 0.0f;
         float *a = random_floats(r, m * k, -1, 1), *b = random_floats(r, k * n, -1, 1);
         float *c = random_floats(r, m * n, -1, 1), *gc = to_device(c, m * n);
-        CHECK_OK(ref->matmul(NULL, ta, tb, m, n, k, a, b, beta, c));
-        CHECK_OK(got->matmul(&device_ctx, ta, tb, m, n, k, to_device(a, m * k), to_device(b, k * n),
-                             beta, gc));
+        CHECK_OK(ref->matmul(NULL, ta, tb, m, n, k, BL_F32, a, b, beta, BL_F32, c));
+        CHECK_OK(got->matmul(&device_ctx, ta, tb, m, n, k, BL_F32, to_device(a, m * k),
+                             to_device(b, k * n), beta, BL_F32, gc));
         compare_device("matmul", c, gc, m * n, tol);
         device_clear();
     }
@@ -246,8 +246,8 @@ static void failures(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     CHECK_FAILS(got->conv_fwd(&device_ctx, &s, x, w, NULL, false, y), BL_EINVAL, "no channels");
     CHECK_FAILS(got->conv_fwd(&(bl_ctx){.k = got}, &s, x, w, NULL, false, y), BL_EINVAL,
                 "no plans");
-    CHECK_FAILS(got->matmul(&(bl_ctx){.k = got}, false, false, 1, 1, 1, x, w, 0, y), BL_EINVAL,
-                "no plans");
+    CHECK_FAILS(got->matmul(&(bl_ctx){.k = got}, false, false, 1, 1, 1, BL_F32, x, w, 0, BL_F32, y),
+                BL_EINVAL, "no plans");
     device_clear();
     guards_check("failures");
 }

@@ -5,26 +5,26 @@
 static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_t n) {
     float *a = random_floats(r, n, -2, 2), *b = random_floats(r, n, -2, 2), *y = guarded_new(n);
     float *da = to_device(a, n), *db = to_device(b, n), *dy = device_new(n); /* NaN: not read */
-    ref->axpby(0.5f, a, 0, y, n);
-    got->axpby(0.5f, da, 0, dy, n);
+    ref->axpby(BL_F32, 0.5f, a, 0, y, n);
+    got->axpby(BL_F32, 0.5f, da, 0, dy, n);
     compare_device_exact("axpby b=0", y, dy, n);
-    ref->axpby(1.5f, b, -0.25f, y, n);
-    got->axpby(1.5f, db, -0.25f, dy, n);
+    ref->axpby(BL_F32, 1.5f, b, -0.25f, y, n);
+    got->axpby(BL_F32, 1.5f, db, -0.25f, dy, n);
     compare_device_exact("axpby", y, dy, n);
     const float factor = 0.75f;
     ref->axpby_at(&factor, a, 0.5f, y, n);
     got->axpby_at(to_device(&factor, 1), da, 0.5f, dy, n);
     compare_device_exact("axpby_at", y, dy, n);
-    ref->add(a, b, y, n);
-    got->add(da, db, dy, n);
+    ref->add(BL_F32, a, b, y, n);
+    got->add(BL_F32, da, db, dy, n);
     compare_device_exact("add", y, dy, n);
     for (int s = 0; s < 2; s++) {
         float slope = s ? 0.1f : 0.0f;
-        ref->act_bwd(a, b, slope, y, n);
-        got->act_bwd(da, db, slope, dy, n);
+        ref->act_bwd(BL_F32, a, b, slope, y, n);
+        got->act_bwd(BL_F32, da, db, slope, dy, n);
         compare_device_exact("act_bwd", y, dy, n);
         float *in_place = to_device(b, n);
-        got->act_bwd(da, in_place, slope, in_place, n);
+        got->act_bwd(BL_F32, da, in_place, slope, in_place, n);
         compare_device_exact("act_bwd in place", y, in_place, n);
     }
 }
@@ -77,12 +77,12 @@ static void matrix(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int6
                    int64_t cols) {
     float *x = random_floats(r, rows * cols, -2, 2), *dx = to_device(x, rows * cols);
     float *sum = random_floats(r, cols, -1, 1), *dsum = to_device(sum, cols);
-    ref->col_sum(x, rows, cols, sum);
-    got->col_sum(dx, rows, cols, dsum);
+    ref->col_sum(BL_F32, x, rows, cols, sum);
+    got->col_sum(BL_F32, dx, rows, cols, dsum);
     compare_device("col_sum", sum, dsum, cols, 1e-6);
     for (int i = 0; i < 3; i++) {
-        ref->bias_act(x, i ? sum : NULL, i < 2, rows, cols);
-        got->bias_act(dx, i ? to_device(sum, cols) : NULL, i < 2, rows, cols);
+        ref->bias_act(BL_F32, x, i ? sum : NULL, i < 2, rows, cols);
+        got->bias_act(BL_F32, dx, i ? to_device(sum, cols) : NULL, i < 2, rows, cols);
         compare_device_exact("bias_act", x, dx, rows * cols);
     }
 }
@@ -108,8 +108,8 @@ static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
         flat(ref, got, r, sizes[i]);
         stores(ref, got, r, sizes[i]);
     }
-    got->add(NULL, NULL, NULL, 0); /* nothing is launched */
-    got->axpby(1, NULL, 0, NULL, 0);
+    got->add(BL_F32, NULL, NULL, NULL, 0); /* nothing is launched */
+    got->axpby(BL_F32, 1, NULL, 0, NULL, 0);
     got->axpby_at(NULL, NULL, 0, NULL, 0);
     got->sgd(NULL, NULL, NULL, 0, 1, 1, 1, 1, false);
     CHECK(sum_squares(got, NULL, 0) == 0);

@@ -5,7 +5,7 @@
  * computes with the plain C kernels from nothing but the descriptors and pointers it was given.
  * Like the library it knows several engines, of which not all may run:
  *
- *   31  "tensor cores": rounds its inputs to TF32
+ *   31  "tensor cores": rounds fp32 inputs to TF32
  *   25  sums in no fixed order, it says; wants scratch memory
  *   12  plain; wants scratch memory; cannot do 5x5 windows
  *    0  plain, the fallback
@@ -39,7 +39,6 @@ static cudnnStatus_t finalize_heuristic(const bl_emu_desc *d) {
         !bl_emu_values(d, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1)) {
         return CUDNN_STATUS_BAD_PARAM;
     }
-    if (g.conv.x.type != CUDNN_DATA_FLOAT) return CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE;
     if (g.afters > 0 && g.conv.s.oc % 4 != 0) return CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN;
     return CUDNN_STATUS_SUCCESS;
 }

@@ -14,7 +14,8 @@ bool bl_emu_read_tensor(const bl_emu_desc *d, bl_emu_tensor *t) {
                         .dim = bl_emu_values(d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4),
                         .stride = bl_emu_values(d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4)};
     if (!type || t->uid < 0 || t->align < 1 || !t->dim || !t->stride) return false;
-    t->type = *type;
+    t->type = *type == CUDNN_DATA_HALF ? BL_F16 : *type == CUDNN_DATA_BFLOAT16 ? BL_BF16 : BL_F32;
+    if (*type != CUDNN_DATA_FLOAT && t->type == BL_F32) return false;
     t->is_virtual = is_virtual && *is_virtual;
     for (int i = 0; i < 4; i++) {
         if (t->dim[i] < 1) return false;
@@ -81,11 +82,12 @@ bool bl_emu_read_conv(const bl_emu_desc *d, bl_emu_conv_op *o) {
     }
     const cudnnBackendAttributeName_t *a = conv_attr[o->dir];
     bl_conv_shape *s = &o->s;
+    s->dtype = BL_F32; /* it computes on copies */
     if (bl_emu_real(d, a[0]) != 1 || bl_emu_real(d, a[1]) != 0 ||
         !bl_emu_read_window(bl_emu_part(d, a[2]), s) ||
         !bl_emu_read_tensor(bl_emu_part(d, a[3]), &o->x) ||
         !bl_emu_read_tensor(bl_emu_part(d, a[4]), &o->w) ||
-        !bl_emu_read_tensor(bl_emu_part(d, a[5]), &o->y)) {
+        !bl_emu_read_tensor(bl_emu_part(d, a[5]), &o->y) || o->w.type != o->x.type) {
         return false;
     }
     s->n = (int32_t)o->x.dim[0], s->ic = s->icb = (int32_t)o->x.dim[1];

@@ -43,7 +43,7 @@ float bl_emu_real(const bl_emu_desc *d, cudnnBackendAttributeName_t name);
 typedef struct bl_emu_tensor {
     int64_t uid, align;
     const int64_t *dim, *stride;
-    cudnnDataType_t type;
+    bl_dtype type;
     bool is_virtual;
 } bl_emu_tensor;
 

@@ -6,6 +6,7 @@
 
 #include "tests/emu/emu_cudnn.h"
 #include "tests/emu/emu_cudnn_graph.h"
+#include "tests/emu/emu_values.h"
 #include "tests/emu/emulator.h"
 
 static cudnnStatus_t planned; /* failure of the next execution */
@@ -19,11 +20,11 @@ static int64_t elements(const bl_emu_tensor *t) {
 }
 
 /* The device memory that the pack names for a tensor, checked. */
-static float *memory_of(const bl_emu_desc *pack, const bl_emu_tensor *t) {
+static void *memory_of(const bl_emu_desc *pack, const bl_emu_tensor *t) {
     int64_t n = bl_emu_count(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
     const int64_t *uid =
         bl_emu_values(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n);
-    float *const *data =
+    void *const *data =
         bl_emu_values(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n);
     for (int64_t i = 0; uid && data && i < n; i++) {
         if (uid[i] != t->uid) continue;
@@ -32,7 +33,7 @@ static float *memory_of(const bl_emu_desc *pack, const bl_emu_tensor *t) {
                     (long long)t->uid, (long long)t->align);
             abort();
         }
-        bl_emu_need(data[i], (size_t)elements(t) * sizeof(float));
+        bl_emu_need(data[i], (size_t)(elements(t) * bl_dtype_size(t->type)));
         return data[i];
     }
     fprintf(stderr, "emulated cuDNN: no pointer for tensor %lld\n", (long long)t->uid);
@@ -45,18 +46,15 @@ static float *scratch(int64_t n) {
     return p;
 }
 
-static float tf32(float v) {
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    bits = (bits + 0xfff + (bits >> 13 & 1)) & ~(uint32_t)0x1fff;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/* A copy, rounded as the engine does. */
-static float *operand(const float *from, int64_t n, bool round) {
+/* A tensor's values in fp32, rounded as the engine does. */
+static float *operand(const bl_emu_desc *pack, const bl_emu_tensor *t, bool round) {
+    const void *from = memory_of(pack, t);
+    int64_t n = elements(t);
     float *p = scratch(n);
-    for (int64_t i = 0; i < n; i++) p[i] = round ? tf32(from[i]) : from[i];
+    for (int64_t i = 0; i < n; i++) {
+        float v = bl_emu_value(t->type, from, i);
+        p[i] = round && t->type == BL_F32 ? bl_emu_tf32(v) : v;
+    }
     return p;
 }
 
@@ -80,12 +78,12 @@ static float *convolve(const bl_emu_conv_op *c, const bl_emu_desc *pack, bool ro
     int64_t nx = elements(&c->x), nw = elements(&c->w), ny = elements(&c->y);
     float *w = scratch(nw), *a = NULL, *b = NULL, *out;
     if (c->dir != 2) {
-        float *krsc = operand(memory_of(pack, &c->w), nw, round);
+        float *krsc = operand(pack, &c->w, round);
         swap_weights(&c->s, krsc, w, true);
         free(krsc);
     }
-    if (c->dir != 1) a = operand(memory_of(pack, &c->x), nx, round);
-    if (c->dir != 0) b = operand(memory_of(pack, &c->y), ny, round);
+    if (c->dir != 1) a = operand(pack, &c->x, round);
+    if (c->dir != 0) b = operand(pack, &c->y, round);
     if (c->dir == 0) {
         out = scratch(ny);
         k.conv_fwd(NULL, &c->s, a, w, NULL, false, out);
@@ -110,14 +108,16 @@ static void execute(const bl_emu_graph *g, const bl_emu_desc *pack, bool round) 
     float *value = convolve(&g->conv, pack, round);
     for (int i = 0; i < g->afters; i++) {
         const bl_emu_pointwise_op *o = &g->after[i];
-        const float *b = o->relu ? NULL : memory_of(pack, &o->b);
+        float *b = o->relu ? NULL : operand(pack, &o->b, false);
         int64_t c = o->y.dim[1], n = elements(&o->y);
         for (int64_t j = 0; j < n; j++) {
             value[j] = b ? value[j] + b[j % c] : value[j] > 0 ? value[j] : 0;
         }
+        free(b);
         last = &o->y;
     }
-    memcpy(memory_of(pack, last), value, (size_t)elements(last) * sizeof(float));
+    void *to = memory_of(pack, last);
+    for (int64_t i = 0; i < elements(last); i++) bl_emu_store(last->type, to, i, value[i]);
     free(value);
 }
 

@@ -27,7 +27,8 @@ static bl_conv_shape shape_of(int32_t n, int32_t ic, int32_t icb, int32_t h, int
                            k,
                            stride,
                            pad,
-                           dilation};
+                           dilation,
+                           BL_F32};
 }
 
 /* All three directions of one shape. Winograd's error bound applies where it may run. */

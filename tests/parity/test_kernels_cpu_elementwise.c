@@ -7,30 +7,30 @@ static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_
     float *a = random_floats(r, n, -2, 2), *b = random_floats(r, n, -2, 2);
     float *y0 = random_floats(r, n, -1, 1), *y1 = copy_floats(y0, n);
 
-    ref->add(a, b, y0, n);
-    got->add(a, b, y1, n);
+    ref->add(BL_F32, a, b, y0, n);
+    got->add(BL_F32, a, b, y1, n);
     compare("add", y0, y1, n, TOL);
-    ref->axpby(1.5f, a, -0.25f, y0, n);
-    got->axpby(1.5f, a, -0.25f, y1, n);
+    ref->axpby(BL_F32, 1.5f, a, -0.25f, y0, n);
+    got->axpby(BL_F32, 1.5f, a, -0.25f, y1, n);
     compare("axpby", y0, y1, n, TOL);
 
     float *fresh = guarded_new(n); /* NaN canaries: b = 0 must not read y */
-    ref->axpby(0.5f, a, 0.0f, y0, n);
-    got->axpby(0.5f, a, 0.0f, fresh, n);
+    ref->axpby(BL_F32, 0.5f, a, 0.0f, y0, n);
+    got->axpby(BL_F32, 0.5f, a, 0.0f, fresh, n);
     compare("axpby b=0", y0, fresh, n, TOL);
     const float factor = 1.5f;
     memcpy(y1, y0, (size_t)n * sizeof *y1);
-    got->axpby(factor, a, -0.25f, y0, n);
+    got->axpby(BL_F32, factor, a, -0.25f, y0, n);
     got->axpby_at(&factor, a, -0.25f, y1, n);
     compare_bits("axpby_at", y0, y1, (size_t)n * sizeof *y1);
 
     for (int s = 0; s < 2; s++) {
         float slope = s ? 0.1f : 0.0f;
-        ref->act_bwd(a, b, slope, y0, n);
-        got->act_bwd(a, b, slope, y1, n);
+        ref->act_bwd(BL_F32, a, b, slope, y0, n);
+        got->act_bwd(BL_F32, a, b, slope, y1, n);
         compare("act_bwd", y0, y1, n, TOL);
         memcpy(y1, b, (size_t)n * sizeof *b);
-        got->act_bwd(a, y1, slope, y1, n); /* in place */
+        got->act_bwd(BL_F32, a, y1, slope, y1, n); /* in place */
         compare("act_bwd in place", y0, y1, n, TOL);
     }
     for (int nesterov = 0; nesterov < 2; nesterov++) {
@@ -64,13 +64,13 @@ static void matrices(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     float *x = random_floats(r, rows * cols, -2, 2), *bias = random_floats(r, cols, -1, 1);
     for (int mode = 0; mode < 4; mode++) {
         float *y0 = copy_floats(x, rows * cols), *y1 = copy_floats(x, rows * cols);
-        ref->bias_act(y0, mode & 1 ? bias : NULL, mode & 2, rows, cols);
-        got->bias_act(y1, mode & 1 ? bias : NULL, mode & 2, rows, cols);
+        ref->bias_act(BL_F32, y0, mode & 1 ? bias : NULL, mode & 2, rows, cols);
+        got->bias_act(BL_F32, y1, mode & 1 ? bias : NULL, mode & 2, rows, cols);
         compare("bias_act", y0, y1, rows * cols, TOL);
     }
     float *s0 = random_floats(r, cols, -1, 1), *s1 = copy_floats(s0, cols);
-    ref->col_sum(x, rows, cols, s0);
-    got->col_sum(x, rows, cols, s1);
+    ref->col_sum(BL_F32, x, rows, cols, s0);
+    got->col_sum(BL_F32, x, rows, cols, s1);
     compare("col_sum", s0, s1, cols, TOL);
     guards_check("matrices");
 }
@@ -83,8 +83,8 @@ static void product(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int
         float *a = random_floats(r, m * k, -1, 1), *b = random_floats(r, k * n, -1, 1);
         float *c0 = random_floats(r, m * n, -1, 1), *c1 = copy_floats(c0, m * n);
         float beta = mode & 4 ? 1.0f : 0.0f;
-        CHECK_OK(ref->matmul(&ctx, ta, tb, m, n, k, a, b, beta, c0));
-        CHECK_OK(got->matmul(&ctx, ta, tb, m, n, k, a, b, beta, c1));
+        CHECK_OK(ref->matmul(&ctx, ta, tb, m, n, k, BL_F32, a, b, beta, BL_F32, c0));
+        CHECK_OK(got->matmul(&ctx, ta, tb, m, n, k, BL_F32, a, b, beta, BL_F32, c1));
         compare("matmul", c0, c1, m * n, TOL);
         guards_check("matmul");
     }
@@ -130,8 +130,8 @@ static void threads(void) {
     for (int t = 0; t < 2; t++) {
         bl_set_threads(t + 1);
         k.sum_squares(x, n, &sum[t]);
-        CHECK_OK(k.matmul(&ctx, true, true, m, q, d, x, x + 1000, 0, c[t]));
-        k.col_sum(x, n / 7001, 7001, s[t]);
+        CHECK_OK(k.matmul(&ctx, true, true, m, q, d, BL_F32, x, x + 1000, 0, BL_F32, c[t]));
+        k.col_sum(BL_F32, x, n / 7001, 7001, s[t]);
     }
     compare_bits("sum_squares", &sum[0], &sum[1], sizeof sum[0]);
     compare_bits("matmul", c[0], c[1], (size_t)(m * q) * sizeof(float));

@@ -76,7 +76,7 @@ static void shape(const bl_winograd *w, bl_rng *r, int32_t n, int32_t ic, int32_
 
 /* The bits do not depend on the number of threads. */
 static void threads(const bl_winograd *w, bl_rng *r) {
-    bl_conv_shape s = {3, 24, 21, 20, w->block, 40, 21, 20, w->block, 3, 3, 1, 1, 1};
+    bl_conv_shape s = {3, 24, 21, 20, w->block, 40, 21, 20, w->block, 3, 3, 1, 1, 1, BL_F32};
     bl_tensor x = tensor_random(r, 3, 24, 21, 20, w->block, -1, 1);
     int64_t nw = 40 * 24 * 9;
     float *weights = random_floats(r, nw, -1, 1), *dw[3];
