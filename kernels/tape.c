@@ -126,7 +126,7 @@ static bl_status seed_root(bl_ctx *ctx, bl_tensor *root, float seed) {
     BL_TRY(bl_grad_target(ctx, root, &grad, &beta));
     if (beta == 0) return ctx->dev->to_device(ctx->dev, grad->data, &seed, sizeof seed);
     BL_TRY(bl_scalar_new(ctx, seed, &more));
-    ctx->k->add(bl_f32(grad), bl_f32(more), bl_f32(grad), 1);
+    ctx->k->add(BL_F32, bl_f32(grad), bl_f32(more), bl_f32(grad), 1);
     bl_tensor_drop(ctx, more);
     return BL_OK;
 }

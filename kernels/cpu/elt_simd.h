@@ -92,7 +92,7 @@ static void axpby(bl_dtype type, float a, const void *x, float b, void *y, int64
 }
 
 static void axpby_at(const float *a, const float *x, float b, float *y, int64_t n) {
-    axpby(*a, x, b, y, n);
+    axpby(BL_F32, *a, x, b, y, n);
 }
 
 static void sgd_part(const elt_args *e, int64_t first, int64_t last) {
