@@ -8,12 +8,13 @@
 static __global__ void make_inputs(const bl_device_image *image, bl_input_attr attr,
                                    bl_cuda_map out, int64_t total) {
     int64_t step = (int64_t)gridDim.x * blockDim.x, pixels = out.h * out.w;
+    float *to = (float *)out.data;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < total; i += step) {
         int64_t lane = i % out.cb, pixel = i / out.cb % pixels, block = i / out.cb / pixels;
         int64_t n = block / out.blocks, c = block % out.blocks * out.cb + lane;
-        out.data[i] = c < out.c ? bl_px_input(&image[n], &attr, (int)(pixel % out.w),
-                                              (int)(pixel / out.w), (int)c)
-                                : 0;
+        to[i] = c < out.c ? bl_px_input(&image[n], &attr, (int)(pixel % out.w),
+                                        (int)(pixel / out.w), (int)c)
+                          : 0;
     }
 }
 
