@@ -329,6 +329,7 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
                           .classes = env->labelled.set->n_classes,
                           .labelled = env->labelled,
                           .unlabelled = env->unlabelled,
+                          .validation = env->validation,
                           .is_labelled = env->is_labelled,
                           .joined = env->joined,
                           .generations = generations,

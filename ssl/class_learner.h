@@ -68,6 +68,7 @@ struct bl_class_world {
     int32_t classes, dim;                /* K, feature size d */
     bl_class_items labelled, unlabelled; /* unlabelled.label: hidden truth or BL_CLASS_UNKNOWN; for
                                             diagnosis and selection by the protocol only */
+    bl_class_items validation;           /* set aside; set NULL where a model only predicts */
     const uint8_t
         *is_labelled; /* [unlabelled.n] this image is in the labelled list too; may be NULL */
     /* In runs of several generations the list of labelled images ends with all the unlabelled ones:

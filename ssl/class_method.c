@@ -19,6 +19,7 @@ static const bl_class_plugin_type *const types[] = {
     &bl_softmatch_plugin,
     &bl_darp_plugin,
     &bl_crest_plugin,
+    &bl_count_estimate_plugin,
     &bl_rotation_plugin,
     &bl_moco_plugin,
 };
@@ -50,7 +51,7 @@ static const bl_field fields[] = {
      "The base learner: supervised, fixmatch; rotation and moco pre-train without labels.", NULL},
     {"plugins", BL_T_STRINGS, AT(plugins), "[]", 0, 0, NULL, NULL,
      "What is added to it, in order: la, da, gb, abc, daso, semi, bacon, flexmatch, "
-     "freematch, softmatch, darp, crest.",
+     "freematch, softmatch, darp, crest, counts.",
      NULL},
     {"epoch", BL_T_INT, AT(epoch), "500", 1, 1e9, NULL, "iterations",
      "Length of a nominal epoch, for schedules and samplers that count in epochs.", NULL},
@@ -75,6 +76,7 @@ static const bl_field fields[] = {
     {"softmatch", BL_T_SECTION, AT(softmatch), NULL, 0, 0, NULL, NULL, "", &bl_softmatch_schema},
     {"darp", BL_T_SECTION, AT(darp), NULL, 0, 0, NULL, NULL, "", &bl_darp_schema},
     {"crest", BL_T_SECTION, AT(crest), NULL, 0, 0, NULL, NULL, "", &bl_crest_schema},
+    {"counts", BL_T_SECTION, AT(counts), NULL, 0, 0, NULL, NULL, "", &bl_count_estimate_schema},
     {0}};
 #undef AT
 const bl_schema bl_class_method_schema = {"method", "The base learner and what is added to it.",

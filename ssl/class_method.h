@@ -12,6 +12,7 @@
 #include "ssl/bacon.h"
 #include "ssl/class_learner.h"
 #include "ssl/class_supervised.h"
+#include "ssl/count_estimate.h"
 #include "ssl/crest.h"
 #include "ssl/darp.h"
 #include "ssl/daso.h"
@@ -55,6 +56,7 @@ struct bl_class_method_config {
     bl_softmatch_config softmatch;
     bl_darp_plugin_config darp;
     bl_crest_config crest;
+    bl_count_estimate_config counts;
 };
 extern const bl_schema bl_class_method_schema;
 
@@ -63,6 +65,7 @@ typedef struct bl_class_env {
     const bl_classifier_config *model;
     const bl_class_view_config *views;
     bl_class_items labelled, unlabelled; /* with label lists; unlabelled.n 0 = none */
+    bl_class_items validation;           /* set aside; may be empty */
     int32_t joined; /* entries at the end of labelled that are the unlabelled images, without label;
                        0 or unlabelled.n: what several generations need to train */
     const uint8_t *is_labelled;

@@ -24,6 +24,7 @@ bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data
     if (data) {
         env.labelled = data->labelled, env.unlabelled = data->unlabelled;
         env.is_labelled = data->split->is_labelled;
+        env.validation = data->validation;
     }
     return env;
 }

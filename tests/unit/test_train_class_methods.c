@@ -50,6 +50,7 @@ static void check(const bl_class_plugin_type *type) {
     int n = make_early(arena, "method", &bl_class_method_schema, settings);
     settings[n++] = "run.iterations=8";
     settings[n++] = "run.eval_every=0";
+    settings[n++] = "longtail.validation=0.1";
     settings[n++] = "images.synthetic.test=20";
     settings[n++] = bl_arena_printf(arena, "method.name=%s", type->base ? type->name : "fixmatch");
     settings[n++] = type->base ? "method.plugins=[]" : list_of(arena, type);

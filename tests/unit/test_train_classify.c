@@ -47,6 +47,10 @@ static const char *const adaptive[] = {"method.name=fixmatch",
                                        "method.plugins=[\"freematch\", \"softmatch\"]",
                                        "longtail.validation=0.1", NULL};
 
+static const char *const counting[] = {"method.plugins=[\"counts\"]", "method.counts.every=2",
+                                       "method.counts.condition=1e9", "longtail.validation=0.1",
+                                       NULL};
+
 /* Two generations of seven iterations, and the prior at test time, which is a generation's own. */
 static const char *const crest[] = {"method.name=fixmatch",
                                     "method.plugins=[\"crest\", \"la\", \"abc\"]",
@@ -244,6 +248,8 @@ static void test_refusals(void) {
                                  "method.darp.counts=[1, 2]", NULL},
            BL_ECONFIG, "darp.counts");
     refuse((const char *const[]){"method.plugins=[\"crest\"]", NULL}, BL_ECONFIG, "fixmatch");
+    refuse((const char *const[]){"method.plugins=[\"counts\"]", NULL}, BL_ECONFIG,
+           "longtail.validation");
     refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"crest\"]",
                                  "method.crest.generations=3", NULL},
            BL_ECONFIG, "multiple of the 3 generations");
@@ -275,6 +281,8 @@ int main(void) {
     check_acts("daso", "\"daso_align\"", "\"abc_unsup\"");
     check_acts("semi", "\"embedding2\"", "\"semi_bank\"");
     check_acts("bacon", "\"contrast\"", "\"bacon_reliable\"");
+    check_resume("counting", counting);
+    check_acts("counting", "\"estimates_tried\": 7", "\"estimates\": ");
     check_resume("crest", crest);
     test_generations();
     check_resume("darp", darp);
