@@ -11,6 +11,19 @@ set(BALLAST_CUDA_ROOT "" CACHE STRING "Folders to search for the CUDA toolkit, c
 set(BALLAST_HAVE_CUDA FALSE)
 set(BALLAST_CUDA_ABSENT "")
 
+set(BALLAST_CUDNN_NEEDED 9.8) # describes devices: graphs are planned without one
+
+# The version that the headers in `dir` are of, "0" where they do not say.
+function(ballast_cudnn_version dir out)
+  set(version 0)
+  if(EXISTS "${dir}/cudnn_version.h")
+    file(STRINGS "${dir}/cudnn_version.h" lines REGEX "#define CUDNN_(MAJOR|MINOR|PATCHLEVEL) +[0-9]+")
+    string(REGEX REPLACE ".*CUDNN_MAJOR +([0-9]+).*CUDNN_MINOR +([0-9]+).*CUDNN_PATCHLEVEL +([0-9]+).*" "\\1.\\2.\\3"
+           version "${lines}")
+  endif()
+  set(${out} "${version}" PARENT_SCOPE)
+endfunction()
+
 macro(ballast_find_cuda)
   file(GLOB _wheels LIST_DIRECTORIES true "$ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/*")
   set(_roots ${BALLAST_CUDA_ROOT} $ENV{CUDA_HOME} $ENV{CUDA_PATH} ${_wheels} /usr/local/cuda
@@ -28,15 +41,26 @@ macro(ballast_find_cuda)
     # Machine code for both, and PTX of the last for whatever comes after it.
     set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "CUDA architectures")
   endif()
-  include(CheckLanguage)
-  check_language(CUDA)
-
   find_path(BALLAST_CUDART_INCLUDE cuda_runtime_api.h HINTS ${_roots} PATH_SUFFIXES ${_include_suffixes})
   find_path(BALLAST_CUBLAS_INCLUDE cublas_v2.h HINTS ${_roots} PATH_SUFFIXES ${_include_suffixes})
   find_path(BALLAST_CUDNN_INCLUDE cudnn_backend.h HINTS ${_roots} PATH_SUFFIXES ${_include_suffixes})
   # The static runtime asks for nothing but a driver; some layouts have only the shared one.
   find_library(BALLAST_CUDART_LIBRARY NAMES cudart_static libcudart.so.13 libcudart.so.12 cudart
                HINTS ${_roots} PATH_SUFFIXES ${_library_suffixes})
+  # nvcc looks for the runtime library in its own lib64, which wheels do not have.
+  set(_nvcc "${CMAKE_CUDA_COMPILER}")
+  if(NOT _nvcc)
+    set(_nvcc "$ENV{CUDACXX}")
+  endif()
+  get_filename_component(_bin "${_nvcc}" DIRECTORY)
+  if(BALLAST_CUDART_LIBRARY AND NOT EXISTS ${_bin}/../lib64 AND NOT EXISTS ${_bin}/../targets)
+    get_filename_component(_lib ${BALLAST_CUDART_LIBRARY} DIRECTORY)
+    set(ENV{CUDAFLAGS} "$ENV{CUDAFLAGS} -L${_lib}")
+  endif()
+  include(CheckLanguage)
+  check_language(CUDA)
+
+  ballast_cudnn_version("${BALLAST_CUDNN_INCLUDE}" BALLAST_CUDNN_VERSION)
   if(NOT CMAKE_CUDA_COMPILER)
     set(BALLAST_CUDA_ABSENT "no CUDA compiler was found when it was built")
   elseif(NOT BALLAST_CUDART_INCLUDE OR NOT BALLAST_CUDART_LIBRARY)
@@ -45,6 +69,8 @@ macro(ballast_find_cuda)
     set(BALLAST_CUDA_ABSENT "cuBLAS was not found when it was built")
   elseif(NOT BALLAST_CUDNN_INCLUDE)
     set(BALLAST_CUDA_ABSENT "cuDNN was not found when it was built")
+  elseif(BALLAST_CUDNN_VERSION VERSION_LESS BALLAST_CUDNN_NEEDED)
+    set(BALLAST_CUDA_ABSENT "cuDNN ${BALLAST_CUDNN_NEEDED} or newer is needed, and ${BALLAST_CUDNN_INCLUDE} had ${BALLAST_CUDNN_VERSION} when it was built")
   else()
     set(BALLAST_HAVE_CUDA TRUE)
   endif()
@@ -61,7 +87,7 @@ if(BALLAST_HAVE_CUDA)
     set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
   endif()
   enable_language(CUDA)
-  message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}, cuBLAS and cuDNN headers: on")
+  message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}, cuBLAS and cuDNN ${BALLAST_CUDNN_VERSION} headers: on")
   # Where the two libraries stood, for machines whose loader does not know them by itself.
   set(BALLAST_CUDA_LIBRARY_DIRS "")
   foreach(dir ${BALLAST_CUBLAS_INCLUDE} ${BALLAST_CUDNN_INCLUDE})

@@ -5,12 +5,14 @@
 #include "kernels/cuda/cuda_internal.h"
 #include "tests/check.h"
 
-/* An H200 as cuDNN itself would describe it. */
+/* An H200 as cuDNN itself would describe it; later releases ask for more (9.28: smCountOrigin,
+ * oversizedSharedMemoryPerBlock, memoryBusWidth), earlier ones do not mind. */
 static const char h200[] =
     "{\"version\": 1, \"deviceName\": \"NVIDIA H200\", \"deviceVer\": 900, \"cudaDeviceId\": 0, "
     "\"driverVer\": 13000, \"totalGlobalMem\": 150109880320, "
     "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], "
-    "\"regsPerBlock\": 65536, \"multiProcessorCount\": 132, \"warpSize\": 32, "
+    "\"regsPerBlock\": 65536, \"multiProcessorCount\": 132, \"smCountOrigin\": 0, "
+    "\"warpSize\": 32, \"oversizedSharedMemoryPerBlock\": 0, \"memoryBusWidth\": 6144, "
     "\"maxSharedMemoryPerBlock\": 49152, \"maxSharedMemoryPerBlockOptin\": 232448, "
     "\"reservedSharedMemoryPerBlock\": 1024, \"maxRegistersPerSM\": 65536, \"maxCtasPerSM\": 32, "
     "\"maxThreadsPerBlock\": 1024, \"maxThreadsPerSM\": 2048, \"pciDeviceId\": 0, "
@@ -159,7 +161,12 @@ int main(void) {
         printf("skipped: %s\n", why);
         return 77;
     }
-    CHECK_OK(bl_cudnn_device_described(h200, &device));
+    bl_status described = bl_cudnn_device_described(h200, &device);
+    if (described != BL_OK && strstr(bl_error(), "SUBLIBRARY_LOADING_FAILED")) {
+        printf("skipped: this cuDNN needs the driver's library: %s\n", bl_error());
+        return 77;
+    }
+    CHECK_OK(described);
     network_shapes(device);
     other_arithmetic(device);
     notes_are_told(device);
