@@ -89,7 +89,16 @@ static void classes_paragraph(FILE *f, const rep_report *r) {
         fputs(" down to ", f);
         bl_html_count(f, least);
     }
-    fputs(".</p>\n", f);
+    fputs(".", f);
+    const char *before = " Groups, order and frequencies are of the first run; trained on other "
+                         "labelled counts: ";
+    for (int i = 0; i < r->n_runs; i++) {
+        if (!r->runs[i].other_counts) continue;
+        fputs(before, f);
+        bl_html_text(f, r->runs[i].label);
+        before = ", ";
+    }
+    fputs(before[0] == ',' ? ".</p>\n" : "</p>\n", f);
 }
 
 static const struct {

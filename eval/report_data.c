@@ -327,6 +327,8 @@ static bl_status merge_classes(rep_report *r) {
                 all[n++] = *c;
             else if (isnan(train_count(&all[at])))
                 all[at] = *c;
+            else if (train_count(c) != train_count(&all[at]) && !isnan(train_count(c)))
+                r->runs[i].other_counts = true;
         }
     for (int k = 0; k < n; k++) order[k] = &all[k];
     qsort(order, (size_t)n, sizeof *order, by_count);

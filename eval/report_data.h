@@ -126,6 +126,7 @@ typedef struct rep_run {
     int method;
     rep_class *classes;
     int n_classes;
+    bool other_counts;           /* its labelled counts are not those that the report shows */
     rep_model model[REP_MODELS]; /* by preference */
     rep_series_list train;       /* loss, lr, ... of "train" lines, in order of appearance */
     rep_vec state_iter;          /* "class" lines */

@@ -57,8 +57,9 @@ bl_status bl_rep_load_samples(rep_report *r, rep_run *run) {
     char *dir = bl_rep_path(r->arena, run->dir, root);
     if (!dir) return BL_ENOMEM;
     char *last = bl_rep_last_iter(r->arena, dir, "samples.json", &run->samples_iter);
-    if (!last) {
-        bl_rep_missing(r, run, "samples/ (example images)");
+    if (!last) { /* classifiers, whose classes count no boxes, write none */
+        if (run->n_classes == 0 || !isnan(run->classes[0].train_boxes))
+            bl_rep_missing(r, run, "samples/ (example images)");
         return BL_OK;
     }
     const char *const folder[] = {last, NULL}, *const list_file[] = {last, "samples.json", NULL};

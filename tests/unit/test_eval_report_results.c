@@ -304,7 +304,9 @@ static void classifier(const char *dir) {
     HAS(html, "Balanced accuracy by group of classes");
     HAS(html, "Balanced accuracy over training");
     HAS(html, "Recall against training frequency");
-    HAS(html, "labelled images per class from 500 down to 5");
+    HAS(html, "labelled images per class from 500 down to 5.</p>");
+    LACKS(html, "other labelled counts");
+    LACKS(html, "samples/");
     HAS(html, "pseudo labels that are right");
     HAS(html, "mask_rate");
     HAS(html, "&lt;F&gt;");
@@ -331,6 +333,19 @@ static void classifier(const char *dir) {
     html = page(dir, &s, 1, NULL, NULL);
     HAS(html, "features.safetensors: expected");
     free(html);
+    /* Beside a run of another long tail: whose counts are shown is said. */
+    char *other = fake_path(dir, "other_tail");
+    CHECK_OK(bl_mkdirs(other));
+    fake_write(other, "classes.json",
+               "{\"classes\": [{\"id\": 0, \"name\": \"cat\", \"train_images\": 500, \"group\": "
+               "\"many\"}, {\"id\": 1, \"name\": \"<dog>\", \"train_images\": 51, \"group\": "
+               "\"medium\"}], \"groups\": [\"many\", \"medium\", \"few\"]}");
+    fake_write(other, "metrics.jsonl", text);
+    bl_report_source both[2] = {{.path = run}, {.path = other}};
+    html = page(dir, both, 2, NULL, NULL);
+    HAS(html, "trained on other labelled counts: other_tail.</p>");
+    free(html);
+    free(other);
     free(features);
     free(eval);
     free(run);
