@@ -2,6 +2,8 @@
  * change them. */
 #include "datasets/class_loader.h"
 
+#include <pthread.h>
+
 #include "datasets/class_synth.h"
 #include "tests/check.h"
 
@@ -259,8 +261,71 @@ static void test_arguments(void) {
     bl_class_set_free(other);
 }
 
+/* ---- what is told of batches when they are made ---- */
+
+enum { PLACES = 4 };
+
+typedef struct watch {
+    pthread_mutex_t lock;
+    uint64_t at[PLACES]; /* the digest of what a place holds */
+    int calls, fails_at;
+} watch;
+
+static bl_status note(void *arg, const bl_class_batch *b) {
+    watch *w = arg;
+    uint64_t h = digest(b);
+    pthread_mutex_lock(&w->lock);
+    CHECK(b->place >= 0 && b->place < PLACES);
+    w->at[b->place] = h;
+    bool fails = ++w->calls == w->fails_at;
+    pthread_mutex_unlock(&w->lock);
+    return fails ? bl_fail(BL_EBACKEND, "not sent") : BL_OK;
+}
+
+/* The last that was told of a place is the batch that is handed out from it, also when the list of
+ * images changes and what was made ahead is made anew. */
+static void test_ready(void) {
+    bl_class_set *s = make_set(120);
+    picks lists;
+    bl_class_group g[2];
+    int32_t copies[LABELLED];
+    make_groups(s, &lists, g);
+    for (int i = 0; i < LABELLED; i++) copies[i] = i % 3;
+    for (int workers = 0; workers <= 3; workers += 3) {
+        watch w = {.lock = PTHREAD_MUTEX_INITIALIZER};
+        bl_class_loader *l = make_loader(g, 2, workers, PLACES - 1);
+        CHECK_EQ(bl_class_loader_places(l), PLACES);
+        bl_class_loader_on_ready(l, note, &w);
+        for (int step = 0; step < 16; step++) {
+            bl_class_batch *b;
+            if (step % 5 == 4) CHECK_OK(bl_class_loader_set_copies(l, 0, copies));
+            CHECK_OK(bl_class_loader_next(l, &b));
+            pthread_mutex_lock(&w.lock);
+            CHECK(w.at[b->place] == digest(b));
+            pthread_mutex_unlock(&w.lock);
+            bl_class_loader_release(l, b);
+        }
+        CHECK(workers > 0 || w.calls == 16);
+        bl_class_loader_destroy(l);
+
+        w.calls = 0, w.fails_at = 3; /* the batch that fails is the one it was said of */
+        l = make_loader(g, 2, workers, 1);
+        bl_class_loader_on_ready(l, note, &w);
+        bl_class_batch *b;
+        for (int step = 0; step < 2; step++) {
+            CHECK_OK(bl_class_loader_next(l, &b));
+            bl_class_loader_release(l, b);
+        }
+        CHECK_FAILS(bl_class_loader_next(l, &b), BL_EBACKEND, "not sent");
+        bl_class_loader_destroy(l);
+        pthread_mutex_destroy(&w.lock);
+    }
+    bl_class_set_free(s);
+}
+
 int main(void) {
     test_contents();
+    test_ready();
     test_threads_and_resume();
     test_orders();
     test_arguments();

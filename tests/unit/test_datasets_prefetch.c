@@ -1,4 +1,5 @@
-/* The ring behind the loaders: order, scratch numbers, failures, another course, what is emptied.
+/* The ring behind the loaders: order, scratch numbers, what is finished, failures, another course,
+ * what is emptied.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -14,9 +15,11 @@ typedef struct counter {
     int64_t plan, next;        /* the number of the batch to plan, to be handed out */
     int64_t plan_fails;        /* from this batch on; -1 = never */
     int64_t part_fails;        /* this batch; -1 = none */
+    int64_t finish_fails;      /* this batch; -1 = none */
     int32_t bad_parts[2];      /* ascending */
     int64_t batch[MAX_PLACES]; /* -1 = empty */
     int64_t part[MAX_PLACES][PARTS];
+    int64_t finished[MAX_PLACES]; /* -1 = not yet */
     int emptied, planned;
     pthread_mutex_t lock; /* of `busy` */
     bool busy[MAX_THREADS];
@@ -29,6 +32,7 @@ static bl_status plan(void *owner, int64_t place) {
         return bl_fail(BL_EINVAL, "nothing after %lld", (long long)c->plan);
     for (int k = 0; k < PARTS; k++) c->part[place][k] = -1;
     c->batch[place] = c->plan++;
+    c->finished[place] = -1;
     c->planned++;
     return BL_OK;
 }
@@ -52,6 +56,18 @@ static bl_status make(void *owner, int64_t place, int32_t part, int thread) {
     return bad ? bl_fail(BL_EIO, "part %d", part) : BL_OK;
 }
 
+/* Once, behind all parts. */
+static bl_status finish(void *owner, int64_t place) {
+    counter *c = owner;
+    int64_t batch = c->batch[place];
+    CHECK(batch >= 0 && batch != c->part_fails);
+    CHECK_EQ(c->finished[place], -1);
+    for (int k = 0; k < PARTS; k++) CHECK_EQ(c->part[place][k], batch);
+    c->finished[place] = batch;
+    return batch == c->finish_fails ? bl_fail(BL_EIO, "the whole of %lld", (long long)batch)
+                                    : BL_OK;
+}
+
 static void empty(void *owner, int64_t place) {
     counter *c = owner;
     c->emptied += c->batch[place] >= 0;
@@ -64,10 +80,11 @@ static bl_prefetch *open_ring(counter *c, int workers, int ahead, int chunk) {
                                        .chunk = chunk,
                                        .plan = plan,
                                        .make = make,
+                                       .finish = finish,
                                        .empty = empty};
     bl_prefetch *p;
     memset(c, 0, sizeof *c);
-    c->plan_fails = c->part_fails = -1;
+    c->plan_fails = c->part_fails = c->finish_fails = -1;
     for (int i = 0; i < MAX_PLACES; i++) c->batch[i] = -1;
     pthread_mutex_init(&c->lock, NULL);
     CHECK_OK(bl_prefetch_create(&source, c, workers, ahead, &p));
@@ -85,6 +102,7 @@ static int64_t take(counter *c, bl_prefetch *p) {
     int64_t place;
     CHECK_OK(bl_prefetch_next(p, &place));
     CHECK_EQ(c->batch[place], c->next);
+    CHECK_EQ(c->finished[place], c->next);
     c->next++;
     for (int k = 0; k < PARTS; k++) CHECK_EQ(c->part[place][k], c->batch[place]);
     return place;
@@ -144,6 +162,13 @@ static void test_failures(int workers, int chunk) {
     c.plan = c.next;
     bl_prefetch_restart(p);
     for (int k = 0; k < 9; k++) bl_prefetch_release(p, take(&c, p));
+    bl_prefetch_pause(p);
+    c.plan = c.next = 20, c.finish_fails = 22;
+    bl_prefetch_restart(p);
+    for (int k = 0; k < 2; k++) bl_prefetch_release(p, take(&c, p));
+    for (int k = 0; k < 2; k++) CHECK_FAILS(bl_prefetch_next(p, &place), BL_EIO, "whole of 22");
+    go_to(&c, p, 23);
+    for (int k = 0; k < 4; k++) bl_prefetch_release(p, take(&c, p));
     close_ring(&c, p);
 }
 
