@@ -166,6 +166,7 @@ static bl_status check_classification(const check *c, const options *o) {
     BL_TRY_DONE(bl_class_run_data_open(cfg, &data));
     const bl_class_set *train = data.sets.train, *test = data.sets.test;
     BL_TRY_DONE(bl_class_method_needs(&cfg->class_method, train->n_classes, &needs));
+    BL_TRY_DONE(bl_class_method_check_length(&cfg->class_method, cfg->run.iterations));
     printf("%-10s %6d images, %d classes, %dx%d px (%s)\n", "labelled", data.labelled.n,
            train->n_classes, train->width, train->height, train->name);
     printf("%-10s %6d images\n", "unlabelled", data.unlabelled.n);

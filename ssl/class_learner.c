@@ -351,11 +351,7 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
                          cfg->name);
         goto done;
     }
-    if (env->iterations % generations != 0) {
-        status = bl_fail(BL_ECONFIG, "run.iterations = %lld is no multiple of the %lld generations",
-                         (long long)env->iterations, (long long)generations);
-        goto done;
-    }
+    BL_TRY_DONE(bl_class_method_check_length(cfg, env->iterations));
     BL_TRY_DONE(take_lists(l));
     BL_TRY_DONE(make_models(l, env->ctx));
     BL_TRY_DONE(bl_class_watch_create(w->classes, &l->watch));

@@ -142,6 +142,13 @@ int64_t bl_class_method_generations(const bl_class_method_config *cfg) {
     return most;
 }
 
+bl_status bl_class_method_check_length(const bl_class_method_config *cfg, int64_t iterations) {
+    int64_t n = bl_class_method_generations(cfg);
+    if (iterations % n == 0) return BL_OK;
+    return bl_fail(BL_ECONFIG, "run.iterations = %lld is no multiple of the %lld generations",
+                   (long long)iterations, (long long)n);
+}
+
 bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec) {
     for (int i = 0; i < n->n_heads; i++)
         if (strcmp(n->head[i].name, spec->name) == 0) return BL_OK;

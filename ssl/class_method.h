@@ -91,6 +91,8 @@ const bl_class_world *bl_class_learner_world(const bl_learner *l);
 /* Generations that the list divides the run into: the most that one of its plug-ins asks for; 1 for
  * names that do not exist. */
 int64_t bl_class_method_generations(const bl_class_method_config *cfg);
+/* BL_ECONFIG when a run of so many iterations does not divide into them. */
+bl_status bl_class_method_check_length(const bl_class_method_config *cfg, int64_t iterations);
 /* For predictions of a checkpoint: the labelled images of its generation by class, which post-hoc
  * adjustments go by, where they are not those given ("generation.counts" of its state). */
 bl_status bl_class_learner_set_counts(bl_learner *l, const double *counts, int64_t n);

@@ -25,6 +25,10 @@ static const char *const file_name[LIBRARIES] = {"libcublasLt.so." QUOTE(CUBLAS_
                                                  "libcublas.so." QUOTE(CUBLAS_VER_MAJOR),
                                                  "libcudnn.so." QUOTE(CUDNN_MAJOR)};
 
+/* Of the process, like the libraries themselves: the loader maps them once whoever opens a device,
+ * and the vendor's functions, whose names and parameters the forwards below must have, leave no
+ * room for a context to look them up in. What a device owns are its handles (cublasCreate,
+ * cudnnCreate). */
 static struct {
     pthread_once_t once;
     void *handle[LIBRARIES];
