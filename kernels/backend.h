@@ -28,6 +28,12 @@ typedef struct bl_backend {
     void (*plans_destroy)(bl_plans *p);
     void (*plans_describe)(const bl_plans *p, bl_line_fn line, void *arg);
 
+    /* Graphs (bl_ctx_options): makes the table one that collects work and replays it, in the
+     * calling thread, until the device is closed; how that goes. NULL where work is done at once.
+     */
+    bl_status (*defer)(bl_device *dev, bl_kernels *k);
+    bl_graph_stats (*graph_stats)(const bl_device *dev);
+
     /* Versions of its libraries and its devices, one line each, for `ballast doctor`. */
     void (*describe)(bl_line_fn line, void *arg);
 } bl_backend;

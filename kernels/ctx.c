@@ -28,7 +28,13 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
     }
     ctx->cb = b->block();
     ctx->maps = bl_precision_maps(opt->precision);
-    return b->plans_create ? b->plans_create(opt, &ctx->plans) : BL_OK;
+    if (b->plans_create) BL_TRY(b->plans_create(opt, &ctx->plans));
+    if (!opt->graphs || !b->defer) return BL_OK;
+    BL_TRY(b->defer(ctx->dev, k));
+    hole = bl_kernels_missing(k);
+    return hole ? bl_fail(BL_EUNSUPPORTED, "the %s backend cannot defer the kernel \"%s\"", b->name,
+                          hole)
+                : BL_OK;
 }
 
 const char *bl_precision_name(bl_precision p) {
@@ -80,6 +86,10 @@ void bl_ctx_describe_plans(const bl_ctx *ctx, void (*line)(void *arg, const char
     if (ctx->plans) ctx->backend->plans_describe(ctx->plans, line, arg);
 }
 
+bl_graph_stats bl_ctx_graph_stats(const bl_ctx *ctx) {
+    return ctx->backend->graph_stats ? ctx->backend->graph_stats(ctx->dev) : (bl_graph_stats){0};
+}
+
 void bl_step_begin(bl_ctx *ctx, bool record) {
     ctx->record = record;
 }
@@ -88,6 +98,7 @@ void bl_step_end(bl_ctx *ctx) {
     ctx->record = false;
     bl_tape_clear(ctx);
     bl_live_clear(ctx);
+    if (!ctx->dev->host_memory) bl_pool_settle(ctx->pool);
     bl_arena_reset(ctx->arena);
 }
 

@@ -54,6 +54,8 @@ typedef struct bl_ctx_options {
     int deterministic; /* 1: only plans whose results do not depend on timing (fixed choice order)
                         */
     bl_precision precision;
+    bool graphs; /* a GPU's work is collected and replayed as graphs; one such context a thread,
+                  * which is used and destroyed by the thread that made it */
 } bl_ctx_options;
 
 /* opt may be NULL: auto, auto, no file, deterministic. */
@@ -61,6 +63,14 @@ bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out);
 void bl_ctx_destroy(bl_ctx *ctx);
 /* One line per cached plan of the backend (none where it has no plans), for doctor and logs. */
 void bl_ctx_describe_plans(const bl_ctx *ctx, void (*line)(void *arg, const char *text), void *arg);
+
+/* What graphs have done so far; all 0 without. A list is a stretch of work that was collected. */
+typedef struct bl_graph_stats {
+    int64_t graphs;           /* kept */
+    int64_t replayed, direct; /* lists */
+    int64_t replayed_commands, direct_commands;
+} bl_graph_stats;
+bl_graph_stats bl_ctx_graph_stats(const bl_ctx *ctx);
 
 void bl_step_begin(bl_ctx *ctx, bool record);
 void bl_step_end(bl_ctx *ctx); /* drops every live tensor of the step, clears tape and arena */

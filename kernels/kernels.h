@@ -2,8 +2,9 @@
  *
  * bl_kernels_init_ref() fills every slot with plain C (the oracle); faster implementations
  * overwrite slots in ascending order of CPU features (dav1d's scheme); a slot is never NULL.
- * Pointers are device pointers; on the CPU device they are host pointers. Tensors carry their
- * shapes; `beta` is 0 (write) or 1 (accumulate). Kernels keep channel padding zero.
+ * Pointers are device pointers; on the CPU device they are host pointers. Structs (tensors,
+ * attributes) are the host's and hold for the call alone. Tensors carry their shapes; `beta` is 0
+ * (write) or 1 (accumulate). Kernels keep channel padding zero.
  *
  * Maps (void pointers with a bl_dtype, and tensors) are fp32 or, in a context of 16-bit precision,
  * BL_BF16 or BL_F16; all maps of a call have one type unless a slot says otherwise. Values are
@@ -22,6 +23,11 @@ typedef struct bl_conv_shape {
 typedef struct bl_adam_kernel {
     float lr, beta1, beta2, epsilon, decay, square_fix, gscale;
 } bl_adam_kernel;
+
+/* How pixels become floats: (pixel - mean) / std of each channel, in pixel units. */
+typedef struct bl_pixel_scale {
+    float mean[3], std[3];
+} bl_pixel_scale;
 
 struct bl_kernels {
     const char *name; /* "ref", "avx2", "avx512+onednn" */
@@ -177,10 +183,9 @@ struct bl_kernels {
     void (*count_nonfinite)(const float *x, int64_t n, int64_t *count);
 
     /* View n of out (N,3,H,W) as plan[n] and its steps make it of one of `images`, interleaved
-     * 8-bit RGB of H x W px: the pixels of datasets/class_views.h to the bit, then (pixel - mean) /
-     * std with mean and std in pixel units (both host arrays). */
+     * 8-bit RGB of H x W px: the pixels of datasets/class_views.h to the bit, then scaled. */
     bl_status (*views)(const uint8_t *images, const bl_view_plan *plan, const bl_view_step *step,
-                       const float mean[3], const float std[3], bl_tensor *out);
+                       const bl_pixel_scale *scale, bl_tensor *out);
     /* Image n of out (N,3,H,W) from the n-th of a list on the device. */
     void (*inputs)(const bl_device_image *image, const bl_input_attr *attr, bl_tensor *out);
 };

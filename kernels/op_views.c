@@ -52,7 +52,8 @@ bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan
     BL_TRY(bl_upload(ctx, BL_I32, n, PLAN_WORDS, plan, &plans));
     BL_TRY(bl_upload(ctx, BL_I32, n_steps, STEP_WORDS, step, &steps));
     if (bl_storage(y) > 0) {
-        BL_TRY(ctx->k->views(images->data, plans->data, steps->data, mean, std, y));
+        const bl_pixel_scale scale = {{mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
+        BL_TRY(ctx->k->views(images->data, plans->data, steps->data, &scale, y));
     }
     bl_tensor_drop(ctx, plans);
     bl_tensor_drop(ctx, steps);

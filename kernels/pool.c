@@ -1,5 +1,6 @@
 #include "kernels/pool.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #if defined(__has_feature)
@@ -105,6 +106,32 @@ void bl_buf_release(bl_buf *b) {
     b->next = p->free_list[c];
     p->free_list[c] = b;
     if (p->dev->host_memory) POISON(b->data, b->bytes);
+}
+
+/* Merges two sorted lists. */
+static bl_buf *merge(bl_buf *a, bl_buf *b) {
+    bl_buf *first = NULL, **end = &first;
+    while (a && b) {
+        bl_buf **least = (uintptr_t)a->data < (uintptr_t)b->data ? &a : &b;
+        *end = *least;
+        *least = (*least)->next;
+        end = &(*end)->next;
+    }
+    *end = a ? a : b;
+    return first;
+}
+
+static bl_buf *sort(bl_buf *list) {
+    if (!list || !list->next) return list;
+    bl_buf *slow = list, *fast = list->next;
+    while (fast && fast->next) slow = slow->next, fast = fast->next->next;
+    bl_buf *second = slow->next;
+    slow->next = NULL;
+    return merge(sort(list), sort(second));
+}
+
+void bl_pool_settle(bl_pool *p) {
+    for (int c = 0; c < CLASSES; c++) p->free_list[c] = sort(p->free_list[c]);
 }
 
 void bl_pool_trim(bl_pool *p) {

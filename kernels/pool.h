@@ -23,7 +23,10 @@ void bl_pool_destroy(bl_pool *p); /* all buffers must have been released */
 bl_status bl_buf_new(bl_pool *p, size_t bytes, bl_buf **out); /* refs = 1; content undefined */
 void bl_buf_retain(bl_buf *b);
 void bl_buf_release(bl_buf *b); /* back to the pool at zero; NULL is fine */
-void bl_pool_trim(bl_pool *p);  /* gives cached buffers back to the device */
+/* Puts the free buffers of each size in the order of their addresses: what is taken and given back
+ * in the same order from here on gets the same buffers every time, as graphs want it. */
+void bl_pool_settle(bl_pool *p);
+void bl_pool_trim(bl_pool *p); /* gives cached buffers back to the device */
 
 typedef struct bl_pool_stats {
     size_t live, peak, cached;

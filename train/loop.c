@@ -191,12 +191,25 @@ static bl_status run(bl_trainer *t) {
     return t->st.iter == r->iterations ? t->task->ops->finish(t->task, t->opt->out_dir) : BL_OK;
 }
 
+static void log_graphs(const bl_ctx *ctx) {
+    bl_graph_stats g = bl_ctx_graph_stats(ctx);
+    double all = (double)(g.replayed_commands + g.direct_commands);
+    if (all > 0) {
+        BL_INFO(
+            "graphs    %lld kept; %lld lists of commands replayed, %lld run directly; %.1f %% of "
+            "the commands replayed",
+            (long long)g.graphs, (long long)g.replayed, (long long)g.direct,
+            100 * (double)g.replayed_commands / all);
+    }
+}
+
 bl_status bl_train(const bl_run_config *cfg, const bl_train_options *opt) {
     bl_trainer t;
     BL_TRY(bl_trainer_open(&t, cfg, opt));
     bl_status status = run(&t);
     int64_t skipped = t.task->ops->skipped(t.task);
     if (skipped) BL_WARN("%lld unreadable images were skipped", (long long)skipped);
+    log_graphs(t.ctx);
     if (status == BL_OK) BL_INFO("done: %s", opt->out_dir);
     bl_trainer_close(&t);
     return status;

@@ -66,6 +66,7 @@ bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, con
     json_object_object_add(o, "threads", json_object_new_int(bl_threads()));
     json_object_object_add(o, "deterministic", json_object_new_boolean(cfg->run.deterministic));
     add(o, "precision", bl_precision_name((bl_precision)cfg->run.precision));
+    json_object_object_add(o, "graphs", json_object_new_boolean(cfg->run.graphs));
     json_object_object_add(o, "seed", json_object_new_int64(cfg->run.seed));
     task->ops->provenance(task, sets);
     json_object_object_add(o, "data", sets);

@@ -97,6 +97,10 @@ static const bl_field run_fields[] = {
      "own. "
      "The results are the same. Not yet run on a real GPU.",
      NULL},
+    {"graphs", BL_T_BOOL, AT(graphs), "false", 0, 0, NULL, NULL,
+     "Collect a GPU's work and replay what repeats as CUDA graphs; same results. Not yet run on a "
+     "real GPU. No effect on the CPU.",
+     NULL},
     {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations",
      "Console and metrics interval.", NULL},
     {"eval_every", BL_T_INT, AT(eval_every), "5000", 0, 1e9, NULL, "iterations",
@@ -205,5 +209,6 @@ bl_ctx_options bl_run_ctx_options(const bl_run_section *run) {
                             .backend = run->backend,
                             .tuning_file = *run->tuning_file ? run->tuning_file : NULL,
                             .deterministic = run->deterministic,
-                            .precision = (bl_precision)run->precision};
+                            .precision = (bl_precision)run->precision,
+                            .graphs = run->graphs};
 }

@@ -59,6 +59,7 @@ typedef struct bl_run_section {
     bool deterministic;
     int32_t precision;    /* bl_precision */
     bool prefetch_device; /* batches are sent to the device ahead of their steps */
+    bool graphs;          /* a GPU's work is collected and replayed */
     int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
     int64_t eval_batch;
     bool eval_student;

@@ -86,6 +86,8 @@ const bl_backend *bl_cuda_backend(void) {
                                     .plans_create = bl_cuda_plans_create,
                                     .plans_destroy = bl_cuda_plans_destroy,
                                     .plans_describe = bl_cuda_plans_describe,
+                                    .defer = bl_cuda_defer_begin,
+                                    .graph_stats = bl_cuda_graph_stats,
                                     .describe = describe};
     return &cuda;
 }

@@ -28,6 +28,12 @@ void bl_cuda_select_slots(bl_kernels *k);          /* nms topk */
 void bl_cuda_views_slots(bl_kernels *k);           /* views */
 void bl_cuda_inputs_slots(bl_kernels *k);          /* inputs */
 
+/* Replaces every slot by one that defers it, see deferred.h. */
+void bl_cuda_record_slots(bl_kernels *k);
+/* The backend's `defer` and `graph_stats`. */
+bl_status bl_cuda_defer_begin(bl_device *d, bl_kernels *k);
+bl_graph_stats bl_cuda_graph_stats(const bl_device *d);
+
 /* The device of this ordinal: memory, the calling thread's stream, pinned staging. */
 bl_status bl_cuda_device_open(int index, bl_device **out);
 int bl_cuda_device_index(const bl_device *d);

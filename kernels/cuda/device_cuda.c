@@ -4,7 +4,10 @@
  * different threads do not wait for each other and kernels need no handle. Copies from the host go
  * through a ring of pinned slots: the caller's memory is free again when to_device returns, and the
  * copy itself is asynchronous. An error of earlier work is reported by the call that meets it
- * first, sync and to_host at the latest. */
+ * first, sync and to_host at the latest.
+ *
+ * With graphs on, copies and small uploads are commands of the thread's list (deferred.h); what
+ * waits or cannot be deferred runs the list first. */
 #include <cuda_runtime.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +15,7 @@
 #include <string.h>
 
 #include "kernels/cuda/cuda_internal.h"
+#include "kernels/cuda/deferred.h"
 
 enum { SLOTS = 8, SLOT_BYTES = 1 << 20 };
 
@@ -27,6 +31,7 @@ typedef struct cuda_device {
     pthread_mutex_t lock; /* of the ring */
     stage slot[SLOTS];
     int next;
+    bl_cuda_list *list; /* with graphs on */
 } cuda_device;
 
 bl_status bl_cuda_status(int error, const char *what) {
@@ -60,6 +65,8 @@ static bl_status cuda_alloc(bl_device *d, size_t bytes, void **ptr) {
 
 static void cuda_free(bl_device *d, void *ptr) {
     bind(d);
+    bl_cuda_flush_quietly();
+    bl_cuda_forget_graphs();
     cudaFree(ptr);
 }
 
@@ -73,9 +80,58 @@ static bl_status stage_copy(stage *s, void *dst, const void *src, size_t bytes) 
     return BL_OK;
 }
 
+/* ---- what can be deferred ---- */
+
+typedef struct copy_args {
+    void *dst;
+    const void *src;
+    size_t bytes;
+} copy_args;
+
+static bl_status do_upload(const void *args) {
+    const copy_args *a = args;
+    return bl_cuda_status(
+        (int)cudaMemcpyAsync(a->dst, a->src, a->bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
+        "copying to the device");
+}
+
+static bl_status do_copy(const void *args) {
+    const copy_args *a = args;
+    return bl_cuda_status((int)cudaMemcpyAsync(a->dst, a->src, a->bytes, cudaMemcpyDeviceToDevice,
+                                               cudaStreamPerThread),
+                          "copying on the device");
+}
+
+static bl_status do_zero(const void *args) {
+    const copy_args *a = args;
+    return bl_cuda_status((int)cudaMemsetAsync(a->dst, 0, a->bytes, cudaStreamPerThread),
+                          "zeroing memory");
+}
+
+static bl_status queue(bl_cuda_command run, void *dst, const void *src, size_t bytes) {
+    const copy_args a = {dst, src, bytes};
+    return bytes > 0 ? bl_cuda_queue(run, &a, sizeof a) : BL_OK;
+}
+
+static bl_status cuda_copy(bl_device *d, void *dst, const void *src, size_t bytes) {
+    bind(d);
+    return queue(do_copy, dst, src, bytes);
+}
+
+static bl_status cuda_zero(bl_device *d, void *dst, size_t bytes) {
+    bind(d);
+    return queue(do_zero, dst, NULL, bytes);
+}
+
 static bl_status cuda_to_device(bl_device *d, void *dst, const void *src, size_t bytes) {
     cuda_device *c = bind(d);
     bl_status status = BL_OK;
+    void *room = bl_cuda_deferring() ? bl_cuda_upload_room(bytes) : NULL;
+    if (room) {
+        memcpy(room, src, bytes);
+        return queue(do_upload, dst, room, bytes);
+    }
+    BL_TRY(bl_cuda_flush());
     pthread_mutex_lock(&c->lock);
     for (size_t at = 0; at < bytes && status == BL_OK; at += SLOT_BYTES) {
         size_t part = bytes - at < SLOT_BYTES ? bytes - at : SLOT_BYTES;
@@ -88,14 +144,18 @@ static bl_status cuda_to_device(bl_device *d, void *dst, const void *src, size_t
 
 static bl_status cuda_sync(bl_device *d) {
     bind(d);
+    bl_status deferred = bl_cuda_flush();
     cudaError_t waited = cudaStreamSynchronize(cudaStreamPerThread);
     cudaError_t earlier = cudaGetLastError(); /* reported once */
+    bl_cuda_waited();
+    BL_TRY(deferred);
     CU_TRY(waited, "waiting for the device");
     return bl_cuda_status((int)earlier, "an earlier kernel or call");
 }
 
 static bl_status cuda_to_host(bl_device *d, void *dst, const void *src, size_t bytes) {
     bind(d);
+    BL_TRY(bl_cuda_flush());
     if (bytes) {
         CU_TRY(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread),
                "copying to the host");
@@ -103,23 +163,9 @@ static bl_status cuda_to_host(bl_device *d, void *dst, const void *src, size_t b
     return cuda_sync(d);
 }
 
-static bl_status cuda_copy(bl_device *d, void *dst, const void *src, size_t bytes) {
-    bind(d);
-    if (!bytes) return BL_OK;
-    return bl_cuda_status(
-        (int)cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread),
-        "copying on the device");
-}
-
-static bl_status cuda_zero(bl_device *d, void *dst, size_t bytes) {
-    bind(d);
-    if (!bytes) return BL_OK;
-    return bl_cuda_status((int)cudaMemsetAsync(dst, 0, bytes, cudaStreamPerThread),
-                          "zeroing memory");
-}
-
 static void cuda_destroy(bl_device *d) {
     cuda_device *c = bind(d);
+    bl_cuda_list_end(c->list);
     cudaStreamSynchronize(cudaStreamPerThread);
     for (int i = 0; i < SLOTS; i++) {
         if (c->slot[i].done) cudaEventDestroy(c->slot[i].done);
@@ -131,6 +177,18 @@ static void cuda_destroy(bl_device *d) {
 
 int bl_cuda_device_index(const bl_device *d) {
     return ((const cuda_device *)d)->index;
+}
+
+bl_status bl_cuda_defer_begin(bl_device *d, bl_kernels *k) {
+    cuda_device *c = bind(d);
+    BL_TRY(bl_cuda_list_begin(&c->list));
+    bl_cuda_record_slots(k);
+    return BL_OK;
+}
+
+bl_graph_stats bl_cuda_graph_stats(const bl_device *d) {
+    const cuda_device *c = (const cuda_device *)d;
+    return c->list ? bl_cuda_list_stats(c->list) : (bl_graph_stats){0};
 }
 
 int bl_cuda_device_count(const char **why) {

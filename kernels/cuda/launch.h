@@ -13,6 +13,7 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include "kernels/cuda/scratch.h"
 #include "kernels/shared/half.h"
 
 /* BL_LAUNCH(kernel, blocks, threads, shared bytes, arguments...): blocks and threads are numbers or
@@ -122,16 +123,6 @@ BL_DEFINE_REDUCTIONS(unsigned long long)
 
 /* ---- host side ---- */
 
-/* Device memory for the work that follows on this thread's stream; NULL (and an error that the
- * device reports) when there is none. */
-static inline void *bl_scratch(size_t bytes) {
-    void *p = nullptr;
-    return cudaMallocAsync(&p, bytes, cudaStreamPerThread) == cudaSuccess ? p : nullptr;
-}
-/* Given back when the work so far is done; NULL is fine. */
-static inline void bl_scratch_free(void *p) {
-    if (p) cudaFreeAsync(p, cudaStreamPerThread);
-}
 /* Copies device memory to the host and waits for it: false (and an error that the device reports)
  * when the work before it failed. */
 static inline bool bl_fetch(void *host, const void *device, size_t bytes) {

@@ -80,6 +80,7 @@ static void *symbol(library lib, const char *name) {
 BLAS(cublasCreate_v2, (cublasHandle_t * h), (h))
 BLAS(cublasDestroy_v2, (cublasHandle_t h), (h))
 BLAS(cublasSetStream_v2, (cublasHandle_t h, cudaStream_t s), (h, s))
+BLAS(cublasSetWorkspace_v2, (cublasHandle_t h, void *memory, size_t bytes), (h, memory, bytes))
 BLAS(cublasSetMathMode, (cublasHandle_t h, cublasMath_t mode), (h, mode))
 BLAS(cublasGetProperty, (libraryPropertyType type, int *value), (type, value))
 BLAS(cublasSgemm_v2_64,

@@ -36,6 +36,7 @@ struct bl_plans {
     /* Shared by all plans: a context runs one op at a time. Grows to the largest. */
     void *slot[BL_SLOTS];
     size_t slot_bytes[BL_SLOTS];
+    void *cublas_memory; /* its workspace, with graphs on */
 };
 
 /* Makes scratch slot `i` hold at least `bytes`; its content is lost when it grows. */

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 
 #include "kernels/cuda/cuda_internal.h"
+#include "kernels/cuda/deferred.h"
 #include "kernels/cuda/plans.h"
 
 enum { PLANS_MAX = 2048, TIMED_RUNS = 3 };
+/* What NVIDIA recommends for Hopper; smaller chips need less. */
+#define CUBLAS_WORKSPACE ((size_t)32 << 20)
 
 bl_status bl_cuda_reserve(bl_plans *p, int i, size_t bytes) {
     if (bytes <= p->slot_bytes[i]) return BL_OK;
+    bl_cuda_forget_graphs();
     /* cudaFree waits for the work that still uses the old memory. */
     BL_TRY(bl_cuda_status(cudaFree(p->slot[i]), "cudaFree of convolution scratch"));
     p->slot[i] = NULL;
@@ -136,6 +140,7 @@ bl_status bl_cuda_plan_run(bl_plans *p, const bl_cuda_plan *plan, const bl_conv_
 
 static void drop_plan(void *arg) {
     bl_cuda_plan *plan = arg;
+    bl_cuda_forget_graphs();
     cudnnBackendDestroyDescriptor(plan->plan);
     free(plan);
 }
@@ -153,11 +158,16 @@ static bl_status open_cudnn(bl_plans *p) {
     return bl_cudnn_device(p->cudnn, &p->device);
 }
 
-static bl_status open_cublas(bl_plans *p) {
+static bl_status open_cublas(bl_plans *p, bool graphs) {
     cublasMath_t mode = p->math == BL_CUDA_TF32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH;
     cublasStatus_t s = cublasCreate(&p->cublas);
     if (s == CUBLAS_STATUS_SUCCESS) s = cublasSetStream(p->cublas, cudaStreamPerThread);
     if (s == CUBLAS_STATUS_SUCCESS) s = cublasSetMathMode(p->cublas, mode);
+    if (s == CUBLAS_STATUS_SUCCESS && graphs) { /* its own memory is no memory for graphs */
+        BL_TRY(bl_cuda_status((int)cudaMalloc(&p->cublas_memory, CUBLAS_WORKSPACE),
+                              "cuBLAS's workspace"));
+        s = cublasSetWorkspace(p->cublas, p->cublas_memory, CUBLAS_WORKSPACE);
+    }
     if (s == CUBLAS_STATUS_SUCCESS) return BL_OK;
     return bl_fail(BL_EBACKEND, "cuBLAS: cannot be opened: %s", cublasGetStatusString(s));
 }
@@ -185,7 +195,7 @@ bl_status bl_cuda_plans_create(const bl_ctx_options *opt, bl_plans **out) {
     p->math = bl_cuda_math_of(opt->precision);
     BL_TRY_DONE(bl_plan_cache_create(sizeof(bl_conv_key), PLANS_MAX, drop_plan, &p->cache));
     BL_TRY_DONE(open_cudnn(p));
-    BL_TRY_DONE(open_cublas(p));
+    BL_TRY_DONE(open_cublas(p, opt->graphs));
     BL_TRY_DONE(bl_cuda_status(cudaEventCreateWithFlags(&p->begin, cudaEventDefault), "timing"));
     BL_TRY_DONE(bl_cuda_status(cudaEventCreateWithFlags(&p->end, cudaEventDefault), "timing"));
     /* Choices in a tuning file come from timings, so a deterministic context does not read it. */
@@ -199,6 +209,7 @@ done:
 
 void bl_cuda_plans_destroy(bl_plans *p) {
     if (!p) return;
+    bl_cuda_flush_quietly(); /* what is deferred may still need them */
     bl_tuning_close(p->tuning);
     bl_plan_cache_destroy(p->cache);
     if (p->begin) cudaEventDestroy(p->begin);
@@ -207,6 +218,7 @@ void bl_cuda_plans_destroy(bl_plans *p) {
     if (p->cudnn) cudnnDestroy(p->cudnn);
     if (p->cublas) cublasDestroy(p->cublas);
     for (int i = 0; i < BL_SLOTS; i++) cudaFree(p->slot[i]);
+    cudaFree(p->cublas_memory);
     free(p);
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cuda/cuda_internal.h"
+#include "kernels/cuda/deferred.h"
 #include "kernels/staging.h"
 
 enum { ALIGN = 64 };
@@ -33,6 +33,8 @@ static size_t rounded(size_t bytes) {
 }
 
 static void free_memory(block *b) {
+    bl_cuda_flush_quietly();
+    bl_cuda_forget_graphs();
     if (b->memory) cudaFree(b->memory);
     if (b->host) cudaFreeHost(b->host);
     b->memory = b->host = NULL, b->capacity = 0;
@@ -105,12 +107,14 @@ static bl_status cuda_load(bl_staging *s, bl_parcel *parcel, int n) {
 
 static bl_status cuda_await(bl_staging *s) {
     block *b = bind(s);
+    BL_TRY(bl_cuda_flush()); /* needs not wait */
     CU_TRY(cudaStreamWaitEvent(cudaStreamPerThread, b->copied, cudaEventWaitDefault));
     return BL_OK;
 }
 
 static bl_status cuda_release(bl_staging *s) {
     block *b = bind(s);
+    bl_cuda_flush_quietly(); /* readers come before the event; their errors are kept */
     CU_TRY(cudaEventRecord(b->used, cudaStreamPerThread));
     return BL_OK;
 }

@@ -16,10 +16,6 @@ typedef struct canvas {
     int width, height;
 } canvas;
 
-typedef struct pixel_scale {
-    float mean[3], std[3];
-} pixel_scale;
-
 static __device__ void crop(const canvas *c, const bl_view_plan *p, const uint8_t *from) {
     for (int i = (int)threadIdx.x; i < c->width * c->height; i += (int)blockDim.x) {
         int sx, sy;
@@ -72,7 +68,7 @@ static __device__ void by_pixels(canvas *c, const bl_view_step *s) {
 }
 
 static __global__ void make_views(const uint8_t *images, const bl_view_plan *plan,
-                                  const bl_view_step *step, pixel_scale by, bl_cuda_map out,
+                                  const bl_view_step *step, bl_pixel_scale by, bl_cuda_map out,
                                   uint8_t *scratch) {
     BL_DYNAMIC_SHARED(uint8_t, shared);
     int pixels = (int)(out.h * out.w), bytes = 3 * pixels;
@@ -99,7 +95,7 @@ static __global__ void make_views(const uint8_t *images, const bl_view_plan *pla
 }
 
 static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl_view_step *step,
-                       const float mean[3], const float std[3], bl_tensor *out) {
+                       const bl_pixel_scale *scale, bl_tensor *out) {
     int64_t bytes = 6 * out->h * out->w, most = BL_GRID_MAX;
     if (bl_storage(out) == 0) return BL_OK;
     if (out->c % out->cb) { /* padding */
@@ -115,9 +111,8 @@ static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl
                            (long long)out->n, (int)(out->h * out->w));
         }
     }
-    pixel_scale by = {{mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
     BL_LAUNCH(make_views, (unsigned)(out->n < most ? out->n : most), BL_THREADS,
-              scratch ? 0 : (size_t)bytes, images, plan, step, by, bl_cuda_map_of(out), scratch);
+              scratch ? 0 : (size_t)bytes, images, plan, step, *scale, bl_cuda_map_of(out), scratch);
     bl_scratch_free(scratch);
     return BL_OK;
 }

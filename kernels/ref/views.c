@@ -61,7 +61,7 @@ static void crop(canvas *c, const bl_view_plan *p, const uint8_t *from) {
 }
 
 static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl_view_step *step,
-                       const float mean[3], const float std[3], bl_tensor *out) {
+                       const bl_pixel_scale *scale, bl_tensor *out) {
     canvas c = {.width = (int)out->w, .height = (int)out->h};
     size_t bytes = 3 * (size_t)out->w * (size_t)out->h;
     uint8_t *memory = malloc(2 * bytes + 1);
@@ -74,7 +74,7 @@ static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl
         for (size_t i = 0; i < bytes; i++) {
             int64_t q = (int64_t)i % 3, p = (int64_t)i / 3;
             bl_f32(out)[bl_index(out, n, q, p / out->w, p % out->w)] =
-                bl_px_normalised(c.image[i], mean[q], std[q]);
+                bl_px_normalised(c.image[i], scale->mean[q], scale->std[q]);
         }
     }
     free(memory);

@@ -104,15 +104,17 @@ static bl_status make_batch(bl_ctx *ctx, const bl_class_set *set, bl_class_view_
 
 static bl_status time_batch(bl_ctx *ctx, const bl_class_set *set, const batch *b, double seconds,
                             double *best_ms) {
-    float mean[3], std[3];
+    bl_pixel_scale scale;
     bl_tensor y = {.data = b->out, .n = VIEWS, .c = 3, .h = SIDE, .w = SIDE, .cb = 1};
     y.dtype = BL_F32;
-    for (int c = 0; c < 3; c++) mean[c] = 255 * set->mean[c], std[c] = 255 * set->std[c];
+    for (int c = 0; c < 3; c++) {
+        scale.mean[c] = 255 * set->mean[c], scale.std[c] = 255 * set->std[c];
+    }
     double begin = bench_now_ms();
     *best_ms = 1e30;
     for (int run = 0; run < 3 || bench_now_ms() - begin < 1e3 * seconds; run++) {
         double t = bench_now_ms();
-        BL_TRY(ctx->k->views(b->images, b->plan, b->step, mean, std, &y));
+        BL_TRY(ctx->k->views(b->images, b->plan, b->step, &scale, &y));
         BL_TRY(ctx->dev->sync(ctx->dev));
         t = bench_now_ms() - t;
         if (run > 0 && t < *best_ms) *best_ms = t;

@@ -22,7 +22,7 @@ typedef struct drawn {
     bl_view_plan plan[VIEWS];
     bl_view_step step[VIEWS * BL_CLASS_MAX_STEPS];
     int32_t steps;
-    float mean[3], std[3];
+    bl_pixel_scale scale;
 } drawn;
 
 /* Draws VIEWS views, and makes them as the loader does: planar rows. */
@@ -31,7 +31,9 @@ static float *draw(bl_class_views *v, const bl_class_set *set, bl_class_view_kin
     int64_t row = 3 * (int64_t)set->width * set->height;
     float *rows = guarded_new(VIEWS * row);
     *d = (drawn){0};
-    for (int c = 0; c < 3; c++) d->mean[c] = 255 * set->mean[c], d->std[c] = 255 * set->std[c];
+    for (int c = 0; c < 3; c++) {
+        d->scale.mean[c] = 255 * set->mean[c], d->scale.std[c] = 255 * set->std[c];
+    }
     for (int i = 0; i < VIEWS; i++) {
         bl_rng rng = bl_rng_make(key, (uint64_t)i), same = rng;
         bl_class_view_info info, other;
@@ -54,14 +56,14 @@ static void views(const bl_kernels *ref, const bl_kernels *got, const bl_class_s
     memcpy(images, set->pixels, IMAGES * bl_class_image_bytes(set));
     bl_tensor y = tensor_new(VIEWS, 3, set->height, set->width, cb), gy = y;
     gy.data = device_new(bl_storage(&y));
-    CHECK_OK(ref->views(images, d->plan, d->step, d->mean, d->std, &y));
+    CHECK_OK(ref->views(images, d->plan, d->step, &d->scale, &y));
     for (int64_t i = 0, px = y.h * y.w; i < VIEWS * 3 * px; i++) {
         int64_t at = bl_index(&y, i / px / 3, i / px % 3, i % px / y.w, i % px % y.w);
         CHECK(bl_f32(&y)[at] == rows[i]);
     }
     CHECK_OK(got->views(
         to_device(images, words), to_device(d->plan, VIEWS * (int64_t)sizeof *d->plan / 4),
-        to_device(d->step, d->steps * (int64_t)sizeof *d->step / 4), d->mean, d->std, &gy));
+        to_device(d->step, d->steps * (int64_t)sizeof *d->step / 4), &d->scale, &gy));
     compare_device_exact("views", y.data, gy.data, bl_storage(&y));
 }
 

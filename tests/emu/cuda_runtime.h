@@ -29,10 +29,14 @@ typedef enum cudaError {
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorIllegalAddress = 700,
-    cudaErrorLaunchFailure = 719
+    cudaErrorLaunchFailure = 719,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901
 } cudaError_t;
 typedef struct bl_emu_stream *cudaStream_t;
 typedef struct bl_emu_event *cudaEvent_t;
+typedef struct bl_emu_graph_made *cudaGraph_t, *cudaGraphExec_t;
+typedef enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 } cudaStreamCaptureMode;
 #define cudaStreamPerThread ((cudaStream_t)2)
 typedef enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
@@ -86,7 +90,16 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
 cudaError_t cudaEventSynchronize(cudaEvent_t e);
 cudaError_t cudaEventQuery(cudaEvent_t e);
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to);
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                 unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
+/* A copy on a thread's own stream. */
+cudaError_t bl_emu_copy(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind);
 /* Keeps a launch's error for cudaGetLastError. */
 void bl_emu_set_error(cudaError_t e);
 /* The host has waited for the device: counted; the error that bl_emu_fail asked for, once. */
@@ -100,8 +113,10 @@ cudaError_t bl_emu_waited(void);
 
 #ifdef __cplusplus
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <new>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -264,9 +279,15 @@ template <typename T> static inline T max(T a, T b) {
 template <typename... P> struct bl_emu_call {
     void (*kernel)(P...);
     std::tuple<typename std::decay<P>::type...> args;
+    bl_emu_launch launch;
     static void thread(void *self) {
         bl_emu_call *c = (bl_emu_call *)self;
         std::apply(c->kernel, c->args);
+    }
+    static void start(void *self) {
+        bl_emu_call *c = (bl_emu_call *)self;
+        c->launch.arg = c;
+        bl_emu_set_error((cudaError_t)bl_emu_run(&c->launch));
     }
 };
 template <typename T>
@@ -276,12 +297,19 @@ static inline void bl_emu_check_argument(const char *name, int i, const T &v) {
 template <typename... P, typename... A>
 static inline void bl_emu_start(const char *name, dim3 grid, dim3 block, size_t shared,
                                 void (*kernel)(P...), A &&...args) {
-    bl_emu_call<P...> call = {kernel, {std::forward<A>(args)...}};
+    bl_emu_call<P...> call = {kernel,
+                              {std::forward<A>(args)...},
+                              {name,
+                               {grid.x, grid.y, grid.z},
+                               {block.x, block.y, block.z},
+                               shared,
+                               bl_emu_call<P...>::thread,
+                               NULL}};
     int i = 0;
     std::apply([&](auto &...a) { (bl_emu_check_argument(name, i++, a), ...); }, call.args);
-    bl_emu_launch l = {name,   {grid.x, grid.y, grid.z},  {block.x, block.y, block.z},
-                       shared, bl_emu_call<P...>::thread, &call};
-    bl_emu_set_error((cudaError_t)bl_emu_run(&l));
+    if (!bl_emu_capturing()) return bl_emu_call<P...>::start(&call);
+    void *kept = malloc(sizeof call);
+    if (kept) bl_emu_keep(bl_emu_call<P...>::start, NULL, new (kept) bl_emu_call<P...>(call));
 }
 #endif
 

@@ -16,6 +16,7 @@ bool bl_cuda_libraries(bl_line_fn line, void *arg, const char **why) {
 
 struct cublasContext {
     cublasMath_t mode;
+    void *workspace;
 };
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t *h) {
@@ -30,6 +31,12 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t h) {
 
 cublasStatus_t cublasSetStream_v2(cublasHandle_t h, cudaStream_t stream) {
     return stream == cudaStreamPerThread ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t h, void *memory, size_t bytes) {
+    bl_emu_need(memory, bytes);
+    h->workspace = memory;
+    return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasSetMathMode(cublasHandle_t h, cublasMath_t mode) {
@@ -63,34 +70,58 @@ static float *unpack(cublasHandle_t h, cublasOperation_t op, int64_t rows, int64
     return out;
 }
 
+typedef struct product {
+    cublasHandle_t h;
+    cublasOperation_t ta, tb;
+    int64_t m, n, k, lda, ldb, ldc;
+    bl_dtype in, out;
+    const void *a, *b;
+    void *c;
+    float alpha, beta;
+} product;
+
 /* C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C. */
-static cublasStatus_t product(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb,
-                              int64_t m, int64_t n, int64_t k, float alpha, bl_dtype in,
-                              const void *a, int64_t lda, const void *b, int64_t ldb, float beta,
-                              bl_dtype out, void *c, int64_t ldc) {
-    if (m < 1 || n < 1 || k < 1 || lda < (ta == CUBLAS_OP_N ? m : k) ||
-        ldb < (tb == CUBLAS_OP_N ? k : n) || ldc < m) {
-        return CUBLAS_STATUS_INVALID_VALUE;
-    }
+static void multiply(void *arg) {
+    const product *p = arg;
+    int64_t m = p->m, n = p->n, k = p->k;
     bl_emu_begin("cuBLAS product");
-    float *pa = unpack(h, ta, m, k, in, a, lda), *pb = unpack(h, tb, k, n, in, b, ldb);
+    float *pa = unpack(p->h, p->ta, m, k, p->in, p->a, p->lda);
+    float *pb = unpack(p->h, p->tb, k, n, p->in, p->b, p->ldb);
     float *column = malloc((size_t)m * sizeof *column);
     if (!column) abort();
-    bl_emu_need(c, (size_t)((n - 1) * ldc + m) * (size_t)bl_dtype_size(out));
+    bl_emu_need(p->c, (size_t)((n - 1) * p->ldc + m) * (size_t)bl_dtype_size(p->out));
     for (int64_t j = 0; j < n; j++) {
         memset(column, 0, (size_t)m * sizeof *column);
-        for (int64_t p = 0; p < k; p++) {
-            for (int64_t i = 0; i < m; i++) column[i] += pa[p * m + i] * pb[j * k + p];
+        for (int64_t q = 0; q < k; q++) {
+            for (int64_t i = 0; i < m; i++) column[i] += pa[q * m + i] * pb[j * k + q];
         }
         for (int64_t i = 0; i < m; i++) {
-            float old = beta == 0 ? 0 : beta * bl_emu_value(out, c, j * ldc + i);
-            bl_emu_store(out, c, j * ldc + i, alpha * column[i] + old);
+            int64_t at = j * p->ldc + i;
+            float old = p->beta == 0 ? 0 : p->beta * bl_emu_value(p->out, p->c, at);
+            bl_emu_store(p->out, p->c, at, p->alpha * column[i] + old);
         }
     }
     free(column);
     free(pa);
     free(pb);
     bl_emu_end();
+}
+
+static cublasStatus_t start(product p) {
+    if (p.m < 1 || p.n < 1 || p.k < 1 || p.lda < (p.ta == CUBLAS_OP_N ? p.m : p.k) ||
+        p.ldb < (p.tb == CUBLAS_OP_N ? p.k : p.n) || p.ldc < p.m) {
+        return CUBLAS_STATUS_INVALID_VALUE;
+    }
+    if (!bl_emu_capturing()) {
+        multiply(&p);
+        return CUBLAS_STATUS_SUCCESS;
+    }
+    /* Without a workspace of the caller's, the library allocates one. */
+    if (!p.h->workspace) return bl_emu_refuse(), CUBLAS_STATUS_ALLOC_FAILED;
+    product *kept = malloc(sizeof *kept);
+    if (!kept) return CUBLAS_STATUS_ALLOC_FAILED;
+    *kept = p;
+    bl_emu_keep(multiply, NULL, kept);
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -98,7 +129,8 @@ cublasStatus_t cublasSgemm_v2_64(cublasHandle_t h, cublasOperation_t ta, cublasO
                                  int64_t m, int64_t n, int64_t k, const float *alpha,
                                  const float *a, int64_t lda, const float *b, int64_t ldb,
                                  const float *beta, float *c, int64_t ldc) {
-    return product(h, ta, tb, m, n, k, *alpha, BL_F32, a, lda, b, ldb, *beta, BL_F32, c, ldc);
+    return start(
+        (product){h, ta, tb, m, n, k, lda, ldb, ldc, BL_F32, BL_F32, a, b, c, *alpha, *beta});
 }
 
 /* 16-bit operands of one type, a result of their type or fp32, sums in fp32: what is asked of it.
@@ -112,6 +144,6 @@ cublasStatus_t cublasGemmEx_64(cublasHandle_t h, cublasOperation_t ta, cublasOpe
     if (!half || bt != at || (ct != at && ct != CUDA_R_32F) || compute != CUBLAS_COMPUTE_32F) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
-    return product(h, ta, tb, m, n, k, *(const float *)alpha, dtype_of(at), a, lda, b, ldb,
-                   *(const float *)beta, dtype_of(ct), c, ldc);
+    return start((product){h, ta, tb, m, n, k, lda, ldb, ldc, dtype_of(at), dtype_of(ct), a, b, c,
+                           *(const float *)alpha, *(const float *)beta});
 }

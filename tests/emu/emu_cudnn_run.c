@@ -121,25 +121,50 @@ static void execute(const bl_emu_graph *g, const bl_emu_desc *pack, bool round) 
     free(value);
 }
 
-cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
-                                  cudnnBackendDescriptor_t arg) {
+/* A plan with its operands. */
+typedef struct execution {
+    cudnnBackendDescriptor_t plan, pack;
+} execution;
+
+static void run(void *arg) {
     bl_emu_graph g;
-    const bl_emu_desc *pack = arg;
-    cudnnStatus_t fail = planned;
-    planned = CUDNN_STATUS_SUCCESS;
-    if (fail != CUDNN_STATUS_SUCCESS) return fail;
-    if (!handle || !pack->final) return CUDNN_STATUS_BAD_PARAM;
-    const bl_emu_desc *config = bl_emu_part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    const execution *x = arg;
+    const bl_emu_desc *config = bl_emu_part(x->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
     bl_emu_read_graph(bl_emu_part(config, CUDNN_ATTR_ENGINE_OPERATION_GRAPH), &g);
     bl_emu_begin("cudnnBackendExecute");
-    size_t bytes = (size_t)bl_emu_workspace(plan);
+    size_t bytes = (size_t)bl_emu_workspace(x->plan);
     if (bytes > 0) {
         void *const *p =
-            bl_emu_values(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1);
+            bl_emu_values(x->pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1);
         bl_emu_need(p ? *p : NULL, bytes);
         memset(*p, 0xff, bytes);
     }
-    execute(&g, pack, config->engine == BL_EMU_TENSOR_CORES);
+    execute(&g, x->pack, config->engine == BL_EMU_TENSOR_CORES);
     bl_emu_end();
+}
+
+static void drop(void *arg) {
+    execution *x = arg;
+    cudnnBackendDestroyDescriptor(x->plan);
+    cudnnBackendDestroyDescriptor(x->pack);
+    free(x);
+}
+
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
+                                  cudnnBackendDescriptor_t arg) {
+    execution x = {plan, arg}, *kept;
+    cudnnStatus_t fail = planned;
+    planned = CUDNN_STATUS_SUCCESS;
+    if (fail != CUDNN_STATUS_SUCCESS) return fail;
+    if (!handle || !((bl_emu_desc *)arg)->final) return CUDNN_STATUS_BAD_PARAM;
+    if (!bl_emu_capturing()) {
+        run(&x);
+        return CUDNN_STATUS_SUCCESS;
+    }
+    kept = malloc(sizeof *kept);
+    if (!kept) return CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
+    *kept = x;
+    ((bl_emu_desc *)plan)->references++, ((bl_emu_desc *)arg)->references++;
+    bl_emu_keep(run, drop, kept);
     return CUDNN_STATUS_SUCCESS;
 }

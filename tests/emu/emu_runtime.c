@@ -117,6 +117,10 @@ const char *cudaGetErrorName(cudaError_t e) {
         return "cudaErrorNotReady";
     case cudaErrorLaunchFailure:
         return "cudaErrorLaunchFailure";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+        return "cudaErrorStreamCaptureInvalidated";
     }
     return "cudaErrorUnknown";
 }
@@ -134,6 +138,7 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
 
 cudaError_t bl_emu_malloc(void **p, size_t bytes);
 cudaError_t bl_emu_malloc(void **p, size_t bytes) {
+    BL_EMU_REFUSE();
     *p = bl_emu_alloc(bytes);
     return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
@@ -147,32 +152,29 @@ cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t s) {
 }
 
 cudaError_t cudaFree(void *p) {
+    BL_EMU_REFUSE();
     bl_emu_finish_streams(); /* the real one waits for the device */
     bl_emu_release(p);
     return cudaSuccess;
 }
 
 cudaError_t cudaFreeAsync(void *p, cudaStream_t s) {
+    BL_EMU_REFUSE();
     bl_emu_release(p);
     return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags) {
+    BL_EMU_REFUSE();
     *p = malloc(bytes ? bytes : 1);
+    bl_emu_pin(*p, bytes);
     return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void *p) {
+    BL_EMU_REFUSE();
     bl_emu_finish_streams();
+    bl_emu_unpin(p);
     free(p);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s) {
-    if (bytes == 0) return cudaSuccess;
-    bl_emu_begin("cudaMemsetAsync");
-    bl_emu_need(p, bytes);
-    memset(p, value, bytes);
-    bl_emu_end();
     return cudaSuccess;
 }

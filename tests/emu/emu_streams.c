@@ -104,15 +104,6 @@ void bl_emu_finish_streams(void) {
 
 /* ---- copies ---- */
 
-/* The side that is on the device lies in one allocation, the other outside of device memory. */
-static void check_side(const void *p, size_t bytes, bool device) {
-    if (device) {
-        bl_emu_need(p, bytes);
-    } else if (bl_emu_owns(p)) {
-        die("a copy takes device memory for host memory", p);
-    }
-}
-
 static uint64_t checksum(const void *p, size_t bytes) {
     const unsigned char *b = p;
     uint64_t h = bytes;
@@ -136,8 +127,8 @@ static void copy_later(struct bl_emu_stream *s, void *dst, const void *src, size
     }
     check_last(s, src);
     bl_emu_begin_aside("cudaMemcpyAsync");
-    check_side(dst, bytes, true);
-    check_side(src, bytes, false);
+    bl_emu_check_side(dst, bytes, true);
+    bl_emu_check_side(src, bytes, false);
     memset(dst, SPOILT, bytes);
     bl_emu_end();
     put(s, (job){dst, src, bytes, 0});
@@ -154,12 +145,7 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
         copy_later(s, dst, src, bytes);
         return cudaSuccess;
     }
-    bl_emu_begin("cudaMemcpyAsync");
-    check_side(dst, bytes, kind != cudaMemcpyDeviceToHost);
-    check_side(src, bytes, kind != cudaMemcpyHostToDevice);
-    memcpy(dst, src, bytes);
-    bl_emu_end();
-    return cudaSuccess;
+    return bl_emu_copy(dst, src, bytes, kind);
 }
 
 /* ---- streams ---- */
@@ -198,6 +184,7 @@ static void host_saw(uint64_t work) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+    BL_EMU_REFUSE();
     uint64_t work = bl_emu_work();
     pthread_mutex_lock(&g.lock);
     if (own(s)) {
@@ -229,6 +216,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+    BL_EMU_REFUSE();
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     e->at = (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
@@ -244,6 +232,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
 /* Nothing that a stream of ours waits for ever waits for it: an event's work can be done at once.
  */
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
+    BL_EMU_REFUSE();
     pthread_mutex_lock(&g.lock);
     if (e->stream) {
         advance(e->stream, e->number);
@@ -256,6 +245,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+    BL_EMU_REFUSE();
     pthread_mutex_lock(&g.lock);
     if (e->stream) {
         advance(e->stream, e->number);
@@ -268,6 +258,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e) {
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t e) {
+    BL_EMU_REFUSE();
     pthread_mutex_lock(&g.lock);
     bool done = !e->stream || e->stream->done >= e->number;
     pthread_mutex_unlock(&g.lock);

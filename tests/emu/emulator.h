@@ -30,6 +30,11 @@ void bl_emu_fail(int error);
 int64_t bl_emu_launches(void);
 /* How often the host has waited for the stream so far. */
 int64_t bl_emu_waits(void);
+/* Graphs launched so far, and what they did: kernels, copies and calls of libraries. */
+int64_t bl_emu_graphs(void);
+int64_t bl_emu_graph_work(void);
+/* The next capture fails, as one with a call that cannot be captured. */
+void bl_emu_fail_capture(void);
 /* Ends the program with a message when bytes outside of a live allocation were written. */
 void bl_emu_check(void);
 
@@ -68,6 +73,28 @@ typedef struct bl_emu_launch {
 int bl_emu_run(const bl_emu_launch *l);
 /* Ends the program when a word of a kernel's argument is an address of host memory. */
 void bl_emu_argument(const char *kernel, int index, const void *value, size_t bytes, bool pointer);
+
+/* ---- graphs: while a thread captures, what its stream would do is kept for the graph ---- */
+
+bool bl_emu_capturing(void);
+/* Keeps a call: run(arg) at each launch of the graph, drop(arg) when it goes (NULL: free). */
+void bl_emu_keep(void (*run)(void *arg), void (*drop)(void *arg), void *arg);
+/* cudaSuccess, or while capturing, which then fails, the error of a call that cannot be captured.
+ */
+int bl_emu_refuse(void);
+#define BL_EMU_REFUSE()                                                                            \
+    do {                                                                                           \
+        int refused_ = bl_emu_refuse();                                                            \
+        if (refused_) return (cudaError_t)refused_;                                                \
+    } while (0)
+
+/* ---- copies: pinned host memory; a check of one side, which is on the device or outside of it
+ * ----
+ */
+
+void bl_emu_pin(const void *p, size_t bytes);
+void bl_emu_unpin(const void *p);
+void bl_emu_check_side(const void *p, size_t bytes, bool device);
 
 void bl_emu_barrier(void);
 typedef enum bl_emu_op { BL_EMU_SHUFFLE, BL_EMU_BALLOT } bl_emu_op;

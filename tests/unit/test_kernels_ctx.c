@@ -71,6 +71,26 @@ static void test_pool(void) {
     bl_device_close(d);
 }
 
+/* Whatever the order in which buffers came back, the free ones are handed out by address. */
+static void test_pool_settles(void) {
+    enum { MANY = 7 }; /* a prime: any stride visits all */
+    bl_device *d;
+    bl_pool *p;
+    bl_buf *b[MANY];
+    CHECK_OK(bl_device_cpu(&d));
+    CHECK_OK(bl_pool_create(d, &p));
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < MANY; i++) CHECK_OK(bl_buf_new(p, 700, &b[i]));
+        for (int i = 1; round > 0 && i < MANY; i++) {
+            CHECK((uintptr_t)b[i]->data > (uintptr_t)b[i - 1]->data);
+        }
+        for (int i = 0; i < MANY; i++) bl_buf_release(b[(i * (round + 2) + round) % MANY]);
+        bl_pool_settle(p);
+    }
+    bl_pool_destroy(p);
+    bl_device_close(d);
+}
+
 static void test_tensor(bl_ctx *ctx) {
     bl_tensor *t;
     float host[2 * 5 * 3], back[2 * 5 * 3];
@@ -173,6 +193,7 @@ static void test_table_is_full(bl_ctx *ctx) {
 int main(void) {
     test_device();
     test_pool();
+    test_pool_settles();
     const char *backends[] = {"ref", "auto"};
     for (int i = 0; i < 2; i++) {
         bl_ctx_options opt = {.device = "cpu", .backend = backends[i], .deterministic = 1};

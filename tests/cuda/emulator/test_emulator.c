@@ -115,6 +115,49 @@ static void test_configuration(void) {
     CHECK_EQ(cudaGetLastError(), cudaSuccess);
 }
 
+/* What is captured happens at each launch, with the arguments of the capture; what waits, allocates
+ * or copies from memory that is not pinned cannot be captured. */
+static void test_capture(void) {
+    enum { N = 40 };
+    const cudaStream_t s = cudaStreamPerThread;
+    int *out = device(N * 4), *h, *pinned, pageable = 5;
+    void *p;
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    CHECK_EQ(cudaHostAlloc((void **)&pinned, 64, cudaHostAllocDefault), 0);
+    cudaMemsetAsync(out, 0, N * 4, s);
+    CHECK_EQ(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal), 0);
+    int64_t launches = bl_emu_launches(), work = bl_emu_graph_work();
+    probe_index(out, N, 1, 32);
+    CHECK_EQ(cudaMemcpyAsync(out, pinned, 4, cudaMemcpyHostToDevice, s), 0);
+    CHECK_EQ(bl_emu_launches(), launches);
+    CHECK_EQ(cudaStreamEndCapture(s, &graph), 0);
+    CHECK_EQ(cudaGraphInstantiate(&exec, graph, 0), 0);
+    cudaGraphDestroy(graph);
+    for (int round = 1; round < 3; round++) {
+        *pinned = 70 + round;
+        cudaMemsetAsync(out, 0xff, N * 4, s);
+        CHECK_EQ(cudaGraphLaunch(exec, s), 0);
+        h = host_copy(out, N * 4);
+        for (int i = 0; i < N; i++) CHECK_EQ(h[i], i ? i : 70 + round);
+        free(h);
+    }
+    CHECK_EQ(bl_emu_graph_work(), work + 4);
+    cudaGraphExecDestroy(exec);
+    for (int what = 0; what < 4; what++) {
+        CHECK_EQ(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal), 0);
+        int e = what == 0   ? cudaStreamSynchronize(s)
+                : what == 1 ? cudaMemcpyAsync(out, &pageable, 4, cudaMemcpyHostToDevice, s)
+                : what == 2 ? cudaMalloc(&p, 4)
+                            : cudaFree(out);
+        CHECK_EQ(e, cudaErrorStreamCaptureUnsupported);
+        CHECK_EQ(cudaStreamEndCapture(s, &graph), cudaErrorStreamCaptureInvalidated);
+        CHECK_EQ(cudaGetLastError(), cudaErrorStreamCaptureInvalidated);
+    }
+    cudaFreeHost(pinned);
+    cudaFree(out);
+}
+
 /* ---- what must end the program, each in a child of its own ---- */
 
 static int on_host;
@@ -293,6 +336,7 @@ int main(void) {
         test_shared_is_fresh();
     }
     test_configuration();
+    test_capture();
     int *kept = device(4);
     probe_struct(kept);
     probe_struct(NULL);
