@@ -3,14 +3,15 @@
 #include "kernels/cuda/columns.h"
 #include "kernels/shared/window.h"
 
+/* Without padding, which would hold whatever the stack held. */
 typedef struct window {
-    int32_t k, stride, pad;
     int64_t ih, iw, oh, ow;
+    int32_t k, stride, pad, none;
 } window;
 
 static window window_of(const bl_tensor *in, const bl_tensor *out, int32_t k, int32_t stride,
                         int32_t pad) {
-    window w = {k, stride, pad, in->h, in->w, out->h, out->w};
+    window w = {in->h, in->w, out->h, out->w, k, stride, pad, 0};
     return w;
 }
 
