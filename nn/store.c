@@ -359,7 +359,7 @@ bool bl_store_has_squares(const bl_store *s) {
 bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad_norm) {
     BL_TRY(need_grad(s));
     if (o->step < 1) return bl_fail(BL_EINVAL, "adam: steps count from 1");
-    double scale = 1;
+    double scale = o->grad_scale != 0 ? o->grad_scale : 1;
     BL_TRY(gradient_scale(s, ctx, o->clip_norm, o->grad_squares, &scale, grad_norm));
     BL_TRY(make_squares(s));
     double t = (double)o->step, fix1 = 1 - pow(o->beta1, t), fix2 = 1 - pow(o->beta2, t);

@@ -71,7 +71,8 @@ typedef struct bl_sgd {
     float lr, momentum, decay;
     bool nesterov;
     float clip_norm;  /* > 0: scale gradients to at most this global L2 norm */
-    float grad_scale; /* gradients are multiplied by this first (1/accumulation steps); 0 = 1 */
+    float grad_scale; /* gradients are multiplied by this first (1/accumulation steps, 1/loss
+                         scale); 0 = 1 */
     const double *grad_squares; /* what bl_store_grad_squares gave, when the caller has read it */
 } bl_sgd;
 /* One update of all trainable tensors; zeroes the gradients afterwards; *grad_norm (may be NULL)
@@ -84,9 +85,9 @@ bl_status bl_store_sgd(bl_store *s, bl_ctx *ctx, const bl_sgd *o, double *grad_n
  * buffer of mean squares. Norm, clipping and non-finite gradients as in bl_store_sgd. */
 typedef struct bl_adam {
     float lr, beta1, beta2, epsilon, decay;
-    float clip_norm;
-    int64_t step;               /* of this update, from 1: corrects the bias of the means */
-    const double *grad_squares; /* as in bl_sgd */
+    float clip_norm, grad_scale; /* as in bl_sgd */
+    int64_t step;                /* of this update, from 1: corrects the bias of the means */
+    const double *grad_squares;  /* as in bl_sgd */
 } bl_adam;
 bl_status bl_store_adam(bl_store *s, bl_ctx *ctx, const bl_adam *o, double *grad_norm);
 /* Everything (buffers too) times `factor`: the decoupled decay of some Adam recipes. */

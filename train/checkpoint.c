@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 
 enum { MAX_STATE = 128 };
 
-static const char *const LOOP_ARRAY = "loop";
-enum { LOOP_WORDS = 4 + BL_POS_WORDS + BL_MAX_LOSSES + 4 };
+static const char *const LOOP_ARRAY = "loop", *const SCALE_ARRAY = "loss_scale";
+enum { LOOP_WORDS = 4 + BL_POS_WORDS + BL_MAX_LOSSES + 4, SCALE_WORDS = 2 };
 
 static void loop_pack(const bl_loop_state *st, double *v) {
     *v++ = (double)st->iter, *v++ = st->best_score, *v++ = st->best_iter, *v++ = st->bad_steps;
@@ -33,12 +34,13 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     bl_arena *arena = bl_arena_create(1 << 20);
     if (!arena) return bl_fail(BL_ENOMEM, "out of memory for a checkpoint");
     bl_status status;
-    int cap = MAX_STATE + 1, n = 0, n_state = 0;
+    int cap = MAX_STATE + 2, n = 0, n_state = 0;
     for (int m = 0; m < 2; m++)
         if (l->model[m].store) cap += 3 * (int)bl_store_count(l->model[m].store);
     bl_st_tensor *t = BL_NEW_ARRAY(arena, bl_st_tensor, cap);
     bl_state_array *state = BL_NEW_ARRAY(arena, bl_state_array, MAX_STATE);
     double *loop = BL_NEW_ARRAY(arena, double, LOOP_WORDS);
+    double scale[SCALE_WORDS] = {st->loss_scale.scale, st->loss_scale.good};
     if (!t || !state || !loop) {
         status = BL_ENOMEM;
         goto done;
@@ -53,9 +55,10 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     if (l->model[1].store)
         BL_TRY_DONE(bl_store_export(l->model[1].store, ctx, "teacher.", BL_STORE_VALUES, arena, t,
                                     cap, &n));
-    BL_TRY_DONE(l->ops->save(l, arena, state, MAX_STATE - 1, &n_state));
+    BL_TRY_DONE(l->ops->save(l, arena, state, MAX_STATE - 2, &n_state));
     loop_pack(st, loop);
     state[n_state++] = (bl_state_array){LOOP_ARRAY, loop, LOOP_WORDS};
+    if (scale[0] > 0) state[n_state++] = (bl_state_array){SCALE_ARRAY, scale, SCALE_WORDS};
     for (int i = 0; i < n_state; i++) {
         const char *name = bl_arena_printf(arena, "state.%s", state[i].name);
         if (!name) {
@@ -125,8 +128,14 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
         n++;
     }
     const double *loop = NULL;
-    for (int i = 0; i < n; i++)
-        if (strcmp(state[i].name, LOOP_ARRAY) == 0 && state[i].n == LOOP_WORDS) loop = state[i].v;
+    st->loss_scale = (bl_loss_scale){0, 0};
+    for (int i = 0; i < n; i++) {
+        const double *v = state[i].v;
+        if (strcmp(state[i].name, LOOP_ARRAY) == 0 && state[i].n == LOOP_WORDS) loop = v;
+        if (strcmp(state[i].name, SCALE_ARRAY) == 0 && state[i].n == SCALE_WORDS && v[0] >= 1 &&
+            isfinite(v[0]) && v[1] >= 0)
+            st->loss_scale = (bl_loss_scale){v[0], v[1]};
+    }
     if (status == BL_OK && !loop)
         status = bl_fail(BL_EFORMAT,
                          "has no usable state.loop: not a training checkpoint of this version");

@@ -10,6 +10,7 @@
 #define BALLAST_TRAIN_CHECKPOINT_H
 
 #include "ssl/learner.h"
+#include "train/loss_scale.h"
 #include "train/task.h"
 
 /* What the loop itself must remember. */
@@ -20,6 +21,7 @@ typedef struct bl_loop_state {
     double best_iter;                 /* 0 none */
     double window[BL_MAX_LOSSES + 4]; /* sums since the last log line */
     double bad_steps;
+    bl_loss_scale loss_scale;
 } bl_loop_state;
 
 bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l, const bl_loop_state *st);

@@ -31,9 +31,18 @@ static bl_status bad_step(bl_trainer *t, const bl_step_input *in, const char *wh
     return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
 }
 
+/* A gradient that overflowed with the losses scaled: the step is left out, the next has a smaller
+ * scale. No bad step: finding the scale takes some. */
+static bl_status overflow(bl_trainer *t) {
+    BL_INFO("iteration %lld: a gradient overflows fp16, step left out, loss scale now %g",
+            (long long)t->st.iter, t->st.loss_scale.scale);
+    return bl_store_zero_grad(t->learner->model[0].store, t->ctx);
+}
+
 /* squares: of the gradients, summed. */
 static bl_status optimise(bl_trainer *t, bl_store *store, double squares, double *norm) {
     const bl_optim_config *o = &t->cfg->optim;
+    float grad_scale = (float)(1 / bl_loss_scale_factor(&t->st.loss_scale));
     double lr = bl_run_lr(t->cfg, t->st.iter);
     if (o->kind == BL_OPTIM_SGD) {
         bl_sgd sgd = {.lr = (float)lr,
@@ -41,6 +50,7 @@ static bl_status optimise(bl_trainer *t, bl_store *store, double squares, double
                       .decay = (float)o->weight_decay,
                       .nesterov = o->nesterov,
                       .clip_norm = (float)o->clip_norm,
+                      .grad_scale = grad_scale,
                       .grad_squares = &squares};
         BL_TRY(bl_store_sgd(store, t->ctx, &sgd, norm));
     } else {
@@ -50,6 +60,7 @@ static bl_status optimise(bl_trainer *t, bl_store *store, double squares, double
                         .epsilon = (float)o->epsilon,
                         .decay = (float)o->weight_decay,
                         .clip_norm = (float)o->clip_norm,
+                        .grad_scale = grad_scale,
                         .step = t->st.iter % bl_run_generation(t->cfg) + 1,
                         .grad_squares = &squares};
         BL_TRY(bl_store_adam(store, t->ctx, &adam, norm));
@@ -66,8 +77,9 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
     float seeds[BL_MAX_LOSSES], v[BL_MAX_LOSSES];
     const double *sum;
     double total = 0, norm = 0, squares, value[BL_MAX_LOSSES];
+    double scale = bl_loss_scale_factor(&t->st.loss_scale);
     for (int i = 0; i < l->n; i++) {
-        roots[i] = l->loss[i].value, seeds[i] = l->loss[i].weight;
+        roots[i] = l->loss[i].value, seeds[i] = (float)(l->loss[i].weight * scale);
         part[i] = (bl_part){&v[i], roots[i]->data, sizeof v[i]};
     }
     BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
@@ -81,6 +93,8 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
     }
     bl_status status = optimise(t, store, squares, &norm);
     if (status == BL_ENUMERIC) {
+        if (bl_loss_scale_overflow(&t->st.loss_scale, &t->cfg->optim.loss_scale))
+            return overflow(t);
         const char *name = bl_store_first_nonfinite(store, t->ctx, true);
         char what[256];
         snprintf(what, sizeof what, "the gradient of %s", name ? name : "a parameter");
@@ -88,6 +102,7 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
     }
     BL_TRY(status);
     t->st.bad_steps = 0;
+    bl_loss_scale_good(&t->st.loss_scale, &t->cfg->optim.loss_scale);
     for (int i = 0; i < l->n; i++) t->st.window[loss_slot(t, l->loss[i].name)] += value[i];
     t->st.window[W_TOTAL] += total, t->st.window[W_NORM] += norm, t->st.window[W_STEPS] += 1;
     return BL_OK;
@@ -145,6 +160,8 @@ static bl_status log_window(bl_trainer *t) {
         at = n > 0 && at + (size_t)n < sizeof losses ? at + (size_t)n : at;
     }
     bl_metrics_number(t->metrics, "grad_norm", t->st.window[W_NORM] / steps);
+    if (t->st.loss_scale.scale > 0)
+        bl_metrics_number(t->metrics, "loss_scale", t->st.loss_scale.scale);
     if (pseudo >= 0) {
         bl_metrics_number(t->metrics, "pseudo_per_image", pseudo);
         snprintf(tail, sizeof tail, "  pseudo/img %.2f", pseudo);

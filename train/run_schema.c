@@ -62,12 +62,13 @@ static const bl_field optim_fields[] = {
      "After each step, multiply all weights and batch-norm statistics by 1 - shrink * lr (0.02 in "
      "the Adam recipes of imbalanced semi-supervised learning).",
      NULL},
+    {"loss_scale", BL_T_SECTION, AT(loss_scale), NULL, 0, 0, NULL, NULL, "", &bl_loss_scale_schema},
     {0}};
 static const bl_schema optim_schema = {"optim", "The optimiser.", sizeof(bl_optim_config),
                                        optim_fields};
 #undef STRUCT
 
-static const char *const precisions[] = {"fp32", "tf32", NULL}; /* bl_precision */
+static const char *const precisions[] = {"fp32", "tf32", "bf16", "fp16", NULL}; /* bl_precision */
 
 #define STRUCT bl_run_section
 static const bl_field run_fields[] = {
@@ -88,9 +89,11 @@ static const bl_field run_fields[] = {
      "bit-identical.",
      NULL},
     {"precision", BL_T_ENUM, AT(precision), "\"fp32\"", 0, 0, precisions, NULL,
-     "Products on a GPU: fp32, or tf32 (tensor cores; inputs rounded to 10 bits, sums in fp32). "
-     "The "
-     "CPU always computes in fp32.",
+     "How a GPU computes: fp32; tf32 (tensor cores; inputs of products rounded to 10 bits); bf16 "
+     "or "
+     "fp16 (activations and their gradients in 16 bits; parameters, statistics and losses in fp32; "
+     "fp16 with optim.loss_scale). Sums are fp32 in all of them. The CPU computes in fp32, and "
+     "refuses bf16 and fp16.",
      NULL},
     {"prefetch_device", BL_T_BOOL, AT(prefetch_device), "false", 0, 0, NULL, NULL,
      "Send the pixels of the next batches to the device while it computes; off, a step sends its "

@@ -16,6 +16,7 @@
 #include "nn/schedule.h"
 #include "ssl/class_method.h"
 #include "ssl/method.h"
+#include "train/loss_scale.h"
 
 /* Section "data". */
 typedef struct bl_data_config {
@@ -49,6 +50,7 @@ typedef struct bl_optim_config {
     double lr, momentum, weight_decay, clip_norm;
     bool nesterov;
     double beta1, beta2, epsilon; /* adam */
+    bl_loss_scale_config loss_scale;
     double shrink; /* after each step, all weights and statistics times 1 - shrink * lr */
 } bl_optim_config;
 

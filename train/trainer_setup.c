@@ -17,10 +17,11 @@ static char *in_run(const bl_trainer *t, const char *name) {
     return p;
 }
 
-/* Where a run computes is not what it is: it may move to another device and back. */
+/* Where and in which arithmetic a run computes is not what it is: it may move to another device and
+ * back, and what a checkpoint holds is fp32 in every precision. */
 static bool may_differ(const char *line) {
-    static const char *const keys[] = {
-        "\"device\":", "\"backend\":", "\"tuning_file\":", "\"prefetch_device\":", "\"graphs\":"};
+    static const char *const keys[] = {"\"device\":",    "\"backend\":",         "\"tuning_file\":",
+                                       "\"precision\":", "\"prefetch_device\":", "\"graphs\":"};
     line += strspn(line, " ");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!strncmp(line, keys[i], strlen(keys[i]))) return true;
@@ -181,8 +182,8 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
     bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
     t->task->ops->describe(t->task, data, sizeof data);
-    BL_INFO("%s; %s, %d threads, kernels %s", data, t->ctx->dev->name, bl_threads(),
-            t->ctx->k->name);
+    BL_INFO("%s; %s, %d threads, kernels %s, precision %s", data, t->ctx->dev->name, bl_threads(),
+            t->ctx->k->name, bl_precision_name(co.precision));
     BL_TRY_DONE(t->task->ops->create_learner(t->task, t->ctx, &t->learner));
     if (!opt->resume) BL_TRY_DONE(start_weights(t));
     BL_TRY_DONE(t->task->ops->create_loader(t->task, t->learner));
@@ -196,6 +197,8 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
         goto done;
     }
     if (opt->resume) BL_TRY_DONE(restore(t));
+    bl_loss_scale_begin(&t->st.loss_scale, &cfg->optim.loss_scale,
+                        cfg->run.precision == BL_PRECISION_FP16);
     BL_TRY_DONE(bl_metrics_open(metrics, opt->resume ? t->st.iter : -1, &t->metrics));
     if (!opt->resume) {
         BL_TRY_DONE(t->task->ops->record(t->task, opt->out_dir));

@@ -80,7 +80,18 @@ static bl_status deliver(bl_ctx *ctx, operand *o, float beta) {
     return BL_OK;
 }
 
-static bl_conv_pointers pointers(const operand *x, const operand *w, const float *b,
+/* The bias as engines read it: of the maps' type. */
+static bl_status bring_bias(bl_ctx *ctx, const bl_conv_shape *s, const float *b, const void **out) {
+    operand o = operand_of(BL_F32, b, 1, s->oc, 1, 1, 1);
+    o.engine.dtype = s->dtype;
+    *out = b;
+    if (!b || o.engine.dtype == BL_F32) return BL_OK;
+    BL_TRY(place(ctx->plans, &o, BL_SLOT_B));
+    *out = o.engine.data;
+    return ctx->k->reorder(ctx, &o.user, &o.engine, 0);
+}
+
+static bl_conv_pointers pointers(const operand *x, const operand *w, const void *b,
                                  const operand *y) {
     return (bl_conv_pointers){x->engine.data, w->engine.data, b, y->engine.data};
 }
@@ -105,11 +116,13 @@ static bl_status run(bl_plans *p, const bl_conv_key *key, const bl_conv_pointers
 static bl_status forward(bl_ctx *ctx, const bl_conv_shape *s, const bl_conv_key *key, const void *x,
                          const float *w, const float *b, void *y) {
     operand ox = input_of(s, x), ow = weights_of(s, w), oy = output_of(s, y);
+    const void *bias;
     int32_t after;
     BL_TRY(bring(ctx, &ox, BL_SLOT_X));
     BL_TRY(bring(ctx, &ow, BL_SLOT_W));
     BL_TRY(open_output(ctx->plans, &oy, BL_SLOT_Y, 0));
-    bl_conv_pointers ptr = pointers(&ox, &ow, b, &oy);
+    BL_TRY(bring_bias(ctx, s, b, &bias));
+    bl_conv_pointers ptr = pointers(&ox, &ow, bias, &oy);
     BL_TRY(run(ctx->plans, key, &ptr, &after));
     if (after) {
         ctx->k->bias_act(oy.engine.dtype, oy.engine.data, after & BL_CUDA_BIAS ? b : NULL,

@@ -11,7 +11,7 @@
 #include "kernels/plan_cache.h"
 #include "kernels/tuning.h"
 
-enum { BL_SLOT_X, BL_SLOT_W, BL_SLOT_Y, BL_SLOT_WORK, BL_SLOTS };
+enum { BL_SLOT_X, BL_SLOT_W, BL_SLOT_Y, BL_SLOT_B, BL_SLOT_WORK, BL_SLOTS };
 
 typedef struct bl_cuda_plan {
     bl_conv_key key;   /* what was asked for */

@@ -235,10 +235,12 @@ compare_step() {
     row ok "$title $precision" "$text"
 }
 
+precisions="fp32 tf32 bf16 fp16" # of our side; PyTorch's is timed in the first three
+
 bench_detector() {
-    local config=$out/detector.json numbers="8 800x1344 80 10" p # 1333 px padded to strides of 32
+    local config=$out/detector.json numbers="8 800x1344 80 10" p other # 1333 px padded to strides of 32
     ours ballast config configs/coco/supervised_r50_10pct.json detector.roi_sampling=2 --out "$config" || return
-    for p in fp32 tf32; do
+    for p in $precisions; do
         # shellcheck disable=SC2086
         timed "detector_$p" 60 ours bench_detector "$config" $numbers run.device=cuda:0 "run.precision=$p" || true
     done
@@ -248,55 +250,45 @@ bench_detector() {
             timed "detector-torchvision_$p" 60 "$python" scripts/bench/torchvision_step.py "$config" $numbers \
                 "$(nproc)" channels_last --device cuda:0 --precision $p || true
         done
-        compare_step "Faster R-CNN R50-FPN 8x800x1344" fp32 8 detector_fp32 detector-torchvision_fp32
-        compare_step "Faster R-CNN R50-FPN 8x800x1344" tf32 8 detector_tf32 detector-torchvision_tf32 \
-            detector-torchvision_bf16
-    else
-        for p in fp32 tf32; do compare_step "Faster R-CNN R50-FPN 8x800x1344" $p 8 detector_$p; done
     fi
+    for p in $precisions; do
+        [ $torch = 1 ] && other=detector-torchvision_${p/fp16/bf16} || other=
+        compare_step "Faster R-CNN R50-FPN 8x800x1344" $p 8 detector_$p ${other:+"$other"}
+    done
 }
 
 bench_fixmatch() {
-    local p numbers
+    local p numbers other
     numbers="64 448 50 $(nproc)"
-    for p in fp32 tf32; do
+    for p in $precisions; do
         # shellcheck disable=SC2086
         timed "fixmatch_$p" 40 ours bench_classifier $numbers cuda:0 $p || true
         # shellcheck disable=SC2086
         timed "fixmatch-views_$p" 40 ours bench_classifier $numbers cuda:0 $p device || true
     done
-    if [ $torch = 1 ]; then
+    for p in tf32 bf16; do
         # shellcheck disable=SC2086
-        timed fixmatch-torch_bf16 60 "$python" scripts/bench/classifier_step.py $numbers channels_last \
-            --device cuda:0 --precision bf16 || true
-        # shellcheck disable=SC2086
-        timed fixmatch-torch_tf32 60 "$python" scripts/bench/classifier_step.py $numbers channels_last \
-            --device cuda:0 --precision tf32 || true
-        compare_step "FixMatch WRN-28-2 64 + 2x448" fp32 960 fixmatch_fp32
-        compare_step "FixMatch WRN-28-2 64 + 2x448" tf32 960 fixmatch_tf32 fixmatch-torch_tf32 fixmatch-torch_bf16
-    else
-        for p in fp32 tf32; do compare_step "FixMatch WRN-28-2 64 + 2x448" $p 960 fixmatch_$p; done
-    fi
-    for p in fp32 tf32; do compare_step "FixMatch, views by the device" $p 960 fixmatch-views_$p; done
+        [ $torch = 0 ] || timed fixmatch-torch_$p 60 "$python" scripts/bench/classifier_step.py $numbers \
+            channels_last --device cuda:0 --precision $p || true
+    done
+    for p in $precisions; do
+        [ $torch = 1 ] && [ $p != fp32 ] && other=fixmatch-torch_${p/fp16/bf16} || other=
+        compare_step "FixMatch WRN-28-2 64 + 2x448" $p 960 fixmatch_$p ${other:+"$other"}
+    done
+    for p in $precisions; do compare_step "FixMatch, views by the device" $p 960 fixmatch-views_$p; done
 }
 
 bench_resnet() {
-    local p theirs=()
-    for p in fp32 tf32; do
+    local p other
+    for p in $precisions; do
         timed "resnet_$p" 40 ours bench_network 128 224 1000 20 cuda:0 $p backbone=resnet depth=50 \
             small_images=false || true
-        theirs=()
-        if [ $torch = 1 ]; then
+        if [ $torch = 1 ] && [ $p != fp16 ]; then
             timed "resnet-torch_$p" 40 "$python" scripts/bench/network_step.py 128 224 1000 20 --device cuda:0 \
                 --precision $p || true
-            theirs=("resnet-torch_$p")
         fi
-        if [ $torch = 1 ] && [ $p = tf32 ]; then
-            timed resnet-torch_bf16 40 "$python" scripts/bench/network_step.py 128 224 1000 20 --device cuda:0 \
-                --precision bf16 || true
-            theirs+=(resnet-torch_bf16)
-        fi
-        compare_step "ResNet-50 128x224x224" $p 128 "resnet_$p" ${theirs[@]+"${theirs[@]}"}
+        [ $torch = 1 ] && other=resnet-torch_${p/fp16/bf16} || other=
+        compare_step "ResNet-50 128x224x224" $p 128 "resnet_$p" ${other:+"$other"}
     done
 }
 

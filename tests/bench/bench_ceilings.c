@@ -32,8 +32,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof generation / sizeof *generation; i++) {
         if (generation[i].major != major || generation[i].minor != minor) continue;
         double tera = 2 * sms * clock_hz * 1e-12;
-        printf(", \"fp32_tflop_s\": %.1f, \"tf32_tflop_s\": %.1f, \"bf16_tflop_s\": %.1f",
-               tera * generation[i].fp32, tera * generation[i].tf32, 2 * tera * generation[i].tf32);
+        printf(", \"fp32_tflop_s\": %.1f, \"tf32_tflop_s\": %.1f, \"bf16_tflop_s\": %.1f, "
+               "\"fp16_tflop_s\": %.1f",
+               tera * generation[i].fp32, tera * generation[i].tf32, 2 * tera * generation[i].tf32,
+               2 * tera * generation[i].tf32);
     }
     printf("}\n");
     return 0;

@@ -22,16 +22,14 @@ int bench_ascending(const void *a, const void *b) {
 }
 
 bl_status bench_context(const char *device, const char *precision, bl_ctx **out) {
-    bl_precision p = BL_PRECISION_FP32;
+    int p = BL_PRECISION_FP32;
     *out = NULL;
-    if (precision && strcmp(precision, bl_precision_name(p)) != 0) {
-        p = BL_PRECISION_TF32;
-        if (strcmp(precision, bl_precision_name(p)) != 0)
-            return bl_fail(BL_ECONFIG, "precision \"%s\" is not known; use fp32 or tf32",
-                           precision);
-    }
-    return bl_ctx_create(&(bl_ctx_options){.device = device, .deterministic = 1, .precision = p},
-                         out);
+    while (precision && p < BL_PRECISIONS && strcmp(precision, bl_precision_name(p)) != 0) p++;
+    if (p == BL_PRECISIONS)
+        return bl_fail(BL_ECONFIG, "precision \"%s\" is not known; use fp32, tf32, bf16 or fp16",
+                       precision);
+    const bl_ctx_options opt = {.device = device, .deterministic = 1, .precision = (bl_precision)p};
+    return bl_ctx_create(&opt, out);
 }
 
 static bench_counter *counter(bl_ctx *ctx) {

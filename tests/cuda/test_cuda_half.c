@@ -150,6 +150,41 @@ static void products(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, bl
     }
 }
 
+/* ---- convolution: plain C keeps the bias in fp32; data gradients that are added are rounded
+ * before and after, so are results whose bias no engine fuses ---- */
+
+static void convolution(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, bl_dtype t,
+                        int32_t ic, int32_t icb, int32_t oc, int32_t ocb, int32_t k,
+                        int32_t stride) {
+    bl_conv_shape s = {.n = 2, .ic = ic, .ih = 9, .iw = 8, .icb = icb, .oc = oc, .ocb = ocb};
+    s.kh = s.kw = k, s.stride = stride, s.pad = k / 2, s.dilation = 1, s.dtype = t;
+    s.oh = (s.ih + 2 * s.pad - k) / stride + 1, s.ow = (s.iw + 2 * s.pad - k) / stride + 1;
+    int64_t nw = (int64_t)oc * ic * k * k;
+    double tol = step_of(t);
+    float *w = random_floats(r, nw, -1, 1), *b = random_floats(r, oc, -1, 1);
+    float *dw = to_device(w, nw), *db = to_device(b, oc);
+    bl_tensor x = random_map(r, t, 2, ic, s.ih, s.iw, icb, -1, 1), dx = map_up(&x);
+    bl_tensor g = random_map(r, t, 2, oc, s.oh, s.ow, ocb, -1, 1), dg = map_up(&g);
+    for (int mode = 0; mode < 4; mode++) {
+        bl_tensor y = random_map(r, t, 2, oc, s.oh, s.ow, ocb, 0, 0), dy = map_up(&y);
+        bool bias = mode & 1, relu = mode & 2;
+        CHECK_OK(ref->conv_fwd(NULL, &s, x.data, w, bias ? b : NULL, relu, y.data));
+        CHECK_OK(got->conv_fwd(&device_ctx, &s, dx.data, dw, bias ? db : NULL, relu, dy.data));
+        same_maps("conv_fwd", &y, &dy, tol);
+    }
+    for (int beta = 0; beta < 2; beta++) {
+        bl_tensor to = random_map(r, t, 2, ic, s.ih, s.iw, icb, -1, 1), dto = map_up(&to);
+        CHECK_OK(ref->conv_bwd_data(NULL, &s, g.data, w, to.data, (float)beta));
+        CHECK_OK(got->conv_bwd_data(&device_ctx, &s, dg.data, dw, dto.data, (float)beta));
+        same_maps("conv_bwd_data", &to, &dto, tol);
+    }
+    CHECK_OK(ref->conv_bwd_weights(NULL, &s, x.data, g.data, w, b));
+    CHECK_OK(got->conv_bwd_weights(&device_ctx, &s, dx.data, dg.data, dw, db));
+    compare_device(named("conv_bwd_weights", t), w, dw, nw, tol);
+    compare_device(named("conv_bwd_weights bias", t), b, db, oc, 1e-5);
+    done("convolution");
+}
+
 /* ---- conversion ---- */
 
 static void reorders(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_t n, int64_t c,
@@ -408,6 +443,10 @@ static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
         matrix(ref, got, r, t, 37, 35);
         products(ref, got, r, t, 7, 5, 33);
         products(ref, got, r, t, 3, 4, 0); /* an empty sum */
+        convolution(ref, got, r, t, 16, 16, 16, 16, 3, 1);
+        convolution(ref, got, r, t, 12, 12, 20, 20, 1, 1);
+        convolution(ref, got, r, t, 3, 1, 7, 7, 3, 2); /* a planar image; nothing is fused */
+        convolution(ref, got, r, t, 11, 8, 5, 8, 5, 1);
         batch_norm(ref, got, r, t, 35, 35, 0);
         batch_norm(ref, got, r, t, 5, 8, 0.1f);
         batch_norm(ref, got, r, t, 3, 1, 1);
