@@ -244,6 +244,9 @@ bench_detector() {
         # shellcheck disable=SC2086
         timed "detector_$p" 60 ours bench_detector "$config" $numbers run.device=cuda:0 "run.precision=$p" || true
     done
+    # shellcheck disable=SC2086
+    timed detector-graphs_tf32 60 ours bench_detector "$config" $numbers run.device=cuda:0 run.precision=tf32 \
+        run.graphs=true || true
     if [ $torch = 1 ]; then
         for p in fp32 tf32 bf16; do
             # shellcheck disable=SC2086
@@ -255,6 +258,7 @@ bench_detector() {
         [ $torch = 1 ] && other=detector-torchvision_${p/fp16/bf16} || other=
         compare_step "Faster R-CNN R50-FPN 8x800x1344" $p 8 detector_$p ${other:+"$other"}
     done
+    compare_step "Faster R-CNN R50-FPN, graphs" tf32 8 detector-graphs_tf32 detector_tf32
 }
 
 bench_fixmatch() {
@@ -266,6 +270,8 @@ bench_fixmatch() {
         # shellcheck disable=SC2086
         timed "fixmatch-views_$p" 40 ours bench_classifier $numbers cuda:0 $p device || true
     done
+    # shellcheck disable=SC2086
+    timed fixmatch-graphs_tf32 40 ours bench_classifier $numbers cuda:0 tf32+graphs device || true
     for p in tf32 bf16; do
         # shellcheck disable=SC2086
         [ $torch = 0 ] || timed fixmatch-torch_$p 60 "$python" scripts/bench/classifier_step.py $numbers \
@@ -276,6 +282,7 @@ bench_fixmatch() {
         compare_step "FixMatch WRN-28-2 64 + 2x448" $p 960 fixmatch_$p ${other:+"$other"}
     done
     for p in $precisions; do compare_step "FixMatch, views by the device" $p 960 fixmatch-views_$p; done
+    compare_step "FixMatch, views by the device, graphs" tf32 960 fixmatch-graphs_tf32 fixmatch-views_tf32
 }
 
 bench_resnet() {

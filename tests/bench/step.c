@@ -1,5 +1,6 @@
 #include "tests/bench/step.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -23,12 +24,22 @@ int bench_ascending(const void *a, const void *b) {
 
 bl_status bench_context(const char *device, const char *precision, bl_ctx **out) {
     int p = BL_PRECISION_FP32;
+    const char *plus = precision ? strchr(precision, '+') : NULL;
+    bool graphs = plus && strcmp(plus, "+graphs") == 0;
+    char name[16];
     *out = NULL;
+    if (graphs) {
+        snprintf(name, sizeof name, "%.*s", (int)(plus - precision), precision);
+        precision = name;
+    }
     while (precision && p < BL_PRECISIONS && strcmp(precision, bl_precision_name(p)) != 0) p++;
     if (p == BL_PRECISIONS)
-        return bl_fail(BL_ECONFIG, "precision \"%s\" is not known; use fp32, tf32, bf16 or fp16",
+        return bl_fail(BL_ECONFIG,
+                       "precision \"%s\" is not known; use fp32, tf32, bf16 or fp16, any of them "
+                       "with +graphs",
                        precision);
-    const bl_ctx_options opt = {.device = device, .deterministic = 1, .precision = (bl_precision)p};
+    const bl_ctx_options opt = {
+        .device = device, .deterministic = 1, .precision = (bl_precision)p, .graphs = graphs};
     return bl_ctx_create(&opt, out);
 }
 

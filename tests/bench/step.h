@@ -9,7 +9,7 @@ double bench_now_ms(void);
 double bench_peak_mb(void); /* of this process, host memory */
 int bench_ascending(const void *a, const void *b);
 
-/* A deterministic context by names; NULL = "auto" and "fp32". */
+/* A deterministic context by names; NULL = "auto" and "fp32". A precision may end in "+graphs". */
 bl_status bench_context(const char *device, const char *precision, bl_ctx **out);
 
 /* Counts the multiplications and additions of a context's convolutions and matrix products, two a
