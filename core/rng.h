@@ -69,6 +69,17 @@ static inline BL_HD uint32_t bl_rng_u32(bl_rng *r) {
     return r->out[r->used++];
 }
 
+/* r as it will be after `words` more calls of bl_rng_u32; r must stand at its stream's start. */
+static inline BL_HD bl_rng bl_rng_skip(const bl_rng *r, uint64_t words) {
+    bl_rng at = *r;
+    uint64_t block = words / 4;
+    at.ctr[0] = (uint32_t)block, at.ctr[1] = (uint32_t)(block >> 32);
+    if (words % 4 == 0) return at;
+    bl_rng_u32(&at);
+    at.used = (uint32_t)(words % 4);
+    return at;
+}
+
 /* Uniform in [0, 1) with 24 bits: exactly representable, never 1. */
 static inline BL_HD float bl_rng_uniform(bl_rng *r) {
     return (float)(bl_rng_u32(r) >> 8) * 0x1p-24f;

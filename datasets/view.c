@@ -54,10 +54,14 @@ void bl_view_free(bl_view *v) {
     bl_image_free(&v->image);
 }
 
-bl_box bl_view_map_box(const bl_view *a, const bl_view *b, bl_box box) {
+bl_affine bl_view_map(const bl_view *a, const bl_view *b) {
     bl_affine back;
-    if (!bl_affine_inverse(a->from_original, &back)) return (bl_box){0, 0, 0, 0};
-    box = bl_affine_box(bl_affine_mul(b->from_original, back), box);
+    if (!bl_affine_inverse(a->from_original, &back)) return (bl_affine){{0}};
+    return bl_affine_mul(b->from_original, back);
+}
+
+bl_box bl_view_map_box(const bl_view *a, const bl_view *b, bl_box box) {
+    box = bl_affine_box(bl_view_map(a, b), box);
     return bl_box_clip(box, (float)b->image.width, (float)b->image.height);
 }
 

@@ -65,6 +65,8 @@ void bl_view_free(bl_view *v);
 void bl_view_size(int32_t width, int32_t height, int64_t short_side, int64_t long_side, int32_t *w,
                   int32_t *h);
 
+/* From view a's pixels to view b's: b * a^-1; zero when a's map has no inverse. */
+bl_affine bl_view_map(const bl_view *a, const bl_view *b);
 /* Moves a box from view a's pixels to view b's: hull of the corners under b * a^-1, clipped to b.
  */
 bl_box bl_view_map_box(const bl_view *a, const bl_view *b, bl_box box);

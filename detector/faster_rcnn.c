@@ -176,8 +176,11 @@ static void drop_pyramid(bl_ctx *ctx, bl_pyramid *p) {
 static bl_status propose(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p,
                          const bl_size *size, bool train, bl_boxes *prop) {
     bl_rpn_out r;
+    bl_box_lists lists;
     BL_TRY(bl_rpn_forward(ctx, d, p, &r));
-    BL_TRY(bl_rpn_proposals(ctx, d, &r, size, train, prop));
+    BL_TRY(bl_rpn_proposals(ctx, d, &r, size, train, &lists));
+    BL_TRY(bl_boxes_read(ctx, &lists, prop));
+    bl_box_lists_drop(ctx, &lists);
     for (int l = 0; l < BL_PYRAMID_LEVELS; l++) {
         bl_tensor_drop(ctx, r.cls[l]);
         bl_tensor_drop(ctx, r.reg[l]);

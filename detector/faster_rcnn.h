@@ -6,7 +6,8 @@
  *
  * Defaults are mmdetection's; `style` names the column of differences (anchors, matching,
  * normalisers, clamps, RoIAlign, level rule) so that other reference implementations can join as
- * data, not as code paths. Host lists live in the context's step arena. */
+ * data, not as code paths. Host lists live in the context's step arena; a training step's lists
+ * stay on the device (kernels/lists.h). */
 #ifndef BALLAST_DETECTOR_FASTER_RCNN_H
 #define BALLAST_DETECTOR_FASTER_RCNN_H
 
@@ -88,31 +89,33 @@ typedef struct bl_rpn_out {
 bl_status bl_rpn_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p, bl_rpn_out *out);
 
 /* Classification and box losses against boxes gt[n] (labels unused): match anchors, sample, sum /
- * number of sampled anchors. `seed`, `key`: the sampler's random stream. n_pos, n_neg may be NULL.
- */
+ * number of sampled anchors. `seed`, `key`: the sampler's random stream. counts, unless NULL: the
+ * sampled foreground and background anchors, (images, 2) BL_I32 on the device. */
 bl_status bl_rpn_loss(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, const bl_boxes *gt,
                       const bl_size *size, uint64_t seed, uint64_t key, bl_tensor **cls,
-                      bl_tensor **box, int64_t *n_pos, int64_t *n_neg);
-/* Proposals per image, score-descending: out[n] with box and score. train selects the pre/post NMS
- * limits. No gradient. */
+                      bl_tensor **box, bl_tensor **counts);
+/* Proposals per image, best first, with score. train selects the pre/post NMS limits. No gradient.
+ */
 bl_status bl_rpn_proposals(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r,
-                           const bl_size *size, bool train, bl_boxes *out);
+                           const bl_size *size, bool train, bl_box_lists *out);
 
-/* Sampled RoIs of a whole batch. */
+/* Sampled RoIs of a whole batch, on the device (kernels/lists.h): rows image by image, foreground
+ * first, unused ones last. */
 typedef struct bl_roi_batch {
-    int32_t n;
-    bl_box *roi;
-    int32_t *image;
-    int32_t *label; /* class, or n_classes for background */
-    int32_t *gt;    /* index into that image's gt boxes, -1 for background */
-    float *target;  /* [n*4] encoded box targets (foreground rows), else 0 */
-    float *weight;  /* classification weight, 1; callers may change */
-    int32_t n_pos;
+    int64_t n;
+    bl_tensor *image;      /* (n) BL_I32, -1: unused */
+    bl_tensor *gt;         /* (n) BL_I32: index into that image's gt boxes, -1 for background */
+    bl_tensor *count;      /* (images, 2) BL_I32: sampled foreground and background rows */
+    bl_roi_targets target; /* boxes, labels, box targets */
 } bl_roi_batch;
-/* Assigns proposals (with gt boxes appended when add_gt) and samples roi_batch per image. */
-bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_boxes *proposals,
-                        const bl_boxes *gt, int32_t n_images, bool add_gt, uint64_t seed,
-                        uint64_t key, bl_roi_batch *out);
+typedef struct bl_roi_draw {
+    bool add_gt;          /* the images' boxes are candidates, too */
+    bool foreground_only; /* background rows are sampled but left out */
+    uint64_t seed, key;   /* the sampler's random stream */
+} bl_roi_draw;
+/* Assigns proposals and samples roi_batch per image. */
+bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_box_lists *proposals,
+                        const bl_boxes *gt, const bl_roi_draw *draw, bl_roi_batch *out);
 
 typedef struct bl_roi_out {
     bl_tensor *feature; /* (n, fc_channels): input of the two predictors (memory banks use it) */
@@ -122,12 +125,17 @@ typedef struct bl_roi_out {
 /* RoIAlign + two FC layers + predictors on any RoIs. */
 bl_status bl_roi_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p, const bl_box *roi,
                          const int32_t *image, int32_t n, bl_roi_out *out);
-/* Box loss over foreground rows: sum / n sampled RoIs (normaliser = rois->n, at least 1). */
+/* The same with lists on the device: roi (n, 4), image (n) BL_I32, -1: unused. */
+bl_status bl_roi_forward_list(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p,
+                              bl_tensor *roi, bl_tensor *image, bl_roi_out *out);
+/* Box loss over foreground rows: sum / number of sampled RoIs, at least 1. */
 bl_status bl_roi_box_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
                           const bl_roi_out *r, bl_tensor **loss);
-/* Classification loss: sum_i weight_i * focal_i / normaliser. */
+/* Classification loss: sum_i weight_i * focal_i; weight (n) holds the normaliser
+ * (rois->target.share, bl_list_weights). */
 bl_status bl_roi_cls_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
-                          const bl_roi_out *r, double focal, double normaliser, bl_tensor **loss);
+                          const bl_tensor *weight, const bl_roi_out *r, double focal,
+                          bl_tensor **loss);
 
 /* Regressed box of class c for each RoI i: decode(deltas[i, c]), clipped to size[image[i]]. Host
  * arrays. */

@@ -4,9 +4,7 @@
 #define BALLAST_DETECTOR_MODEL_H
 
 #include "detector/anchors.h"
-#include "detector/box_coder.h"
 #include "detector/faster_rcnn.h"
-#include "detector/matcher.h"
 #include "detector/style.h"
 #include "nn/fpn.h"
 
@@ -29,6 +27,7 @@ struct bl_detector {
         bl_linear_layer fc1, fc2, cls, reg;
         bl_box_coder coder;
         bl_match_rule rule;
+        bl_level_rule level;
     } roi;
     struct {
         int64_t backbone, neck, rpn, roi; /* parameter elements, frozen ones too */
@@ -39,13 +38,9 @@ struct bl_detector {
 bl_status bl_rpn_declare(bl_detector *d, bl_store *s);
 bl_status bl_roi_head_declare(bl_detector *d, bl_store *s);
 
+bl_status bl_sizes_upload(bl_ctx *ctx, const bl_size *size, int32_t n, bl_tensor **out);
+
 /* The anchors of the maps of r. */
 void bl_rpn_grid(const bl_detector *d, const bl_rpn_out *r, bl_anchor_grid *g);
-
-/* Pyramid level (0 = P2) that pools a RoI (Lin et al., CVPR 2017, eq. 1). */
-int32_t bl_roi_level(const bl_detector *d, bl_box roi);
-
-/* boxes with room for n entries and the chosen arrays, in the arena. */
-bl_status bl_boxes_new(bl_arena *arena, int32_t n, bool label, bool score, bl_boxes *out);
 
 #endif

@@ -1,7 +1,5 @@
 /* Region proposal network: the shared head and its losses (Ren et al., NeurIPS 2015). */
-#include "core/rng.h"
 #include "detector/model.h"
-#include "detector/sampler.h"
 
 enum {
     RPN_STREAM = 0x52504e
@@ -72,101 +70,72 @@ void bl_rpn_grid(const bl_detector *d, const bl_rpn_out *r, bl_anchor_grid *g) {
     bl_anchor_grid_count(g);
 }
 
-/* The sampled anchors of all images, foreground first. */
-typedef struct sample {
-    int64_t n_pos, n_neg;
-    bl_loc *pos, *neg;
-    float *delta; /* [n_pos*4] */
-} sample;
-
-static bl_status sample_new(bl_arena *a, int64_t n, sample *s) {
-    *s = (sample){.pos = BL_NEW_ARRAY(a, bl_loc, 2 * n), /* negatives are appended in the end */
-                  .neg = BL_NEW_ARRAY(a, bl_loc, n),
-                  .delta = BL_NEW_ARRAY(a, float, 4 * n)};
-    return s->pos && s->neg && s->delta ? BL_OK : BL_ENOMEM;
+bl_status bl_sizes_upload(bl_ctx *ctx, const bl_size *size, int32_t n, bl_tensor **out) {
+    return bl_upload(ctx, BL_F32, n, sizeof *size / sizeof(float), size, out);
 }
 
-/* Anchors of all images against their boxes; jobs[i].match is filled. */
+/* Whether the batch pads some image, so that anchors lie in the padding. */
+static bool any_padding(const bl_anchor_grid *g, const bl_size *size, int32_t n, int32_t multiple) {
+    for (int32_t i = 0; i < n; i++)
+        for (int32_t l = 0; l < g->n_levels; l++)
+            if (!bl_anchor_valid(g, l, g->h[l] - 1, g->w[l] - 1, size[i], multiple)) return true;
+    return false;
+}
+
+/* Anchors of all images against their boxes. */
 static bl_status match_images(bl_ctx *ctx, const bl_detector *d, const bl_anchor_grid *g,
-                              const bl_boxes *gt, const bl_size *size, int32_t n,
-                              bl_match_job **out) {
-    int64_t total = g->first[g->n_levels];
-    bl_box *anchor = BL_NEW_ARRAY(ctx->arena, bl_box, total);
-    bl_match_job *job = BL_NEW_ARRAY(ctx->arena, bl_match_job, n);
-    if (!anchor || !job) return BL_ENOMEM;
-    bl_anchor_grid_fill(g, anchor);
-    for (int32_t i = 0; i < n; i++) {
-        uint8_t *valid = BL_NEW_ARRAY(ctx->arena, uint8_t, total);
-        int32_t *match = BL_NEW_ARRAY(ctx->arena, int32_t, total);
-        if (!valid || !match) return BL_ENOMEM;
-        int64_t invalid = bl_anchor_grid_valid(g, size[i], (int32_t)d->cfg.pad_multiple, valid);
-        job[i] = (bl_match_job){.box = anchor,
-                                .valid = invalid ? valid : NULL,
-                                .n = total,
-                                .gt = &gt[i],
-                                .match = match};
-    }
-    *out = job;
-    return bl_match(ctx->arena, job, n, &d->rpn.rule);
-}
-
-static bl_status sample_images(bl_ctx *ctx, const bl_detector *d, const bl_anchor_grid *g,
-                               const bl_match_job *job, int32_t n, uint64_t seed, uint64_t key,
-                               sample *s) {
-    int64_t batch = d->cfg.rpn_batch;
-    int32_t *pos = BL_NEW_ARRAY(ctx->arena, int32_t, batch);
-    int32_t *neg = BL_NEW_ARRAY(ctx->arena, int32_t, batch);
-    if (!pos || !neg) return BL_ENOMEM;
-    for (int32_t i = 0; i < n; i++) {
-        int64_t np = 0, nn = 0;
-        BL_TRY(bl_sample(ctx->arena, job[i].match, job[i].n, batch, d->cfg.rpn_pos_fraction, seed,
-                         bl_rng_key(key, RPN_STREAM, (uint64_t)i), pos, &np, neg, &nn));
-        for (int64_t k = 0; k < np; k++) {
-            bl_box to = job[i].gt->box[job[i].match[pos[k]]];
-            bl_box_encode(&d->rpn.coder, job[i].box[pos[k]], to, &s->delta[4 * s->n_pos]);
-            s->pos[s->n_pos++] = bl_anchor_loc(g, i, pos[k]);
-        }
-        for (int64_t k = 0; k < nn; k++) s->neg[s->n_neg++] = bl_anchor_loc(g, i, neg[k]);
-    }
+                              const bl_box_lists *gt, const bl_size *size, bl_tensor **match) {
+    int32_t multiple = (int32_t)d->cfg.pad_multiple;
+    bl_tensor *sizes = NULL;
+    bl_candidates anchors;
+    if (any_padding(g, size, gt->images, multiple))
+        BL_TRY(bl_sizes_upload(ctx, size, gt->images, &sizes));
+    BL_TRY(bl_list_anchors(ctx, g, sizes, multiple, &anchors));
+    BL_TRY(bl_list_match(ctx, &anchors, gt, &d->rpn.rule, match));
+    bl_candidates_drop(ctx, &anchors);
+    bl_tensor_drop(ctx, sizes);
     return BL_OK;
 }
 
-/* All bookkeeping on the host; nothing here makes tensors, so the arena can be rewound. */
+/* The sampled anchors of all images, and what they should predict. */
 static bl_status choose(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, const bl_boxes *gt,
-                        const bl_size *size, uint64_t seed, uint64_t key, sample *s) {
+                        const bl_size *size, uint64_t seed, uint64_t key, bl_anchor_targets *out,
+                        bl_tensor **counts) {
     bl_anchor_grid g;
+    bl_box_lists truth;
+    bl_tensor *match;
+    bl_samples rows;
+    bl_sample_attr attr = {.batch = d->cfg.rpn_batch,
+                           .max_pos = (int64_t)((double)d->cfg.rpn_batch * d->cfg.rpn_pos_fraction),
+                           .seed = seed,
+                           .key = key,
+                           .use = RPN_STREAM};
+    double fixed = d->style->rpn_fixed_normaliser ? (double)d->cfg.rpn_batch * r->n : 0;
     bl_rpn_grid(d, r, &g);
-    bl_arena_mark mark = bl_arena_save(ctx->arena);
-    bl_match_job *job = NULL;
-    bl_status status = match_images(ctx, d, &g, gt, size, r->n, &job);
-    if (status == BL_OK) status = sample_images(ctx, d, &g, job, r->n, seed, key, s);
-    bl_arena_restore(ctx->arena, mark);
-    return status;
+    BL_TRY(bl_boxes_upload(ctx, gt, r->n, &truth));
+    BL_TRY(match_images(ctx, d, &g, &truth, size, &match));
+    BL_TRY(bl_list_sample(ctx, match, r->n, g.first[g.n_levels], &attr, &rows));
+    BL_TRY(bl_list_anchor_targets(ctx, &g, &d->rpn.coder, &rows, &truth, fixed, out));
+    if (counts) *counts = rows.count, rows.count = NULL;
+    bl_samples_drop(ctx, &rows);
+    bl_tensor_drop(ctx, match);
+    bl_box_lists_drop(ctx, &truth);
+    return BL_OK;
 }
 
 bl_status bl_rpn_loss(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, const bl_boxes *gt,
                       const bl_size *size, uint64_t seed, uint64_t key, bl_tensor **cls,
-                      bl_tensor **box, int64_t *n_pos, int64_t *n_neg) {
-    sample s;
-    BL_TRY(sample_new(ctx->arena, d->cfg.rpn_batch * r->n, &s));
-    BL_TRY(choose(ctx, d, r, gt, size, seed, key, &s));
-    int64_t n = s.n_pos + s.n_neg;
-    float *target = BL_NEW_ARRAY(ctx->arena, float, n);
-    int32_t *first = BL_NEW_ARRAY(ctx->arena, int32_t, s.n_pos); /* zero: all four columns */
-    if (!target || !first) return BL_ENOMEM;
-    for (int64_t i = 0; i < s.n_pos; i++) target[i] = 1;
-    for (int64_t i = 0; i < s.n_neg; i++) s.pos[s.n_pos + i] = s.neg[i];
-    int64_t norm = d->style->rpn_fixed_normaliser ? d->cfg.rpn_batch * r->n : n;
-    float scale = 1.0f / (float)(norm > 0 ? norm : 1);
-
+                      bl_tensor **box, bl_tensor **counts) {
+    bl_anchor_targets t;
     bl_tensor *x = NULL;
-    BL_TRY(bl_gather(ctx, r->cls, BL_PYRAMID_LEVELS, s.pos, n, 1, &x));
-    BL_TRY(bl_sigmoid_bce_loss(ctx, x, target, NULL, scale, cls));
+    BL_TRY(choose(ctx, d, r, gt, size, seed, key, &t, counts));
+    BL_TRY(bl_gather_list(ctx, r->cls, BL_PYRAMID_LEVELS, t.loc, 1, &x));
+    BL_TRY(bl_sigmoid_bce_loss_list(ctx, x, t.object, t.weight, 1, cls));
     bl_tensor_drop(ctx, x);
-    BL_TRY(bl_gather(ctx, r->reg, BL_PYRAMID_LEVELS, s.pos, s.n_pos, 4, &x));
-    BL_TRY(bl_smooth_l1_loss(ctx, x, first, s.delta, NULL, 4, (float)d->cfg.box_beta, scale, box));
+    BL_TRY(bl_gather_list(ctx, r->reg, BL_PYRAMID_LEVELS, t.loc, 4, &x));
+    BL_TRY(bl_smooth_l1_loss_list(ctx, x, t.first, t.delta, t.weight, 4, (float)d->cfg.box_beta, 1,
+                                  box));
     bl_tensor_drop(ctx, x);
-    if (n_pos) *n_pos = s.n_pos;
-    if (n_neg) *n_neg = s.n_neg;
+    bl_anchor_targets_drop(ctx, &t);
     return BL_OK;
 }

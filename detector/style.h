@@ -6,13 +6,7 @@
 
 #include <stdbool.h>
 
-/* What happens to anchors that are some box's best match without reaching the foreground threshold.
- */
-typedef enum bl_low_quality {
-    BL_LOWQ_NONE,
-    BL_LOWQ_RELABEL, /* re-labelled with that box; of several boxes the last one wins */
-    BL_LOWQ_KEEP     /* become foreground, but keep the box they overlap most */
-} bl_low_quality;
+#include "kernels/shared/match.h"
 
 typedef struct bl_style {
     const char *name;

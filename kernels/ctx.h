@@ -100,6 +100,11 @@ typedef struct bl_part {
 } bl_part;
 bl_status bl_to_host_parts(bl_ctx *ctx, const bl_part *part, int n);
 
+/* A host list of n rows of c values -> a new tensor (n, c) with block 1, and any such list back. */
+bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
+                    bl_tensor **out);
+bl_status bl_download(bl_ctx *ctx, const bl_tensor *list, void *dst);
+
 /* Number of values that are NaN or infinite (padding included, so a broken kernel shows). */
 bl_status bl_tensor_count_nonfinite(bl_ctx *ctx, const bl_tensor *t, int64_t *count);
 

@@ -18,9 +18,6 @@ bool bl_same_shape(const bl_tensor *a, const bl_tensor *b);
 bl_status bl_tensor_like(bl_ctx *ctx, const bl_tensor *like, bl_tensor **out);
 /* A second tensor over t's storage (its own reference). */
 bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out);
-/* A device copy of a host list of n rows of c values (4 bytes each). */
-bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
-                    bl_tensor **out);
 /* BL_EINVAL unless t is an fp32 scalar. */
 bl_status bl_scalar_check(const bl_tensor *t);
 /* A new scalar tensor with this value. */

@@ -13,6 +13,7 @@
 #ifndef BALLAST_KERNELS_KERNELS_H
 #define BALLAST_KERNELS_KERNELS_H
 
+#include "kernels/lists.h"
 #include "kernels/ops.h"
 
 typedef struct bl_conv_shape {
@@ -28,6 +29,33 @@ typedef struct bl_adam_kernel {
 typedef struct bl_pixel_scale {
     float mean[3], std[3];
 } bl_pixel_scale;
+/* Arguments of the list slots: those of kernels/lists.h as device pointers. They go to kernels as
+ * they are, so they have no padding. */
+typedef struct bl_gt_kernel {
+    const bl_box *box; /* [images][cap] */
+    const int32_t *label;
+    const uint8_t *ignore;
+    const int32_t *count; /* [images] */
+    int64_t cap, images;
+} bl_gt_kernel;
+typedef struct bl_candidates_kernel {
+    const bl_box *box; /* [n] when shared, else [images][n] */
+    const uint8_t *valid;
+    int64_t n, own, shared; /* shared: a flag */
+} bl_candidates_kernel;
+typedef struct bl_samples_kernel {
+    int32_t *image, *index, *gt, *count;
+    int64_t n;
+} bl_samples_kernel;
+/* Candidates for proposals, image-major, levels in order: those of level l stand from first[l] to
+ * first[l+1] within an image's `per_image`. pos: as `topk` gives it. */
+typedef struct bl_proposals_kernel {
+    const int32_t *pos;
+    int64_t first[BL_ANCHOR_LEVELS_MAX + 1], per_image, images;
+    const bl_size *size; /* [images] */
+    int32_t levels;
+    float least;
+} bl_proposals_kernel;
 
 struct bl_kernels {
     const char *name; /* "ref", "avx2", "avx512+onednn" */
@@ -124,7 +152,8 @@ struct bl_kernels {
     void (*l2_normalize_bwd)(const float *y, const float *norm, const float *dy, int64_t rows,
                              int64_t cols, float *dx, float beta);
 
-    /* Lists are fp32, maps of any type. */
+    /* Lists are fp32, maps of any type. A location, or a box, of level -1 reads as zeros and takes
+     * no gradient. */
     void (*gather)(const bl_tensor *const *maps, int n_maps, const bl_loc *loc, int64_t count,
                    int32_t per, float *out);
     void (*scatter_add)(const float *dy, const bl_loc *loc, int64_t count, int32_t per, int n_maps,
@@ -158,16 +187,57 @@ struct bl_kernels {
                       const float *target, const float *weight, int32_t per, float beta,
                       float scale, float *d, float *value);
     void (*softmax)(const float *logits, int64_t n, int64_t k, float *out);
-    /* The sums of bl_class_gradients into m (k x k doubles, overwritten); a row of logits that is
-     * not finite makes its label's row of m NaN somewhere. */
+    /* The sums of bl_class_gradients_list into m (k x k doubles, overwritten); a row of logits that
+     * is not finite makes its label's row of m NaN somewhere. */
     bl_status (*class_gradients)(const float *logits, int64_t n, int64_t k, const int32_t *label,
                                  const float *weight, const bl_class_gradient_attr *, double *m);
 
-    /* As bl_nms; returns the number kept, -1 when out of memory. */
-    int64_t (*nms)(const bl_box *box, const float *score, const int32_t *group, int64_t n,
-                   float thr, int64_t max_out, int32_t *keep);
+    /* As bl_nms; candidates of group BL_NMS_OUT take no part. The number kept goes to *kept (device
+     * memory). */
+    bl_status (*nms)(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                     float thr, int64_t max_out, int32_t *keep, int32_t *kept);
     /* The k best of one image, best first: pos = (y*w + x)*c + channel; returns min(k, c*h*w). */
     int64_t (*topk)(const bl_tensor *map, int64_t image, int64_t k, int32_t *pos, float *score);
+
+    /* The lists of kernels/lists.h. `sample` fills all places of rows and returns how many of them
+     * are worth working on: the used ones where that is known without waiting, else all; -1 when
+     * out of memory. */
+    void (*anchors)(const bl_anchor_grid *g, int32_t images, const bl_size *size, int32_t multiple,
+                    bl_box *box, uint8_t *valid);
+    void (*candidates)(const bl_gt_kernel *gt, const bl_box *proposals, const int32_t *count,
+                       int64_t cap, int64_t own, bl_box *box, uint8_t *valid);
+    bl_status (*match)(const bl_candidates_kernel *c, const bl_gt_kernel *gt,
+                       const bl_match_rule *rule, int32_t *match);
+    int64_t (*sample)(const int32_t *match, int32_t images, int64_t n, const bl_sample_attr *a,
+                      const bl_samples_kernel *rows);
+    void (*anchor_targets)(const bl_anchor_grid *g, const bl_box_coder *coder,
+                           const bl_samples_kernel *rows, const bl_gt_kernel *gt, float normaliser,
+                           bl_loc *loc, float *object, float *weight, int32_t *first, float *delta);
+    void (*roi_targets)(const bl_candidates_kernel *c, const bl_box_coder *coder,
+                        const bl_samples_kernel *rows, const bl_gt_kernel *gt, int32_t classes,
+                        bl_box *roi, int32_t *label, float *weight, float *share, int32_t *first,
+                        float *delta);
+    /* out[i] = v[i] * u[i] / max(normaliser, 1), u NULL: 1; the normaliser is the sum of v, or the
+     * number of its positive entries. */
+    void (*row_weights)(const float *v, const float *u, int64_t n, bool positive, float *out);
+    /* Rows of one label, in order, their boxes mapped by map[image] and clipped to size[image];
+     * places behind them: row and to_image -1. Returns a number of rows as `sample` does. */
+    int64_t (*map_rows)(const int32_t *label, int32_t wanted, const bl_box *box,
+                        const int32_t *image, int64_t n, const bl_affine *map, const bl_size *size,
+                        int32_t *row, bl_box *to_box, int32_t *to_image);
+    /* to[row[i]] = x[i, column] of x (n,k), where row[i] >= 0. */
+    void (*scatter_column)(const float *x, int64_t n, int64_t k, int64_t column, const int32_t *row,
+                           float *to);
+    void (*levels)(const bl_box *box, const int32_t *image, int64_t n, const bl_level_rule *rule,
+                   int32_t *level);
+    /* Boxes of all candidates; group: the level, BL_NMS_OUT for those that are dropped. */
+    void (*decode)(const bl_proposals_kernel *p, const bl_anchor_grid *g, const bl_box_coder *coder,
+                   const bl_tensor *const *reg, const float *logit, bl_box *box, int32_t *group);
+    /* Entries of box, logit [images][per_image] that keep[images][post] names, of which image i has
+     * count[i]; zeros behind them. */
+    void (*kept)(int32_t images, int64_t per_image, int64_t post, const int32_t *keep,
+                 const int32_t *count, const bl_box *box, const float *logit, bl_box *out,
+                 float *score);
 
     /* flat stores. sgd: g' = g*gscale + wd[i-range]*w; m = mu*m + g'; w -= lr*(nesterov ? g' + mu*m
      * : m). `decay` is constant over the range. Then the caller zeroes g. */

@@ -36,6 +36,18 @@ bl_status bl_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label, 
     return bl_adjusted_softmax_loss(ctx, logits, label, weight, &attr, scale, loss);
 }
 
+/* All lists on the device. */
+static bl_status hard_loss(bl_ctx *ctx, bl_tensor *logits, const bl_tensor *label,
+                           const bl_tensor *weight, const bl_softmax_attr *attr, float scale,
+                           bl_tensor **loss) {
+    bl_tensor *d, *sum;
+    bool made;
+    BL_TRY(bl_loss_open(ctx, "softmax_loss", &logits, &d, &sum, &made));
+    ctx->k->softmax_loss(bl_f32(logits), logits->n, logits->c, label->data,
+                         weight ? weight->data : NULL, attr, scale, bl_f32(d), bl_f32(sum));
+    return bl_loss_close(ctx, &softmax_op, logits, made, d, sum, loss);
+}
+
 bl_status bl_adjusted_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label,
                                    const float *weight, const bl_softmax_attr *attr, float scale,
                                    bl_tensor **loss) {
@@ -51,20 +63,25 @@ bl_status bl_adjusted_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t
                            (long long)i, label[i], (long long)k);
         }
     }
-    bl_tensor *d, *sum, *list_label, *list_weight;
-    void *labels, *weights;
+    bl_tensor *labels, *weights;
+    void *data;
     device_attr a;
-    bool made;
-    BL_TRY(bl_loss_open(ctx, "softmax_loss", &logits, &d, &sum, &made));
     BL_TRY(upload_attr(ctx, attr, k, &a));
-    BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, label, &list_label, &labels));
-    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    ctx->k->softmax_loss(bl_f32(logits), n, k, labels, weights, &a.attr, scale, bl_f32(d),
-                         bl_f32(sum));
-    bl_tensor_drop(ctx, list_label);
-    bl_tensor_drop(ctx, list_weight);
+    BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, label, &labels, &data));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &weights, &data));
+    BL_TRY(hard_loss(ctx, logits, labels, weights, &a.attr, scale, loss));
+    bl_tensor_drop(ctx, labels);
+    bl_tensor_drop(ctx, weights);
     drop_attr(ctx, &a);
-    return bl_loss_close(ctx, &softmax_op, logits, made, d, sum, loss);
+    return BL_OK;
+}
+
+bl_status bl_softmax_loss_list(bl_ctx *ctx, bl_tensor *logits, const bl_tensor *label,
+                               const bl_tensor *weight, float focal, float scale,
+                               bl_tensor **loss) {
+    const bl_softmax_attr attr = {.focal = focal};
+    *loss = NULL;
+    return hard_loss(ctx, logits, label, weight, &attr, scale, loss);
 }
 
 bl_status bl_soft_target_loss(bl_ctx *ctx, bl_tensor *logits, const float *target,

@@ -47,19 +47,26 @@ bl_status bl_gather(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_lo
                     int64_t count, int32_t per, bl_tensor **out) {
     /* *out stays untouched until the end: it may be an element of maps. */
     BL_TRY(check(maps, n_maps, loc, count, per));
-    bl_tensor *y, *list;
-    BL_TRY(bl_tensor_new(ctx, count, per, 1, 1, 1, BL_F32, &y));
+    bl_tensor *list;
     BL_TRY(bl_upload(ctx, BL_I32, count, LOC_INTS, loc, &list));
-    if (count > 0) {
-        ctx->k->gather((const bl_tensor *const *)maps, n_maps, list->data, count, per, bl_f32(y));
+    BL_TRY(bl_gather_list(ctx, maps, n_maps, list, per, out));
+    bl_tensor_drop(ctx, list);
+    return BL_OK;
+}
+
+bl_status bl_gather_list(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, bl_tensor *loc,
+                         int32_t per, bl_tensor **out) {
+    bl_tensor *y;
+    BL_TRY(bl_tensor_new(ctx, loc->n, per, 1, 1, 1, BL_F32, &y));
+    if (loc->n > 0) {
+        ctx->k->gather((const bl_tensor *const *)maps, n_maps, loc->data, loc->n, per, bl_f32(y));
     }
     if (bl_tape_wants(ctx, maps, n_maps)) {
         gather_node *attr = BL_NEW(ctx->arena, gather_node);
         if (!attr) return BL_ENOMEM;
         *attr = (gather_node){n_maps, per};
-        BL_TRY(bl_tape_push(ctx, &gather_op, maps, n_maps, y, &list, 1, attr));
+        BL_TRY(bl_tape_push(ctx, &gather_op, maps, n_maps, y, &loc, 1, attr));
     }
-    bl_tensor_drop(ctx, list);
     *out = y;
     return BL_OK;
 }

@@ -46,22 +46,34 @@ bl_status bl_loss_list(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const 
     return BL_OK;
 }
 
+static const void *list_data(const bl_tensor *t) {
+    return t ? t->data : NULL;
+}
+
 bl_status bl_sigmoid_bce_loss(bl_ctx *ctx, bl_tensor *x, const float *target, const float *weight,
                               float scale, bl_tensor **loss) {
     *loss = NULL;
-    int64_t n = x->n;
+    bl_tensor *targets, *weights;
+    void *data;
+    BL_TRY(bl_loss_list(ctx, BL_F32, x->n, 1, target, &targets, &data));
+    BL_TRY(bl_loss_list(ctx, BL_F32, x->n, 1, weight, &weights, &data));
+    BL_TRY(bl_sigmoid_bce_loss_list(ctx, x, targets, weights, scale, loss));
+    bl_tensor_drop(ctx, targets);
+    bl_tensor_drop(ctx, weights);
+    return BL_OK;
+}
+
+bl_status bl_sigmoid_bce_loss_list(bl_ctx *ctx, bl_tensor *x, const bl_tensor *target,
+                                   const bl_tensor *weight, float scale, bl_tensor **loss) {
+    *loss = NULL;
     if (x->c != 1) {
         return bl_fail(BL_EINVAL, "sigmoid_bce_loss: input %s is not of one column", bl_shape(x).s);
     }
-    bl_tensor *d, *sum, *list_target, *list_weight;
-    void *targets, *weights;
+    bl_tensor *d, *sum;
     bool made;
     BL_TRY(bl_loss_open(ctx, "sigmoid_bce_loss", &x, &d, &sum, &made));
-    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, target, &list_target, &targets));
-    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    ctx->k->sigmoid_bce(bl_f32(x), n, targets, weights, scale, bl_f32(d), bl_f32(sum));
-    bl_tensor_drop(ctx, list_target);
-    bl_tensor_drop(ctx, list_weight);
+    ctx->k->sigmoid_bce(bl_f32(x), x->n, list_data(target), list_data(weight), scale, bl_f32(d),
+                        bl_f32(sum));
     return bl_loss_close(ctx, &bce_op, x, made, d, sum, loss);
 }
 
@@ -80,17 +92,26 @@ bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, con
                            (long long)i, first[i], first[i] + per - 1, (long long)k);
         }
     }
-    bl_tensor *d, *sum, *list_first, *list_target, *list_weight;
-    void *firsts, *targets, *weights;
+    bl_tensor *firsts, *targets, *weights;
+    void *data;
+    BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, first, &firsts, &data));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, per, target, &targets, &data));
+    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &weights, &data));
+    BL_TRY(bl_smooth_l1_loss_list(ctx, x, firsts, targets, weights, per, beta, scale, loss));
+    bl_tensor_drop(ctx, firsts);
+    bl_tensor_drop(ctx, targets);
+    bl_tensor_drop(ctx, weights);
+    return BL_OK;
+}
+
+bl_status bl_smooth_l1_loss_list(bl_ctx *ctx, bl_tensor *x, const bl_tensor *first,
+                                 const bl_tensor *target, const bl_tensor *weight, int32_t per,
+                                 float beta, float scale, bl_tensor **loss) {
+    bl_tensor *d, *sum;
     bool made;
+    *loss = NULL;
     BL_TRY(bl_loss_open(ctx, "smooth_l1_loss", &x, &d, &sum, &made));
-    BL_TRY(bl_loss_list(ctx, BL_I32, n, 1, first, &list_first, &firsts));
-    BL_TRY(bl_loss_list(ctx, BL_F32, n, per, target, &list_target, &targets));
-    BL_TRY(bl_loss_list(ctx, BL_F32, n, 1, weight, &list_weight, &weights));
-    ctx->k->smooth_l1(bl_f32(x), n, k, firsts, targets, weights, per, beta, scale, bl_f32(d),
-                      bl_f32(sum));
-    bl_tensor_drop(ctx, list_first);
-    bl_tensor_drop(ctx, list_target);
-    bl_tensor_drop(ctx, list_weight);
+    ctx->k->smooth_l1(bl_f32(x), x->n, x->c, list_data(first), list_data(target), list_data(weight),
+                      per, beta, scale, bl_f32(d), bl_f32(sum));
     return bl_loss_close(ctx, &smooth_l1_op, x, made, d, sum, loss);
 }

@@ -66,21 +66,16 @@ static bl_status check_rois(bl_tensor *const *maps, int n_maps, const bl_box *ro
     return BL_OK;
 }
 
-bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_box *rois,
-                       const int32_t *batch, const int32_t *level, int64_t count,
+/* On checked lists. */
+static bl_status align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, bl_tensor *const *list,
                        const bl_roi_attr *a, bl_tensor **out) {
-    /* *out stays untouched until the end: it may be an element of maps. */
-    BL_TRY(check_maps(maps, n_maps, count, a));
-    BL_TRY(check_rois(maps, n_maps, rois, batch, level, count, a));
-    bl_tensor *y, *list[SAVED];
+    bl_tensor *y;
+    int64_t count = list[SAVED_BOX]->n;
     BL_TRY(
         bl_tensor_new(ctx, count, maps[0]->c, a->size, a->size, maps[0]->cb, maps[0]->dtype, &y));
-    BL_TRY(bl_upload(ctx, BL_F32, count, BOX_FLOATS, rois, &list[SAVED_BOX]));
-    BL_TRY(bl_upload(ctx, BL_I32, count, 1, batch, &list[SAVED_BATCH]));
-    BL_TRY(bl_upload(ctx, BL_I32, count, 1, level, &list[SAVED_LEVEL]));
     if (bl_storage(y) > 0) {
         ctx->k->roi_align_fwd((const bl_tensor *const *)maps, n_maps, list[SAVED_BOX]->data,
-                              list[SAVED_BATCH]->data, list[SAVED_LEVEL]->data, count, a, y);
+                              list[SAVED_BATCH]->data, list[SAVED_LEVEL]->data, y->n, a, y);
     }
     if (bl_tape_wants(ctx, maps, n_maps)) {
         roi_node *attr = BL_NEW(ctx->arena, roi_node);
@@ -88,7 +83,30 @@ bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl
         *attr = (roi_node){*a, n_maps};
         BL_TRY(bl_tape_push(ctx, &roi_align_op, maps, n_maps, y, list, SAVED, attr));
     }
-    for (int i = 0; i < SAVED; i++) bl_tensor_drop(ctx, list[i]);
     *out = y;
     return BL_OK;
+}
+
+bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_box *rois,
+                       const int32_t *batch, const int32_t *level, int64_t count,
+                       const bl_roi_attr *a, bl_tensor **out) {
+    /* *out stays untouched until the end: it may be an element of maps. */
+    BL_TRY(check_maps(maps, n_maps, count, a));
+    BL_TRY(check_rois(maps, n_maps, rois, batch, level, count, a));
+    bl_tensor *list[SAVED];
+    BL_TRY(bl_upload(ctx, BL_F32, count, BOX_FLOATS, rois, &list[SAVED_BOX]));
+    BL_TRY(bl_upload(ctx, BL_I32, count, 1, batch, &list[SAVED_BATCH]));
+    BL_TRY(bl_upload(ctx, BL_I32, count, 1, level, &list[SAVED_LEVEL]));
+    BL_TRY(align(ctx, maps, n_maps, list, a, out));
+    for (int i = 0; i < SAVED; i++) bl_tensor_drop(ctx, list[i]);
+    return BL_OK;
+}
+
+bl_status bl_roi_align_list(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, bl_tensor *rois,
+                            bl_tensor *batch, bl_tensor *level, const bl_roi_attr *a,
+                            bl_tensor **out) {
+    bl_tensor *const list[SAVED] = {
+        [SAVED_BOX] = rois, [SAVED_BATCH] = batch, [SAVED_LEVEL] = level};
+    BL_TRY(check_maps(maps, n_maps, rois->n, a));
+    return align(ctx, maps, n_maps, list, a, out);
 }

@@ -1,18 +1,27 @@
 /* Ops without gradient that end in host lists. */
+#include <string.h>
+
 #include "kernels/internal.h"
 
-bl_status bl_softmax_to_host(bl_ctx *ctx, const bl_tensor *logits, float *out) {
+bl_status bl_softmax(bl_ctx *ctx, const bl_tensor *logits, bl_tensor **out) {
     if (logits->h != 1 || logits->w != 1) {
         return bl_fail(BL_EINVAL, "softmax: input %s is not a matrix (N,K)", bl_shape(logits).s);
     }
-    if (bl_storage(logits) == 0) return BL_OK;
-    bl_tensor *x, *y;
+    bl_tensor *x;
     BL_TRY(bl_tensor_new(ctx, logits->n, logits->c, 1, 1, 1, BL_F32, &x));
-    BL_TRY(bl_tensor_like(ctx, x, &y));
-    BL_TRY(ctx->k->reorder(ctx, logits, x, 0));
-    ctx->k->softmax(bl_f32(x), x->n, x->c, bl_f32(y));
-    BL_TRY(bl_tensor_to_host(ctx, y, out));
+    BL_TRY(bl_tensor_like(ctx, x, out));
+    if (bl_storage(logits) > 0) {
+        BL_TRY(ctx->k->reorder(ctx, logits, x, 0));
+        ctx->k->softmax(bl_f32(x), x->n, x->c, bl_f32(*out));
+    }
     bl_tensor_drop(ctx, x);
+    return BL_OK;
+}
+
+bl_status bl_softmax_to_host(bl_ctx *ctx, const bl_tensor *logits, float *out) {
+    bl_tensor *y;
+    BL_TRY(bl_softmax(ctx, logits, &y));
+    if (bl_storage(y) > 0) BL_TRY(bl_tensor_to_host(ctx, y, out));
     bl_tensor_drop(ctx, y);
     return BL_OK;
 }
@@ -26,7 +35,9 @@ bl_status bl_nms(bl_ctx *ctx, const bl_box *box, const float *score, const int32
     }
     if (max_out > n) max_out = n;
     if (max_out == 0) return BL_OK;
-    bl_tensor *list[3], *kept;
+    bl_tensor *list[3], *kept; /* kept: their number, then the list */
+    int32_t *host = BL_NEW_ARRAY(ctx->arena, int32_t, max_out + 1);
+    if (!host) return BL_ENOMEM;
     BL_TRY(bl_upload(ctx, BL_F32, n, 4, box, &list[0]));
     BL_TRY(bl_upload(ctx, BL_F32, n, 1, score, &list[1]));
     BL_TRY(bl_tensor_new(ctx, n, 1, 1, 1, 1, BL_I32, &list[2]));
@@ -35,14 +46,14 @@ bl_status bl_nms(bl_ctx *ctx, const bl_box *box, const float *score, const int32
     } else {
         BL_TRY(bl_tensor_zero(ctx, list[2]));
     }
-    BL_TRY(bl_tensor_new(ctx, max_out, 1, 1, 1, 1, BL_I32, &kept));
-    int64_t count =
-        ctx->k->nms(list[0]->data, list[1]->data, list[2]->data, n, thr, max_out, kept->data);
-    if (count < 0) return bl_fail(BL_ENOMEM, "out of memory: nms of %lld boxes", (long long)n);
-    BL_TRY(ctx->dev->to_host(ctx->dev, keep, kept->data, (size_t)count * sizeof *keep));
+    BL_TRY(bl_tensor_new(ctx, max_out + 1, 1, 1, 1, 1, BL_I32, &kept));
+    int32_t *out = kept->data;
+    BL_TRY(ctx->k->nms(list[0]->data, list[1]->data, list[2]->data, n, thr, max_out, out + 1, out));
+    BL_TRY(ctx->dev->to_host(ctx->dev, host, out, (size_t)(max_out + 1) * sizeof *host));
+    memcpy(keep, host + 1, (size_t)host[0] * sizeof *keep);
     for (int i = 0; i < 3; i++) bl_tensor_drop(ctx, list[i]);
     bl_tensor_drop(ctx, kept);
-    *n_keep = count;
+    *n_keep = host[0];
     return BL_OK;
 }
 

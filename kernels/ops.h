@@ -11,6 +11,7 @@
 
 #include "core/geom.h"
 #include "kernels/ctx.h"
+#include "kernels/shared/anchors.h"
 #include "kernels/shared/view_steps.h"
 
 typedef enum bl_act { BL_ACT_NONE, BL_ACT_RELU, BL_ACT_LEAKY } bl_act;
@@ -88,14 +89,13 @@ bl_status bl_rows(bl_ctx *ctx, bl_tensor *x, const int32_t *index, int64_t count
 
 /* ---- detection: dense maps to lists -------------------------------------------------------------
  */
-/* One entry of a dense prediction: image n, pyramid level, row y, column x, anchor a. */
-typedef struct bl_loc {
-    int32_t n, level, y, x, a;
-} bl_loc;
 /* out[i, j] = maps[level](n, a*per + j, y, x), (count, per, 1, 1) cb 1. Backward scatters. n_maps
  * <= 8. */
 bl_status bl_gather(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_loc *loc,
                     int64_t count, int32_t per, bl_tensor **out);
+/* The same at locations on the device, (count, 5) BL_I32, which are not checked. */
+bl_status bl_gather_list(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, bl_tensor *loc,
+                         int32_t per, bl_tensor **out);
 
 /* RoIAlign over all pyramid levels (Lin et al., FPN, CVPR 2017; He et al., Mask R-CNN, ICCV 2017).
  * rois[i] in image pixels of image batch[i], pooled from maps[level[i]] with scale[level]; out
@@ -109,6 +109,11 @@ typedef struct bl_roi_attr {
 bl_status bl_roi_align(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_box *rois,
                        const int32_t *batch, const int32_t *level, int64_t count,
                        const bl_roi_attr *a, bl_tensor **out);
+/* The same with lists on the device, which are not checked: rois (count, 4), batch and level
+ * (count) BL_I32. A box of level -1 gives zeros. */
+bl_status bl_roi_align_list(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, bl_tensor *rois,
+                            bl_tensor *batch, bl_tensor *level, const bl_roi_attr *a,
+                            bl_tensor **out);
 
 /* ---- losses: scalar tensors (1,1,1,1). Lists are host memory and are copied.
  * ---------------------- */
@@ -161,6 +166,16 @@ bl_status bl_smooth_l1_loss(bl_ctx *ctx, bl_tensor *x, const int32_t *first, con
                             const float *weight, int32_t per, float beta, float scale,
                             bl_tensor **loss);
 
+/* The three losses of detection with lists on the device, which are not checked: label and first
+ * BL_I32. */
+bl_status bl_softmax_loss_list(bl_ctx *ctx, bl_tensor *logits, const bl_tensor *label,
+                               const bl_tensor *weight, float focal, float scale, bl_tensor **loss);
+bl_status bl_sigmoid_bce_loss_list(bl_ctx *ctx, bl_tensor *x, const bl_tensor *target,
+                                   const bl_tensor *weight, float scale, bl_tensor **loss);
+bl_status bl_smooth_l1_loss_list(bl_ctx *ctx, bl_tensor *x, const bl_tensor *first,
+                                 const bl_tensor *target, const bl_tensor *weight, int32_t per,
+                                 float beta, float scale, bl_tensor **loss);
+
 /* The value of a scalar on the host (synchronises). */
 bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 
@@ -182,8 +197,10 @@ bl_status bl_make_inputs(bl_ctx *ctx, const bl_device_image *image, int64_t n,
 
 /* ---- without gradient ---------------------------------------------------------------------------
  */
-/* Row-wise softmax of (N,K) into a host array [N*K]. */
+/* Row-wise softmax of (N,K): a new matrix, or a host array [N*K]. */
+bl_status bl_softmax(bl_ctx *ctx, const bl_tensor *logits, bl_tensor **out);
 bl_status bl_softmax_to_host(bl_ctx *ctx, const bl_tensor *logits, float *out);
+enum { BL_NMS_OUT = INT32_MIN }; /* a group whose boxes take no part */
 /* Batched NMS on host lists: boxes of equal `group` (NULL: all) suppress each other.
  * score-descending order, ties by lower index; suppress when IoU > thr. keep[] receives up to
  * max_out indices in score order. */
@@ -218,5 +235,10 @@ typedef struct bl_class_gradient_attr {
 bl_class_gradient_attr bl_class_gradient_default(void);
 bl_status bl_class_gradients(bl_ctx *ctx, bl_tensor *logits, const int32_t *label,
                              const float *weight, const bl_class_gradient_attr *attr, double *m);
+/* The same with lists on the device, which are not checked: label (N) BL_I32, weight (N). Rows of
+ * label -1 do not count: N is the number of the others. */
+bl_status bl_class_gradients_list(bl_ctx *ctx, bl_tensor *logits, const bl_tensor *label,
+                                  const bl_tensor *weight, const bl_class_gradient_attr *attr,
+                                  double *m);
 
 #endif

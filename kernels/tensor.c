@@ -199,6 +199,14 @@ bl_status bl_cast(bl_ctx *ctx, bl_tensor *t, bl_dtype dtype, bl_tensor **y, bool
     return bl_storage(t) > 0 ? ctx->k->reorder(ctx, t, *y, 0) : BL_OK;
 }
 
+bl_status bl_download(bl_ctx *ctx, const bl_tensor *t, void *dst) {
+    if (t->cb != 1) {
+        return bl_fail(BL_EINVAL, "a tensor %s of block %d is not a list", bl_shape(t).s, t->cb);
+    }
+    return ctx->dev->to_host(ctx->dev, dst, t->data,
+                             (size_t)bl_storage(t) * (size_t)bl_dtype_size(t->dtype));
+}
+
 bl_status bl_scalar_new(bl_ctx *ctx, float value, bl_tensor **out) {
     return bl_upload(ctx, BL_F32, 1, 1, &value, out);
 }

@@ -141,25 +141,28 @@ void bl_balancer_destroy(bl_balancer *b) {
     free(b);
 }
 
-bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v,
-                            int32_t n, float *weight) {
-    if (!b->cfg.gbr.enabled) {
-        for (int32_t i = 0; i < n; i++) weight[i] = v ? v[i] : 1.0f;
-        return BL_OK;
-    }
+bl_status bl_balancer_factors(bl_balancer *b, bl_ctx *ctx, bl_branch branch, const bl_tensor *label,
+                              bl_tensor **u) {
+    *u = NULL;
+    if (!b->cfg.gbr.enabled) return BL_OK;
+    int64_t n = label->n, used = 0;
     double beta = branch == BL_BRANCH_LABELLED ? b->cfg.gbr.beta : 1.0;
-    BL_TRY(bl_class_weights_apply(b->weights, label, n, beta, weight));
-    for (int32_t i = 0; v && i < n; i++) weight[i] *= v[i];
-    return BL_OK;
+    int32_t *y = BL_NEW_ARRAY(ctx->arena, int32_t, n);
+    float *factor = BL_NEW_ARRAY(ctx->arena, float, n);
+    if (!y || !factor) return BL_ENOMEM;
+    BL_TRY(bl_download(ctx, label, y));
+    while (used < n && y[used] >= 0) used++; /* unused rows are the last ones */
+    BL_TRY(bl_class_weights_apply(b->weights, y, used, beta, factor));
+    return bl_upload(ctx, BL_F32, n, 1, factor, u);
 }
 
 bl_status bl_balancer_observe(bl_balancer *b, bl_ctx *ctx, bl_branch branch, int64_t t,
-                              bl_tensor *logits, const int32_t *label, const float *v) {
+                              bl_tensor *logits, const bl_tensor *label, const bl_tensor *v) {
     if (!b->solve) return BL_OK;
     double lambda = branch == BL_BRANCH_LABELLED ? 1.0 : b->cfg.teacher.unsup_weight;
     bl_class_gradient_attr attr = bl_class_gradient_default();
     attr.focal = b->cfg.focal, attr.scale *= lambda;
-    bl_status status = bl_class_gradients(ctx, logits, label, v, &attr, b->matrix_scratch);
+    bl_status status = bl_class_gradients_list(ctx, logits, label, v, &attr, b->matrix_scratch);
     /* Logits that are not finite are the loop's to judge, by the loss they make; here they must not
      * poison the average that outlives the step. */
     if (status == BL_ENUMERIC) return BL_OK;

@@ -23,15 +23,16 @@ bl_status bl_balancer_create(const bl_method_config *cfg, int32_t n_classes,
                              const bl_learner_env *env, bl_balancer **out);
 void bl_balancer_destroy(bl_balancer *b);
 
-/* Loss weights of n rows of one branch at iteration t: weight[i] = v[i] * u(label[i]) with u =
- * clamp(w)^beta / m. v NULL = 1. Call before bl_balancer_observe of the same rows (the weights lag
- * by one call). */
-bl_status bl_balancer_weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v,
-                            int32_t n, float *weight);
-/* Adds the class gradients of the rows of `logits` (n, n_classes+1). No effect unless GbR or GbT
- * needs them, nor when a logit is not finite. */
+/* Loss factors of the rows of one branch, (n) on the device: u(label[i]) = clamp(w)^beta / m, where
+ * m is a running mean over rows. label (n) BL_I32, unused rows (-1) last. NULL: 1 for every row (no
+ * GbR). Reads the labels, since m needs them. Call before bl_balancer_observe of the same rows (the
+ * weights lag by one call). */
+bl_status bl_balancer_factors(bl_balancer *b, bl_ctx *ctx, bl_branch branch, const bl_tensor *label,
+                              bl_tensor **u);
+/* Adds the class gradients of the rows of `logits` (n, n_classes+1), weighted by v (n), and reads
+ * them. No effect unless GbR or GbT needs them, nor when a logit is not finite. */
 bl_status bl_balancer_observe(bl_balancer *b, bl_ctx *ctx, bl_branch branch, int64_t t,
-                              bl_tensor *logits, const int32_t *label, const float *v);
+                              bl_tensor *logits, const bl_tensor *label, const bl_tensor *v);
 /* The weight solver's step at the end of an iteration with the detector's learning rate. */
 bl_status bl_balancer_step(bl_balancer *b, double lr);
 

@@ -122,26 +122,25 @@ bl_status bl_pseudo_to_student(bl_arena *arena, const bl_pseudo *p, const bl_vie
 }
 
 bl_status bl_teacher_background(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_view *tv,
-                                const bl_view *const *strong, const bl_box *roi,
-                                const int32_t *image, int32_t n, float *probability) {
-    if (n == 0) return BL_OK;
-    int32_t k = bl_detector_classes(teacher) + 1;
-    bl_box *mapped = BL_NEW_ARRAY(ctx->arena, bl_box, n);
-    float *p = BL_NEW_ARRAY(ctx->arena, float, (size_t)n *(size_t)k);
-    if (!mapped || !p) return BL_ENOMEM;
-    for (int32_t i = 0; i < n; i++)
-        mapped[i] = bl_view_map_box(strong[image[i]], tv->weak.view[image[i]], roi[i]);
-
+                                const bl_view *const *strong, const bl_roi_batch *rois,
+                                bl_tensor *weight) {
+    int32_t n = tv->weak.n, background = bl_detector_classes(teacher);
+    bl_affine *map = BL_NEW_ARRAY(ctx->arena, bl_affine, n);
+    if (!map) return BL_ENOMEM;
+    for (int32_t i = 0; i < n; i++) map[i] = bl_view_map(strong[i], tv->weak.view[i]);
+    bl_mapped_rows m;
+    BL_TRY(bl_list_map_rows(ctx, rois->target.label, background, rois->target.roi, rois->image, map,
+                            tv->weak.size, n, &m));
     bool old = bl_no_grad(ctx);
     bl_roi_out r;
-    bl_status status = bl_roi_forward(ctx, teacher, &tv->pyramid, mapped, image, n, &r);
-    if (status == BL_OK) status = bl_softmax_to_host(ctx, r.logits, p);
+    bl_status status = bl_roi_forward_list(ctx, teacher, &tv->pyramid, m.box, m.image, &r);
     if (status == BL_OK) {
+        status = bl_list_probability(ctx, r.logits, background, m.row, weight);
         bl_tensor_drop(ctx, r.feature), bl_tensor_drop(ctx, r.logits),
             bl_tensor_drop(ctx, r.deltas);
-        for (int32_t i = 0; i < n; i++) probability[i] = p[(int64_t)i * k + k - 1];
     }
     bl_set_grad(ctx, old);
+    bl_mapped_rows_drop(ctx, &m);
     return status;
 }
 

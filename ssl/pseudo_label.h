@@ -49,11 +49,11 @@ bl_status bl_pseudo_to_student(bl_arena *arena, const bl_pseudo *p, const bl_vie
                                const bl_view *strong, bl_pseudo_filter keep, const void *arg,
                                bl_boxes *out);
 
-/* Teacher's background probability of RoIs given in strong-view pixels (mapped to the weak view
- * first). */
+/* weight[i] = the teacher's background probability of every background row of RoIs in strong-view
+ * pixels (mapped to the weak view first); the other rows' weights stay. */
 bl_status bl_teacher_background(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_view *tv,
-                                const bl_view *const *strong, const bl_box *roi,
-                                const int32_t *image, int32_t n, float *probability);
+                                const bl_view *const *strong, const bl_roi_batch *rois,
+                                bl_tensor *weight);
 
 /* Compares boxes with a view's hidden truth at IoU 0.5 per class, greedily by score: adds to tp[],
  * n_pseudo[] and n_truth[] (ignored truth is skipped). For diagnosis only. */

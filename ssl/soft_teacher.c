@@ -80,44 +80,18 @@ static bl_status pseudo_boxes(soft_teacher *s, bl_ctx *ctx, const bl_teacher_vie
     return BL_OK;
 }
 
-/* Background rows are only as reliable as the teacher's belief that they are background. */
-static bl_status weigh_background(soft_teacher *s, bl_ctx *ctx, const bl_teacher_view *tv,
-                                  const bl_view_batch *strong, bl_roi_batch *rois) {
-    if (!s->cfg.teacher.background_weight) return BL_OK;
-    bl_box *roi = BL_NEW_ARRAY(ctx->arena, bl_box, rois->n);
-    int32_t *image = BL_NEW_ARRAY(ctx->arena, int32_t, rois->n),
-            *row = BL_NEW_ARRAY(ctx->arena, int32_t, rois->n);
-    float *p = BL_NEW_ARRAY(ctx->arena, float, rois->n);
-    if (!roi || !image || !row || !p) return BL_ENOMEM;
-    int32_t n = 0;
-    for (int32_t i = 0; i < rois->n; i++)
-        if (rois->label[i] == s->classes)
-            roi[n] = rois->roi[i], image[n] = rois->image[i], row[n] = i, n++;
-    BL_TRY(bl_teacher_background(ctx, s->pair.teacher, tv, strong->view, roi, image, n, p));
-    for (int32_t i = 0; i < n; i++) rois->weight[row[i]] = p[i];
-    return BL_OK;
-}
-
 /* Box regression on a second sampling with the low-uncertainty boxes. Only foreground rows have a
  * loss, so only they go through the RoI head; the normaliser stays the number of sampled RoIs. */
 static bl_status box_loss(soft_teacher *s, bl_ctx *ctx, const bl_branch_features *f,
-                          const bl_boxes *gt, int32_t n, int64_t t, float *scale,
-                          bl_tensor **loss) {
+                          const bl_boxes *gt, int64_t t, bl_tensor **loss) {
+    bl_roi_draw draw = {.add_gt = true,
+                        .foreground_only = true,
+                        .seed = s->student.seed,
+                        .key = bl_stream_key(BL_STREAM_BOX_UNLABELLED, t)};
     bl_roi_batch rois;
-    BL_TRY(bl_roi_sample(ctx, s->pair.student, f->proposals, gt, n, true, s->student.seed,
-                         bl_stream_key(BL_STREAM_BOX_UNLABELLED, t), &rois));
-    int32_t sampled = rois.n, m = 0;
-    for (int32_t i = 0; i < sampled; i++) {
-        if (rois.label[i] == s->classes) continue;
-        rois.roi[m] = rois.roi[i], rois.image[m] = rois.image[i], rois.label[m] = rois.label[i];
-        rois.gt[m] = rois.gt[i], rois.weight[m] = rois.weight[i];
-        memmove(&rois.target[4 * m], &rois.target[4 * i], 4 * sizeof *rois.target);
-        m++;
-    }
-    rois.n = m;
-    *scale = m > 0 ? (float)m / (float)sampled : 1.0f;
     bl_roi_out r;
-    BL_TRY(bl_roi_forward(ctx, s->pair.student, &f->pyramid, rois.roi, rois.image, rois.n, &r));
+    BL_TRY(bl_roi_sample(ctx, s->pair.student, &f->proposals, gt, &draw, &rois));
+    BL_TRY(bl_roi_forward_list(ctx, s->pair.student, &f->pyramid, rois.target.roi, rois.image, &r));
     return bl_roi_box_loss(ctx, s->pair.student, &rois, &r, loss);
 }
 
@@ -143,21 +117,25 @@ static bl_status unlabelled_losses(soft_teacher *s, bl_ctx *ctx, const bl_step_i
     bl_tensor *rpn_cls, *rpn_box, *roi_cls, *roi_box;
     BL_TRY(bl_student_forward(ctx, &s->student, &strong, &f));
     BL_TRY(bl_rpn_loss(ctx, s->pair.student, &f.rpn, gt_rpn, strong.size, s->student.seed,
-                       bl_stream_key(BL_STREAM_RPN_UNLABELLED, t), &rpn_cls, &rpn_box, NULL, NULL));
+                       bl_stream_key(BL_STREAM_RPN_UNLABELLED, t), &rpn_cls, &rpn_box, NULL));
     bl_roi_batch rois;
-    BL_TRY(bl_roi_sample(ctx, s->pair.student, f.proposals, gt_cls, n, true, s->student.seed,
-                         bl_stream_key(BL_STREAM_ROI_UNLABELLED, t), &rois));
-    BL_TRY(weigh_background(s, ctx, &tv, &strong, &rois));
+    bl_roi_draw draw = {
+        .add_gt = true, .seed = s->student.seed, .key = bl_stream_key(BL_STREAM_ROI_UNLABELLED, t)};
+    BL_TRY(bl_roi_sample(ctx, s->pair.student, &f.proposals, gt_cls, &draw, &rois));
+    /* Background rows are only as reliable as the teacher's belief that they are background. */
+    if (s->cfg.teacher.background_weight)
+        BL_TRY(bl_teacher_background(ctx, s->pair.teacher, &tv, strong.view, &rois,
+                                     rois.target.weight));
     bl_roi_out r;
-    BL_TRY(bl_roi_forward(ctx, s->pair.student, &f.pyramid, rois.roi, rois.image, rois.n, &r));
-    BL_TRY(bl_student_cls_loss(ctx, &s->student, BL_BRANCH_UNLABELLED, t, &rois, &r, &roi_cls));
-    float box_scale;
-    BL_TRY(box_loss(s, ctx, &f, gt_box, n, t, &box_scale, &roi_box));
+    BL_TRY(bl_roi_forward_list(ctx, s->pair.student, &f.pyramid, rois.target.roi, rois.image, &r));
+    BL_TRY(bl_student_cls_loss(ctx, &s->student, BL_BRANCH_UNLABELLED, t, &rois, rois.target.weight,
+                               &r, &roi_cls));
+    BL_TRY(box_loss(s, ctx, &f, gt_box, t, &roi_box));
 
     bl_add_loss(out, "unsup_rpn_cls", rpn_cls, weight);
     bl_add_loss(out, "unsup_rpn_box", rpn_box, weight);
     bl_add_loss(out, "unsup_roi_cls", roi_cls, weight);
-    bl_add_loss(out, "unsup_roi_box", roi_box, weight * box_scale);
+    bl_add_loss(out, "unsup_roi_box", roi_box, weight);
     return BL_OK;
 }
 

@@ -28,18 +28,19 @@ typedef struct bl_student {
 typedef struct bl_branch_features {
     bl_pyramid pyramid;
     bl_rpn_out rpn;
-    bl_boxes *proposals; /* [images] */
+    bl_box_lists proposals;
 } bl_branch_features;
 
 /* extract + RPN + training proposals. */
 bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb,
                              bl_branch_features *out);
 
-/* The RoI classification loss of one branch with the balancer's weights: rois->weight holds the
- * rows' reliability v on entry. Normaliser: number of rows with v > 0 (labelled), sum of v
- * (unlabelled), at least 1. Feeds the rows' gradients to the balancer. */
+/* The RoI classification loss of one branch with the balancer's weights; v (n) on the device: the
+ * rows' reliability. Normaliser: number of rows with v > 0 (labelled), sum of v (unlabelled), at
+ * least 1. Feeds the rows' gradients to the balancer. */
 bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch, int64_t t,
-                              bl_roi_batch *rois, const bl_roi_out *r, bl_tensor **loss);
+                              const bl_roi_batch *rois, const bl_tensor *v, const bl_roi_out *r,
+                              bl_tensor **loss);
 
 /* The four losses of labelled images, named sup_*. */
 bl_status bl_labelled_losses(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb, int64_t t,

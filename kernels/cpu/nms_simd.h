@@ -62,15 +62,16 @@ static void nms_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static int64_t nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
-                   float thr, int64_t max_out, int32_t *keep) {
-    if (n <= 0 || max_out <= 0) return 0;
+static bl_status nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                     float thr, int64_t max_out, int32_t *keep, int32_t *n_keep) {
+    *n_keep = 0;
+    if (n <= 0 || max_out <= 0) return BL_OK;
     /* One allocation: two rank lists, ranks, segments, five kept arrays, flags. */
     size_t room = (size_t)n, bytes = 2 * (size_t)n * sizeof(bl_ranked) +
                                      ((size_t)n + 1) * sizeof(int64_t) + 5 * room * sizeof(float) +
                                      (size_t)n * sizeof(int32_t) + (size_t)n;
     int64_t *segment = calloc(1, bytes);
-    if (!segment) return -1;
+    if (!segment) return bl_fail(BL_ENOMEM, "out of memory: nms of %lld boxes", (long long)n);
     bl_ranked *order = (bl_ranked *)(segment + n + 1), *tmp = order + n;
     float *f = (float *)(tmp + n);
     int32_t *by_rank = (int32_t *)(f + 5 * room);
@@ -86,7 +87,11 @@ static int64_t nms(const bl_box *box, const float *score, const int32_t *group, 
                  .kept = (uint8_t *)(by_rank + n),
                  .thr = thr,
                  .max_out = max_out};
-    for (int64_t i = 0; i < n; i++) order[i] = (bl_ranked){bl_rank_key(score[i]), (int32_t)i};
+    int64_t used = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (group[i] != BL_NMS_OUT) order[used++] = (bl_ranked){bl_rank_key(score[i]), (int32_t)i};
+    }
+    n = used;
     bl_rank_sort(order, tmp, n);
     for (int64_t r = 0; r < n; r++) {
         by_rank[r] = order[r].index;
@@ -98,12 +103,13 @@ static int64_t nms(const bl_box *box, const float *score, const int32_t *group, 
         if (i == 0 || order[i].key != order[i - 1].key) segment[segments++] = i;
     }
     segment[segments] = n;
-    bl_parallel_for(segments, 1024 * segments / n + 1, nms_range, &j);
+    bl_parallel_for(segments, n > 0 ? 1024 * segments / n + 1 : 1, nms_range, &j);
     for (int64_t r = 0; r < n && found < max_out; r++) {
         if (j.kept[r]) keep[found++] = by_rank[r];
     }
     free(segment);
-    return found;
+    *n_keep = (int32_t)found;
+    return BL_OK;
 }
 
 static void init_nms(bl_kernels *k) {

@@ -103,17 +103,22 @@ static bool roi_table_make(roi_table *t, const bl_tensor *const *maps, const bl_
     t->order = malloc((size_t)count * sizeof *t->order + 1);
     t->begin = calloc((size_t)t->images + 2, sizeof *t->begin);
     if (!t->span || !t->fits || !t->order || !t->begin) return false;
+    int64_t used = 0;
     for (int64_t i = 0; i < count; i++) {
+        if (level[i] < 0) continue;
         t->begin[batch[i] + 1]++;
+        used++;
         if (!maps[level[i]]) continue; /* a map without gradient */
         if (!roi_room(t, 2 * ROI_WEIGHTS)) return false;
         roi_fill(t, i, &rois[i], a->scale[level[i]], maps[level[i]]);
     }
     for (int64_t i = 0; i < t->images; i++) t->begin[i + 1] += t->begin[i];
-    for (int64_t i = count - 1; i >= 0; i--) t->order[--t->begin[batch[i] + 1]] = (int32_t)i;
+    for (int64_t i = count - 1; i >= 0; i--) {
+        if (level[i] >= 0) t->order[--t->begin[batch[i] + 1]] = (int32_t)i;
+    }
     /* Now begin[i + 1] is where image i starts: shift back and close. */
     for (int64_t i = 0; i < t->images; i++) t->begin[i] = t->begin[i + 1];
-    t->begin[t->images] = count;
+    t->begin[t->images] = used;
     return true;
 }
 
@@ -233,7 +238,7 @@ static bool roi_run(roi_job *j, const int32_t *batch, int64_t count, const bl_ro
         return false;
     }
     for (int64_t i = 0; i < count; i++) {
-        const bl_tensor *m = j->maps[j->level[i]];
+        const bl_tensor *m = j->level[i] >= 0 ? j->maps[j->level[i]] : NULL;
         if (m && (m->cb != list->cb || m->c != list->c)) return false;
     }
     bool ok = roi_table_make(&j->t, j->maps, j->rois, batch, j->level, count, a);
@@ -246,6 +251,9 @@ static void roi_align_fwd(const bl_tensor *const *maps, int n_maps, const bl_box
                           const int32_t *batch, const int32_t *level, int64_t count,
                           const bl_roi_attr *a, bl_tensor *out) {
     roi_job j = {.maps = maps, .rois = rois, .level = level, .list = out};
+    for (int64_t i = 0, one = count > 0 ? bl_storage(out) / count : 0; i < count; i++) {
+        if (level[i] < 0) memset(bl_f32(out) + i * one, 0, (size_t)one * sizeof(float));
+    }
     if (roi_run(&j, batch, count, a)) return;
     bl_kernels ref;
     bl_kernels_init_ref(&ref);

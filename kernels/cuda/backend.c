@@ -42,6 +42,9 @@ static void init(bl_kernels *k) {
     bl_cuda_class_gradients_slots(k);
     bl_cuda_rows_slots(k);
     bl_cuda_select_slots(k);
+    bl_cuda_match_slots(k);
+    bl_cuda_sample_slots(k);
+    bl_cuda_proposals_slots(k);
     bl_cuda_views_slots(k);
     bl_cuda_inputs_slots(k);
 }

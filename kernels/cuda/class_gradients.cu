@@ -13,10 +13,14 @@ typedef struct row {
     float top;
 } row;
 
-/* A block each row. */
+/* A block each row; rows of label -1 do not count. */
 static __global__ void rows_kernel(const float *logits, int64_t n, int64_t k, const int32_t *label,
                                    const float *weight, bl_class_gradient_attr a, row *rows) {
+    int used = 0;
+    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) used += label[i] >= 0;
+    used = bl_block_sum(used);
     for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
+        if (label[i] < 0) continue;
         const float *z = logits + i * k;
         row r;
         r.top = -INFINITY;
@@ -29,7 +33,7 @@ static __global__ void rows_kernel(const float *logits, int64_t n, int64_t k, co
         r.sum = bl_block_sum(sum);
         if (threadIdx.x != 0) continue;
         r.t = bl_class_probability(z[label[i]], r.top, r.sum, a.offset);
-        r.push = bl_class_push(&a, r.t, weight ? weight[i] : 1, n);
+        r.push = bl_class_push(&a, r.t, weight ? weight[i] : 1, used);
         rows[i] = r;
     }
 }

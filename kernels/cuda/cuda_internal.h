@@ -27,6 +27,9 @@ void bl_cuda_rows_slots(bl_kernels *k);            /* l2_normalize l2_normalize_
 void bl_cuda_select_slots(bl_kernels *k);          /* nms topk */
 void bl_cuda_views_slots(bl_kernels *k);           /* views */
 void bl_cuda_inputs_slots(bl_kernels *k);          /* inputs */
+void bl_cuda_match_slots(bl_kernels *k);           /* match */
+void bl_cuda_sample_slots(bl_kernels *k); /* sample, targets, row_weights, map_rows, levels ... */
+void bl_cuda_proposals_slots(bl_kernels *k); /* anchors candidates decode kept */
 
 /* Replaces every slot by one that defers it, see deferred.h. */
 void bl_cuda_record_slots(bl_kernels *k);

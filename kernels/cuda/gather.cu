@@ -13,8 +13,10 @@ static __global__ void gather_kernel(bl_cuda_maps maps, const bl_loc *loc, int64
                                      int32_t per, float *out) {
     BL_EACH(e, values) {
         bl_loc l = loc[e / per];
-        const bl_cuda_map *m = &maps.m[l.level];
-        out[e] = bl_get((const T *)m->data, element_of(m, &l, per, (int32_t)(e % per)));
+        const bl_cuda_map *m = &maps.m[l.level < 0 ? 0 : l.level];
+        out[e] = l.level < 0
+                     ? 0
+                     : bl_get((const T *)m->data, element_of(m, &l, per, (int32_t)(e % per)));
     }
 }
 
@@ -42,10 +44,12 @@ static __global__ void location_keys(bl_cuda_maps maps, places p, const bl_loc *
                                      uint64_t *key) {
     BL_EACH(i, count) {
         bl_loc l = loc[i];
-        const bl_cuda_map *m = &maps.m[l.level];
-        int64_t pixel = ((int64_t)l.n * m->h + l.y) * m->w + l.x;
-        uint64_t place = (uint64_t)(p.first[l.level] + pixel * p.anchors[l.level] + l.a);
-        if (!m->data) place = ~(uint64_t)0; /* a map without gradient: behind all others */
+        uint64_t place = ~(uint64_t)0; /* nowhere, or a map without gradient: behind all others */
+        const bl_cuda_map *m = &maps.m[l.level < 0 ? 0 : l.level];
+        if (l.level >= 0 && m->data) {
+            int64_t pixel = ((int64_t)l.n * m->h + l.y) * m->w + l.x;
+            place = (uint64_t)(p.first[l.level] + pixel * p.anchors[l.level] + l.a);
+        }
         key[i] = place << p.list_bits | (uint64_t)i;
     }
 }
@@ -62,8 +66,8 @@ static __global__ void add_segments(bl_cuda_maps maps, int64_t list_bits, const 
         uint64_t place = key[i] >> list_bits;
         if (i > 0 && key[i - 1] >> list_bits == place) continue;
         bl_loc l = loc[key[i] & list_mask];
+        if (l.level < 0 || !maps.m[l.level].data) continue;
         const bl_cuda_map *m = &maps.m[l.level];
-        if (!m->data) continue;
         T *to = (T *)m->data;
         int64_t at = element_of(m, &l, per, q);
         float sum = bl_get(to, at);

@@ -19,7 +19,7 @@ typedef struct nms_state {
     int32_t *group;
     int32_t *dead;     /* [CHUNK]: suppressed by a box of an earlier chunk */
     uint64_t *overlap; /* [CHUNK][WORDS]: bit b of word w of row i: i suppresses 64 w + b > i */
-    int64_t *kept;     /* how many */
+    int32_t *kept;     /* how many */
 } nms_state;
 
 typedef struct nms_input {
@@ -28,6 +28,7 @@ typedef struct nms_input {
     int64_t n, max_out;
 } nms_input;
 
+/* Candidates that take no part share the last rank with those of score -inf. */
 static __global__ void nms_keys(const float *score, int64_t n, nms_state s) {
     BL_EACH(i, n) {
         s.key[i] = (uint64_t)bl_rank_key(score[i]) << 32 | (uint64_t)i;
@@ -41,10 +42,11 @@ static __device__ int32_t candidate(const nms_state *s, int64_t rank) {
 }
 
 static __global__ void nms_earlier(nms_input in, float thr, nms_state s, int64_t first, int64_t n) {
-    int64_t kept = *s.kept;
+    int32_t kept = *s.kept;
     if (kept >= in.max_out) return;
     BL_EACH(i, n) {
-        int32_t c = candidate(&s, first + i), group = in.group[c], dead = 0;
+        int32_t c = candidate(&s, first + i), group = in.group[c];
+        int32_t dead = group == (int32_t)BL_NMS_OUT;
         bl_box box = in.box[c];
         for (int64_t q = 0; q < kept && !dead; q++) {
             dead = s.group[q] == group && bl_iou(s.box[q], box) > thr;
@@ -77,7 +79,7 @@ static __global__ void nms_sweep(nms_input in, nms_state s, int64_t first, int64
                                  int32_t *keep) {
     __shared__ uint64_t removed[WORDS], diagonal[64];
     __shared__ int32_t dead[64];
-    __shared__ int64_t slot[64], kept; /* where a candidate goes in `keep`, -1: nowhere */
+    __shared__ int32_t slot[64], kept; /* where a candidate goes in `keep`, -1: nowhere */
     int t = (int)threadIdx.x, words = (int)((n + 63) / 64);
     for (int w = t; w < WORDS; w += 64) removed[w] = 0;
     if (t == 0) kept = *s.kept;
@@ -116,26 +118,26 @@ static __global__ void nms_sweep(nms_input in, nms_state s, int64_t first, int64
 static void *state_new(int64_t n, int64_t max_out, nms_state *s) {
     size_t key = bl_cuda_sort_bytes(n), overlap = CHUNK * WORDS * sizeof *s->overlap;
     size_t box = (size_t)max_out * sizeof *s->box, group = (size_t)max_out * sizeof *s->group;
-    size_t kept = sizeof *s->kept, dead = CHUNK * sizeof *s->dead;
-    char *p = (char *)bl_scratch(key + overlap + kept + box + group + dead);
+    size_t dead = CHUNK * sizeof *s->dead;
+    char *p = (char *)bl_scratch(key + overlap + box + group + dead);
     if (!p) return NULL;
     s->key = (uint64_t *)p;
     s->overlap = (uint64_t *)(p + key);
-    s->kept = (int64_t *)(p + key + overlap);
-    s->box = (bl_box *)(p + key + overlap + kept);
-    s->group = (int32_t *)(p + key + overlap + kept + box);
-    s->dead = (int32_t *)(p + key + overlap + kept + box + group);
+    s->box = (bl_box *)(p + key + overlap);
+    s->group = (int32_t *)(p + key + overlap + box);
+    s->dead = (int32_t *)(p + key + overlap + box + group);
     return p;
 }
 
-/* Waits for the stream: the slot returns the number kept. */
-int64_t bl_cuda_nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
-                    float thr, int64_t max_out, int32_t *keep) {
+bl_status bl_cuda_nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                      float thr, int64_t max_out, int32_t *keep, int32_t *kept) {
     if (max_out > n) max_out = n;
-    if (max_out <= 0) return 0;
+    if (max_out <= 0)
+        return bl_cuda_status(cudaMemsetAsync(kept, 0, sizeof *kept, cudaStreamPerThread), "nms");
     nms_state s;
     void *memory = state_new(n, max_out, &s);
-    if (!memory) return -1;
+    if (!memory) return bl_fail(BL_ENOMEM, "nms: no device memory for %lld boxes", (long long)n);
+    s.kept = kept;
     nms_input in = {box, group, n, max_out};
     BL_LAUNCH_EACH(nms_keys, n, score, n, s);
     bl_cuda_sort(s.key, n);
@@ -145,8 +147,6 @@ int64_t bl_cuda_nms(const bl_box *box, const float *score, const int32_t *group,
         BL_LAUNCH_EACH(nms_overlap, part * ((part + 63) / 64), in, thr, s, first, part);
         BL_LAUNCH(nms_sweep, 1, 64, 0, in, s, first, part, keep);
     }
-    int64_t kept = -1;
-    bl_fetch(&kept, s.kept, sizeof kept);
     bl_scratch_free(memory);
-    return kept;
+    return BL_OK;
 }

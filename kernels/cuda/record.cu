@@ -16,20 +16,14 @@ static bl_kernels direct;
 
 /* What an argument points to. A struct of the host that holds for this call is copied; everything
  * else is an address: device memory, and the context. */
-template <typename T> struct is_copied {
-    static constexpr bool value = false;
-};
+template <typename T> struct is_copied { static constexpr bool value = false; };
 template <typename T> struct is_address {
     static constexpr bool value = std::is_arithmetic<T>::value || std::is_void<T>::value;
 };
 #define COPIED(type)                                                                               \
-    template <> struct is_copied<type> {                                                           \
-        static constexpr bool value = true;                                                        \
-    }
+    template <> struct is_copied<type> { static constexpr bool value = true; }
 #define ADDRESS(type)                                                                              \
-    template <> struct is_address<type> {                                                          \
-        static constexpr bool value = true;                                                        \
-    }
+    template <> struct is_address<type> { static constexpr bool value = true; }
 COPIED(bl_tensor);
 COPIED(bl_conv_shape);
 COPIED(bl_softmax_attr);
@@ -243,6 +237,18 @@ void bl_cuda_record_slots(bl_kernels *k) {
     DEFER(class_gradients);
     NOW(nms);
     NOW(topk);
+    NOW(anchors);
+    NOW(candidates);
+    NOW(match);
+    NOW(sample); /* a stream of its own each step */
+    NOW(anchor_targets);
+    NOW(roi_targets);
+    DEFER(row_weights);
+    NOW(map_rows);
+    DEFER(scatter_column);
+    NOW(levels);
+    NOW(decode);
+    NOW(kept);
     NOW(sgd); /* learning rate, clipping */
     NOW(adam);
     NOW(ema);

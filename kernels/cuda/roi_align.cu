@@ -48,6 +48,10 @@ static __global__ void roi_fwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map out
     BL_EACH(e, n) {
         int64_t lane = e % out.cb, bin = e / out.cb % bins, b = e / (out.cb * bins) % blocks;
         int64_t i = e / (out.cb * bins * blocks);
+        if (rois.level[i] < 0) {
+            bl_put((T *)out.data, e, 0.0f);
+            continue;
+        }
         const bl_cuda_map *m = &maps.m[rois.level[i]];
         bl_roi_frame f = frame_of(&rois, i);
         const T *plane =

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/cuda_internal.h"
 
-int64_t bl_cuda_nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
-                    float thr, int64_t max_out, int32_t *keep);
+bl_status bl_cuda_nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                      float thr, int64_t max_out, int32_t *keep, int32_t *kept);
 
 #endif

@@ -112,7 +112,8 @@ static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl
         }
     }
     BL_LAUNCH(make_views, (unsigned)(out->n < most ? out->n : most), BL_THREADS,
-              scratch ? 0 : (size_t)bytes, images, plan, step, *scale, bl_cuda_map_of(out), scratch);
+              scratch ? 0 : (size_t)bytes, images, plan, step, *scale, bl_cuda_map_of(out),
+              scratch);
     bl_scratch_free(scratch);
     return BL_OK;
 }

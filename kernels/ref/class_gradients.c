@@ -23,13 +23,16 @@ static bl_status class_gradients(const float *logits, int64_t n, int64_t k, cons
     if (!p)
         return bl_fail(BL_ENOMEM, "class gradients: out of memory for %lld classes", (long long)k);
     memset(m, 0, (size_t)k * (size_t)k * sizeof *m);
+    int64_t rows = 0;
+    for (int64_t i = 0; i < n; i++) rows += label[i] >= 0;
     for (int64_t i = 0; i < n; i++) {
+        if (label[i] < 0) continue;
         double *row = m + label[i] * k;
         if (!probabilities(logits + i * k, k, a->offset, p)) {
             row[label[i]] = NAN;
             continue;
         }
-        double t = p[label[i]], s = bl_class_push(a, t, weight ? weight[i] : 1, n);
+        double t = p[label[i]], s = bl_class_push(a, t, weight ? weight[i] : 1, rows);
         double own = row[label[i]] - s * (1 - t);
         for (int64_t j = 0; j < k; j++) row[j] += s * p[j];
         row[label[i]] = own;

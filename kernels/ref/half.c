@@ -369,6 +369,15 @@ static int64_t topk(const bl_tensor *scores, int64_t image, int64_t k, int32_t *
     return found;
 }
 
+static void decode(const bl_proposals_kernel *p, const bl_anchor_grid *g, const bl_box_coder *coder,
+                   const bl_tensor *const *reg, const float *logit, bl_box *box, int32_t *group) {
+    const bl_tensor *w[MAPS];
+    BEGIN(proposals);
+    all_in(&c, reg, p->levels, w);
+    if (!c.failed) f.decode(p, g, coder, w, logit, box, group);
+    finish(&c);
+}
+
 void bl_ref_half(bl_kernels *k) {
     k->act_bwd = act_bwd;
     k->axpby = axpby;
@@ -399,4 +408,5 @@ void bl_ref_half(bl_kernels *k) {
     k->roi_align_fwd = roi_align_fwd;
     k->roi_align_bwd = roi_align_bwd;
     k->topk = topk;
+    k->decode = decode;
 }

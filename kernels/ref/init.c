@@ -15,6 +15,9 @@ void bl_kernels_init_ref(bl_kernels *k) {
     bl_ref_losses(k);
     bl_ref_class_gradients(k);
     bl_ref_select(k);
+    bl_ref_match(k);
+    bl_ref_sample(k);
+    bl_ref_proposals(k);
     bl_ref_store(k);
     bl_ref_views(k);
     bl_ref_inputs(k);

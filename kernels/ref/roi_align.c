@@ -57,10 +57,11 @@ static void fwd_range(void *arg, int64_t begin, int64_t end) {
     bl_tensor *out = j->out;
     int64_t blocks = bl_blocks(out), bins = out->h * out->w;
     for (int64_t i = begin; i < end; i++) {
-        const bl_tensor *m = j->maps[j->level[i]];
-        bl_roi_frame f = frame_of(j, i);
         float *bin = bl_f32(out) + i * blocks * bins * out->cb;
         memset(bin, 0, (size_t)(blocks * bins * out->cb) * sizeof *bin);
+        if (j->level[i] < 0) continue;
+        const bl_tensor *m = j->maps[j->level[i]];
+        bl_roi_frame f = frame_of(j, i);
         for (int64_t b = 0; b < blocks; b++) {
             float *plane = bl_f32(m) + (j->batch[i] * blocks + b) * m->h * m->w * m->cb;
             for (int64_t q = 0; q < bins; q++, bin += out->cb) {
@@ -84,7 +85,7 @@ static void bwd_range(void *arg, int64_t begin, int64_t end) {
     int64_t blocks = bl_blocks(dy), bins = dy->h * dy->w;
     for (int64_t b = begin; b < end; b++) {
         for (int64_t i = 0; i < j->count; i++) {
-            const bl_tensor *m = j->dmaps[j->level[i]];
+            const bl_tensor *m = j->level[i] >= 0 ? j->dmaps[j->level[i]] : NULL;
             if (!m) continue;
             bl_roi_frame f = frame_of(j, i);
             float *plane = bl_f32(m) + (j->batch[i] * blocks + b) * m->h * m->w * m->cb;

@@ -25,14 +25,16 @@ static int by_rank(const void *p, const void *q) {
     return before(*a, *b) ? -1 : before(*b, *a) ? 1 : 0;
 }
 
-static int64_t nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
-                   float thr, int64_t max_out, int32_t *keep) {
+static bl_status nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
+                     float thr, int64_t max_out, int32_t *keep, int32_t *n_keep) {
     ranked *order = malloc((size_t)(n > 0 ? n : 1) * sizeof *order);
-    if (!order) return -1;
-    for (int64_t i = 0; i < n; i++) order[i] = (ranked){score[i], (int32_t)i};
-    qsort(order, (size_t)n, sizeof *order, by_rank);
+    if (!order) return bl_fail(BL_ENOMEM, "out of memory: nms of %lld boxes", (long long)n);
+    int64_t used = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (group[i] != BL_NMS_OUT) order[used++] = (ranked){score[i], (int32_t)i};
+    qsort(order, (size_t)used, sizeof *order, by_rank);
     int64_t kept = 0;
-    for (int64_t i = 0; i < n && kept < max_out; i++) {
+    for (int64_t i = 0; i < used && kept < max_out; i++) {
         int32_t c = order[i].index;
         bool free_standing = true;
         for (int64_t q = 0; q < kept && free_standing; q++) {
@@ -41,7 +43,8 @@ static int64_t nms(const bl_box *box, const float *score, const int32_t *group, 
         if (free_standing) keep[kept++] = c;
     }
     free(order);
-    return kept;
+    *n_keep = (int32_t)kept;
+    return BL_OK;
 }
 
 /* The outputs are the heap: the worst of the kept entries stands at the root. */

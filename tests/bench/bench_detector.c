@@ -72,26 +72,23 @@ static bl_status losses(bench *b, int64_t t, bl_tensor *root[4], double *at) {
     bl_rpn_out rpn;
     bl_roi_batch rois;
     bl_roi_out roi;
-    bl_boxes *proposals = calloc((size_t)b->batch, sizeof *proposals);
-    bl_status status = BL_OK;
-    BL_TRY_DONE(bl_tensor_from_host(ctx, b->images, b->batch, 3, b->height, b->width, 1, &x));
-    BL_TRY_DONE(bl_detector_extract(ctx, d, true, x, &p));
+    bl_box_lists proposals;
+    bl_roi_draw draw = {.add_gt = true, .seed = 1, .key = (uint64_t)t};
+    BL_TRY(bl_tensor_from_host(ctx, b->images, b->batch, 3, b->height, b->width, 1, &x));
+    BL_TRY(bl_detector_extract(ctx, d, true, x, &p));
     at[1] = bench_now_ms();
-    BL_TRY_DONE(bl_rpn_forward(ctx, d, &p, &rpn));
+    BL_TRY(bl_rpn_forward(ctx, d, &p, &rpn));
     at[2] = bench_now_ms();
-    BL_TRY_DONE(
-        bl_rpn_loss(ctx, d, &rpn, b->gt, b->sizes, 1, (uint64_t)t, &root[0], &root[1], NULL, NULL));
+    BL_TRY(bl_rpn_loss(ctx, d, &rpn, b->gt, b->sizes, 1, (uint64_t)t, &root[0], &root[1], NULL));
     at[3] = bench_now_ms();
-    BL_TRY_DONE(bl_rpn_proposals(ctx, d, &rpn, b->sizes, true, proposals));
+    BL_TRY(bl_rpn_proposals(ctx, d, &rpn, b->sizes, true, &proposals));
     at[4] = bench_now_ms();
-    BL_TRY_DONE(bl_roi_sample(ctx, d, proposals, b->gt, b->batch, true, 1, (uint64_t)t, &rois));
-    BL_TRY_DONE(bl_roi_forward(ctx, d, &p, rois.roi, rois.image, rois.n, &roi));
-    BL_TRY_DONE(bl_roi_cls_loss(ctx, d, &rois, &roi, 0, rois.n, &root[2]));
-    BL_TRY_DONE(bl_roi_box_loss(ctx, d, &rois, &roi, &root[3]));
+    BL_TRY(bl_roi_sample(ctx, d, &proposals, b->gt, &draw, &rois));
+    BL_TRY(bl_roi_forward_list(ctx, d, &p, rois.target.roi, rois.image, &roi));
+    BL_TRY(bl_roi_cls_loss(ctx, d, &rois, rois.target.share, &roi, 0, &root[2]));
+    BL_TRY(bl_roi_box_loss(ctx, d, &rois, &roi, &root[3]));
     at[5] = bench_now_ms();
-done:
-    free(proposals);
-    return status;
+    return BL_OK;
 }
 
 static bl_status step(bench *b, int64_t t, double *total) {

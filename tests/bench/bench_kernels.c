@@ -376,7 +376,7 @@ static void roi_bwd(bench *b, const void *arg) {
 }
 static void nms(bench *b, const void *arg) {
     const boxes *d = arg;
-    b->k.nms(d->box, d->score, d->group, BOXES, 0.7f, 1000, d->keep);
+    b->k.nms(d->box, d->score, d->group, BOXES, 0.7f, 1000, d->keep, (int32_t *)b->buf[4]);
 }
 static void topk(bench *b, const void *arg) {
     bl_tensor map = tensor(b, 0, 2, 3, 200, 304, b->cb);
@@ -385,8 +385,7 @@ static void topk(bench *b, const void *arg) {
 }
 static void softmax_loss(bench *b, const void *arg) {
     const bl_softmax_attr plain = {0};
-    float value;
-    b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, &plain, 1, b->buf[3], &value);
+    b->k.softmax_loss(b->buf[0], 512, 1204, arg, NULL, &plain, 1, b->buf[3], b->buf[4]);
 }
 static void detection(bench *b) {
     boxes d;

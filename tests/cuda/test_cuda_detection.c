@@ -44,6 +44,7 @@ static void roi_align(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
         rois[i] = random_box(r, (float)first * 4, (int)pick(r, 0, 9));
         batch[i] = (int32_t)pick(r, 0, n - 1);
         level[i] = (int32_t)pick(r, 0, LEVELS - 1);
+        if (pick(r, 0, 7) == 0) level[i] = batch[i] = -1; /* unused */
     }
     const bl_box *drois = to_device(rois, 4 * count);
     const int32_t *dbatch = to_device(batch, count), *dlevel = to_device(level, count);
@@ -88,12 +89,13 @@ static void nms(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_t
         if (i > 3 && pick(r, 0, 5) == 0) box[i] = box[i - 3]; /* duplicates */
         score[i] = tied_score(r);
         group[i] = (int32_t)pick(r, -1, groups - 2) * 70001;
+        if (pick(r, 0, 9) == 0) group[i] = BL_NMS_OUT;
     }
-    int32_t *keep = device_new(n);
-    int64_t kept = ref->nms(box, score, group, n, thr, max_out, want);
-    CHECK_EQ(got->nms(to_device(box, 4 * n), to_device(score, n), to_device(group, n), n, thr,
-                      max_out, keep),
-             kept);
+    int32_t *keep = device_new(n), *count = device_new(1), kept;
+    CHECK_OK(ref->nms(box, score, group, n, thr, max_out, want, &kept));
+    CHECK_OK(got->nms(to_device(box, 4 * n), to_device(score, n), to_device(group, n), n, thr,
+                      max_out, keep, count));
+    compare_device_exact("nms count", &kept, count, 1);
     compare_device_exact("nms", want, keep, kept);
     device_clear();
     guards_check("nms");
@@ -159,6 +161,7 @@ static void gather(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int3
         int32_t l = (int32_t)pick(r, 0, MAPS - 1);
         loc[i] = (bl_loc){(int32_t)pick(r, 0, 1), l, (int32_t)pick(r, 0, 5 - l),
                           (int32_t)pick(r, 0, 6 - l), (int32_t)pick(r, 0, ANCHORS - 1)};
+        if (pick(r, 0, 7) == 0) loc[i] = (bl_loc){-1, -1, -1, -1, -1}; /* unused */
     }
     const bl_loc *dloc = to_device(loc, count * 5);
     float *y = guarded_new(count * per), *dy = device_new(count * per);

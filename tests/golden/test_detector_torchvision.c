@@ -5,8 +5,10 @@
 #include "core/rng.h"
 #include "core/safetensors.h"
 #include "detector/model.h"
+#include "kernels/kernels.h"
 #include "kernels/tape.h"
 #include "tests/check.h"
+#include "tests/list_fixture.h"
 
 enum { SEED = 9, CLASSES = 5 };
 static bl_st_file *file;
@@ -162,9 +164,11 @@ static void test_anchors(void) {
     float *want = values("anchors", "", &n);
     CHECK_EQ(n, 4 * g.first[3]);
     bl_box *all = malloc((size_t)g.first[3] * sizeof *all);
-    bl_anchor_grid_fill(&g, all);
+    bl_kernels k;
+    bl_kernels_init_ref(&k);
+    k.anchors(&g, 0, NULL, 1, all, NULL);
     for (int64_t i = 0; i < g.first[3]; i++)
-        for (int k = 0; k < 4; k++) CHECK_EQ((&all[i].x1)[k], want[4 * i + k]);
+        for (int j = 0; j < 4; j++) CHECK_EQ((&all[i].x1)[j], want[4 * i + j]);
     free(all), free(want);
 }
 
@@ -189,28 +193,34 @@ static void test_coder(void) {
     free(from), free(to), free(delta), free(enc), free(dec);
 }
 
-static void test_matcher(void) {
+static void check_matches(bl_ctx *ctx, const bl_box *box, int64_t n, const bl_boxes *gt,
+                          const bl_match_rule *rule, const int32_t *want, int32_t *got) {
+    bl_candidates c = {.n = n, .shared = true};
+    bl_box_lists truth = lists_of(ctx, gt, 1);
+    bl_tensor *match;
+    CHECK_OK(bl_upload(ctx, BL_F32, n, 4, box, &c.box));
+    CHECK_OK(bl_list_match(ctx, &c, &truth, rule, &match));
+    CHECK_OK(bl_download(ctx, match, got));
+    /* torchvision: -1 below, -2 between, as here. */
+    for (int64_t i = 0; i < n; i++) CHECK_EQ(got[i], want[i]);
+}
+
+static void test_matcher(bl_ctx *ctx) {
     int64_t n, m;
     bl_box *box = values("match.box", "", &n), *g = values("match.gt", "", &m);
     int32_t *keep = values("match.keep", "", NULL), *none = values("match.none", "", NULL);
     n /= 4, m /= 4;
     int32_t *got = malloc((size_t)n * sizeof *got);
     bl_boxes gt = {.n = (int32_t)m, .box = g};
-    bl_arena *a = bl_arena_create(0);
-    bl_match_job job = {.box = box, .n = n, .gt = &gt, .match = got};
     bl_match_rule low = {0.7f, 0.3f, 0, BL_LOWQ_KEEP, 0.5f},
                   plain = {0.5f, 0.5f, 0, BL_LOWQ_NONE, 0.5f};
     int fg = 0, between = 0;
-    CHECK_OK(bl_match(a, &job, 1, &low));
-    /* torchvision: -1 below, -2 between, as here. */
-    for (int64_t i = 0; i < n; i++) {
-        CHECK_EQ(got[i], keep[i]);
-        fg += got[i] >= 0, between += got[i] == BL_MATCH_IGNORE;
-    }
+    bl_step_begin(ctx, false);
+    check_matches(ctx, box, n, &gt, &plain, none, got);
+    check_matches(ctx, box, n, &gt, &low, keep, got);
+    for (int64_t i = 0; i < n; i++) fg += got[i] >= 0, between += got[i] == BL_MATCH_IGNORE;
     CHECK(fg >= m && between > 10);
-    CHECK_OK(bl_match(a, &job, 1, &plain));
-    for (int64_t i = 0; i < n; i++) CHECK_EQ(got[i], none[i]);
-    bl_arena_destroy(a);
+    bl_step_end(ctx);
     free(box), free(g), free(keep), free(none), free(got);
 }
 
@@ -332,7 +342,7 @@ static void test_detector(bl_ctx *ctx, const char *norm) {
     bl_step_begin(ctx, true);
     bl_pyramid p;
     bl_rpn_out r;
-    bl_tensor *loss[4];
+    bl_tensor *loss[4], *drawn;
     int64_t n_pos, n_neg;
     CHECK_OK(bl_detector_extract(ctx, d, true, draw_image(ctx, "detector", 96, 128), &p));
     char key[8];
@@ -341,22 +351,26 @@ static void test_detector(bl_ctx *ctx, const char *norm) {
         check_map(ctx, norm, key, p.map[i], 1e-4);
     }
     CHECK_OK(bl_rpn_forward(ctx, d, &p, &r));
-    CHECK_OK(bl_rpn_loss(ctx, d, &r, gt, size, 1, 1, &loss[0], &loss[1], &n_pos, &n_neg));
+    CHECK_OK(bl_rpn_loss(ctx, d, &r, gt, size, 1, 1, &loss[0], &loss[1], &drawn));
+    counts_read(ctx, drawn, &n_pos, &n_neg);
     bl_boxes prop[2], det[2];
-    CHECK_OK(bl_rpn_proposals(ctx, d, &r, size, true, prop));
+    proposals_read(ctx, d, &r, size, true, prop);
     check_proposals(norm, prop);
     bl_roi_batch rois;
     bl_roi_out head;
     for (int i = 0; i < 2; i++) prop[i] = with_shifted(arena, &prop[i], &gt[i]);
-    CHECK_OK(bl_roi_sample(ctx, d, prop, gt, 2, true, 1, 1, &rois));
-    CHECK_OK(bl_roi_forward(ctx, d, &p, rois.roi, rois.image, rois.n, &head));
-    CHECK_OK(bl_roi_cls_loss(ctx, d, &rois, &head, 0, rois.n, &loss[2]));
+    bl_box_lists lists = lists_of(ctx, prop, 2);
+    bl_roi_draw draw = {.add_gt = true, .seed = 1, .key = 1};
+    CHECK_OK(bl_roi_sample(ctx, d, &lists, gt, &draw, &rois));
+    CHECK_OK(bl_roi_forward_list(ctx, d, &p, rois.target.roi, rois.image, &head));
+    CHECK_OK(bl_roi_cls_loss(ctx, d, &rois, rois.target.share, &head, 0, &loss[2]));
     CHECK_OK(bl_roi_box_loss(ctx, d, &rois, &head, &loss[3]));
     int32_t *counts = values(norm, "counts", NULL);
     CHECK_EQ(n_pos, counts[0]);
     CHECK_EQ(n_neg, counts[1]);
-    CHECK_EQ(rois.n, counts[2]);
-    CHECK_EQ(rois.n_pos, counts[3]);
+    host_rois host = rois_read(ctx, &rois);
+    CHECK_EQ(host.n, counts[2]);
+    CHECK_EQ(host.n_pos, counts[3]);
     float *want = values(norm, "losses", NULL);
     for (int i = 0; i < 4; i++) {
         float v;
@@ -388,9 +402,9 @@ int main(void) {
         bl_st_open(BALLAST_SOURCE_DIR "/tests/golden/detector_torchvision.safetensors", &file));
     test_anchors();
     test_coder();
-    test_matcher();
     bl_ctx *ctx;
     CHECK_OK(bl_ctx_create(NULL, &ctx));
+    test_matcher(ctx);
     test_backbone(ctx, "r18", BL_RESNET_18, BL_NORMTYPE_EVAL_BN, false, 1e-4);
     test_backbone(ctx, "r18_bn", BL_RESNET_18, BL_NORMTYPE_BN, false, 1e-4);
     test_backbone(ctx, "r18_gn", BL_RESNET_18, BL_NORMTYPE_GN, false, 1e-4);

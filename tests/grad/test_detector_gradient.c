@@ -1,6 +1,7 @@
 /* The gradient of the whole detector against finite differences along random directions. */
 #include "core/parallel.h"
 #include "tests/detector_fixture.h"
+#include "tests/list_fixture.h"
 
 enum { CLASSES = 3, IMAGES = 2, SIDE = 64, ROIS = 24 };
 
@@ -39,12 +40,14 @@ static double loss_of(fixture *f, bool backward) {
     CHECK_OK(bl_detector_extract(f->ctx, f->det, true,
                                  draw_images(f->ctx, gt, IMAGES, SIDE, SIDE, 1), &p));
     CHECK_OK(bl_rpn_forward(f->ctx, f->det, &p, &r));
-    CHECK_OK(bl_rpn_loss(f->ctx, f->det, &r, gt, size, 5, 0, &loss[0], &loss[1], NULL, NULL));
+    CHECK_OK(bl_rpn_loss(f->ctx, f->det, &r, gt, size, 5, 0, &loss[0], &loss[1], NULL));
     fixed_proposals(prop);
-    CHECK_OK(bl_roi_sample(f->ctx, f->det, prop, gt, IMAGES, true, 5, 0, &rois));
-    CHECK(rois.n_pos > 4);
-    CHECK_OK(bl_roi_forward(f->ctx, f->det, &p, rois.roi, rois.image, rois.n, &head));
-    CHECK_OK(bl_roi_cls_loss(f->ctx, f->det, &rois, &head, 1, rois.n, &loss[2]));
+    bl_box_lists lists = lists_of(f->ctx, prop, IMAGES);
+    bl_roi_draw draw = {.add_gt = true, .seed = 5, .key = 0};
+    CHECK_OK(bl_roi_sample(f->ctx, f->det, &lists, gt, &draw, &rois));
+    CHECK(rois_read(f->ctx, &rois).n_pos > 4);
+    CHECK_OK(bl_roi_forward_list(f->ctx, f->det, &p, rois.target.roi, rois.image, &head));
+    CHECK_OK(bl_roi_cls_loss(f->ctx, f->det, &rois, rois.target.share, &head, 1, &loss[2]));
     CHECK_OK(bl_roi_box_loss(f->ctx, f->det, &rois, &head, &loss[3]));
     double sum = 0;
     for (int i = 0; i < 4; i++) {

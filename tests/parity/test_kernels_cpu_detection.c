@@ -29,6 +29,7 @@ static void roi_align(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
         rois[i] = random_box(r, (float)first * 4, (int)pick(r, 0, 9));
         batch[i] = (int32_t)pick(r, 0, n - 1);
         level[i] = (int32_t)pick(r, 0, LEVELS - 1);
+        if (pick(r, 0, 7) == 0) level[i] = batch[i] = -1; /* unused */
     }
     bl_tensor y0 = tensor_new(count, c, a.size, a.size, cb),
               y1 = tensor_new(count, c, a.size, a.size, cb);
@@ -53,10 +54,13 @@ static void nms(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
         if (i > 3 && pick(r, 0, 5) == 0) box[i] = box[i - 3]; /* duplicates */
         score[i] = tied_score(r);
         group[i] = (int32_t)pick(r, -1, groups - 2) * 70001;
+        if (pick(r, 0, 9) == 0) group[i] = BL_NMS_OUT;
     }
-    int64_t c0 = ref->nms(box, score, group, n, thr, max_out, k0);
-    int64_t c1 = got->nms(box, score, group, n, thr, max_out, k1);
+    int32_t c0, c1;
+    CHECK_OK(ref->nms(box, score, group, n, thr, max_out, k0, &c0));
+    CHECK_OK(got->nms(box, score, group, n, thr, max_out, k1, &c1));
     CHECK_EQ(c1, c0);
+    for (int64_t i = 0; i < c0; i++) CHECK(group[k0[i]] != BL_NMS_OUT);
     for (int64_t i = 0; i < c0; i++) CHECK_EQ(k1[i], k0[i]);
     guards_check("nms");
 }

@@ -1,5 +1,6 @@
 /* Anchors: published numbers, numbering, cells outside the image. */
 #include "detector/anchors.h"
+#include "kernels/kernels.h"
 #include "tests/check.h"
 
 static void check_box(bl_box b, float x1, float y1, float x2, float y2) {
@@ -7,6 +8,16 @@ static void check_box(bl_box b, float x1, float y1, float x2, float y2) {
     CHECK_NEAR(b.y1, y1, 1e-4);
     CHECK_NEAR(b.x2, x2, 1e-4);
     CHECK_NEAR(b.y2, y2, 1e-4);
+}
+
+/* All anchors of the grid, and whether they are valid in one image; how many are not. */
+static int64_t fill(const bl_anchor_grid *g, const bl_size *size, bl_box *box, uint8_t *valid) {
+    bl_kernels k;
+    int64_t invalid = 0;
+    bl_kernels_init_ref(&k);
+    k.anchors(g, size ? 1 : 0, size, 32, box, valid);
+    for (int64_t i = 0; valid && i < g->first[g->n_levels]; i++) invalid += !valid[i];
+    return invalid;
 }
 
 /* detectron2's anchor generator test: sizes 32, 64, ratios 1/4, 1, 4, stride 4, one row of two
@@ -18,7 +29,7 @@ static void test_published(void) {
     bl_anchor_grid_count(&g);
     CHECK_EQ(g.first[1], 12);
     bl_box all[12];
-    bl_anchor_grid_fill(&g, all);
+    fill(&g, NULL, all, NULL);
     static const float want[6][4] = {{-32, -8, 32, 8},   {-16, -16, 16, 16}, {-8, -32, 8, 32},
                                      {-64, -16, 64, 16}, {-32, -32, 32, 32}, {-16, -64, 16, 64}};
     for (int i = 0; i < 12; i++) {
@@ -60,7 +71,7 @@ static void test_numbering(void) {
     int64_t n = g.first[5];
     CHECK_EQ(n, 3 * (24 * 40 + 12 * 20 + 6 * 10 + 3 * 5 + 2 * 3));
     bl_box *all = malloc((size_t)n * sizeof *all);
-    bl_anchor_grid_fill(&g, all);
+    fill(&g, NULL, all, NULL);
     for (int64_t i = 0; i < n; i++) {
         bl_loc k = bl_anchor_loc(&g, 7, i);
         CHECK(k.n == 7 && k.level >= 0 && k.level < 5 && k.a >= 0 && k.a < 3);
@@ -79,7 +90,8 @@ static void test_numbering(void) {
 static void test_valid(void) {
     bl_anchor_grid g = pyramid(96, 160);
     uint8_t *valid = malloc((size_t)g.first[5]);
-    int64_t out = bl_anchor_grid_valid(&g, (bl_size){.w = 70, .h = 40}, 32, valid), bad = 0;
+    bl_box *all = malloc((size_t)g.first[5] * sizeof *all);
+    int64_t out = fill(&g, &(bl_size){.w = 70, .h = 40}, all, valid), bad = 0;
     for (int64_t i = 0; i < g.first[5]; i++) {
         bl_loc k = bl_anchor_loc(&g, 0, i);
         bool in = k.x * g.stride[k.level] < 96 && k.y * g.stride[k.level] < 64;
@@ -88,8 +100,8 @@ static void test_valid(void) {
     }
     CHECK_EQ(out, bad);
     CHECK(out > 0);
-    CHECK_EQ(bl_anchor_grid_valid(&g, (bl_size){.w = 160, .h = 90}, 32, valid), 0);
-    free(valid);
+    CHECK_EQ(fill(&g, &(bl_size){.w = 160, .h = 90}, all, valid), 0);
+    free(valid), free(all);
 }
 
 int main(void) {

@@ -1,6 +1,6 @@
 /* Box coder: worked example, round trip, bounds, degenerate and broken input. */
 #include "core/rng.h"
-#include "detector/box_coder.h"
+#include "kernels/shared/box_coder.h"
 #include "tests/check.h"
 
 static const bl_box_coder coder = {{0.1f, 0.1f, 0.2f, 0.2f}, 4.135166556742356f, true};

@@ -2,19 +2,26 @@
  */
 #include "core/parallel.h"
 #include "core/rng.h"
-#include "detector/matcher.h"
+#include "detector/boxes.h"
+#include "kernels/kernels.h"
 #include "tests/check.h"
+
+static bl_ctx *ctx;
 
 static const bl_match_rule rpn_rule = {0.7f, 0.3f, 0.3f, BL_LOWQ_RELABEL, 0.5f};
 
 static void match(const bl_box *b, int64_t n, const bl_boxes *gt, const bl_match_rule *rule,
                   const uint8_t *valid, int32_t *out) {
-    bl_arena *a = bl_arena_create(0);
-    bl_match_job job = {b, valid, n, gt, out};
-    size_t before = bl_arena_bytes(a);
-    CHECK_OK(bl_match(a, &job, 1, rule));
-    CHECK_EQ(bl_arena_bytes(a), before);
-    bl_arena_destroy(a);
+    bl_candidates c = {.n = n, .shared = true};
+    bl_box_lists truth;
+    bl_tensor *match;
+    bl_step_begin(ctx, false);
+    CHECK_OK(bl_upload(ctx, BL_F32, n, 4, b, &c.box));
+    if (valid) CHECK_OK(bl_upload(ctx, BL_U8, n, 1, valid, &c.valid));
+    CHECK_OK(bl_boxes_upload(ctx, gt, 1, &truth));
+    CHECK_OK(bl_list_match(ctx, &c, &truth, rule, &match));
+    if (n > 0) CHECK_OK(bl_download(ctx, match, out));
+    bl_step_end(ctx);
 }
 
 static void test_thresholds(void) {
@@ -187,12 +194,38 @@ static void test_random(void) {
     for (int k = 0; k < 3; k++) CHECK(kinds[k] > ROUNDS); /* the input exercised every outcome */
 }
 
+/* A box stands for itself, even inside an ignore region or beside an identical box. */
+static void test_own(void) {
+    bl_box g[] = {{0, 0, 10, 10}, {0, 0, 10, 10}, {3, 3, 3, 9}, {0, 0, 50, 50}};
+    uint8_t ignore[] = {0, 0, 0, 1}, valid[] = {1, 1, 1, 1, 1, 1};
+    bl_boxes gt = {.n = 4, .box = g, .ignore = ignore};
+    bl_box b[6] = {g[0], g[1], g[2], g[3], {100, 100, 110, 110}, {1, 0, 11, 10}};
+    const int32_t want[] = {
+        0, 1, BL_MATCH_IGNORE, BL_MATCH_IGNORE, BL_MATCH_NEGATIVE, BL_MATCH_IGNORE};
+    int32_t got[6];
+    bl_candidates c = {.n = 6, .own = 4};
+    bl_box_lists truth;
+    bl_tensor *match;
+    bl_match_rule roi = {0.5f, 0.5f, 0, BL_LOWQ_NONE, 0.5f};
+    bl_step_begin(ctx, false);
+    CHECK_OK(bl_upload(ctx, BL_F32, 6, 4, b, &c.box));
+    CHECK_OK(bl_upload(ctx, BL_U8, 6, 1, valid, &c.valid));
+    CHECK_OK(bl_boxes_upload(ctx, &gt, 1, &truth));
+    CHECK_OK(bl_list_match(ctx, &c, &truth, &roi, &match));
+    CHECK_OK(bl_download(ctx, match, got));
+    for (int i = 0; i < 6; i++) CHECK_EQ(got[i], want[i]);
+    bl_step_end(ctx);
+}
+
 int main(void) {
+    CHECK_OK(bl_ctx_create(&(bl_ctx_options){.device = "cpu"}, &ctx));
     test_thresholds();
     test_low_quality();
     test_later_box_wins();
     test_ignore();
     test_empty();
+    test_own();
     test_random();
+    bl_ctx_destroy(ctx);
     return 0;
 }

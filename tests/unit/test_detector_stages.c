@@ -1,8 +1,8 @@
 /* The stages one by one: proposals against their definition, level rule, RoI sampling, detections,
  * and every empty case. */
-#include "detector/box_coder.h"
 #include "detector/model.h"
 #include "tests/detector_fixture.h"
+#include "tests/list_fixture.h"
 
 enum { CLASSES = 4 };
 
@@ -90,7 +90,7 @@ static void test_proposals(const char *backend) {
     bl_rpn_out r = fake_rpn(&f, 2, 96, 128, 3, 0.3f);
     bl_size size[] = {{128, 96}, {100, 70}};
     bl_boxes out[2];
-    CHECK_OK(bl_rpn_proposals(f.ctx, f.det, &r, size, true, out));
+    proposals_read(f.ctx, f.det, &r, size, true, out);
     static cand want[2000];
     for (int i = 0; i < 2; i++) {
         int n = reference(&f, &r, i, size[i], 200, 100, want);
@@ -105,7 +105,7 @@ static void test_proposals(const char *backend) {
     }
     /* The test limits keep more. */
     bl_boxes test[2];
-    CHECK_OK(bl_rpn_proposals(f.ctx, f.det, &r, size, false, test));
+    proposals_read(f.ctx, f.det, &r, size, false, test);
     CHECK(test[0].n > 100);
     CHECK_EQ(test[0].n, reference(&f, &r, 0, size[0], 1000, 1000, want));
     bl_step_end(f.ctx);
@@ -122,7 +122,7 @@ static void test_broken_rpn(void) {
             bl_f32(r.reg[l])[i] = i % 2 ? INFINITY : NAN;
     bl_size size = {64, 64};
     bl_boxes out;
-    CHECK_OK(bl_rpn_proposals(f.ctx, f.det, &r, &size, true, &out));
+    proposals_read(f.ctx, f.det, &r, &size, true, &out);
     CHECK_EQ(out.n, 0);
     bl_step_end(f.ctx);
     fixture_free(&f);
@@ -139,15 +139,26 @@ static void test_levels(void) {
     } known[] = {{0, 0},      {1, 0},   {56, 0},     {111.9f, 0}, {112, 1},
                  {223.9f, 1}, {224, 2}, {447.9f, 2}, {448, 3},    {5000, 3}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        CHECK_EQ(bl_roi_level(f.det, (bl_box){7, 9, 7 + known[i].side, 9 + known[i].side}),
-                 known[i].level);
-    CHECK_EQ(bl_roi_level(f.det, (bl_box){0, 0, 50, 250.88f}), 1); /* area counts, not a side */
+        CHECK_EQ(
+            bl_level_of(&f.det->roi.level, (bl_box){7, 9, 7 + known[i].side, 9 + known[i].side}),
+            known[i].level);
+    CHECK_EQ(bl_level_of(&f.det->roi.level, (bl_box){0, 0, 50, 250.88f}),
+             1); /* area counts, not a side */
     fixture_free(&f);
     bl_arena_destroy(a);
 }
 
 static bl_box shift(bl_box b, float dx) {
     return (bl_box){b.x1 + dx, b.y1, b.x2 + dx, b.y2};
+}
+
+static host_rois sampled(fixture *f, const bl_boxes *prop, const bl_boxes *gt, bool add_gt,
+                         uint64_t key) {
+    bl_roi_batch b;
+    bl_box_lists l = lists_of(f->ctx, prop, 2);
+    bl_roi_draw draw = {.add_gt = add_gt, .seed = 1, .key = key};
+    CHECK_OK(bl_roi_sample(f->ctx, f->det, &l, gt, &draw, &b));
+    return rois_read(f->ctx, &b);
 }
 
 static void test_roi_sample(void) {
@@ -163,8 +174,8 @@ static void test_roi_sample(void) {
         p1[i] = (bl_box){(float)i, 0, (float)i + 20, 20};
     }
     bl_boxes prop[2] = {{.n = 200, .box = p0}, {.n = 200, .box = p1}};
-    bl_roi_batch a, b, c, e;
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, prop, gt, 2, true, 1, 2, &a));
+    host_rois a, b, c, e;
+    a = sampled(&f, prop, gt, true, 2);
     /* Image 0: only the box itself survives the ignore region; flat and ignore boxes are not
      * appended. */
     CHECK_EQ(a.n, 64);
@@ -178,27 +189,37 @@ static void test_roi_sample(void) {
     }
     /* Without the region: at most a quarter foreground, right targets. */
     gt[0].n = 2, gt[0].ignore = NULL;
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, prop, gt, 2, true, 1, 2, &b));
+    b = sampled(&f, prop, gt, true, 2);
     CHECK_EQ(b.n_pos, 8);
     for (int i = 0; i < 8; i++) {
-        CHECK(b.label[i] == 2 && b.gt[i] == 0);
+        CHECK(b.label[i] == 2 && b.gt[i] == 0 && b.share[i] == 1.0f / 64);
         CHECK_NEAR(b.target[4 * i], (10 - b.roi[i].x1) / 40 / 0.1, 1e-4);
         CHECK_NEAR(b.target[4 * i + 2], 0, 1e-4);
     }
     /* Deterministic; another key draws others; image 1 does not depend on image 0. */
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, prop, gt, 2, true, 1, 2, &c));
+    c = sampled(&f, prop, gt, true, 2);
     CHECK(!memcmp(b.roi, c.roi, sizeof(bl_box) * 64));
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, prop, gt, 2, true, 1, 3, &e));
+    e = sampled(&f, prop, gt, true, 3);
     CHECK(memcmp(b.roi, e.roi, sizeof(bl_box) * 64) != 0);
     CHECK(!memcmp(a.roi + 32, b.roi + 32, sizeof(bl_box) * 32));
     /* No proposals at all: the boxes themselves, or nothing. */
     bl_boxes none[2] = {{0}, {0}};
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, none, gt, 2, true, 1, 2, &c));
+    c = sampled(&f, none, gt, true, 2);
     CHECK(c.n == 1 && c.n_pos == 1);
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, none, gt, 2, false, 1, 2, &c));
+    c = sampled(&f, none, gt, false, 2);
     CHECK(c.n == 0 && c.n_pos == 0);
     l0[0] = CLASSES;
-    CHECK_FAILS(bl_roi_sample(f.ctx, f.det, prop, gt, 2, true, 1, 2, &c), BL_EINVAL, "label 4");
+    bl_roi_batch rows;
+    bl_box_lists l = lists_of(f.ctx, prop, 2);
+    bl_roi_draw draw = {.add_gt = true, .seed = 1, .key = 2};
+    CHECK_FAILS(bl_roi_sample(f.ctx, f.det, &l, gt, &draw, &rows), BL_EINVAL, "label 4");
+    l0[0] = 2;
+    /* The foreground rows alone are those of the whole draw, with the whole draw's normaliser. */
+    draw.foreground_only = true;
+    CHECK_OK(bl_roi_sample(f.ctx, f.det, &l, gt, &draw, &rows));
+    c = rois_read(f.ctx, &rows);
+    CHECK(c.n == b.n_pos && c.n_pos == b.n_pos);
+    CHECK(!memcmp(c.roi, b.roi, sizeof(bl_box) * 8) && c.share[0] == 1.0f / 64);
     bl_step_end(f.ctx);
     fixture_free(&f);
 }
@@ -279,8 +300,10 @@ static void test_empty(const char *backend) {
     bl_rpn_out r;
     CHECK_OK(bl_rpn_forward(f.ctx, f.det, &p, &r));
     bl_tensor *loss[4];
+    bl_tensor *counts;
     int64_t np, nn;
-    CHECK_OK(bl_rpn_loss(f.ctx, f.det, &r, gt, size, 1, 1, &loss[0], &loss[1], &np, &nn));
+    CHECK_OK(bl_rpn_loss(f.ctx, f.det, &r, gt, size, 1, 1, &loss[0], &loss[1], &counts));
+    counts_read(f.ctx, counts, &np, &nn);
     CHECK(np == 0 && nn == 128);
     float v;
     CHECK_OK(bl_scalar(f.ctx, loss[0], &v));
@@ -289,24 +312,96 @@ static void test_empty(const char *backend) {
     CHECK(v == 0);
     bl_boxes none[2] = {{0}, {0}}, det[2];
     bl_roi_batch rois;
-    CHECK_OK(bl_roi_sample(f.ctx, f.det, none, gt, 2, true, 1, 1, &rois));
+    bl_box_lists l = lists_of(f.ctx, none, 2);
+    bl_roi_draw draw = {.add_gt = true, .seed = 1, .key = 1};
+    CHECK_OK(bl_roi_sample(f.ctx, f.det, &l, gt, &draw, &rois));
     CHECK_EQ(rois.n, 0);
     bl_roi_out head;
-    CHECK_OK(bl_roi_forward(f.ctx, f.det, &p, rois.roi, rois.image, 0, &head));
+    CHECK_OK(bl_roi_forward_list(f.ctx, f.det, &p, rois.target.roi, rois.image, &head));
     CHECK(head.logits->n == 0 && head.logits->c == CLASSES + 1 && head.deltas->c == 4 * CLASSES);
     CHECK_OK(bl_roi_box_loss(f.ctx, f.det, &rois, &head, &loss[2]));
-    CHECK_OK(bl_roi_cls_loss(f.ctx, f.det, &rois, &head, 0, 1, &loss[3]));
+    CHECK_OK(bl_roi_cls_loss(f.ctx, f.det, &rois, rois.target.share, &head, 0, &loss[3]));
     CHECK_OK(bl_scalar(f.ctx, loss[3], &v));
     CHECK(v == 0);
-    CHECK_FAILS(bl_roi_cls_loss(f.ctx, f.det, &rois, &head, 0, 0, &loss[3]), BL_EINVAL,
-                "normaliser");
-    CHECK_OK(bl_roi_detections(f.ctx, f.det, rois.roi, rois.image, 0, &head, size, 2, 0.05, det));
+    CHECK_OK(bl_roi_detections(f.ctx, f.det, NULL, NULL, 0, &head, size, 2, 0.05, det));
     CHECK(det[0].n == 0 && det[1].n == 0);
     float seeds[] = {1, 1, 1, 1};
     CHECK_OK(bl_backward(f.ctx, loss, seeds, 4));
     CHECK(!bl_store_first_nonfinite(f.store, f.ctx, true));
     bl_step_end(f.ctx);
     fixture_free(&f);
+}
+
+/* Rows of a list (n, c) behind which `more` unused ones stand: all zero, or -1. */
+static bl_tensor *padded(fixture *f, const bl_tensor *t, int64_t more, bool minus_one) {
+    bl_tensor *out;
+    int64_t n = bl_storage(t), extra = more * t->c;
+    int32_t *v = calloc((size_t)(n + extra), sizeof *v);
+    CHECK_OK(bl_download(f->ctx, t, v));
+    for (int64_t i = n; minus_one && i < n + extra; i++) v[i] = -1;
+    CHECK_OK(bl_upload(f->ctx, t->dtype, t->n + more, t->c, v, &out));
+    free(v);
+    return out;
+}
+
+/* Losses, class gradients and all parameters' gradients of one step, with unused rows behind the
+ * RoIs. */
+static void step_with(int64_t more, double *losses, double *matrix, double *grads) {
+    fixture f = fixture_make("ref", NULL, "gn", CLASSES, 1);
+    bl_step_begin(f.ctx, true);
+    bl_box g0[] = {{10, 10, 50, 50}, {0, 20, 30, 60}}, p0[40];
+    int32_t l0[] = {2, 1};
+    for (int i = 0; i < 40; i++) p0[i] = shift(g0[i % 2], (float)i * 0.7f);
+    bl_boxes gt[2] = {{.n = 2, .box = g0, .label = l0}, {0}},
+             prop[2] = {{.n = 40, .box = p0}, {.n = 7, .box = p0}};
+    bl_pyramid p;
+    CHECK_OK(bl_detector_extract(f.ctx, f.det, true, draw_images(f.ctx, gt, 2, 64, 64, 1), &p));
+    bl_box_lists l = lists_of(f.ctx, prop, 2);
+    bl_roi_draw draw = {.add_gt = true, .seed = 1, .key = 2};
+    bl_roi_batch b;
+    CHECK_OK(bl_roi_sample(f.ctx, f.det, &l, gt, &draw, &b));
+    bl_roi_targets *t = &b.target;
+    b.n += more;
+    b.image = padded(&f, b.image, more, true);
+    t->roi = padded(&f, t->roi, more, false), t->label = padded(&f, t->label, more, true);
+    t->weight = padded(&f, t->weight, more, false), t->share = padded(&f, t->share, more, false);
+    t->first = padded(&f, t->first, more, true), t->delta = padded(&f, t->delta, more, false);
+    bl_roi_out r;
+    bl_tensor *loss[2], *weight;
+    CHECK_OK(bl_list_weights(f.ctx, t->weight, NULL, true, &weight));
+    CHECK_OK(bl_roi_forward_list(f.ctx, f.det, &p, t->roi, b.image, &r));
+    CHECK_OK(bl_roi_cls_loss(f.ctx, f.det, &b, weight, &r, 1.5, &loss[0]));
+    CHECK_OK(bl_roi_box_loss(f.ctx, f.det, &b, &r, &loss[1]));
+    bl_class_gradient_attr a = bl_class_gradient_default();
+    CHECK_OK(bl_class_gradients_list(f.ctx, r.logits, t->label, t->weight, &a, matrix));
+    for (int i = 0; i < 2; i++) {
+        float v;
+        CHECK_OK(bl_scalar(f.ctx, loss[i], &v));
+        losses[i] = v;
+    }
+    CHECK_OK(bl_backward(f.ctx, loss, (float[]){1, 1}, 2));
+    grads[0] = grads[1] = 0;
+    for (int64_t i = 0; i < bl_store_count(f.store); i++) {
+        bl_tensor *w = bl_store_find(f.store, bl_store_spec(f.store, i)->name);
+        for (int64_t k = 0; w->grad && k < bl_storage(w); k++) {
+            grads[0] += bl_f32(w->grad)[k] * (double)(1 + k % 7);
+            grads[1] += fabs(bl_f32(w->grad)[k]);
+        }
+    }
+    bl_step_end(f.ctx);
+    fixture_free(&f);
+}
+
+/* Unused rows contribute exactly nothing. */
+static void test_unused(void) {
+    enum { M = (CLASSES + 1) * (CLASSES + 1) };
+    double loss[2][2], m[2][M], g[2][2];
+    step_with(0, loss[0], m[0], g[0]);
+    step_with(9, loss[1], m[1], g[1]);
+    CHECK(loss[0][0] > 0 && loss[0][1] > 0 && g[0][1] > 0);
+    CHECK(!memcmp(loss[0], loss[1], sizeof loss[0]));
+    CHECK(!memcmp(m[0], m[1], sizeof m[0]));
+    CHECK(!memcmp(g[0], g[1], sizeof g[0]));
 }
 
 static void test_errors(void) {
@@ -383,6 +478,7 @@ int main(void) {
     test_decode();
     test_empty("ref");
     test_empty("auto");
+    test_unused();
     test_errors();
     test_published_size();
     return 0;

@@ -2,6 +2,7 @@
  */
 #include "core/parallel.h"
 #include "tests/detector_fixture.h"
+#include "tests/list_fixture.h"
 
 enum { CLASSES = 3, IMAGES = 2, SIDE = 64 };
 
@@ -18,18 +19,21 @@ static float train_step(fixture *f, uint64_t t, float lr) {
                                  draw_images(f->ctx, gt, IMAGES, SIDE, SIDE, 1), &p));
     bl_rpn_out r;
     CHECK_OK(bl_rpn_forward(f->ctx, f->det, &p, &r));
-    bl_tensor *loss[4];
+    bl_tensor *loss[4], *counts;
     int64_t np, nn;
-    CHECK_OK(bl_rpn_loss(f->ctx, f->det, &r, gt, size, 5, t, &loss[0], &loss[1], &np, &nn));
+    CHECK_OK(bl_rpn_loss(f->ctx, f->det, &r, gt, size, 5, t, &loss[0], &loss[1], &counts));
+    counts_read(f->ctx, counts, &np, &nn);
     CHECK(np >= 3 && nn > 0);
-    bl_boxes prop[IMAGES];
-    CHECK_OK(bl_rpn_proposals(f->ctx, f->det, &r, size, true, prop));
+    bl_box_lists prop;
+    CHECK_OK(bl_rpn_proposals(f->ctx, f->det, &r, size, true, &prop));
     bl_roi_batch rois;
-    CHECK_OK(bl_roi_sample(f->ctx, f->det, prop, gt, IMAGES, true, 5, t, &rois));
-    CHECK(rois.n_pos >= 3);
+    bl_roi_draw draw = {.add_gt = true, .seed = 5, .key = t};
+    CHECK_OK(bl_roi_sample(f->ctx, f->det, &prop, gt, &draw, &rois));
+    counts_read(f->ctx, rois.count, &np, &nn);
+    CHECK(np >= 3);
     bl_roi_out head;
-    CHECK_OK(bl_roi_forward(f->ctx, f->det, &p, rois.roi, rois.image, rois.n, &head));
-    CHECK_OK(bl_roi_cls_loss(f->ctx, f->det, &rois, &head, 0, rois.n, &loss[2]));
+    CHECK_OK(bl_roi_forward_list(f->ctx, f->det, &p, rois.target.roi, rois.image, &head));
+    CHECK_OK(bl_roi_cls_loss(f->ctx, f->det, &rois, rois.target.share, &head, 0, &loss[2]));
     CHECK_OK(bl_roi_box_loss(f->ctx, f->det, &rois, &head, &loss[3]));
     float sum = 0, seeds[] = {1, 1, 1, 1};
     for (int i = 0; i < 4; i++) {

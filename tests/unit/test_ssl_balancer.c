@@ -32,7 +32,25 @@ static void observe(bl_balancer *b, bl_branch branch, int64_t t, const float *lo
                     const int32_t *label, const float *v, int32_t n) {
     bl_tensor *x;
     CHECK_OK(bl_tensor_from_host(ctx, logits, n, K, 1, 1, 1, &x));
-    CHECK_OK(bl_balancer_observe(b, ctx, branch, t, x, label, v));
+    bl_tensor *y, *w;
+    CHECK_OK(bl_upload(ctx, BL_I32, n, 1, label, &y));
+    CHECK_OK(bl_upload(ctx, BL_F32, n, 1, v, &w));
+    CHECK_OK(bl_balancer_observe(b, ctx, branch, t, x, y, w));
+    bl_step_end(ctx);
+}
+
+/* The rows' weights: v times the balancer's factors. An unused row more changes nothing. */
+static void weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
+                  float *weight) {
+    bl_tensor *y, *u;
+    int32_t *longer = bl_arena_alloc(ctx->arena, sizeof *longer * ((size_t)n + 1));
+    float *factor = bl_arena_alloc(ctx->arena, sizeof *factor * ((size_t)n + 1));
+    memcpy(longer, label, sizeof *longer * (size_t)n);
+    longer[n] = -1;
+    CHECK_OK(bl_upload(ctx, BL_I32, n + 1, 1, longer, &y));
+    CHECK_OK(bl_balancer_factors(b, ctx, branch, y, &u));
+    if (u) CHECK_OK(bl_download(ctx, u, factor));
+    for (int32_t i = 0; i < n; i++) weight[i] = u ? factor[i] * v[i] : v[i];
     bl_step_end(ctx);
 }
 
@@ -183,7 +201,7 @@ static void test_iterations(void) {
         double lr = t < 40 ? 0.05 : 0.005;
         for (int branch = 0; branch < 2; branch++) {
             random_rows(&r, N, z, y, v);
-            CHECK_OK(bl_balancer_weigh(b, (bl_branch)branch, y, v, N, u));
+            weigh(b, (bl_branch)branch, y, v, N, u);
             observe(b, (bl_branch)branch, t, z, y, v, N);
             sim_call(&ref, branch == 0, t, 6, 0.9, 0.5, z, y, v, N, want);
             for (int i = 0; i < N; i++) {
@@ -203,14 +221,12 @@ static void test_iterations(void) {
     CHECK(moved > 0.2); /* the weights did something */
     bl_balancer_destroy(b);
 
-    /* Without GbR the weights are the reliabilities, and NULL means 1. */
+    /* Without GbR the weights are the reliabilities. */
     const char *const off[] = {"gbt.mode=code", NULL};
     c = method_config(arena, off);
     b = make(&c, 100, d, NULL);
-    CHECK_OK(bl_balancer_weigh(b, BL_BRANCH_UNLABELLED, y, v, N, u));
+    weigh(b, BL_BRANCH_UNLABELLED, y, v, N, u);
     for (int i = 0; i < N; i++) CHECK_NEAR(u[i], v[i], 0);
-    CHECK_OK(bl_balancer_weigh(b, BL_BRANCH_UNLABELLED, y, NULL, N, u));
-    for (int i = 0; i < N; i++) CHECK_NEAR(u[i], 1, 0);
     bl_balancer_destroy(b);
 
     /* Logits that are not finite leave the statistics alone. */
@@ -438,7 +454,7 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
         for (int i = 0; i < IMAGES; i++) trace[n++] = copies[i];
     for (int branch = 0; branch < 2; branch++) {
         random_rows(&r, N, z, y, v);
-        CHECK_OK(bl_balancer_weigh(b, (bl_branch)branch, y, v, N, u));
+        weigh(b, (bl_branch)branch, y, v, N, u);
         observe(b, (bl_branch)branch, t, z, y, v, N);
         for (int i = 0; i < N; i++) trace[n++] = u[i];
     }

@@ -377,9 +377,22 @@ static void test_background(void) {
     const int32_t image[] = {0, 0, 1};
     /* by hand: image 0 flips back about x = 50, image 1 grows by 2.4 */
     const bl_box there[] = {{10, 10, 50, 50}, {55, 20, 90, 70}, {12, 12, 60, 60}};
-    float got[3], logits[12];
+    float got[3], all[5], logits[12];
     bl_roi_out r;
-    CHECK_OK(bl_teacher_background(f.ctx, f.det, &tv, of, roi, image, 3, got));
+    /* A foreground row keeps its weight, an unused one too. */
+    const bl_box rois[] = {roi[0], roi[0], roi[1], roi[2], {0, 0, 0, 0}};
+    const int32_t images[] = {0, 0, 0, 1, -1}, label[] = {3, 1, 3, 3, -1};
+    const float one[] = {1, 0.5f, 1, 1, 0};
+    bl_roi_batch batch = {.n = 5};
+    bl_tensor *weight;
+    CHECK_OK(bl_upload(f.ctx, BL_F32, 5, 4, rois, &batch.target.roi));
+    CHECK_OK(bl_upload(f.ctx, BL_I32, 5, 1, images, &batch.image));
+    CHECK_OK(bl_upload(f.ctx, BL_I32, 5, 1, label, &batch.target.label));
+    CHECK_OK(bl_upload(f.ctx, BL_F32, 5, 1, one, &weight));
+    CHECK_OK(bl_teacher_background(f.ctx, f.det, &tv, of, &batch, weight));
+    CHECK_OK(bl_download(f.ctx, weight, all));
+    CHECK(all[1] == 0.5f && all[4] == 0);
+    got[0] = all[0], got[1] = all[2], got[2] = all[3];
     for (int unmapped = 0; unmapped < 2; unmapped++) {
         CHECK_OK(bl_roi_forward(f.ctx, f.det, &tv.pyramid, unmapped ? roi : there, image, 3, &r));
         CHECK_OK(bl_tensor_to_host(f.ctx, r.logits, logits));

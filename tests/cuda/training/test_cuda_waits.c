@@ -64,11 +64,17 @@ static void classification(bl_arena *arena, const char *name, const char *config
 
 int main(void) {
     static const char *const supervised[] = {"method.name=supervised", NULL};
+    static const char *const teacher[] = {"method.name=soft_teacher", "method.teacher.burn_in=0",
+                                          NULL};
+    static const char *const balanced[] = {"method.name=soft_teacher", "method.teacher.burn_in=0",
+                                           "method.gbr.enabled=true", "method.gbr.warmup=0", NULL};
     bl_arena *arena = bl_arena_create(0);
     root = scratch_folder();
     make_data(root);
     classification(arena, "fixmatch", "quick_fixmatch", 2);
-    detection(arena, "detector", supervised, 14);
+    detection(arena, "detector", supervised, 1);
+    detection(arena, "soft teacher", teacher, 12);
+    detection(arena, "soft teacher with GbR", balanced, 16);
     bl_arena_destroy(arena);
     remove_tree(root);
     return 0;
