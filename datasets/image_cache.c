@@ -54,10 +54,3 @@ bl_status bl_image_cache_get(bl_image_cache *c, int32_t i, bl_image *own, const 
     if (own->rgb) *kept = own;
     return BL_OK;
 }
-
-size_t bl_image_cache_bytes(bl_image_cache *c) {
-    pthread_mutex_lock(&c->lock);
-    size_t bytes = c->bytes;
-    pthread_mutex_unlock(&c->lock);
-    return bytes;
-}

@@ -19,6 +19,4 @@ void bl_image_cache_destroy(bl_image_cache *c);
  * when the image was kept. */
 bl_status bl_image_cache_get(bl_image_cache *c, int32_t i, bl_image *own, const bl_image **kept);
 
-size_t bl_image_cache_bytes(bl_image_cache *c);
-
 #endif

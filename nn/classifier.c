@@ -248,10 +248,6 @@ int64_t bl_classifier_features(const bl_classifier *c) {
     return c->features;
 }
 
-int bl_classifier_heads(const bl_classifier *c) {
-    return c->heads;
-}
-
 int bl_classifier_find(const bl_classifier *c, const char *name) {
     for (int i = 0; i < c->heads; i++)
         if (strcmp(c->head[i].spec.name, name) == 0) return i;

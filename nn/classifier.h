@@ -57,7 +57,6 @@ void bl_classifier_destroy(bl_classifier *c);
 /* One line per part: shape, parameters; for the start of the log. */
 void bl_classifier_describe(const bl_classifier *c, void (*line)(void *, const char *), void *arg);
 int64_t bl_classifier_features(const bl_classifier *c); /* d */
-int bl_classifier_heads(const bl_classifier *c);
 /* The index of a head, or -1. */
 int bl_classifier_find(const bl_classifier *c, const char *name);
 const bl_head_spec *bl_classifier_head_spec(const bl_classifier *c, int head);

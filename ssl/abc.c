@@ -78,7 +78,6 @@ static const bl_class_hooks hooks = {.name = "abc", .losses = losses, .destroy =
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)cfg;
-    BL_TRY(bl_class_need_unlabelled(n, "abc"));
     return bl_class_need_head(
         n, &(bl_head_spec){.name = BL_ABC_HEAD, .kind = BL_HEAD_LINEAR, .out = classes});
 }
@@ -106,4 +105,5 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_abc_plugin = {.name = "abc", .needs = needs, .create = create};
+const bl_class_plugin_type bl_abc_plugin = {
+    .name = "abc", .unlabelled = true, .needs = needs, .create = create};

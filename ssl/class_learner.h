@@ -49,9 +49,6 @@ typedef struct bl_class_needs {
 
 /* Adds a head for `classes` outputs (or a projection) unless one of that name exists. */
 bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec);
-/* BL_ECONFIG, naming the plug-in, unless weak and strong views of unlabelled images are asked for.
- */
-bl_status bl_class_need_unlabelled(const bl_class_needs *n, const char *plugin);
 
 /* ---- the run, as plug-ins see it
  * ------------------------------------------------------------------------ */
@@ -218,6 +215,8 @@ struct bl_class_plugin {
 typedef struct bl_class_plugin_type {
     const char *name; /* in method.name (base) or method.plugins */
     bool base;
+    bool unlabelled;   /* it learns from weak and strong views of unlabelled images, which the base
+                          learner must ask for */
     const char *after; /* a plug-in whose work it uses, which must stand before it; or NULL */
     /* Generations it divides the run into; NULL = one. */
     int64_t (*generations)(const bl_class_method_config *cfg);

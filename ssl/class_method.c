@@ -159,12 +159,12 @@ bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec) {
     return BL_OK;
 }
 
-bl_status bl_class_need_unlabelled(const bl_class_needs *n, const char *plugin) {
-    if (n->unlabelled && n->strong >= 1) return BL_OK;
+static bl_status check_views(const bl_class_plugin_type *type, const bl_class_needs *n) {
+    if (!type->unlabelled || (n->unlabelled && n->strong >= 1)) return BL_OK;
     return bl_fail(BL_ECONFIG,
                    "method.plugins: %s learns from weak and strong views of unlabelled images; the "
                    "base learner (method.name) makes none: use fixmatch",
-                   plugin);
+                   type->name);
 }
 
 bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t classes,
@@ -176,8 +176,10 @@ bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t class
                             .labelled_view = {BL_CLASS_WEAK, BL_CLASS_STRONG},
                             .unlabelled_view = {BL_CLASS_WEAK, BL_CLASS_STRONG, BL_CLASS_STRONG}};
     out->head[0] = (bl_head_spec){.name = "f", .kind = BL_HEAD_LINEAR, .out = classes};
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        BL_TRY(check_views(list[i], out));
         if (list[i]->needs) BL_TRY(list[i]->needs(cfg, classes, out));
+    }
     if (*cfg->pseudo_labels && !out->labels_unlabelled)
         return bl_fail(BL_ECONFIG,
                        "method.pseudo_labels: base learner %s does not train on fixed "

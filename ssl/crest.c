@@ -127,11 +127,6 @@ static const bl_class_hooks hooks = {.name = "crest",
                                      .load = load,
                                      .destroy = destroy};
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)cfg, (void)classes;
-    return bl_class_need_unlabelled(n, "crest");
-}
-
 static int64_t generations(const bl_class_method_config *cfg) {
     return cfg->crest.generations;
 }
@@ -169,4 +164,4 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
 }
 
 const bl_class_plugin_type bl_crest_plugin = {
-    .name = "crest", .needs = needs, .generations = generations, .create = create};
+    .name = "crest", .unlabelled = true, .generations = generations, .create = create};

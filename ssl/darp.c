@@ -89,6 +89,7 @@ static const bl_class_hooks hooks = {
     .name = "darp", .refine = refine, .save = save, .load = load, .destroy = destroy};
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+    (void)n;
     const bl_reals *counts = &cfg->darp.counts;
     double sum = 0;
     for (int i = 0; i < counts->n; i++) sum += counts->v[i];
@@ -97,7 +98,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
                        "method.darp.counts: %d numbers, sum %g; expected one for each of %d "
                        "classes, not all 0",
                        counts->n, sum, (int)classes);
-    return bl_class_need_unlabelled(n, "darp");
+    return BL_OK;
 }
 
 static void set_target(darp *d, const bl_class_world *w) {
@@ -130,4 +131,5 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_darp_plugin = {.name = "darp", .needs = needs, .create = create};
+const bl_class_plugin_type bl_darp_plugin = {
+    .name = "darp", .unlabelled = true, .needs = needs, .create = create};

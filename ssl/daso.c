@@ -166,8 +166,7 @@ static const bl_class_hooks hooks = {.name = "daso",
                                      .destroy = destroy};
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)classes;
-    BL_TRY(bl_class_need_unlabelled(n, "daso"));
+    (void)classes, (void)n;
     if (!(cfg->ema.keep > 0)) {
         return bl_fail(BL_ECONFIG, "method.plugins: daso needs the moving average of the model for "
                                    "its prototypes: set method.ema.keep, e.g. 0.999");
@@ -198,4 +197,5 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_daso_plugin = {.name = "daso", .needs = needs, .create = create};
+const bl_class_plugin_type bl_daso_plugin = {
+    .name = "daso", .unlabelled = true, .needs = needs, .create = create};

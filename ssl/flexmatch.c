@@ -104,11 +104,6 @@ static const bl_class_hooks hooks = {.name = "flexmatch",
                                      .load = load,
                                      .destroy = destroy};
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)cfg, (void)classes;
-    return bl_class_need_unlabelled(n, "flexmatch");
-}
-
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
                         bl_class_plugin **out) {
     flexmatch *f = calloc(1, sizeof *f);
@@ -131,4 +126,4 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
 }
 
 const bl_class_plugin_type bl_flexmatch_plugin = {
-    .name = "flexmatch", .needs = needs, .create = create};
+    .name = "flexmatch", .unlabelled = true, .create = create};

@@ -185,11 +185,6 @@ static const bl_class_hooks hooks = {.name = "freematch",
                                      .load = load,
                                      .destroy = destroy};
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)cfg, (void)classes;
-    return bl_class_need_unlabelled(n, "freematch");
-}
-
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
                         bl_class_plugin **out) {
     freematch *f = calloc(1, sizeof *f);
@@ -209,4 +204,4 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
 }
 
 const bl_class_plugin_type bl_freematch_plugin = {
-    .name = "freematch", .needs = needs, .create = create};
+    .name = "freematch", .unlabelled = true, .create = create};

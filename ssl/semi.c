@@ -258,7 +258,6 @@ static const bl_class_hooks hooks = {.name = "semi",
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)cfg;
-    BL_TRY(bl_class_need_unlabelled(n, "semi"));
     return bl_class_need_head(
         n, &(bl_head_spec){.name = BALANCED, .kind = BL_HEAD_LINEAR, .out = classes});
 }
@@ -297,4 +296,5 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_semi_plugin = {.name = "semi", .needs = needs, .create = create};
+const bl_class_plugin_type bl_semi_plugin = {
+    .name = "semi", .unlabelled = true, .needs = needs, .create = create};

@@ -97,11 +97,6 @@ static const bl_class_hooks hooks = {.name = "softmatch",
                                      .load = load,
                                      .destroy = destroy};
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)cfg, (void)classes;
-    return bl_class_need_unlabelled(n, "softmatch");
-}
-
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
                         bl_class_plugin **out) {
     softmatch *m = calloc(1, sizeof *m);
@@ -122,4 +117,4 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
 }
 
 const bl_class_plugin_type bl_softmatch_plugin = {
-    .name = "softmatch", .needs = needs, .create = create};
+    .name = "softmatch", .unlabelled = true, .create = create};
