@@ -6,7 +6,7 @@
 
 typedef struct options {
     const char *out;
-    bool table;
+    bool table, check;
 } options;
 
 #define AT(field) offsetof(options, field)
@@ -14,6 +14,7 @@ static const bl_option table[] = {
     {BL_CLI_TEXT("out", AT(out), "DIR", "Folder of the runs and of the table."), .letter = 'o',
      .required = true},
     {BL_CLI_FLAG("table", AT(table), "Train nothing; print the table of what is there.")},
+    {BL_CLI_FLAG("check", AT(check), "Train nothing; only load the configuration of every run.")},
     {0}};
 
 static bl_status run(const bl_invocation *in) {
@@ -29,6 +30,10 @@ static bl_status run(const bl_invocation *in) {
                             .table_only = o->table,
                             .command_line = line,
                             .cancel = bl_cli_watch_signals()};
+    if (o->check) {
+        BL_TRY_DONE(bl_sweep_check(&sweep, &opt));
+        goto done;
+    }
     BL_TRY_DONE(bl_sweep_execute(&sweep, &opt));
     BL_TRY_DONE(bl_sweep_print(&sweep, &opt, stdout));
 done:

@@ -219,7 +219,23 @@ done:
     return status;
 }
 
+static bl_status check_run(const bl_sweep *s, const bl_sweep_options *opt, int32_t run) {
+    bl_arena *arena = bl_arena_create(0);
+    bl_run_config *cfg = arena ? BL_NEW(arena, bl_run_config) : NULL;
+    bl_status status = cfg ? load_config(s, opt, run, 0, arena, cfg)
+                           : bl_fail(BL_ENOMEM, "no memory for a configuration");
+    if (status != BL_OK) bl_fail_context(status, "run \"%s\"", s->run[run].name);
+    bl_arena_destroy(arena);
+    return status;
+}
+
+bl_status bl_sweep_check(const bl_sweep *s, const bl_sweep_options *opt) {
+    for (int32_t run = 0; run < s->n_runs; run++) BL_TRY(check_run(s, opt, run));
+    return BL_OK;
+}
+
 bl_status bl_sweep_execute(const bl_sweep *s, const bl_sweep_options *opt) {
+    if (!opt->table_only) BL_TRY(bl_sweep_check(s, opt));
     BL_TRY(bl_mkdirs(opt->out_dir));
     for (int32_t seed = 0; !opt->table_only && seed < s->seeds.n; seed++)
         for (int32_t run = 0; run < s->n_runs; run++) {

@@ -34,8 +34,11 @@ typedef struct bl_sweep_options {
     const volatile int *cancel;
 } bl_sweep_options;
 
-/* Trains what is not finished; after every run writes <out>/sweep.json, sweep.csv and sweep.md,
- * mean and sample standard deviation over the seeds that are finished. */
+/* Loads the configuration of every run; BL_ECONFIG names the first that is wrong. */
+bl_status bl_sweep_check(const bl_sweep *s, const bl_sweep_options *opt);
+/* Checks all runs, since the last may start days after the first, and trains what is not finished;
+ * after every run writes <out>/sweep.json, sweep.csv and sweep.md, mean and sample standard
+ * deviation over the seeds that are finished. */
 bl_status bl_sweep_execute(const bl_sweep *s, const bl_sweep_options *opt);
 /* The Markdown table as it stands. */
 bl_status bl_sweep_print(const bl_sweep *s, const bl_sweep_options *opt, FILE *f);
