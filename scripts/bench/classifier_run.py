@@ -155,6 +155,16 @@ def main():
         sys.exit(f"{a.run}: only supervised and fixmatch, with or without la")
     if method["supervised"]["loss"] not in ("ce", "ldam"):
         sys.exit(f"{a.run}: only the losses ce and ldam")
+    known = {"optim.kind": "sgd", "run.init_from": "", "model.decay_norm": True, "views.strong": "ra_mc",
+             "method.fixmatch.strong": 1, "method.fixmatch.forward": "joint", "method.la.form": "loss",
+             "method.ema.buffers": "average", "method.supervised.resample_from": -1,
+             "method.supervised.class_aware": False, "method.supervised.weighted_mean": True}
+    for key, value in known.items():
+        found = cfg
+        for part in key.split("."):
+            found = found[part]
+        if found != value:
+            sys.exit(f"{a.run}: {key} = {found} is not known here, only {value}")
     fixmatch, keep = method["name"] == "fixmatch", method["ema"]["keep"]
     torch.manual_seed(a.seed)
     random.seed(a.seed)
