@@ -71,7 +71,8 @@ def strong(image):
     cx, cy = random.uniform(0, SIDE), random.uniform(0, SIDE)
     x0, y0 = int(max(0, cx - 8)), int(max(0, cy - 8))
     image = image.copy()
-    ImageDraw.Draw(image).rectangle((x0, y0, min(SIDE, x0 + 16) - 1, min(SIDE, y0 + 16) - 1), (127, 127, 127))
+    # Pillow's rectangle includes both ends, so the reference's "16 px" Cutout is 17 wide.
+    ImageDraw.Draw(image).rectangle((x0, y0, min(SIDE, x0 + 16), min(SIDE, y0 + 16)), (127, 127, 127))
     return image
 
 
