@@ -2,12 +2,14 @@
 
 #include <math.h>
 
-static const char *const kinds[] = {"step", "cosine", "constant", NULL};
+static const char *const kinds[] = {"step", "cosine", "constant", "cosine_annealing", NULL};
 
 #define F(member) offsetof(bl_schedule_config, member)
 static const bl_field fields[] = {
     {"kind", BL_T_ENUM, F(kind), "\"step\"", 0, 0, kinds, NULL,
-     "How the learning rate falls: by steps, along a cosine, or not at all.", NULL},
+     "How the learning rate falls: by steps, along a part of a cosine, not at all, or along half a "
+     "period of a cosine down to 0 (PyTorch's CosineAnnealingLR).",
+     NULL},
     {"steps", BL_T_REALS, F(steps), "[0.6667, 0.8889]", 0, 1e9, NULL, "fraction or iterations",
      "Where lr is multiplied by gamma (kind step): values below 1 are fractions of the total.",
      NULL},
@@ -44,6 +46,9 @@ double bl_schedule_factor(const bl_schedule_config *c, int64_t t, int64_t total)
         double u = total > 0 ? (double)t / (double)total : 0;
         f = cos(3.14159265358979323846 * c->cycles * u);
         if (f < 0) f = 0;
+    } else if (c->kind == BL_SCHEDULE_COSINE_ANNEALING) {
+        double u = total > 0 ? (double)t / (double)total : 0;
+        f = (1 + cos(3.14159265358979323846 * u)) / 2;
     }
     if (t < c->warmup) {
         double u = (double)t / (double)c->warmup;

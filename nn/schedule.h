@@ -7,7 +7,8 @@
 typedef enum bl_schedule_kind {
     BL_SCHEDULE_STEP,
     BL_SCHEDULE_COSINE,
-    BL_SCHEDULE_CONSTANT
+    BL_SCHEDULE_CONSTANT,
+    BL_SCHEDULE_COSINE_ANNEALING
 } bl_schedule_kind;
 typedef struct bl_schedule_config {
     int32_t kind; /* bl_schedule_kind */
@@ -21,7 +22,9 @@ typedef struct bl_schedule_config {
 } bl_schedule_config;
 extern const bl_schema bl_schedule_schema;
 
-/* Learning-rate multiplier at iteration t of total. */
+/* Learning-rate multiplier at iteration t of total. COSINE_ANNEALING is (1 + cos(pi t / total)) / 2
+ * (Loshchilov and Hutter, SGDR, ICLR 2017, eq. 5 with one period and a minimum of 0; PyTorch's
+ * CosineAnnealingLR, which cRT and MoCo use). */
 double bl_schedule_factor(const bl_schedule_config *c, int64_t t, int64_t total);
 
 #endif

@@ -36,6 +36,23 @@ int main(void) {
     c = (bl_schedule_config){.kind = BL_SCHEDULE_COSINE, .cycles = 0.0625};
     CHECK_NEAR(bl_schedule_factor(&c, 1000, 1000), 0.98079, 5e-6);
 
+    /* torch 2.x: CosineAnnealingLR(T_max=10) from lr 1, stepped once an epoch of 97 (cRT, MoCo). */
+    static const double annealed[] = {1.0,
+                                      0.97552825814757682,
+                                      0.90450849718747373,
+                                      0.79389262614623668,
+                                      0.65450849718747373,
+                                      0.50000000000000011,
+                                      0.34549150281252639,
+                                      0.20610737385376349,
+                                      0.095491502812526288,
+                                      0.024471741852423234};
+    c = (bl_schedule_config){.kind = BL_SCHEDULE_COSINE_ANNEALING, .every = 97};
+    for (int e = 0; e < 10; e++) {
+        CHECK_NEAR(bl_schedule_factor(&c, 97 * e, 970), annealed[e], 1e-12);
+        CHECK_NEAR(bl_schedule_factor(&c, 97 * e + 96, 970), annealed[e], 1e-12);
+    }
+
     /* LDAM's schedule, set once an epoch of 97: e/5 in epochs 1..5, 1 to 160, then 1/100 twice. */
     double at[] = {15520, 17460};
     c = (bl_schedule_config){.kind = BL_SCHEDULE_STEP,
