@@ -161,16 +161,31 @@ char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t ru
     return p;
 }
 
+/* Seeds of a long-tailed construction draw sets of their own, as the seeds of published means do,
+ * unless the choice is the file's (no seed) or that of a fixed legacy generator, or was given. */
+static bool draws_its_split(const bl_run_config *cfg, const char *const *settings, int n) {
+    if (cfg->task != BL_TASK_CLASSIFICATION || cfg->longtail.pick != BL_LONGTAIL_SHUFFLED)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (strncmp(settings[i], "longtail.seed=", strlen("longtail.seed=")) == 0) return false;
+    return true;
+}
+
 static bl_status load_config(const bl_sweep *s, const bl_sweep_options *opt, int32_t run,
                              int32_t seed, bl_arena *arena, bl_run_config *cfg) {
     const bl_strings *const lists[] = {&s->settings, &s->run[run].settings, &opt->settings};
+    long long number = s->seeds.v[seed];
     int n = 0;
     const char **all = BL_NEW_ARRAY(arena, const char *,
-                                    s->settings.n + s->run[run].settings.n + opt->settings.n + 1);
+                                    s->settings.n + s->run[run].settings.n + opt->settings.n + 2);
     if (!all) return BL_ENOMEM;
     for (int l = 0; l < 3; l++)
         for (int32_t i = 0; i < lists[l]->n; i++) all[n++] = lists[l]->v[i];
-    all[n] = bl_arena_printf(arena, "run.seed=%lld", (long long)s->seeds.v[seed]);
+    all[n] = bl_arena_printf(arena, "run.seed=%lld", number);
+    if (!all[n++]) return BL_ENOMEM;
+    BL_TRY(bl_run_config_load(s->run[run].config, all, n, arena, cfg));
+    if (!draws_its_split(cfg, all, n)) return BL_OK;
+    all[n] = bl_arena_printf(arena, "longtail.seed=%lld", number);
     if (!all[n++]) return BL_ENOMEM;
     return bl_run_config_load(s->run[run].config, all, n, arena, cfg);
 }
