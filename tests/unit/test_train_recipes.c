@@ -1,0 +1,104 @@
+/* What the leaves of configs/class resolve to, against the settings of the programs whose results
+ * they are named after. Each check names file and object of that program. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "ssl/class_method.h"
+#include "tests/check.h"
+#include "train/train.h"
+
+static bl_run_config load(bl_arena *a, const char *leaf) {
+    bl_run_config cfg;
+    char path[512];
+    snprintf(path, sizeof path, "%s/configs/class/%s", BALLAST_SOURCE_DIR, leaf);
+    CHECK_OK(bl_run_config_load(path, NULL, 0, a, &cfg));
+    return cfg;
+}
+
+static void check_statistics(const bl_run_config *c, const double mean[3], const double std[3]) {
+    CHECK(c->images.mean.n == 3 && c->images.std.n == 3);
+    for (int k = 0; k < 3; k++) {
+        CHECK_NEAR(c->images.mean.v[k], mean[k], 1e-6);
+        CHECK_NEAR(c->images.std.v[k], std[k], 1e-6);
+    }
+}
+
+/* USB: semilearn/nets/utils.py get_optimizer-groups leave tensors of one dimension and biases
+ * undecayed; core/utils/build.py get_cosine_schedule_with_warmup(num_cycles=7/16) for a base
+ * algorithm, constant under an imbalance algorithm; cv_datasets/cifar.py, stl10.py, svhn.py:
+ * statistics. */
+static void usb(bl_arena *a) {
+    static const double imagenet[2][3] = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+    static const double stl[2][3] = {{112.4 / 255, 109.1 / 255, 98.6 / 255},
+                                     {68.4 / 255, 66.6 / 255, 68.5 / 255}};
+    static const char *const base[] = {"cifar10_1500_3000_g100/flexmatch.json",
+                                       "cifar10_1500_3000_g100/freematch.json",
+                                       "cifar10_1500_3000_g100/softmatch.json"};
+    static const char *const imbalance[] = {
+        "cifar10_1000_4000_g100/bacon.json", "cifar100_200_300_g20/bacon.json",
+        "svhn_1000_4000_g100/bacon.json", "stl10_150_g10/bacon.json"};
+    for (int i = 0; i < 3; i++) {
+        bl_run_config c = load(a, base[i]);
+        CHECK(!c.model.decay_norm);
+        for (int64_t t = 0; t < c.run.iterations; t += c.run.iterations / 20)
+            CHECK_NEAR(bl_schedule_factor(&c.schedule, t, c.run.iterations),
+                       cos(acos(-1) * 7.0 / 16.0 * (double)t / (double)c.run.iterations), 1e-12);
+        check_statistics(&c, imagenet[0], imagenet[1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        bl_run_config c = load(a, imbalance[i]);
+        CHECK(!c.model.decay_norm);
+        CHECK(bl_schedule_factor(&c.schedule, 0, c.run.iterations) == 1 &&
+              bl_schedule_factor(&c.schedule, c.run.iterations - 1, c.run.iterations) == 1);
+        if (i == 0) check_statistics(&c, imagenet[0], imagenet[1]);
+        if (i == 3) check_statistics(&c, stl[0], stl[1]);
+        CHECK(c.images.train_unlabelled == (i == 3)); /* stl10.py: concatenate([ulb, lb]) */
+    }
+}
+
+/* DASO: configs of ImageNet-127 in ytaek-oh/daso and SEVAL: Adam 0.002 without L2, 64 + 64 images;
+ * its STL-10 pipeline augments at 96 px and resizes to 32 afterwards. */
+static void daso(bl_arena *a) {
+    bl_run_config c = load(a, "imagenet127_32/daso.json");
+    CHECK(c.optim.weight_decay == 0 && c.optim.lr == 0.002);
+    CHECK(c.batch.labelled == 64 && c.batch.unlabelled == 64);
+    static const char *const stl[] = {"stl10_150_g10/daso.json", "stl10_150_g10/fixmatch.json"};
+    for (int i = 0; i < 2; i++) {
+        c = load(a, stl[i]);
+        CHECK(c.images.size == 96 && c.views.size == 32);
+    }
+}
+
+/* Yang and Xu: run_networks.py steps CosineAnnealingLR(T_max=epochs) once an epoch (cRT),
+ * pretrain_moco.py multiplies by (1 + cos(pi epoch / epochs)) / 2. */
+static void annealing(bl_arena *a) {
+    static const char *const leaf[] = {"cifar10_lt_g100/crt.json", "cifar10_lt_g100/moco.json"};
+    for (int i = 0; i < 2; i++) {
+        bl_run_config c = load(a, leaf[i]);
+        int64_t epochs = c.run.iterations / 97;
+        for (int64_t e = 0; e < epochs; e++)
+            CHECK_NEAR(bl_schedule_factor(&c.schedule, 97 * e + 50, c.run.iterations),
+                       (1 + cos(acos(-1) * (double)e / (double)epochs)) / 2, 1e-12);
+    }
+}
+
+/* google-research/crest: six generations of 64 x 1024 iterations, cos(pi t / 16 T) in each. */
+static void crest(bl_arena *a) {
+    bl_run_config c = load(a, "cifar10_500_4000_g100/crest_authors.json");
+    CHECK(bl_class_method_generations(&c.class_method) == 6);
+    CHECK(c.run.iterations == 6 * 64 * 1024);
+    CHECK_NEAR(bl_schedule_factor(&c.schedule, 65536, 65536), cos(acos(-1) / 16), 1e-12);
+}
+
+int main(void) {
+    bl_arena *a = bl_arena_create(0);
+    CHECK(a);
+    usb(a);
+    daso(a);
+    annealing(a);
+    crest(a);
+    bl_arena_destroy(a);
+    return 0;
+}
