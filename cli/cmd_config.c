@@ -24,10 +24,8 @@ static bl_status print_doc(const options *o) {
     if (!o->out) return print_both(stdout);
     bl_outfile f = {0};
     BL_TRY(bl_outfile_open(o->out, &f));
-    bl_status status = print_both(f.f);
-    if (status == BL_OK) return bl_outfile_commit(&f);
-    bl_outfile_abort(&f);
-    return status;
+    (void)print_both(f.f); /* only writing can fail, which commit reports by name */
+    return bl_outfile_commit(&f);
 }
 
 static bl_status run(const bl_invocation *in) {

@@ -179,7 +179,7 @@ static bl_status write_report(const options *o, const job *j) {
     for (int i = 0; i < j->n; i++) sources[i] = j->v[i].s;
     bl_status status = bl_report_open(sources, j->n, &how, &report);
     if (status == BL_OK) status = bl_report_write_html(report, o->out);
-    if (status == BL_OK) {
+    if (status == BL_OK && strcmp(o->out, "-") != 0) { /* else the page alone goes there */
         bl_report_print(report, stdout);
         printf("report: %s\n", o->out);
     }

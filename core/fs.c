@@ -101,73 +101,6 @@ void bl_map_close(bl_map *m) {
     *m = (bl_map){NULL, 0};
 }
 
-bl_status bl_outfile_open(const char *path, bl_outfile *o) {
-    *o = (bl_outfile){NULL, strdup(path), NULL};
-    if (!o->path || asprintf(&o->tmp, "%s.tmp.%ld", path, (long)getpid()) < 0) {
-        o->tmp = NULL;
-        bl_outfile_abort(o);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", path);
-    }
-    o->f = fopen(o->tmp, "wbe");
-    if (!o->f) {
-        bl_status s = fail_errno("write (does the folder exist?)", path);
-        free(o->tmp);
-        o->tmp = NULL; /* nothing to remove */
-        bl_outfile_abort(o);
-        return s;
-    }
-    return BL_OK;
-}
-
-/* The rename is durable only once the folder is on disk; filesystems that cannot do that are left
- * be. */
-static void sync_folder(const char *path) {
-    char *dir = bl_path_dir(path);
-    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
-    free(dir);
-}
-
-bl_status bl_outfile_commit(bl_outfile *o) {
-    if (!o->f) return bl_fail(BL_EINVAL, "bl_outfile_commit: the file is not open");
-    /* An earlier failed write leaves only the flag, and errno has moved on: report it as such. */
-    bl_status status = BL_OK;
-    bool earlier = ferror(o->f) != 0;
-    if (fflush(o->f) != 0 || fsync(fileno(o->f)) != 0) {
-        status = fail_errno("write", o->path);
-    } else if (earlier) {
-        status = bl_fail(BL_EIO, "%s: cannot write: is the disk full?", o->path);
-    }
-    if (fclose(o->f) != 0 && status == BL_OK) status = fail_errno("close", o->path);
-    o->f = NULL;
-    if (status == BL_OK && rename(o->tmp, o->path) != 0) status = fail_errno("rename to", o->path);
-    if (status == BL_OK) {
-        free(o->tmp);
-        o->tmp = NULL;
-        sync_folder(o->path);
-    }
-    bl_outfile_abort(o);
-    return status;
-}
-
-void bl_outfile_abort(bl_outfile *o) {
-    if (o->f) fclose(o->f);
-    if (o->tmp) unlink(o->tmp);
-    free(o->tmp);
-    free(o->path);
-    *o = (bl_outfile){NULL, NULL, NULL};
-}
-
-bl_status bl_write_file(const char *path, const void *data, size_t size) {
-    bl_outfile o;
-    BL_TRY(bl_outfile_open(path, &o));
-    if (size > 0) (void)fwrite(data, 1, size, o.f); /* commit reports failures */
-    return bl_outfile_commit(&o);
-}
-
 bl_status bl_mkdirs(const char *path) {
     char *copy = strdup(path);
     if (!copy) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
@@ -177,8 +110,12 @@ bl_status bl_mkdirs(const char *path) {
         while (*p && *p != '/') p++;
         char keep = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && !bl_is_dir(copy)) {
-            status = fail_errno("create the folder", copy);
+        if (mkdir(copy, 0777) != 0) {
+            int why = errno; /* looking whether it is there sets another */
+            if (!bl_is_dir(copy)) {
+                errno = why;
+                status = fail_errno("create the folder", copy);
+            }
         }
         *p = keep;
     }

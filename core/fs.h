@@ -23,10 +23,13 @@ void bl_map_close(bl_map *m);
 
 /* Atomic output: write to <path>.tmp.<pid>, then fsync and rename. Nothing appears at `path` unless
  * commit succeeds; abort (or a failed commit) removes the temporary file. A full disk is reported
- * by commit, whatever fprintf calls were ignored in between. */
+ * by commit, whatever fprintf calls were ignored in between.
+ *
+ * Only a regular file is replaced that way. A symbolic link is followed and stays; a device, a pipe
+ * or a socket is opened and written; "-", /dev/stdout and the like are the open descriptor. */
 typedef struct bl_outfile {
     FILE *f;
-    char *path, *tmp;
+    char *path, *real, *tmp; /* as given; with links followed; NULL: written in place */
 } bl_outfile;
 bl_status bl_outfile_open(const char *path, bl_outfile *o);
 bl_status bl_outfile_commit(bl_outfile *o);

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/fs.h"
@@ -71,6 +73,71 @@ static void test_atomic(void) {
     CHECK_FAILS(bl_outfile_open("/nonexistent/x", &o), BL_EIO, "/nonexistent/x");
     bl_outfile_abort(&o);
     free(tmp), free(path);
+}
+
+static void check_content(const char *path, const char *expected) {
+    char *data;
+    size_t size;
+    CHECK_OK(bl_read_file(path, 1000, &data, &size));
+    CHECK_STR(data, expected);
+    free(data);
+}
+
+/* What a link leads to is replaced, whichever way it is written; the link stays. */
+static void test_links(void) {
+    char *file = at("target"), *link = at("link"), *chain = at("chain"), *dangling = at("dangling");
+    char *made = at("made"), *loop = at("loop");
+    struct stat st;
+    CHECK_OK(bl_write_file(file, "old", 3));
+    CHECK(chmod(file, 0640) == 0);
+    CHECK(symlink("target", link) == 0 && symlink(link, chain) == 0);
+    CHECK(symlink("made", dangling) == 0 && symlink("loop", loop) == 0);
+    CHECK_OK(bl_write_file(chain, "new", 3));
+    CHECK(lstat(chain, &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK(lstat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0640);
+    check_content(file, "new");
+    CHECK_OK(bl_write_file(dangling, "there", 5));
+    check_content(made, "there");
+    bl_outfile o;
+    CHECK_FAILS(bl_outfile_open(loop, &o), BL_EIO, "symbolic links");
+    CHECK_FAILS(bl_outfile_open(root, &o), BL_EIO, "folder");
+    free(file), free(link), free(chain), free(dangling), free(made), free(loop);
+}
+
+/* A device or a pipe is written, not replaced; a descriptor's name is the descriptor. */
+static void test_special(void) {
+    char *fifo = at("fifo"), *shared = at("shared"), name[64], got[8] = "";
+    struct stat st;
+    CHECK_OK(bl_write_file("/dev/null", "x", 1));
+    CHECK(stat("/dev/null", &st) == 0 && S_ISCHR(st.st_mode));
+    CHECK_FAILS(bl_write_file("/dev/full", "x", 1), BL_EIO, "/dev/full");
+    CHECK(mkfifo(fifo, 0600) == 0);
+    int fd = open(fifo, O_RDWR);
+    CHECK(fd >= 0);
+    CHECK_OK(bl_write_file(fifo, "pipe", 4));
+    CHECK(read(fd, got, 4) == 4 && strcmp(got, "pipe") == 0);
+    CHECK(stat(fifo, &st) == 0 && S_ISFIFO(st.st_mode));
+    close(fd);
+    fd = open(shared, O_WRONLY | O_CREAT, 0600);
+    CHECK(fd >= 0 && write(fd, "before ", 7) == 7);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    CHECK_OK(bl_write_file(name, "after", 5));
+    check_content(shared, "before after");
+    close(fd);
+    CHECK_FAILS(bl_write_file(name, "x", 1), BL_EIO, name);
+    free(fifo), free(shared);
+}
+
+/* The name of the temporary file is not longer than file systems allow. */
+static void test_long_name(void) {
+    char name[256];
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    char *path = at(name);
+    CHECK_OK(bl_write_file(path, "long", 4));
+    check_content(path, "long");
+    free(path);
 }
 
 /* /dev/full fails every write with ENOSPC, as a full disk does. */
@@ -188,6 +255,9 @@ int main(void) {
     test_round_trip();
     test_map();
     test_atomic();
+    test_links();
+    test_special();
+    test_long_name();
     test_full_disk();
     test_paths();
     test_sha256();
