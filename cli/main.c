@@ -1,5 +1,6 @@
 /* ballast: the program. Finds the sub-command, parses its line, runs it, and turns statuses into
  * messages and exit codes; nothing below cli/ prints errors or exits. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,7 +117,17 @@ static void use_brief_spinning(char **argv) {
     /* Only slower if that failed. */
 }
 
+/* Takes the numbers 0 to 2 where the caller closed them, so that no file of a run gets the number
+ * of the standard output or error and what is printed there. What is put there fails when used the
+ * usual way, as the closed descriptor would. */
+static void reserve_descriptors(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    }
+}
+
 int main(int argc, char **argv) {
+    reserve_descriptors();
     use_brief_spinning(argv);
     const char *name = argc > 1 ? argv[1] : NULL;
     if (!name) {
