@@ -11,6 +11,16 @@
 #include "datasets/dataset.h"
 #include "datasets/image.h"
 
+/* Where the parser is. The names were chosen anew when the types became wider; the old ones are
+ * deprecated since. */
+#if XML_MAJOR_VERSION * 100 + XML_MINOR_VERSION >= 209
+#define LINE(xml) ((unsigned long)XML_GetCurrentLineNumber64(xml))
+#define BYTE_INDEX(xml) ((int64_t)XML_GetCurrentByteIndex64(xml))
+#else
+#define LINE(xml) ((unsigned long)XML_GetCurrentLineNumber(xml))
+#define BYTE_INDEX(xml) ((int64_t)XML_GetCurrentByteIndex(xml))
+#endif
+
 enum { MAX_DEPTH = 64, MAX_PATH = 256, MAX_TEXT = 1024, MAX_OBJECTS = 1 << 20 };
 enum { XMIN = 1, YMIN = 2, XMAX = 4, YMAX = 8, NAME = 16, ALL = 31 };
 
@@ -39,8 +49,7 @@ static void BL_PRINTF(2, 3) stop(parser *p, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    p->status = bl_fail(BL_EFORMAT, "%s:%lu: %s", p->name,
-                        (unsigned long)XML_GetCurrentLineNumber(p->xml), msg);
+    p->status = bl_fail(BL_EFORMAT, "%s:%lu: %s", p->name, LINE(p->xml), msg);
     XML_StopParser(p->xml, XML_FALSE);
 }
 
@@ -216,10 +225,9 @@ static bl_status run(parser *p, const void *data, size_t size) {
     enum XML_Error e = XML_GetErrorCode(p->xml);
     bool cut = e == XML_ERROR_NO_ELEMENTS || e == XML_ERROR_UNCLOSED_TOKEN ||
                e == XML_ERROR_PARTIAL_CHAR || e == XML_ERROR_UNCLOSED_CDATA_SECTION ||
-               (e == XML_ERROR_INVALID_TOKEN && (size_t)XML_GetCurrentByteIndex(p->xml) >= size);
-    return bl_fail(BL_EFORMAT, "%s:%lu: broken XML: %s%s", p->name,
-                   (unsigned long)XML_GetCurrentLineNumber(p->xml), XML_ErrorString(e),
-                   cut ? "; the file looks truncated" : "");
+               (e == XML_ERROR_INVALID_TOKEN && BYTE_INDEX(p->xml) >= (int64_t)size);
+    return bl_fail(BL_EFORMAT, "%s:%lu: broken XML: %s%s", p->name, LINE(p->xml),
+                   XML_ErrorString(e), cut ? "; the file looks truncated" : "");
 }
 
 bl_status bl_voc_parse(const void *data, size_t size, const char *name, bool skip_bad,
