@@ -127,7 +127,8 @@ static bl_status scan_document(const char *text, size_t size, const char *name, 
 static bl_status build(const char *text, size_t size, const char *name, bl_json *doc) {
     struct json_tokener *tok = json_tokener_new_ex(BL_JSON_MAX_DEPTH + 2);
     if (!tok) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+    /* Without JSON_TOKENER_STRICT: scan_document() was stricter already, and the strict mode of
+     * json-c 0.18 refuses every character outside of ASCII where char is signed. */
     doc->root = json_tokener_parse_ex(tok, text, (int)size);
     enum json_tokener_error err = json_tokener_get_error(tok);
     /* A bare number at the top level is complete only when the end of the text is announced. */
