@@ -268,7 +268,9 @@ enum { PLACES = 4 };
 typedef struct watch {
     pthread_mutex_t lock;
     uint64_t at[PLACES]; /* the digest of what a place holds */
-    int calls, fails_at;
+    int calls;
+    int64_t
+        bad_step; /* the batch that cannot be sent, however early or late it is made; -1: none */
 } watch;
 
 static bl_status note(void *arg, const bl_class_batch *b) {
@@ -277,9 +279,9 @@ static bl_status note(void *arg, const bl_class_batch *b) {
     pthread_mutex_lock(&w->lock);
     CHECK(b->place >= 0 && b->place < PLACES);
     w->at[b->place] = h;
-    bool fails = ++w->calls == w->fails_at;
+    w->calls++;
     pthread_mutex_unlock(&w->lock);
-    return fails ? bl_fail(BL_EBACKEND, "not sent") : BL_OK;
+    return b->step == w->bad_step ? bl_fail(BL_EBACKEND, "not sent") : BL_OK;
 }
 
 /* The last that was told of a place is the batch that is handed out from it, also when the list of
@@ -292,7 +294,7 @@ static void test_ready(void) {
     make_groups(s, &lists, g);
     for (int i = 0; i < LABELLED; i++) copies[i] = i % 3;
     for (int workers = 0; workers <= 3; workers += 3) {
-        watch w = {.lock = PTHREAD_MUTEX_INITIALIZER};
+        watch w = {.lock = PTHREAD_MUTEX_INITIALIZER, .bad_step = -1};
         bl_class_loader *l = make_loader(g, 2, workers, PLACES - 1);
         CHECK_EQ(bl_class_loader_places(l), PLACES);
         bl_class_loader_on_ready(l, note, &w);
@@ -308,7 +310,7 @@ static void test_ready(void) {
         CHECK(workers > 0 || w.calls == 16);
         bl_class_loader_destroy(l);
 
-        w.calls = 0, w.fails_at = 3; /* the batch that fails is the one it was said of */
+        w.bad_step = 2; /* the batch that fails is the one it was said of */
         l = make_loader(g, 2, workers, 1);
         bl_class_loader_on_ready(l, note, &w);
         bl_class_batch *b;
