@@ -17,6 +17,7 @@
 #include "kernels/cpu/winograd.h"
 #include "kernels/tape.h"
 #include "nn/layers.h"
+#include "train/version.h"
 
 typedef struct options {
     const char *device, *backend;
@@ -191,7 +192,8 @@ static void print_plan(void *arg, const char *text) {
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;
     bl_ctx *ctx = NULL;
-    puts("ballast     " BALLAST_VERSION ", compiled with gcc " __VERSION__);
+    printf("ballast     " BALLAST_VERSION ", commit %s, compiled with " BALLAST_COMPILER "\n",
+           bl_commit);
     print_libraries();
     if (o->threads > 0) bl_set_threads((int)o->threads);
     BL_TRY(bl_ctx_create(&(bl_ctx_options){.device = o->device, .backend = o->backend}, &ctx));

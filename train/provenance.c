@@ -53,7 +53,7 @@ bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, con
     gmtime_r(&now, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     add(o, "ballast_version", BALLAST_VERSION);
-    add(o, "commit", BALLAST_COMMIT);
+    add(o, "commit", bl_commit);
     add(o, "command_line", command_line ? command_line : "");
     add(o, "started", text);
     cpu_model(text, sizeof text);
