@@ -10,6 +10,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "datasets/voc_list.h"
 #include "eval/analysis.h"
 #include "eval/class_groups.h"
 #include "eval/report.h"
@@ -40,8 +41,10 @@ static const bl_option table[] = {
     {BL_SCORE_GROUPS(0, "Groups of classes: JSON {\"group\": [\"class name\" or id, ...], ...}.")},
     {BL_SCORE_TRAIN_GT(0, "Training annotations: counts per class, majority and minority groups.")},
     {BL_SCORE_IMAGES(0, "Folder of the images: thumbnails of the costly ones.")},
-    {BL_CLI_TEXT("split", AT(split), "NAME",
-                 "VOC: the ImageSets/Main list to evaluate; default test.")},
+    {BL_CLI_TEXT(
+        "split", AT(split), "NAME",
+        "VOC: the ImageSets/Main list to evaluate; default test, or every annotation where "
+        "there are no lists.")},
     {BL_CLI_TEXT("classes", AT(classes), "A,B,...",
                  "VOC: class names in the order of their ids from 1; default: sorted.")},
     {BL_CLI_FLAG(
@@ -66,8 +69,7 @@ static const bl_option table[] = {
     {BL_CLI_THREADS(AT(threads), "Threads; default: all cores.")},
     {0}};
 
-const bl_score_options bl_score_defaults = {
-    .protocol = "coco", .split = "test", .score = 0.3, .costly = 5};
+const bl_score_options bl_score_defaults = {.protocol = "coco", .score = 0.3, .costly = 5};
 
 typedef struct inputs {
     bl_eval_params params;
@@ -177,22 +179,35 @@ static bl_status number_images(bl_dataset *d) {
     return BL_OK;
 }
 
-static bl_status read_truth(const options *o, bool masks, bl_dataset **out) {
+static bl_status read_voc(const options *o, bl_findings *w, bl_dataset **out) {
+    bl_read_options opt = {.evaluation = true};
+    const char **names, *split = o->split;
+    int n;
+    bl_arena *arena = bl_arena_create(0);
+    if (!arena) return BL_ENOMEM;
+    if (!split && bl_voc_has_lists(o->gt)) split = "test";
+    bl_status status = bl_cli_names("classes", o->classes, arena, &names, &n);
+    if (status == BL_OK) status = bl_voc_read(o->gt, split, names, n, !o->zero_based, &opt, out);
+    bl_arena_destroy(arena);
+    BL_TRY(status);
+    if (opt.n_from_zero)
+        bl_finding_add(w, "corners-from-0", opt.n_from_zero,
+                       "%s: %" PRId64
+                       " object%s a corner at pixel 0, but Pascal VOC counts from 1: "
+                       "these corners count from 0, so score with --zero-based",
+                       (*out)->name, opt.n_from_zero, opt.n_from_zero == 1 ? " has" : "s have");
+    return number_images(*out);
+}
+
+static bl_status read_truth(const options *o, bool masks, bl_findings *w, bl_dataset **out) {
     if (!bl_is_dir(o->gt)) {
         if (o->classes || o->zero_based)
             return bl_fail(BL_ECONFIG, "--classes and --zero-based are for Pascal VOC folders");
         return bl_coco_read(o->gt, o->images ? o->images : "",
                             &(bl_read_options){.evaluation = true, .masks = masks}, out);
     }
-    const char **names;
-    int n;
     if (masks) return bl_fail(BL_ECONFIG, "--protocol %s: a VOC folder has no masks", o->protocol);
-    bl_arena *arena = bl_arena_create(0);
-    if (!arena) return BL_ENOMEM;
-    bl_status status = bl_cli_names("classes", o->classes, arena, &names, &n);
-    if (status == BL_OK) status = bl_voc_read(o->gt, o->split, names, n, !o->zero_based, NULL, out);
-    bl_arena_destroy(arena);
-    return status == BL_OK ? number_images(*out) : status;
+    return read_voc(o, w, out);
 }
 
 /* ---- all inputs ---- */
@@ -214,7 +229,7 @@ static bl_status read_inputs(const options *o, inputs *in) {
     BL_TRY(make_params(o, in));
     bool masks = in->params.kind == BL_IOU_SEGM;
     bl_detections_options reading = {.skip_unknown = o->skip_unknown, .masks = masks};
-    BL_TRY(read_truth(o, masks, &in->gt));
+    BL_TRY(read_truth(o, masks, &in->warnings, &in->gt));
     BL_TRY(bl_detections_read_with(o->dt, in->gt, &reading, &in->dt));
     if (o->train_gt) BL_TRY(bl_coco_read(o->train_gt, "", NULL, &in->train));
     if (!o->class_agnostic)

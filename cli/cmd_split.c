@@ -8,6 +8,8 @@
 #include "cli/command.h"
 #include "cli/lists.h"
 #include "core/fs.h"
+#include "core/log.h"
+#include "datasets/voc_list.h"
 
 typedef struct options {
     const char *out, *list, *classes, *test;
@@ -17,7 +19,10 @@ typedef struct options {
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {BL_CLI_OUT(AT(out), "DIR", "Folder to write. Required unless --verify or --doc.")},
-    {BL_CLI_TEXT("list", AT(list), "NAME", "VOC: the ImageSets/Main list to divide, e.g. train.")},
+    {BL_CLI_TEXT(
+        "list", AT(list), "NAME",
+        "VOC: the ImageSets/Main list to divide, e.g. train; not needed where there are no "
+        "lists.")},
     {BL_CLI_TEXT("classes", AT(classes), "A,B,...",
                  "VOC: class names in order; default: the names found, sorted.")},
     {BL_CLI_TEXT("test", AT(test), "NAME", "VOC: also write this list as DIR/test.json.")},
@@ -37,12 +42,16 @@ static bl_status read_source(const options *o, const char *source, bl_arena *are
     if (bl_is_dir(source)) {
         const char **names;
         int n;
-        if (!o->list)
+        if (!o->list && bl_voc_has_lists(source))
             return bl_fail(BL_ECONFIG,
                            "%s is a folder (Pascal VOC): say which image list with --list NAME",
                            source);
         BL_TRY(bl_cli_names("classes", o->classes, arena, &names, &n));
         BL_TRY(bl_voc_read(source, o->list, names, n, !o->zero_based, &opt, out));
+        if (opt.n_from_zero)
+            BL_WARN("%s: %" PRId64 " objects have a corner at pixel 0, but Pascal VOC counts from "
+                    "1: these corners count from 0, so split with --zero-based",
+                    (*out)->name, opt.n_from_zero);
     } else {
         if (o->list || o->classes || o->test)
             return bl_fail(BL_ECONFIG,

@@ -81,11 +81,14 @@ typedef struct bl_read_options {
     bool skip_bad;
     int64_t n_skipped;    /* out */
     int64_t n_renumbered; /* out: annotations that got a fresh id */
+    int64_t n_from_zero;  /* out: VOC, one_based: objects with a corner at 0, which the format has
+                             not; the corners count from 0 then */
     int64_t n_unlisted;   /* out: ids in the images' LVIS lists that no category has, left out */
     bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
                              only */
-    /* COCO: what scores do not depend on may be absent, as for pycocotools: images' file_name and
-     * categories' name (the id then), images' width and height (0 then). */
+    /* What scores do not depend on may be absent, as for pycocotools: COCO images' file_name and
+     * categories' name (the id then), images' width and height (0 then; else VOC takes them from
+     * the image). */
     bool evaluation;
     bool masks; /* COCO: keep "segmentation"; a broken one is a defect. A missing bbox is then that
                    of the mask. */
@@ -99,7 +102,8 @@ bl_status bl_coco_read(const char *json_path, const char *image_dir, bl_read_opt
 /* The same over memory; `name` stands for the file in messages. */
 bl_status bl_coco_read_memory(const void *data, size_t size, const char *name,
                               const char *image_dir, bl_read_options *opt, bl_dataset **out);
-/* Pascal VOC: `root` holds Annotations/, JPEGImages/ and ImageSets/Main/<split>.txt. Pixel corners
+/* Pascal VOC: `root` holds Annotations/, JPEGImages/ and ImageSets/Main/<split>.txt; split NULL
+ * takes every annotation (voc_list.h has the details). Pixel corners
  * are 1-based inclusive in the format's definition: x = xmin-1, w = xmax-xmin+1 when `one_based`,
  * else taken as written (x = xmin, w = xmax-xmin). Class names: `classes` (n of them) in this
  * order, or all names found, sorted, when n = 0. Category ids are 1..n. difficult becomes

@@ -9,7 +9,7 @@
 
 #include "core/real_text.h"
 #include "datasets/dataset.h"
-#include "datasets/image.h"
+#include "datasets/xml_encoding.h"
 
 /* Where the parser is. The names were chosen anew when the types became wider; the old ones are
  * deprecated since. */
@@ -163,7 +163,7 @@ static void end_object_part(parser *p, const char *part) {
         return;
     }
     if (strcmp(part, "difficult") == 0) {
-        if (strcmp(s, "0") != 0 && strcmp(s, "1") != 0)
+        if (*s && strcmp(s, "0") != 0 && strcmp(s, "1") != 0) /* <difficult/>: not said */
             defect(p, "has <difficult> \"%.40s\", expected 0 or 1", s);
         p->object.difficult = s[0] == '1';
     } else if (strcmp(part, "name") == 0) {
@@ -176,14 +176,11 @@ static void end_object_part(parser *p, const char *part) {
     }
 }
 
-static void end_side(parser *p, const char *what, int32_t *v) {
+/* Many tools write 0 or -1 for what they do not know: the image tells better. */
+static void end_side(parser *p, int32_t *v) {
     double d = 0;
-    const char *s = trimmed(p);
-    if (!number(p, s, &d) || d != floor(d) || d < 1 || d > BL_IMAGE_MAX_SIDE)
-        stop(p, "size/%s is \"%.40s\", expected a whole number of pixels from 1 to %d", what, s,
-             BL_IMAGE_MAX_SIDE);
-    else
-        *v = (int32_t)d;
+    bool known = number(p, trimmed(p), &d) && d == floor(d) && d >= 1;
+    *v = known ? (int32_t)d : 0;
 }
 
 static void XMLCALL on_end(void *arg, const XML_Char *tag) {
@@ -191,9 +188,9 @@ static void XMLCALL on_end(void *arg, const XML_Char *tag) {
     parser *p = arg;
     if (p->status != BL_OK) return;
     if (strcmp(p->path, "annotation/size/width") == 0) {
-        end_side(p, "width", &p->out->width);
+        end_side(p, &p->out->width);
     } else if (strcmp(p->path, "annotation/size/height") == 0) {
-        end_side(p, "height", &p->out->height);
+        end_side(p, &p->out->height);
     } else if (strcmp(p->path, "annotation/filename") == 0) {
         free(p->out->filename);
         p->out->filename = strdup(trimmed(p));
@@ -226,33 +223,55 @@ static bl_status run(parser *p, const void *data, size_t size) {
     bool cut = e == XML_ERROR_NO_ELEMENTS || e == XML_ERROR_UNCLOSED_TOKEN ||
                e == XML_ERROR_PARTIAL_CHAR || e == XML_ERROR_UNCLOSED_CDATA_SECTION ||
                (e == XML_ERROR_INVALID_TOKEN && BYTE_INDEX(p->xml) >= (int64_t)size);
+    int64_t at = BYTE_INDEX(p->xml);
+    bool foreign = e == XML_ERROR_INVALID_TOKEN && at >= 0 && at < (int64_t)size &&
+                   ((const uint8_t *)data)[at] >= 0x80;
     return bl_fail(BL_EFORMAT, "%s:%lu: broken XML: %s%s", p->name, LINE(p->xml),
-                   XML_ErrorString(e), cut ? "; the file looks truncated" : "");
+                   XML_ErrorString(e),
+                   cut       ? "; the file looks truncated"
+                   : foreign ? "; is the text in another encoding than UTF-8? Declare it in the "
+                               "first line: <?xml version=\"1.0\" encoding=\"windows-1252\"?>"
+                             : "");
 }
 
-bl_status bl_voc_parse(const void *data, size_t size, const char *name, bool skip_bad,
-                       int64_t *n_skipped, bl_voc_file *out) {
-    *out = (bl_voc_file){0};
-    if (size > 1 << 28) return bl_fail(BL_EFORMAT, "%s: more than 256 MiB for one image", name);
+/* Sides that are not both known tell nothing. */
+static bl_status finish(bl_voc_file *v, const char *name) {
+    if (!v->width || !v->height) v->width = v->height = 0;
+    if (!v->filename) v->filename = strdup("");
+    return v->filename ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", name);
+}
+
+static bl_status parse(const void *data, size_t size, const char *name, const char *encoding,
+                       bool skip_bad, int64_t *n_skipped, bl_voc_file *out) {
     parser *p = calloc(1, sizeof *p);
     bl_status status;
     if (!p) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
     p->name = name;
     p->skip_bad = skip_bad;
     p->out = out;
-    p->xml = XML_ParserCreate(NULL);
+    p->xml = XML_ParserCreate(encoding);
     if (!p->xml)
         status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
     else
         status = run(p, data, size);
-    if (status == BL_OK && (!out->width || !out->height))
-        status = bl_fail(BL_EFORMAT, "%s: has no <size> with <width> and <height>", name);
-    if (status == BL_OK && !out->filename && !(out->filename = strdup("")))
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (status == BL_OK) status = finish(out, name);
     if (n_skipped) *n_skipped += p->skipped;
     if (p->xml) XML_ParserFree(p->xml);
     free(p->object.name);
     free(p);
+    return status;
+}
+
+bl_status bl_voc_parse(const void *data, size_t size, const char *name, bool skip_bad,
+                       int64_t *n_skipped, bl_voc_file *out) {
+    char *text;
+    size_t text_size;
+    *out = (bl_voc_file){0};
+    if (size > 1 << 28) return bl_fail(BL_EFORMAT, "%s: more than 256 MiB for one image", name);
+    BL_TRY(bl_xml_to_utf8(data, size, name, &text, &text_size));
+    bl_status status = text ? parse(text, text_size, name, "UTF-8", skip_bad, n_skipped, out)
+                            : parse(data, size, name, NULL, skip_bad, n_skipped, out);
+    free(text);
     return status;
 }
 

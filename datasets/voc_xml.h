@@ -20,15 +20,15 @@ typedef struct bl_voc_object {
 } bl_voc_object;
 
 typedef struct bl_voc_file {
-    char *filename; /* "" when absent */
-    int32_t width, height;
+    char *filename;        /* "" when absent */
+    int32_t width, height; /* 0: absent, or not both whole numbers of pixels from 1 */
     bl_voc_object *objects;
     int32_t n, cap;
 } bl_voc_file;
 
 /* Parses; messages read "<name>:<line>: ...". With `skip_bad` an incomplete object is left out and
- * counted in *n_skipped; broken XML and a missing size always fail. bl_voc_free() frees the result,
- * also after failure. */
+ * counted in *n_skipped; broken XML always fails. An empty <difficult/> is 0. Encodings other than
+ * Expat's go through iconv (xml_encoding.h). bl_voc_free() frees the result, also after failure. */
 bl_status bl_voc_parse(const void *data, size_t size, const char *name, bool skip_bad,
                        int64_t *n_skipped, bl_voc_file *out);
 void bl_voc_free(bl_voc_file *v);

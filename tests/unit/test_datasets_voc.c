@@ -3,6 +3,7 @@
 
 #include "core/fs.h"
 #include "datasets/dataset.h"
+#include "datasets/image.h"
 #include "datasets/voc_xml.h"
 #include "tests/check.h"
 
@@ -21,8 +22,8 @@ static void put(const char *file, const char *text) {
 }
 
 static void make_root(void) {
-    static const char *const folders[] = {"Annotations", "ImageSets/Main"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const folders[] = {"Annotations", "ImageSets/Main", "JPEGImages"};
+    for (int i = 0; i < 3; i++) {
         char *path = bl_path_join(root, folders[i]);
         CHECK_OK(bl_mkdirs(path));
         free(path);
@@ -115,9 +116,12 @@ static void refuses_bad_xml(void) {
         {"<annotation>" SIZE "<object><na", "looks truncated"},
         {"<annotation>" SIZE, "looks truncated"},
         {"<html></html>", "root element is <html>"},
-        {"<annotation></annotation>", "has no <size>"},
-        {"<annotation><size><width>0</width></size></annotation>", "size/width is \"0\""},
-        {"<annotation><size><height>1e9</height></size></annotation>", "size/height is \"1e9\""},
+        {"<annotation><filename>caf\xe9.jpg</filename></annotation>",
+         "another encoding than UTF-8? Declare it"},
+        {"<?xml version='1.0' encoding='klingon'?><annotation/>",
+         "its encoding \"klingon\" is not known"},
+        {"<?xml version='1.0' encoding='GBK'?><annotation>\x81 </annotation>",
+         "is declared as GBK, but byte 48 is not in that encoding"},
         {"<annotation>" SIZE "\n<object><name>x</name></object></annotation>",
          "t.xml:2: object 1 has no <bndbox/xmin>"},
         {"<annotation>" SIZE OBJ("x", BOX(1, 2, nan, 4)) "</annotation>",
@@ -166,6 +170,120 @@ static void refuses_bad_xml(void) {
     bl_voc_free(&v);
 }
 
+/* The size decides nothing in an evaluation; elsewhere the image tells it. */
+static void sizes_come_from_images(void) {
+    static const char *const sizes[] = {
+        "",
+        "<size/>",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>-1</width><height>-1</height></size>",
+        "<size><width>20</width><height></height></size>",
+        "<size><width>20.5</width><height>30</height></size>",
+        "<size><width>1e5</width><height>30</height></size>",
+    };
+    bl_image img;
+    CHECK_OK(bl_image_alloc(20, 30, &img));
+    bl_dataset *d;
+    put("ImageSets/Main/t.txt", "s\n");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char text[400];
+        snprintf(text, sizeof text, "<annotation>%s%s</annotation>", sizes[i],
+                 OBJ("x", BOX(1, 2, 3, 4)));
+        put("Annotations/s.xml", text);
+        char *path = bl_path_join(root, "JPEGImages/s.png");
+        remove(path);
+        CHECK_FAILS(bl_voc_read(root, "t", NULL, 0, true, NULL, &d), BL_EIO, "has no <size>");
+        CHECK(strstr(bl_error(), "Annotations/s.xml") && strstr(bl_error(), "JPEGImages/s.jpg"));
+        bl_read_options opt = {.evaluation = true};
+        CHECK_OK(bl_voc_read(root, "t", NULL, 0, true, &opt, &d));
+        CHECK_EQ(d->n_anns, 1);
+        bl_dataset_free(d);
+        CHECK_OK(bl_png_write(path, &img));
+        CHECK_OK(bl_voc_read(root, "t", NULL, 0, true, NULL, &d));
+        CHECK_STR(d->images[0].file, "s.png");
+        CHECK_EQ(d->images[0].width, 20);
+        CHECK_EQ(d->images[0].height, 30);
+        bl_dataset_free(d);
+        free(path);
+    }
+    bl_image_free(&img);
+}
+
+/* The forms of a line; "a" and "b" have annotations. */
+static void understands_lists(void) {
+    put("Annotations/img (1).xml", "<annotation>" SIZE "</annotation>");
+    put("Annotations/img 1.xml", "<annotation>" SIZE "</annotation>");
+    put("Annotations/frame.001.xml",
+        "<annotation><filename>frame.001</filename>" SIZE "</annotation>");
+    put("Annotations/#7.xml", "<annotation>" SIZE "</annotation>");
+    put("ImageSets/Main/t.txt",
+        "\xef\xbb\xbf# a comment\n\"img (1).jpg\"\r\nimg 1\n  b.PNG \t-1\n'frame.001'\n#7\n");
+    static const char *const want[] = {"img (1).jpg", "img 1.jpg", "b.jpg", "frame.001.jpg",
+                                       "#7.jpg"};
+    bl_dataset *d;
+    CHECK_OK(bl_voc_read(root, "t", NULL, 0, true, NULL, &d));
+    CHECK_EQ(d->n_images, 5);
+    for (int i = 0; i < 5; i++) CHECK_STR(d->images[i].file, want[i]);
+    bl_dataset_free(d);
+    put("ImageSets/Main/t.txt", "c..d\n"); /* no way up */
+    CHECK_FAILS(bl_voc_read(root, "t", NULL, 0, true, NULL, &d), BL_EIO, "Annotations/c..d.xml");
+}
+
+/* Without lists: all of Annotations, or all of a folder that holds everything side by side. */
+static void takes_all_annotations(void) {
+    static const char *const dirs[] = {"all/Annotations", "flat"};
+    for (int k = 0; k < 2; k++) {
+        char path[80], sub[120];
+        bl_dataset *d;
+        snprintf(path, sizeof path, "%s/%s", root, dirs[k]);
+        CHECK_OK(bl_mkdirs(path));
+        snprintf(sub, sizeof sub, "%s/n 2.xml", dirs[k]);
+        put(sub, "<annotation>" SIZE OBJ("x", BOX(0, 2, 3, 4)) "</annotation>");
+        snprintf(sub, sizeof sub, "%s/n 1.xml", dirs[k]);
+        put(sub, "<annotation>" SIZE OBJ("y", BOX(1, 2, 3, 4)) "</annotation>");
+        snprintf(sub, sizeof sub, "%s/n 1.txt", dirs[k]);
+        put(sub, "no annotation");
+        bl_read_options opt = {0};
+        snprintf(path, sizeof path, "%s/%s", root, k ? "flat" : "all");
+        CHECK_OK(bl_voc_read(path, NULL, NULL, 0, true, &opt, &d));
+        CHECK_EQ(d->n_images, 2);
+        CHECK_EQ(opt.n_from_zero, 1);
+        CHECK_STR(d->images[0].file, "n 1.jpg");
+        CHECK_STR(d->image_dir + strlen(root), k ? "/flat" : "/all/JPEGImages");
+        bl_dataset_free(d);
+        CHECK_OK(bl_voc_read(path, NULL, NULL, 0, false, &opt, &d));
+        CHECK_EQ(opt.n_from_zero, 0);
+        bl_dataset_free(d);
+        CHECK_FAILS(bl_voc_read(path, "test", NULL, 0, true, &opt, &d), BL_EIO,
+                    "ImageSets/Main/test.txt");
+    }
+}
+
+/* "caf\u00e9" in windows-1252 and "\u732b" (cat) in GBK, also where it is called GB2312. */
+static void converts_encodings(void) {
+    static const struct {
+        const char *encoding, *bytes, *utf8;
+    } cases[] = {{"windows-1252", "caf\xe9 \x80", "caf\xc3\xa9 \xe2\x82\xac"},
+                 {"ISO-8859-1", "caf\xe9", "caf\xc3\xa9"},
+                 {"GBK", "\xc3\xa8", "\xe7\x8c\xab"},
+                 {"gb2312", "\xc3\xa8\x81\x40", "\xe7\x8c\xab\xe4\xb8\x82"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[500];
+        bl_voc_file v;
+        snprintf(text, sizeof text,
+                 "<?xml version=\"1.0\" encoding=\"%s\"?>\n<annotation>%s<object><name>%s</name>"
+                 "<difficult/><pose/><truncated/>%s</object></annotation>",
+                 cases[i].encoding, SIZE, cases[i].bytes, BOX(1, 2, 3, 4));
+        bl_status status = bl_voc_parse(text, strlen(text), "t.xml", false, NULL, &v);
+        if (status == BL_EFORMAT && strstr(bl_error(), "not known to this system")) continue;
+        CHECK_OK(status);
+        CHECK_EQ(v.n, 1);
+        CHECK_STR(v.objects[0].name, cases[i].utf8);
+        CHECK_EQ(v.objects[0].difficult, 0);
+        bl_voc_free(&v);
+    }
+}
+
 static void reads_bccd(void) {
     static const struct {
         const char *split;
@@ -211,6 +329,10 @@ int main(void) {
     reads_boxes();
     names_missing_files();
     refuses_bad_xml();
+    sizes_come_from_images();
+    understands_lists();
+    takes_all_annotations();
+    converts_encodings();
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", root);
     CHECK(system(command) == 0);
