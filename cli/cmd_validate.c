@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "core/fs.h"
 #include "datasets/validate.h"
 #include "train/class_data.h"
+#include "train/start_weights.h"
 
 typedef struct options {
     bool quick, checksums, classes;
@@ -75,6 +75,10 @@ static void open_set(check *c, int k) {
            c->set[k]->n_images, c->set[k]->n_anns, c->set[k]->n_categories, c->set[k]->name);
 }
 
+static void say(const char *line) {
+    puts(line);
+}
+
 /* Builds the model's description without memory for its weights. */
 static void check_model(check *c, int classes) {
     bl_store *store = NULL;
@@ -86,13 +90,10 @@ static void check_model(check *c, int classes) {
                bl_store_params(store), classes);
     else
         complain(c, "detector");
+    if (status == BL_OK && bl_start_weights_check(&c->cfg.run, store, say) != BL_OK)
+        complain(c, "weights");
     bl_detector_destroy(detector);
     bl_store_destroy(store);
-    const char *init = c->cfg.run.init_from;
-    if (*init && !bl_exists(init)) {
-        bl_fail(BL_EIO, "%s does not exist; supply the weights or set run.init_from=\"\"", init);
-        complain(c, "run.init_from");
-    }
 }
 
 static bl_status check_data(check *c, const options *o) {
@@ -181,6 +182,7 @@ static bl_status check_classification(const check *c, const options *o) {
     BL_TRY_DONE(bl_store_create(&store));
     BL_TRY_DONE(bl_classifier_create(&cfg->model, needs.head, needs.n_heads, store, &model));
     printf("%-10s %" PRId64 " trained parameters\n", "model", bl_store_params(store));
+    BL_TRY_DONE(bl_start_weights_check(&cfg->run, store, say));
     for (int32_t k = 0; o->classes && k < train->n_classes; k++)
         printf("%-24s %10" PRId64 " %10" PRId64 "\n", train->class_names[k],
                data.labelled_counts[k], data.unlabelled_counts[k]);

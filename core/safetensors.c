@@ -243,6 +243,24 @@ static uint64_t load_le64(const uint8_t *p) {
     return v;
 }
 
+/* What a file that is no safetensors file seems to be. */
+static bl_status wrong_kind(const uint8_t *data, size_t size, const char *name) {
+    const char *convert = "; convert it once with PyTorch and safetensors (docs/weights.md)";
+    if (size >= 4 && memcmp(data, "PK\3\4", 4) == 0)
+        return bl_fail(BL_EFORMAT, "%s: a PyTorch file (or another zip archive), not safetensors%s",
+                       name, convert);
+    if (size >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5)
+        return bl_fail(BL_EFORMAT, "%s: a PyTorch file (a Python pickle), not safetensors%s", name,
+                       convert);
+    if (size >= 4 && memcmp(data, "\x89HDF", 4) == 0)
+        return bl_fail(BL_EFORMAT, "%s: an HDF5 file, not safetensors%s", name, convert);
+    if (size < PREFIX)
+        return bl_fail(BL_EFORMAT, "%s: %zu bytes are too few for a safetensors file", name, size);
+    return bl_fail(BL_EFORMAT,
+                   "%s: the header claims %llu bytes; the file has %zu, the limit is %d", name,
+                   (unsigned long long)load_le64(data), size - PREFIX, MAX_HEADER);
+}
+
 static bl_status parse(bl_st_file *f, const uint8_t *data, size_t size, const char *name) {
     f->arena = bl_arena_create(16 << 10);
     if (!f->arena) return BL_ENOMEM;
@@ -250,15 +268,9 @@ static bl_status parse(bl_st_file *f, const uint8_t *data, size_t size, const ch
     f->names = bl_strmap_create(f->arena);
     f->meta = bl_strmap_create(f->arena);
     if (!f->name || !f->names || !f->meta) return BL_ENOMEM;
-    if (size < PREFIX) {
-        return bl_fail(BL_EFORMAT, "%s: %zu bytes are too few for a safetensors file", name, size);
-    }
-    uint64_t header = load_le64(data);
-    if (header > size - PREFIX || header > MAX_HEADER) {
-        return bl_fail(BL_EFORMAT,
-                       "%s: the header claims %llu bytes; the file has %zu, the limit is %d", name,
-                       (unsigned long long)header, size - PREFIX, MAX_HEADER);
-    }
+    uint64_t header = size < PREFIX ? 0 : load_le64(data);
+    if (size < PREFIX || header > size - PREFIX || header > MAX_HEADER)
+        return wrong_kind(data, size, name);
     f->body = data + PREFIX + header;
     f->body_size = size - PREFIX - header;
     bl_scan s;

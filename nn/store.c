@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "core/strmap.h"
 #include "kernels/kernels.h"
+#include "nn/file_tensor.h"
 
 /* The flat buffers consist of four regions in this order, so that every flat operation is a kernel
  * call over one or two ranges. Only the first two have gradients and momentum. */
@@ -460,21 +461,28 @@ static bool file_name(const bl_rename *rules, int n, const char *name, char *ful
     return len >= 0 && (size_t)len < size;
 }
 
-static bl_status check_tensor(const item *it, const bl_st_tensor *t) {
-    if (t->dtype != BL_ST_F32)
-        return bl_fail(BL_EFORMAT, "tensor %s: only 32-bit floats can be read here", t->name);
-    bool same = t->ndim == it->spec.ndim && t->bytes == (size_t)it->count * sizeof(float);
-    for (int k = 0; same && k < t->ndim; k++) same = t->shape[k] == it->spec.shape[k];
-    if (same) return BL_OK;
-    char want[96] = "", got[224] = "";
-    size_t a = 0, b = 0;
-    for (int k = 0; k < it->spec.ndim; k++)
-        a += (size_t)snprintf(want + a, sizeof want - a, "%s%lld", k ? "x" : "",
-                              (long long)it->spec.shape[k]);
-    for (int k = 0; k < t->ndim && b < sizeof got - 24; k++)
-        b += (size_t)snprintf(got + b, sizeof got - b, "%s%lld", k ? "x" : "",
-                              (long long)t->shape[k]);
-    return bl_fail(BL_EFORMAT, "tensor %s: shape %s, the model needs %s", t->name, got, want);
+/* Everything is checked before anything is written: a bad file leaves the model as it was. `from`
+ * has one entry per tensor, NULL where it keeps its values. */
+static bl_status read_tensors(bl_store *s, bl_ctx *ctx, const bl_st_tensor *const *from, float *v) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        if (!from[i]) continue;
+        BL_TRY(bl_file_tensor_check(from[i], &s->item[i].spec));
+        if (s->item[i].count > most) most = s->item[i].count;
+    }
+    float *host = malloc(((size_t)most + 1) * sizeof *host);
+    if (!host)
+        return bl_fail(BL_ENOMEM, "out of memory for a tensor of %lld values", (long long)most);
+    bl_status status = BL_OK;
+    for (int64_t i = 0; i < s->n && status == BL_OK; i++) {
+        const item *it = &s->item[i];
+        if (!from[i]) continue;
+        bl_file_tensor_floats(from[i], host);
+        status =
+            ctx->dev->to_device(ctx->dev, v + it->offset, host, (size_t)it->count * sizeof *host);
+    }
+    free(host);
+    return status;
 }
 
 static bl_status import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
@@ -483,28 +491,28 @@ static bl_status import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
     if (part == BL_STORE_SQUARES && s->g) BL_TRY(make_squares(s));
     float *v = values_of(s, part);
     if (!v) return bl_fail(BL_EINVAL, "parameter store: %s", part ? "no momentum" : "unfinished");
+    const bl_st_tensor **from = calloc((size_t)s->n + 1, sizeof *from);
+    if (!from) return bl_fail(BL_ENOMEM, "out of memory for a list of tensors");
     char full[512];
     int missing = 0;
-    /* Everything is checked before anything is written: a bad file leaves the model as it was. */
-    for (int write = 0; write < 2; write++) {
-        for (int64_t i = 0; i < s->n; i++) {
-            const item *it = &s->item[i];
-            if (part && it->region >= FROZEN) continue;
-            bool fits = file_name(rules, n_rules, it->spec.name, full, sizeof full);
-            const bl_st_tensor *t = fits ? bl_st_find(f, full) : NULL;
-            if (write) {
-                if (t) BL_TRY(ctx->dev->to_device(ctx->dev, v + it->offset, t->data, t->bytes));
-            } else if (t) {
-                BL_TRY(check_tensor(it, t));
-            } else if (partial) {
-                missing++;
-            } else {
-                return bl_fail(BL_EFORMAT, "tensor %s is missing", full);
-            }
-        }
+    bl_status status = BL_OK;
+    for (int64_t i = 0; i < s->n && status == BL_OK; i++) {
+        const item *it = &s->item[i];
+        if (part && it->region >= FROZEN) continue;
+        bool fits = file_name(rules, n_rules, it->spec.name, full, sizeof full);
+        from[i] = fits ? bl_st_find(f, full) : NULL;
+        missing += from[i] == NULL;
+        if (!from[i] && !partial) status = bl_fail(BL_EFORMAT, "tensor %s is missing", full);
     }
+    if (status == BL_OK) status = read_tensors(s, ctx, from, v);
+    free(from);
     if (n_missing) *n_missing = missing;
-    return BL_OK;
+    return status;
+}
+
+bl_status bl_store_import_tensors(bl_store *s, bl_ctx *ctx, const bl_st_tensor *const *from) {
+    return s->w ? read_tensors(s, ctx, from, s->w)
+                : bl_fail(BL_EINVAL, "parameter store: unfinished");
 }
 
 bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,

@@ -112,11 +112,15 @@ bool bl_store_has_squares(const bl_store *s);
  * `arena`. Appends to out[*n..cap). */
 bl_status bl_store_export(const bl_store *s, bl_ctx *ctx, const char *prefix, bl_store_part part,
                           bl_arena *arena, bl_st_tensor *out, int cap, int *n);
-/* Reads every tensor of the store; missing, extra-shaped or non-f32 tensors are BL_EFORMAT naming
- * the tensor, unless `partial` (weight import): then missing ones keep their values and *n_missing
- * counts them. */
+/* Reads every tensor of the store, from fp32, fp16, bf16 or fp64; missing ones, and those of
+ * another shape or type, are BL_EFORMAT naming the tensor, unless `partial` (weight import): then
+ * missing ones keep their values and *n_missing counts them. */
 bl_status bl_store_import(bl_store *s, bl_ctx *ctx, const bl_st_file *f, const char *prefix,
                           bl_store_part part, bool partial, int *n_missing);
+
+/* Values from the given tensors: one for each of the store's in order, NULL where it keeps its own
+ * (nn/weights.h finds them). Nothing is written unless all fit. */
+bl_status bl_store_import_tensors(bl_store *s, bl_ctx *ctx, const bl_st_tensor *const *from);
 
 /* Values from a file that names tensors differently: the first rule whose `ours` begins a tensor's
  * name replaces that beginning by `theirs`; a tensor that no rule fits keeps its name. */

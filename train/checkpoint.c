@@ -166,33 +166,6 @@ bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *st
     return status == BL_OK ? BL_OK : bl_fail_context(status, "%s", path);
 }
 
-bl_status bl_checkpoint_start_weights(const char *path, bl_ctx *ctx, bl_store *store,
-                                      const char *model, const bl_strings *skip, int *n_missing) {
-    enum { MAX_RULES = 16 };
-    bl_rename rule[MAX_RULES + 1];
-    if (skip->n > MAX_RULES)
-        return bl_fail(BL_ECONFIG, "run.init_skip: %d entries, at most %d", (int)skip->n,
-                       MAX_RULES);
-    char *file = bl_is_dir(path) ? bl_checkpoint_named(path, "last_checkpoint") : strdup(path);
-    if (!file) return bl_fail_context(BL_EIO, "run.init_from: %s has no checkpoint", path);
-    bl_st_file *f = NULL;
-    bl_status status = bl_st_open(file, &f);
-    if (status == BL_OK) {
-        char prefix[32];
-        snprintf(prefix, sizeof prefix, "%s.", model);
-        bool prefixed = has_prefix(f, prefix);
-        int n = 0;
-        /* A skipped tensor is looked for under a name that no file has. */
-        for (; n < skip->n; n++) rule[n] = (bl_rename){skip->v[n], "(skipped)."};
-        rule[n++] = (bl_rename){"", prefixed ? prefix : ""};
-        status = bl_store_import_renamed(store, ctx, f, rule, n, true, n_missing);
-        bl_st_close(f);
-        if (status != BL_OK) bl_fail_context(status, "%s", file);
-    }
-    free(file);
-    return status;
-}
-
 bl_status bl_checkpoint_state(const char *path, const char *name, double **v, int64_t *n) {
     bl_st_file *f = NULL;
     char full[128];

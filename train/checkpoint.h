@@ -32,10 +32,6 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
  * imported backbone) is read partially; *n_missing counts tensors it lacks. */
 bl_status bl_checkpoint_load_weights(const char *path, bl_ctx *ctx, bl_store *store,
                                      const char *model, bool partial, int *n_missing);
-/* Weights to start a run from: as above with partial = true, but tensors whose names begin with one
- * of `skip` keep their values; `path` may also be a run folder (its last checkpoint). */
-bl_status bl_checkpoint_start_weights(const char *path, bl_ctx *ctx, bl_store *store,
-                                      const char *model, const bl_strings *skip, int *n_missing);
 /* One array of the learner's state (malloc'd). BL_EFORMAT when the file has none of that name. */
 bl_status bl_checkpoint_state(const char *path, const char *name, double **v, int64_t *n);
 /* Iteration and class count from the metadata; 0 when absent. */

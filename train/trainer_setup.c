@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "kernels/kernels.h"
 #include "train/provenance.h"
+#include "train/start_weights.h"
 #include "train/trainer.h"
 
 static char *in_run(const bl_trainer *t, const char *name) {
@@ -127,16 +128,13 @@ done:
     return status;
 }
 
+static void log_line(const char *text) {
+    BL_INFO("%s", text);
+}
+
 /* Weights that the student starts from, if the run names any. */
 static bl_status start_weights(bl_trainer *t) {
-    const bl_run_config *cfg = t->cfg;
-    if (!*cfg->run.init_from) return BL_OK;
-    int missing = 0;
-    BL_TRY(bl_checkpoint_start_weights(cfg->run.init_from, t->ctx, t->learner->model[0].store,
-                                       cfg->run.init_model, &cfg->run.init_skip, &missing));
-    BL_INFO("initialised from %s (%d tensors not in it keep their random initialisation)",
-            cfg->run.init_from, missing);
-    return BL_OK;
+    return bl_start_weights_load(&t->cfg->run, t->ctx, t->learner->model[0].store, log_line);
 }
 
 /* Labels and lists of images that the learner wants in force, as of iteration `iter`. */

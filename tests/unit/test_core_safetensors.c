@@ -121,6 +121,14 @@ static void test_hostile(void) {
     refuse("", 0, "end of the file");
     bl_st_file *f;
     CHECK_FAILS(bl_st_open_memory("1234567", 7, "m", &f), BL_EFORMAT, "too few");
+    /* Files of other programs are called what they are. */
+    CHECK_FAILS(bl_st_open_memory("PK\3\4\0\0\b\b\0\0", 10, "m", &f), BL_EFORMAT,
+                "m: a PyTorch file");
+    CHECK_FAILS(bl_st_open_memory("\x80\2\x8a\nl\xfc\x9c"
+                                  "F\xf9",
+                                  9, "m", &f),
+                BL_EFORMAT, "a Python pickle");
+    CHECK_FAILS(bl_st_open_memory("\x89HDF\r\n\x1a\n\0", 9, "m", &f), BL_EFORMAT, "an HDF5 file");
     CHECK_FAILS(bl_st_open_memory("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10, "m", &f), BL_EFORMAT,
                 "claims");
     CHECK_FAILS(bl_st_open_memory("\3\0\0\0\0\0\0\0{}", 10, "m", &f), BL_EFORMAT, "claims");
