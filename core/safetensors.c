@@ -35,6 +35,8 @@ struct bl_st_file {
     bl_strmap *meta;  /* key -> index into values */
     const char **values;
     size_t n_values, values_cap;
+    void (*release)(void *owner); /* of wrapped tensors */
+    void *owner;
 };
 
 static const struct dtype *find_dtype(const char *name) {
@@ -306,8 +308,51 @@ bl_status bl_st_open(const char *path, bl_st_file **out) {
     return status;
 }
 
+static bl_status wrap(bl_st_file *f, const char *name, const bl_st_tensor *tensors, int n) {
+    f->arena = bl_arena_create(16 << 10);
+    if (!f->arena) return BL_ENOMEM;
+    f->name = bl_arena_strdup(f->arena, name);
+    f->names = bl_strmap_create(f->arena);
+    f->meta = bl_strmap_create(f->arena);
+    if (!f->name || !f->names || !f->meta) return BL_ENOMEM;
+    f->tensors = malloc(sizeof *f->tensors * ((size_t)n + 1));
+    if (!f->tensors) return bl_fail(BL_ENOMEM, "%s: out of memory for %d tensors", name, n);
+    if (n) memcpy(f->tensors, tensors, sizeof *tensors * (size_t)n);
+    f->count = (size_t)n;
+    for (int i = 0; i < n; i++) {
+        int64_t held = bl_strmap_add(f->names, 0, tensors[i].name, i);
+        if (held < 0) return BL_ENOMEM;
+        if (held != i)
+            return bl_fail(BL_EFORMAT, "%s: duplicate tensor \"%.200s\"", name, tensors[i].name);
+    }
+    return BL_OK;
+}
+
+bl_status bl_st_wrap(const char *name, const bl_st_tensor *tensors, int n,
+                     void (*release)(void *owner), void *owner, bl_st_file **out) {
+    *out = NULL;
+    bl_st_file *f = calloc(1, sizeof *f);
+    bl_status status = f ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (status == BL_OK) status = wrap(f, name, tensors, n);
+    if (status != BL_OK) {
+        bl_st_close(f);
+        release(owner);
+        return status;
+    }
+    f->release = release;
+    f->owner = owner;
+    *out = f;
+    return BL_OK;
+}
+
+size_t bl_st_width(bl_st_dtype dtype) {
+    static const size_t width[] = {4, 2, 2, 8, 4, 8, 1, 0};
+    return width[dtype];
+}
+
 void bl_st_close(bl_st_file *f) {
     if (!f) return;
+    if (f->release) f->release(f->owner);
     bl_map_close(&f->map);
     bl_arena_destroy(f->arena);
     free(f->tensors);

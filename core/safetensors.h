@@ -38,7 +38,14 @@ typedef struct bl_st_file bl_st_file;
 bl_status bl_st_open(const char *path, bl_st_file **out);
 /* The same over memory that outlives the handle (tests, fuzzing); `name` for messages. */
 bl_status bl_st_open_memory(const void *data, size_t size, const char *name, bl_st_file **out);
+/* The same handle over n tensors that another format's reader found; `release` frees `owner`, to
+ * which names and data belong, when the handle is closed (on failure at once). Duplicate names are
+ * BL_EFORMAT. */
+bl_status bl_st_wrap(const char *name, const bl_st_tensor *tensors, int n,
+                     void (*release)(void *owner), void *owner, bl_st_file **out);
 void bl_st_close(bl_st_file *f);
+/* Bytes of one element; 0 for BL_ST_OTHER. */
+size_t bl_st_width(bl_st_dtype dtype);
 int bl_st_count(const bl_st_file *f);
 const bl_st_tensor *bl_st_at(const bl_st_file *f, int i);
 const bl_st_tensor *bl_st_find(const bl_st_file *f, const char *name); /* NULL if absent; O(1) */
