@@ -15,6 +15,10 @@ extern void __tsan_release(void *addr);
 #define UNCHECKED
 #endif
 
+/* OpenMP keeps one number of threads for each thread that opens regions; beside it, the number that
+ * bl_set_threads gave while fewer are in use. */
+static _Thread_local struct { int of; /* 0: all are in use */ } lent;
+
 typedef struct job {
     bl_range_fn fn;
     void *arg;
@@ -55,6 +59,20 @@ int bl_threads(void) {
     return omp_in_parallel() ? 1 : omp_get_max_threads();
 }
 
+int bl_threads_set(void) {
+    if (omp_in_parallel()) return 1;
+    return lent.of ? lent.of : omp_get_max_threads();
+}
+
 void bl_set_threads(int n) {
+    lent.of = 0;
     omp_set_num_threads(n > 0 ? n : omp_get_num_procs());
+}
+
+int bl_use_threads(int n) {
+    int now = omp_get_max_threads(), set = lent.of ? lent.of : now;
+    if (n < 1) n = 1;
+    lent.of = n < set ? set : 0;
+    omp_set_num_threads(n < set ? n : set);
+    return now;
 }

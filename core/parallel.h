@@ -16,4 +16,9 @@ void bl_parallel_for(int64_t n, int64_t grain, bl_range_fn fn, void *arg);
 int bl_threads(void);       /* threads a parallel region uses now */
 void bl_set_threads(int n); /* n >= 1; 0 = all cores this process may use */
 
+/* Uses fewer threads for a while, 1 <= n <= bl_threads_set(); returns the number used until now.
+ * For the calling thread's regions, like bl_set_threads. */
+int bl_use_threads(int n);
+int bl_threads_set(void); /* what bl_set_threads gave, however few of them are in use */
+
 #endif

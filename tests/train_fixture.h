@@ -162,10 +162,11 @@ static inline char *read_text(const char *dir, const char *name) {
     return text;
 }
 
-/* Blanks the values of "time" and "data_time", the only ones that may differ between equal runs. */
+/* Blanks what a run took of the machine, the only values that may differ between equal runs. */
 static inline void blank_times(char *text) {
-    static const char *const keys[] = {"\"time\"", "\"data_time\""};
-    for (size_t k = 0; k < 2; k++)
+    static const char *const keys[] = {"\"time\"",    "\"data_time\"", "\"cpu\"",
+                                       "\"threads\"", "\"peak_mb\"",   "\"pool_mb\""};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         for (char *at = text; (at = strstr(at, keys[k]));) {
             at += strlen(keys[k]);
             for (; *at && *at != ',' && *at != '}' && *at != '\n'; at++) *at = ' ';

@@ -168,12 +168,15 @@ static bl_status log_window(bl_trainer *t) {
     }
     bl_metrics_number(t->metrics, "time", time);
     bl_metrics_number(t->metrics, "data_time", data);
+    bl_metrics_number(t->metrics, "pool_mb",
+                      (double)bl_pool_get_stats(t->ctx->pool).peak / (1 << 20));
+    bl_resources_report(&t->resources, t->metrics, done);
     BL_TRY(bl_metrics_end(t->metrics));
-    bl_pool_stats mem = bl_pool_get_stats(t->ctx->pool);
-    BL_INFO(
-        "iter %lld/%lld  eta %s  %.2f it/s  time %.3f  data %.3f  lr %.2e  mem %zuM  loss %.4f%s%s",
-        (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9), time,
-        data, lr, mem.peak >> 20, t->st.window[W_TOTAL] / steps, losses, tail);
+    BL_INFO("iter %lld/%lld  eta %s  %.2f it/s  time %.3f  data %.3f  lr %.2e  mem %.0fM  loss "
+            "%.4f%s%s",
+            (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9),
+            time, data, lr, t->resources.peak / (1 << 20), t->st.window[W_TOTAL] / steps, losses,
+            tail);
     memset(t->st.window, 0, sizeof t->st.window);
     t->window_start = now, t->window_first = t->st.iter, t->data_time = 0;
     return BL_OK;
@@ -187,8 +190,11 @@ static bl_status run(bl_trainer *t) {
     const bl_run_section *r = &t->cfg->run;
     t->started = t->window_start = bl_now();
     t->first = t->window_first = t->st.iter;
+    bl_resources_start(&t->resources, r->adapt_threads);
     while (t->st.iter < r->iterations) {
+        bl_resources_begin_step(&t->resources);
         BL_TRY(one_iteration(t));
+        bl_resources_end_step(&t->resources);
         t->st.iter++;
         bool last = t->st.iter == r->iterations;
         if (last || due(t->st.iter, r->log_every)) BL_TRY(log_window(t));

@@ -78,6 +78,8 @@ static const bl_field run_fields[] = {
      "Seed of everything random: weights, data order, views, samplers.", NULL},
     {"threads", BL_T_INT, AT(threads), "0", 0, 1024, NULL, NULL, "Compute threads; 0 = all cores.",
      NULL},
+    {"adapt_threads", BL_T_BOOL, AT(adapt_threads), "true", 0, 0, NULL, NULL,
+     "Use fewer threads while other processes keep cores busy. Changes speed, not results.", NULL},
     {"device", BL_T_STRING, AT(device), "\"auto\"", 0, 0, NULL, NULL,
      "cpu, cuda:N, or auto: cuda:0 when it is built in and a device is present, else cpu.", NULL},
     {"backend", BL_T_STRING, AT(backend), "\"auto\"", 0, 0, NULL, NULL,

@@ -58,7 +58,7 @@ typedef struct bl_optim_config {
 typedef struct bl_run_section {
     int64_t iterations, seed, threads;
     const char *device, *backend, *tuning_file;
-    bool deterministic;
+    bool adapt_threads, deterministic;
     int32_t precision;    /* bl_precision */
     bool prefetch_device; /* batches are sent to the device ahead of their steps */
     bool graphs;          /* a GPU's work is collected and replayed */

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "train/checkpoint.h"
 #include "train/progress.h"
+#include "train/resources.h"
 #include "train/task.h"
 
 typedef struct bl_trainer {
@@ -23,6 +24,7 @@ typedef struct bl_trainer {
     int64_t first;  /* iteration this process began with */
     double window_start, data_time;
     int64_t window_first;
+    bl_resources resources;
 } bl_trainer;
 
 /* Opens task, context, learner, loader, run folder; restores the checkpoint when resuming. */

@@ -21,8 +21,9 @@ static char *in_run(const bl_trainer *t, const char *name) {
 /* Where and in which arithmetic a run computes is not what it is: it may move to another device and
  * back, and what a checkpoint holds is fp32 in every precision. */
 static bool may_differ(const char *line) {
-    static const char *const keys[] = {"\"device\":",    "\"backend\":",         "\"tuning_file\":",
-                                       "\"precision\":", "\"prefetch_device\":", "\"graphs\":"};
+    static const char *const keys[] = {
+        "\"device\":",          "\"backend\":", "\"tuning_file\":",  "\"precision\":",
+        "\"prefetch_device\":", "\"graphs\":",  "\"adapt_threads\":"};
     line += strspn(line, " ");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!strncmp(line, keys[i], strlen(keys[i]))) return true;

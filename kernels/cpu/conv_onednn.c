@@ -400,16 +400,18 @@ static bool expressible(const bl_conv_shape *s) {
            s->oh > 0 && s->ow > 0;
 }
 
-static bl_status run(bl_ctx *ctx, const bl_conv_shape *s, dn_dir dir, int flags,
-                     void *const user[PLAN_OPERANDS], bool *done) {
+/* Whether another number of threads could change the bits. Such a plan keeps the number that was
+ * set, also while fewer are in use. */
+static bool bits_need_threads(const bl_conv_shape *s, dn_dir dir) {
+    return dir == DN_BWD_WEIGHTS || (winograd_possible(s) && bl_onednn_major() < 3);
+}
+
+static bl_status run_plan(bl_ctx *ctx, const plan_key *key, void *const user[PLAN_OPERANDS],
+                          bool *done) {
     bl_plans *p = ctx->plans;
-    *done = s->n == 0;
-    if (*done || !expressible(s)) return BL_OK;
-    if (!p) return bl_fail(BL_EINVAL, "convolution: the context has no plan cache");
-    plan_key key = {*s, (int32_t)dir, flags, bl_threads()};
-    bl_plan *plan = bl_plan_cache_find(p->cache, &key);
+    bl_plan *plan = bl_plan_cache_find(p->cache, key);
     if (!plan) {
-        BL_TRY(choose(p, &key, user, &plan));
+        BL_TRY(choose(p, key, user, &plan));
         if (!plan) return BL_OK;
     }
     double t = bl_now_ms();
@@ -421,6 +423,19 @@ static bl_status run(bl_ctx *ctx, const bl_conv_shape *s, dn_dir dir, int flags,
     if (t < plan->best_ms) plan->best_ms = t;
     *done = true;
     return BL_OK;
+}
+
+static bl_status run(bl_ctx *ctx, const bl_conv_shape *s, dn_dir dir, int flags,
+                     void *const user[PLAN_OPERANDS], bool *done) {
+    *done = s->n == 0;
+    if (*done || !expressible(s)) return BL_OK;
+    if (!ctx->plans) return bl_fail(BL_EINVAL, "convolution: the context has no plan cache");
+    int threads = bits_need_threads(s, dir) ? bl_threads_set() : bl_threads();
+    plan_key key = {*s, (int32_t)dir, flags, threads};
+    int before = bl_use_threads(threads);
+    bl_status status = run_plan(ctx, &key, user, done);
+    (void)bl_use_threads(before);
+    return status;
 }
 
 /* Our own Winograd kernel and its scratch when it should run this call; NULL otherwise. */

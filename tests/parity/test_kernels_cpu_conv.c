@@ -153,6 +153,61 @@ static void fixed_choice_repeats(bl_rng *r, int threads) {
     guards_check("repeat");
 }
 
+/* The bits of one shape in all directions while `used` of `set` threads are in use. */
+typedef struct bits {
+    bl_tensor y, dx;
+    float *dw;
+} bits;
+
+static bits conv_bits(const bl_conv_shape *s, const bl_tensor *x, const bl_tensor *dy,
+                      const float *w, int set, int used) {
+    bl_ctx ctx = {.k = &got};
+    int64_t nw = (int64_t)s->oc * s->ic * s->kh * s->kw;
+    bits b = {tensor_new(s->n, s->oc, s->oh, s->ow, s->ocb),
+              tensor_new(s->n, s->ic, s->ih, s->iw, s->icb), calloc((size_t)nw, sizeof(float))};
+    CHECK(b.dw);
+    bl_set_threads(set);
+    bl_use_threads(used);
+    CHECK_OK(bl_plans_create_cpu(NULL, 1, &ctx.plans));
+    CHECK_OK(got.conv_fwd(&ctx, s, bl_f32(x), w, NULL, true, bl_f32(&b.y)));
+    CHECK_OK(got.conv_bwd_data(&ctx, s, bl_f32(dy), w, bl_f32(&b.dx), 0));
+    CHECK_OK(got.conv_bwd_weights(&ctx, s, bl_f32(x), bl_f32(dy), b.dw, NULL));
+    bl_plans_destroy_cpu(ctx.plans);
+    CHECK_EQ(bl_threads(), used); /* a plan with more threads gives them back */
+    CHECK_EQ(bl_threads_set(), set);
+    return b;
+}
+
+/* Threads taken out of use for a while change no bit. */
+static void fewer_threads(bl_rng *r) {
+    int32_t cb = bl_cpu_block();
+    static const int32_t list[][7] = {/* n ic size oc kernel stride pad */
+                                      {2, 64, 40, 64, 3, 1, 1},    {2, 256, 20, 256, 1, 1, 0},
+                                      {1, 512, 10, 2048, 1, 1, 0}, {3, 64, 17, 96, 3, 2, 1},
+                                      {8, 16, 16, 16, 3, 1, 1},    {2, 128, 20, 12, 1, 1, 0},
+                                      {2, 3, 64, 64, 7, 2, 3},     {1, 256, 6, 256, 3, 1, 1}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        const int32_t *q = list[i];
+        bl_conv_shape s =
+            shape_of(q[0], q[1], q[1] == 3 ? 1 : cb, q[2], q[2], q[3], cb, q[4], q[5], q[6], 1);
+        bl_tensor x = tensor_random(r, s.n, s.ic, s.ih, s.iw, s.icb, -1, 1);
+        bl_tensor dy = tensor_random(r, s.n, s.oc, s.oh, s.ow, s.ocb, -1, 1);
+        int64_t nw = (int64_t)s.oc * s.ic * s.kh * s.kw;
+        float *w = random_floats(r, nw, -1, 1);
+        bits all = conv_bits(&s, &x, &dy, w, 3, 3);
+        for (int used = 1; used <= 2; used++) {
+            bits b = conv_bits(&s, &x, &dy, w, 3, used);
+            CHECK(memcmp(all.y.data, b.y.data, (size_t)bl_storage(&b.y) * sizeof(float)) == 0);
+            CHECK(memcmp(all.dx.data, b.dx.data, (size_t)bl_storage(&b.dx) * sizeof(float)) == 0);
+            CHECK(memcmp(all.dw, b.dw, (size_t)nw * sizeof(float)) == 0);
+            free(b.dw);
+        }
+        free(all.dw);
+        guards_check("fewer threads");
+    }
+    bl_set_threads(0);
+}
+
 static void tuning_file(bl_rng *r) {
     char path[] = "/tmp/ballast_tuning_XXXXXX";
     int fd = mkstemp(path);
@@ -198,6 +253,7 @@ int main(void) {
     bl_plans_destroy_cpu(one.plans);
     fixed_choice_repeats(&r, 1);
     fixed_choice_repeats(&r, 2);
+    fewer_threads(&r);
     tuning_file(&r);
     return 0;
 }
