@@ -10,10 +10,22 @@ pkg_check_modules(JSONC REQUIRED IMPORTED_TARGET json-c)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
-pkg_check_modules(MATIO REQUIRED IMPORTED_TARGET matio)
 
 find_path(LIBMD_INCLUDE_DIR sha2.h REQUIRED)
 find_library(LIBMD_LIBRARY md REQUIRED)
+
+# Optional: its headers alone, since the library is loaded when a MATLAB file is opened (datasets/mat_file.c).
+pkg_check_modules(MATIO IMPORTED_TARGET matio)
+if(MATIO_FOUND)
+  list(GET MATIO_LINK_LIBRARIES 0 _matio)
+  execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${_matio} OUTPUT_VARIABLE _matio ERROR_QUIET)
+  string(REGEX MATCH "SONAME +(libmatio\\.so\\.([0-9]+))" _ "${_matio}")
+  set(BALLAST_MATIO_LIBRARY "${CMAKE_MATCH_1}")
+  set(BALLAST_MATIO_PACKAGE "libmatio${CMAKE_MATCH_2}")
+endif()
+if(NOT BALLAST_MATIO_LIBRARY)
+  message(STATUS "libmatio: not found, SVHN cannot be read")
+endif()
 
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h REQUIRED)
 find_library(DNNL_LIBRARY dnnl REQUIRED)

@@ -3,7 +3,6 @@
 #include "datasets/class_readers.h"
 
 #include <lzma.h>
-#include <matio.h>
 #include <unistd.h>
 
 #include "core/fs.h"
@@ -179,64 +178,6 @@ static void test_stl(void) {
     CHECK_EQ(d.unlabelled->width, 32);
     bl_class_data_free(&d);
     free(x);
-}
-
-/* ---- SVHN ---- */
-
-static void save_variable(mat_t *f, const char *name, int type, int data_type, int rank,
-                          size_t *dims, void *data) {
-    matvar_t *v = Mat_VarCreate(name, (enum matio_classes)type, (enum matio_types)data_type, rank,
-                                dims, data, 0);
-    CHECK(v);
-    CHECK_EQ(Mat_VarWrite(f, v, MAT_COMPRESSION_ZLIB), 0);
-    Mat_VarFree(v);
-}
-
-static void save_svhn(const char *name, bool doubles, int n_labels, int last) {
-    enum { N = 3 };
-    static uint8_t x[N * 3072], y[4] = {10, 1, 9, 1};
-    double yd[4] = {10, 1, 9, 1};
-    uint8_t *p = x;
-    for (int i = 0; i < N; i++)
-        for (int c = 0; c < 3; c++)
-            for (int col = 0; col < 32; col++)
-                for (int row = 0; row < 32; row++) *p++ = pixel(i, row, col, c);
-    y[2] = (uint8_t)last, yd[2] = last;
-    mat_t *f = Mat_CreateVer(in(name), NULL, MAT_FT_MAT5);
-    CHECK(f);
-    size_t dims[4] = {32, 32, 3, N}, label_dims[2] = {(size_t)n_labels, 1};
-    save_variable(f, "X", MAT_C_UINT8, MAT_T_UINT8, 4, dims, x);
-    if (n_labels > 0)
-        save_variable(f, "y", doubles ? MAT_C_DOUBLE : MAT_C_UINT8,
-                      doubles ? MAT_T_DOUBLE : MAT_T_UINT8, 2, label_dims,
-                      doubles ? (void *)yd : (void *)y);
-    Mat_Close(f);
-}
-
-static void test_svhn(void) {
-    bl_class_set *s;
-    CHECK_OK(bl_mkdirs(in("svhn")));
-    for (int doubles = 0; doubles < 2; doubles++) {
-        save_svhn("svhn/train_32x32.mat", doubles, 3, 9);
-        CHECK_OK(bl_svhn_read(in("svhn"), BL_SVHN_TRAIN, true, &s));
-        CHECK_EQ(s->n, 3);
-        check_pixels(s, 0, 3);
-        CHECK(s->labels[0] == 9 && s->labels[1] == 0 && s->labels[2] == 8);
-        CHECK_STR(s->class_names[9], "0");
-        bl_class_set_free(s);
-    }
-    CHECK_OK(bl_svhn_read(in("svhn"), BL_SVHN_TRAIN, false, &s));
-    CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 9);
-    bl_class_set_free(s);
-    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EIO, "does not exist");
-    save_svhn("svhn/test_32x32.mat", false, 4, 9);
-    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "a list of 3 labels");
-    save_svhn("svhn/test_32x32.mat", true, 3, 11);
-    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "y[2] is 11");
-    save_svhn("svhn/test_32x32.mat", true, 0, 1);
-    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "no variable \"y\"");
-    write_bytes("svhn/test_32x32.mat", "MATLAB 5.0 MAT-file, but not really", 35);
-    CHECK_FAILS(bl_svhn_read(in("svhn"), BL_SVHN_TEST, true, &s), BL_EFORMAT, "damaged");
 }
 
 /* ---- .npy ---- */
@@ -490,7 +431,6 @@ int main(void) {
     test_cifar();
     test_packed_limits();
     test_stl();
-    test_svhn();
     test_npy_header();
     test_npy_sets();
     test_imagenet127();
