@@ -22,6 +22,8 @@ const char *const bl_score_protocols[] = {"coco",      "coco-segm",  "lvis",
                                           "lvis-segm", "lvis-fixed", "lvis-fixed-segm",
                                           "voc07",     "voc12",      NULL};
 
+static const char *const matches[] = {"ids", "names", NULL};
+
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {BL_SCORE_GT(0, "Ground truth: COCO or LVIS JSON, or a Pascal VOC folder."), .required = true},
@@ -63,6 +65,14 @@ static const bl_option table[] = {
      .min = 0,
      .max = 1000,
      .doc = "Images named per class as the most costly (default 5)."},
+    {.name = "match",
+     .type = BL_OPTION_CHOICE,
+     .offset = AT(match),
+     .value = "ids|names",
+     .choices = matches,
+     .doc =
+         "How image_id finds its image: ids (default; a text that is no id is taken for the name "
+         "of a file), or names of files, with or without folder and ending."},
     {BL_CLI_FLAG("skip-unknown", AT(skip_unknown),
                  "Leave out detections of images and categories that the ground truth has not.")},
     {BL_CLI_FLAG("no-analysis", AT(no_analysis), "Metrics only: no error analysis.")},
@@ -199,12 +209,23 @@ static bl_status read_voc(const options *o, bl_findings *w, bl_dataset **out) {
     return number_images(*out);
 }
 
+static bl_status read_coco(const options *o, bool masks, bl_findings *w, bl_dataset **out) {
+    bl_read_options opt = {.evaluation = true, .masks = masks};
+    BL_TRY(bl_coco_read(o->gt, o->images ? o->images : "", &opt, out));
+    if (opt.no_categories)
+        bl_finding_add(w, "no-categories", (*out)->n_categories,
+                       "%s: has no \"categories\"; the %" PRId32
+                       " that annotations name are taken, "
+                       "and a class without any is not counted",
+                       o->gt, (*out)->n_categories);
+    return BL_OK;
+}
+
 static bl_status read_truth(const options *o, bool masks, bl_findings *w, bl_dataset **out) {
     if (!bl_is_dir(o->gt)) {
         if (o->classes || o->zero_based)
             return bl_fail(BL_ECONFIG, "--classes and --zero-based are for Pascal VOC folders");
-        return bl_coco_read(o->gt, o->images ? o->images : "",
-                            &(bl_read_options){.evaluation = true, .masks = masks}, out);
+        return read_coco(o, masks, w, out);
     }
     if (masks) return bl_fail(BL_ECONFIG, "--protocol %s: a VOC folder has no masks", o->protocol);
     return read_voc(o, w, out);
@@ -216,28 +237,42 @@ static void note_unknown(const options *o, const bl_detections_options *r, bl_fi
     if (r->n_unknown_images)
         bl_finding_add(w, "unknown-images", r->n_unknown_images,
                        "%s: left out %" PRId64 " detections of images that %s has not (first: "
-                       "image_id %" PRId64 ")",
+                       "image_id %s)",
                        o->dt, r->n_unknown_images, o->gt, r->unknown_image);
     if (r->n_unknown_categories)
         bl_finding_add(w, "unknown-categories", r->n_unknown_categories,
                        "%s: left out %" PRId64 " detections of categories that %s has not (first: "
-                       "category_id %" PRId64 ")",
+                       "category_id %s)",
                        o->dt, r->n_unknown_categories, o->gt, r->unknown_category);
+}
+
+static void note_reading(const options *o, const bl_detections_options *r, bl_findings *w) {
+    note_unknown(o, r, w);
+    if (r->n_named)
+        BL_INFO("%s: %" PRId64 " detections name their image by its file", o->dt, r->n_named);
+    if (r->n_keypoints)
+        bl_finding_add(w, "keypoints", r->n_keypoints,
+                       "%s: %" PRId64 " detections have keypoints, which are not evaluated: the "
+                       "numbers are those of their boxes or masks",
+                       o->dt, r->n_keypoints);
 }
 
 static bl_status read_inputs(const options *o, inputs *in) {
     BL_TRY(make_params(o, in));
     bool masks = in->params.kind == BL_IOU_SEGM;
-    bl_detections_options reading = {.skip_unknown = o->skip_unknown, .masks = masks};
+    bool by_name = o->match && strcmp(o->match, "names") == 0;
+    bl_detections_options reading = {
+        .skip_unknown = o->skip_unknown, .masks = masks, .by_name = by_name};
     BL_TRY(read_truth(o, masks, &in->warnings, &in->gt));
     BL_TRY(bl_detections_read_with(o->dt, in->gt, &reading, &in->dt));
-    if (o->train_gt) BL_TRY(bl_coco_read(o->train_gt, "", NULL, &in->train));
+    if (o->train_gt)
+        BL_TRY(bl_coco_read(o->train_gt, "", &(bl_read_options){.evaluation = true}, &in->train));
     if (!o->class_agnostic)
         BL_TRY(bl_class_groups_make(
             in->gt,
             &(bl_class_groups_source){.train = in->train, .file = o->groups, .minority_ratio = 0.2},
             &in->groups));
-    note_unknown(o, &reading, &in->warnings);
+    note_reading(o, &reading, &in->warnings);
     return bl_input_check(in->gt, &in->dt, &in->params, in->train, o->dt, &in->warnings);
 }
 

@@ -9,7 +9,7 @@
 
 typedef struct bl_score_options {
     const char *gt, *dt, *out, *protocol, *ious, *areas, *max_dets;
-    const char *groups, *train_gt, *images, *split, *classes;
+    const char *groups, *train_gt, *images, *split, *classes, *match;
     double score;
     int64_t costly, threads;
     bool zero_based, class_agnostic, skip_unknown, no_analysis;

@@ -6,33 +6,20 @@
 #include <string.h>
 
 #include "datasets/coco_record.h"
+#include "datasets/coco_refs.h"
 #include "datasets/dataset.h"
-#include "datasets/idmap.h"
 #include "datasets/image.h"
 #include "datasets/json_pull.h"
-
-/* The arrays may come in any order, so an id can be used before it is defined: ids are numbered at
- * first sight, and resolved to table indices when the whole file has been read. */
-typedef struct ref {
-    int64_t id;
-    int64_t index;     /* in the table of definitions; -1: not defined (yet) */
-    int64_t first_use; /* annotation that used it first; -1: none */
-} ref;
-typedef struct refs {
-    bl_idmap map;
-    ref *v;
-    int64_t n, cap;
-} refs;
 
 typedef struct reader {
     coco_parser p;
     bl_segmentation segmentation; /* p's, when masks are read */
     const char *name;
-    bool skip_bad, images_only, evaluation;
+    bool skip_bad, images_only, evaluation, no_categories;
     int64_t skipped, max_ann_id;
     bl_arena *arena;
-    refs image_refs, category_refs;
-    bl_idmap ann_ids;
+    coco_refs image_refs, category_refs;
+    bl_id_index ann_ids;
     bl_category *categories;
     bl_image_info *images;
     struct lists {
@@ -45,8 +32,8 @@ typedef struct reader {
     int64_t cap_masks;
     bl_ann *anns; /* image and category: number of the ref, until resolved */
     int64_t n_categories, n_images, n_anns, cap_categories, cap_images, cap_lists, cap_anns;
-    int64_t *renumber; /* indices into anns of those whose id was taken */
-    int64_t n_renumber, cap_renumber;
+    int64_t *renumber; /* indices into anns of those whose id was taken, or is a text */
+    int64_t n_renumber, cap_renumber, n_text_ids;
     const char *role;
 } reader;
 
@@ -65,21 +52,15 @@ static bl_status grow(reader *r, void *array, int64_t *cap, int64_t n, size_t si
     return BL_OK;
 }
 
-static bl_status ref_number(reader *r, refs *t, int64_t id, int64_t *number) {
-    BL_TRY(bl_idmap_add(&t->map, id, t->n, number));
-    if (*number < t->n) return BL_OK;
-    BL_TRY(grow(r, &t->v, &t->cap, t->n, sizeof *t->v));
-    t->v[t->n++] = (ref){.id = id, .index = -1, .first_use = -1};
-    return BL_OK;
-}
-
 /* Ends a record: a defect fails, or drops the record. */
 static bl_status settle(reader *r, const coco_record *rec, bool *drop) {
     *drop = r->p.why[0] != 0;
     if (!*drop) return BL_OK;
     if (!r->skip_bad) {
+        char id[80];
         if (rec->seen & 1)
-            return bl_pull_fail(r->p.j, "(id %lld): %s", (long long)rec->id, r->p.why);
+            return bl_pull_fail(r->p.j, "(id %s): %s", bl_id_show(rec->id, id, sizeof id),
+                                r->p.why);
         return bl_pull_fail(r->p.j, "%s", r->p.why);
     }
     r->skipped++;
@@ -87,19 +68,22 @@ static bl_status settle(reader *r, const coco_record *rec, bool *drop) {
 }
 
 /* Stands for a name where an evaluation needs none. */
-static const char *id_text(reader *r, int64_t id) {
+static bl_status id_name(reader *r, bl_id id, const char **name) {
     char text[24];
-    int n = snprintf(text, sizeof text, "%lld", (long long)id);
-    return bl_strpool_add(&r->p.pool, text, (size_t)n);
+    if (!id.text) snprintf(text, sizeof text, "%lld", (long long)id.number);
+    const char *s = id.text ? id.text : text;
+    *name = bl_strpool_add(&r->p.pool, s, strlen(s));
+    return *name ? BL_OK : BL_ENOMEM;
 }
 
-static void check_size(reader *r, const coco_record *rec) {
-    int least = r->evaluation ? 0 : 1;
-    if (!r->evaluation && !(rec->seen & COCO_WIDTH_BIT))
-        bl_coco_defect(&r->p, "\"width\" is missing");
-    if (!r->evaluation && !(rec->seen & COCO_HEIGHT_BIT))
-        bl_coco_defect(&r->p, "\"height\" is missing");
-    if (rec->width < least || rec->height < least || rec->width > BL_IMAGE_MAX_SIDE ||
+static void check_size(reader *r, coco_record *rec) {
+    if (r->evaluation) { /* any, or none */
+        if (!rec->width || !rec->height) rec->width = rec->height = 0;
+        return;
+    }
+    if (!(rec->seen & COCO_WIDTH_BIT)) bl_coco_defect(&r->p, "\"width\" is missing");
+    if (!(rec->seen & COCO_HEIGHT_BIT)) bl_coco_defect(&r->p, "\"height\" is missing");
+    if (rec->width < 1 || rec->height < 1 || rec->width > BL_IMAGE_MAX_SIDE ||
         rec->height > BL_IMAGE_MAX_SIDE)
         bl_coco_defect(&r->p, "size %lldx%lld, expected sides of 1 to %d pixels",
                        (long long)rec->width, (long long)rec->height, BL_IMAGE_MAX_SIDE);
@@ -117,8 +101,8 @@ static bl_status add_image(reader *r, int64_t number) {
     }
     if (!r->p.why[0]) check_size(r, &rec);
     if (!r->p.why[0]) {
-        BL_TRY(ref_number(r, &r->image_refs, rec.id, &k));
-        if (r->evaluation && (!file || !*file)) file = id_text(r, rec.id);
+        BL_TRY(bl_coco_ref(&r->image_refs, rec.id, &r->p.pool, &k));
+        if (r->evaluation && (!file || !*file)) BL_TRY(id_name(r, rec.id, &file));
         if (!file || !*file)
             bl_coco_defect(&r->p, "\"file_name\" is missing (and so is \"coco_url\")");
         if (r->image_refs.v[k].index >= 0)
@@ -131,8 +115,10 @@ static bl_status add_image(reader *r, int64_t number) {
     BL_TRY(grow(r, &r->lists, &r->cap_lists, r->n_images, sizeof *r->lists));
     r->lists[r->n_images] = (struct lists){rec.negative, rec.not_exhaustive};
     r->image_refs.v[k].index = r->n_images;
-    r->images[r->n_images++] = (bl_image_info){
-        .id = rec.id, .file = file, .width = (int32_t)rec.width, .height = (int32_t)rec.height};
+    r->images[r->n_images++] = (bl_image_info){.id = rec.id.number,
+                                               .file = file,
+                                               .width = (int32_t)rec.width,
+                                               .height = (int32_t)rec.height};
     return BL_OK;
 }
 
@@ -142,8 +128,8 @@ static bl_status add_category(reader *r, int64_t number) {
     int64_t k = 0;
     BL_TRY(bl_coco_record_read(&r->p, bl_coco_category_fields, &rec));
     if (!r->p.why[0]) {
-        BL_TRY(ref_number(r, &r->category_refs, rec.id, &k));
-        if (r->evaluation && !rec.name) rec.name = id_text(r, rec.id);
+        BL_TRY(bl_coco_ref(&r->category_refs, rec.id, &r->p.pool, &k));
+        if (r->evaluation && (!rec.name || !*rec.name)) BL_TRY(id_name(r, rec.id, &rec.name));
         if (!rec.name || !*rec.name)
             bl_coco_defect(&r->p, "\"name\" is %s", rec.name ? "empty" : "missing");
         if (rec.image_count < 0 || rec.instance_count < 0)
@@ -158,7 +144,7 @@ static bl_status add_category(reader *r, int64_t number) {
     char f = rec.frequency && rec.frequency[0] && !rec.frequency[1] ? rec.frequency[0] : 0;
     r->category_refs.v[k].index = r->n_categories;
     r->categories[r->n_categories++] =
-        (bl_category){.id = rec.id,
+        (bl_category){.id = rec.id.number,
                       .name = rec.name,
                       .supercategory = rec.supercategory ? rec.supercategory : "",
                       .frequency = f == 'r' || f == 'c' || f == 'f' ? f : 0,
@@ -173,7 +159,7 @@ static bl_status read_mask(reader *r, coco_record *rec, bl_mask *mask) {
     bl_segmentation *s = r->p.segmentation;
     *mask = (bl_mask){0};
     if (!s || s->kind == BL_SEGM_NONE || r->p.why[0]) return BL_OK;
-    int64_t k = bl_idmap_get(&r->image_refs.map, rec->image_id);
+    int64_t k = bl_id_index_get(&r->image_refs.map, rec->image_id);
     if (k < 0 || r->image_refs.v[k].index < 0)
         return BL_OK; /* no such image: fails, or is dropped */
     const bl_image_info *im = &r->images[r->image_refs.v[k].index];
@@ -203,30 +189,31 @@ static bl_status add_ann(reader *r, int64_t number) {
             if (fabs(rec.bbox[i]) > BL_MAX_COORDINATE)
                 bl_coco_defect(&r->p, "bbox [%g, %g, %g, %g] is not in pixels", rec.bbox[0],
                                rec.bbox[1], rec.bbox[2], rec.bbox[3]);
-        BL_TRY(bl_idmap_add(&r->ann_ids, rec.id, number, &first));
+        BL_TRY(bl_id_index_add(&r->ann_ids, rec.id, number, &first));
         taken = first != number;
         if (taken && !r->skip_bad)
             bl_coco_defect(
                 &r->p,
                 "the annotation id is used twice (first: annotations[%lld]); ids must be unique",
                 (long long)first);
-        if (rec.id > r->max_ann_id) r->max_ann_id = rec.id;
+        if (!rec.id.text && rec.id.number > r->max_ann_id) r->max_ann_id = rec.id.number;
     }
     BL_TRY(settle(r, &rec, &drop));
     if (drop) return BL_OK;
-    BL_TRY(ref_number(r, &r->image_refs, rec.image_id, &image));
-    BL_TRY(ref_number(r, &r->category_refs, rec.category_id, &category));
+    BL_TRY(bl_coco_ref(&r->image_refs, rec.image_id, &r->p.pool, &image));
+    BL_TRY(bl_coco_ref(&r->category_refs, rec.category_id, &r->p.pool, &category));
     if (r->image_refs.v[image].first_use < 0) r->image_refs.v[image].first_use = number;
     if (r->category_refs.v[category].first_use < 0) r->category_refs.v[category].first_use = number;
     BL_TRY(grow(r, &r->renumber, &r->cap_renumber, r->n_renumber, sizeof *r->renumber));
-    if (taken) r->renumber[r->n_renumber++] = r->n_anns;
+    if (taken || rec.id.text) r->renumber[r->n_renumber++] = r->n_anns;
+    r->n_text_ids += !taken && rec.id.text;
     if (r->p.segmentation) {
         BL_TRY(grow(r, &r->masks, &r->cap_masks, r->n_anns, sizeof *r->masks));
         r->masks[r->n_anns] = mask;
     }
     BL_TRY(grow(r, &r->anns, &r->cap_anns, r->n_anns, sizeof *r->anns));
     r->anns[r->n_anns++] =
-        (bl_ann){.id = rec.id,
+        (bl_ann){.id = rec.id.number,
                  .x = rec.bbox[0],
                  .y = rec.bbox[1],
                  .w = rec.bbox[2],
@@ -271,6 +258,19 @@ static bl_status read_info(reader *r) {
     }
 }
 
+/* Without "categories" an evaluation takes the ids that annotations use. */
+static bl_status make_categories(reader *r) {
+    for (int64_t k = 0; k < r->category_refs.n; k++) {
+        coco_ref *ref = &r->category_refs.v[k];
+        bl_category c = {.id = ref->id.number, .supercategory = ""};
+        BL_TRY(id_name(r, ref->id, &c.name));
+        BL_TRY(grow(r, &r->categories, &r->cap_categories, r->n_categories, sizeof c));
+        ref->index = r->n_categories;
+        r->categories[r->n_categories++] = c;
+    }
+    return BL_OK;
+}
+
 static bl_status read_document(reader *r) {
     enum { IMAGES, ANNOTATIONS, CATEGORIES, TABLES };
     static const char *const keys[] = {"images", "annotations", "categories"};
@@ -310,6 +310,10 @@ static bl_status read_document(reader *r) {
         BL_TRY(bl_pull_return(r->p.j, &place));
         BL_TRY(read_array(r, keys[ANNOTATIONS], add_ann));
     }
+    if (!have[CATEGORIES] && r->evaluation) {
+        BL_TRY(make_categories(r));
+        r->no_categories = have[CATEGORIES] = true;
+    }
     for (int t = 0; t < TABLES; t++)
         if (!have[t] && !(t == ANNOTATIONS && r->images_only))
             return bl_fail(BL_EFORMAT,
@@ -326,23 +330,50 @@ static int by_id(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bl_status unknown(const reader *r, const ref *t, const char *key, const char *table,
+static bl_status unknown(const reader *r, const coco_ref *t, const char *key, const char *table,
                          int64_t n) {
+    char id[80];
     return bl_fail(
         BL_EFORMAT,
-        "%s: annotations[%lld] has \"%s\": %lld, which none of the %lld \"%s\" defines; add "
-        "it there, remove the annotation, or skip bad records",
-        r->name, (long long)t->first_use, key, (long long)t->id, (long long)n, table);
+        "%s: annotations[%lld] has \"%s\": %s, which none of the %lld \"%s\" defines; add "
+        "it there, or remove the annotation%s",
+        r->name, (long long)t->first_use, key, bl_id_show(t->id, id, sizeof id), (long long)n,
+        table, r->evaluation ? "" : "; --skip-bad and data.skip_bad leave such ones out");
+}
+
+/* The ids of images and categories that are texts. */
+static bl_status number_texts(reader *r) {
+    BL_TRY(bl_coco_refs_number_texts(&r->image_refs, r->name));
+    BL_TRY(bl_coco_refs_number_texts(&r->category_refs, r->name));
+    for (int64_t i = 0; i < r->image_refs.n; i++) {
+        const coco_ref *t = &r->image_refs.v[i];
+        if (t->index < 0 || !t->id.text) continue;
+        r->images[t->index].id = t->id.number;
+        r->images[t->index].id_text = t->id.text;
+    }
+    for (int64_t i = 0; i < r->category_refs.n; i++) {
+        const coco_ref *t = &r->category_refs.v[i];
+        if (t->index < 0 || !t->id.text) continue;
+        r->categories[t->index].id = t->id.number;
+        r->categories[t->index].id_text = t->id.text;
+    }
+    return BL_OK;
+}
+
+static void sort_categories(reader *r) {
+    if (r->n_categories)
+        qsort(r->categories, (size_t)r->n_categories, sizeof *r->categories, by_id);
+    for (int64_t i = 0; i < r->n_categories; i++) {
+        const bl_category *c = &r->categories[i];
+        int64_t k = bl_id_index_get(&r->category_refs.map, (bl_id){c->id, c->id_text});
+        r->category_refs.v[k].index = i;
+    }
 }
 
 /* Replaces ref numbers by table indices, and drops (or refuses) annotations of undefined ids. */
 static bl_status resolve(reader *r) {
-    if (r->n_categories)
-        qsort(r->categories, (size_t)r->n_categories, sizeof *r->categories, by_id);
-    for (int64_t i = 0; i < r->n_categories; i++) {
-        int64_t k = bl_idmap_get(&r->category_refs.map, r->categories[i].id);
-        r->category_refs.v[k].index = i;
-    }
+    BL_TRY(number_texts(r));
+    sort_categories(r);
     if (r->max_ann_id > INT64_MAX - r->n_renumber)
         return bl_fail(BL_EFORMAT, "%s: no annotation ids are left above %lld for duplicate ones",
                        r->name, (long long)r->max_ann_id);
@@ -350,7 +381,8 @@ static bl_status resolve(reader *r) {
     int64_t kept = 0;
     for (int64_t i = 0; i < r->n_anns; i++) {
         bl_ann a = r->anns[i];
-        const ref *image = &r->image_refs.v[a.image], *category = &r->category_refs.v[a.category];
+        const coco_ref *image = &r->image_refs.v[a.image],
+                       *category = &r->category_refs.v[a.category];
         if (image->index < 0 || category->index < 0) {
             if (!r->skip_bad && image->index < 0)
                 return unknown(r, image, "image_id", "images", r->n_images);
@@ -377,7 +409,7 @@ static int by_value(const void *a, const void *b) {
 static int32_t resolve_list(reader *r, coco_ids ids, int32_t *to) {
     int32_t n = 0, kept = 0;
     for (int64_t i = 0; i < ids.n; i++) {
-        int64_t k = bl_idmap_get(&r->category_refs.map, r->p.ids[ids.at + i]);
+        int64_t k = bl_id_index_get(&r->category_refs.map, (bl_id){.number = r->p.ids[ids.at + i]});
         int64_t index = k < 0 ? -1 : r->category_refs.v[k].index;
         if (index >= 0)
             to[n++] = (int32_t)index;
@@ -423,7 +455,7 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
     if (opt) {
         r.skip_bad = opt->skip_bad;
         r.images_only = opt->images_only;
-        r.evaluation = opt->evaluation;
+        r.evaluation = r.p.any_side = opt->evaluation;
     }
     r.arena = r.p.pool.arena = bl_arena_create(0);
     if (!r.arena) {
@@ -447,16 +479,15 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
     status = bl_dataset_build(&parts, out);
     if (opt) {
         opt->n_skipped = r.skipped;
-        opt->n_renumbered = r.n_renumber;
+        opt->n_renumbered = r.n_renumber - r.n_text_ids;
         opt->n_unlisted = r.n_unlisted;
+        opt->no_categories = r.no_categories;
     }
 done:
     bl_arena_destroy(r.arena);
-    bl_idmap_free(&r.image_refs.map);
-    bl_idmap_free(&r.category_refs.map);
-    bl_idmap_free(&r.ann_ids);
-    free(r.image_refs.v);
-    free(r.category_refs.v);
+    bl_coco_refs_free(&r.image_refs);
+    bl_coco_refs_free(&r.category_refs);
+    bl_id_index_free(&r.ann_ids);
     free(r.categories);
     free(r.images);
     free(r.masks);

@@ -6,27 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/real_text.h"
+
 #define AT(member) offsetof(coco_record, member)
 const coco_field bl_coco_image_fields[] = {
-    {"id", INTEGER, true, AT(id)},
-    {"width", INTEGER, false, AT(width)},
-    {"height", INTEGER, false, AT(height)},
+    {"id", ID, true, AT(id)},
+    {"width", SIDE, false, AT(width)},
+    {"height", SIDE, false, AT(height)},
     {"file_name", STRING, false, AT(file_name)},
     {"coco_url", STRING, false, AT(coco_url)},
     {"neg_category_ids", ID_LIST, false, AT(negative)},
     {"not_exhaustive_category_ids", ID_LIST, false, AT(not_exhaustive)},
     {0}};
 const coco_field bl_coco_category_fields[] = {
-    {"id", INTEGER, true, AT(id)},
-    {"name", STRING, false, AT(name)},
-    {"supercategory", STRING, false, AT(supercategory)},
+    {"id", ID, true, AT(id)},
+    {"name", NAME, false, AT(name)},
+    {"supercategory", LABEL, false, AT(supercategory)},
     {"frequency", STRING, false, AT(frequency)},
     {"image_count", INTEGER, false, AT(image_count)},
     {"instance_count", INTEGER, false, AT(instance_count)},
     {0}};
-const coco_field bl_coco_ann_fields[] = {{"id", INTEGER, true, AT(id)},
-                                         {"image_id", INTEGER, true, AT(image_id)},
-                                         {"category_id", INTEGER, true, AT(category_id)},
+const coco_field bl_coco_ann_fields[] = {{"id", ID, true, AT(id)},
+                                         {"image_id", ID, true, AT(image_id)},
+                                         {"category_id", ID, true, AT(category_id)},
                                          {"bbox", BBOX, false, AT(bbox)},
                                          {"area", REAL, false, AT(area)},
                                          {"iscrowd", FLAG, false, AT(iscrowd)},
@@ -78,6 +80,48 @@ bl_status bl_coco_string(coco_parser *p, const char *key, const char **v) {
     return *v ? BL_OK : BL_ENOMEM;
 }
 
+static bl_status read_id(coco_parser *p, const char *key, bl_id *to, char text[BL_ID_MAX_TEXT]) {
+    bl_pull_kind k = bl_pull_peek(p->j);
+    const char *s;
+    if (k != BL_PULL_NUMBER && k != BL_PULL_STRING)
+        return wrong_type(p, key, "a whole number or a text");
+    BL_TRY(bl_pull_id(p->j, &to->number, &s));
+    if (!s) return BL_OK;
+    if (strlen(s) >= BL_ID_MAX_TEXT) {
+        bl_coco_defect(p, "\"%s\" has more than %d characters", key, BL_ID_MAX_TEXT - 1);
+        return BL_OK;
+    }
+    *to = bl_id_of_text(strcpy(text, s));
+    return BL_OK;
+}
+
+static bl_status read_whole(coco_parser *p, const char *key, int64_t *to) {
+    double d;
+    bool whole;
+    BL_TRY(bl_pull_whole(p->j, to, &d, &whole));
+    if (!whole) bl_coco_defect(p, "\"%s\" is %.17g, expected a whole number", key, d);
+    return BL_OK;
+}
+
+static bl_status read_any_side(coco_parser *p, int64_t *to) {
+    double d;
+    bool whole;
+    if (bl_pull_peek(p->j) != BL_PULL_NUMBER) return bl_pull_skip(p->j);
+    BL_TRY(bl_pull_whole(p->j, to, &d, &whole));
+    if (!whole || *to < 0 || *to > INT32_MAX) *to = 0;
+    return BL_OK;
+}
+
+static bl_status read_name(coco_parser *p, const char *key, const char **v) {
+    double d;
+    if (bl_pull_peek(p->j) != BL_PULL_NUMBER) return bl_coco_string(p, key, v);
+    char text[BL_REAL_TEXT_MAX];
+    BL_TRY(bl_pull_number(p->j, &d));
+    bl_real_format(d, text);
+    *v = bl_strpool_add(&p->pool, text, strlen(text));
+    return *v ? BL_OK : BL_ENOMEM;
+}
+
 static bl_status read_ids(coco_parser *p, const char *key, coco_ids *to) {
     if (bl_pull_peek(p->j) != BL_PULL_ARRAY) return wrong_type(p, key, "an array of ids");
     *to = (coco_ids){.at = p->n_ids};
@@ -105,9 +149,14 @@ static bl_status read_ids(coco_parser *p, const char *key, coco_ids *to) {
 static bl_status read_field(coco_parser *p, const coco_field *f, void *dst) {
     bl_pull_kind k = bl_pull_peek(p->j);
     switch (f->type) {
+    case ID:
+        return read_id(p, f->key, dst, p->text[(f->offset - AT(id)) / sizeof(bl_id)]);
+    case SIDE:
+        if (p->any_side) return read_any_side(p, dst);
+        /* fall through */
     case INTEGER:
         if (k != BL_PULL_NUMBER) return wrong_type(p, f->key, "a whole number");
-        return bl_pull_int(p->j, dst);
+        return read_whole(p, f->key, dst);
     case REAL:
         if (k != BL_PULL_NUMBER) return wrong_type(p, f->key, "a number");
         return bl_pull_number(p->j, dst);
@@ -121,6 +170,11 @@ static bl_status read_field(coco_parser *p, const coco_field *f, void *dst) {
         *(bool *)dst = v == 1;
         return BL_OK;
     }
+    case NAME:
+        return read_name(p, f->key, dst);
+    case LABEL:
+        if (k != BL_PULL_STRING) return bl_pull_skip(p->j);
+        /* fall through */
     case STRING:
         return bl_coco_string(p, f->key, dst);
     case BBOX:

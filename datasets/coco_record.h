@@ -6,11 +6,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "datasets/ids.h"
 #include "datasets/json_pull.h"
 #include "datasets/segmentation.h"
 #include "datasets/strpool.h"
 
-typedef enum coco_type { INTEGER, REAL, FLAG, STRING, BBOX, ID_LIST, SEGMENTATION } coco_type;
+typedef enum coco_type {
+    ID,
+    INTEGER,
+    SIDE, /* an INTEGER; with coco_parser.any_side whatever is no number of pixels is 0: not known
+           */
+    REAL,
+    FLAG,
+    STRING,
+    NAME,  /* a STRING, or the text of a number */
+    LABEL, /* a STRING; whatever else stands there is passed over */
+    BBOX,
+    ID_LIST,
+    SEGMENTATION
+} coco_type;
 typedef struct coco_field {
     const char *key; /* NULL ends a table */
     coco_type type;
@@ -24,8 +38,9 @@ typedef struct coco_ids {
 } coco_ids;
 
 typedef struct coco_record {
-    uint32_t seen; /* bit per field of the table */
-    int64_t id, image_id, category_id, width, height, image_count, instance_count;
+    uint32_t seen;                   /* bit per field of the table */
+    bl_id id, image_id, category_id; /* in this order; texts live in coco_parser.text */
+    int64_t width, height, image_count, instance_count;
     double bbox[4], area;
     bool iscrowd, ignore, difficult;
     const char *name, *supercategory, *frequency, *file_name, *coco_url;
@@ -37,7 +52,9 @@ typedef struct coco_parser {
     bl_strpool pool;               /* strings of the records */
     char why[320];                 /* defect of the record read last; "" = none */
     bl_segmentation *segmentation; /* of the record read last; NULL: masks are skipped */
-    int64_t *ids;                  /* all id lists, one behind the other; malloc'd */
+    bool any_side;
+    char text[3][BL_ID_MAX_TEXT]; /* the record's ids, when they are texts */
+    int64_t *ids;                 /* all id lists, one behind the other; malloc'd */
     int64_t n_ids, cap_ids;
 } coco_parser;
 

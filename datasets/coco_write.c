@@ -7,10 +7,22 @@
 #include "core/fs.h"
 #include "core/json_out.h"
 #include "datasets/dataset.h"
+#include "datasets/ids.h"
+
+static void put_image_id(FILE *f, const bl_image_info *im) {
+    bl_id_put_json(f, (bl_id){im->id, im->id_text});
+}
+
+static void put_category_id(FILE *f, const bl_category *c) {
+    bl_id_put_json(f, (bl_id){c->id, c->id_text});
+}
 
 static void put_ids(FILE *f, const char *key, const bl_dataset *d, const int32_t *v, int32_t n) {
     fprintf(f, ", \"%s\": [", key);
-    for (int32_t i = 0; i < n; i++) fprintf(f, "%s%" PRId64, i ? ", " : "", d->categories[v[i]].id);
+    for (int32_t i = 0; i < n; i++) {
+        if (i) fputs(", ", f);
+        put_category_id(f, &d->categories[v[i]]);
+    }
     fputc(']', f);
 }
 
@@ -18,8 +30,9 @@ static void put_tables(FILE *f, const bl_dataset *d) {
     fputs("\"images\": [", f);
     for (int32_t i = 0; i < d->n_images; i++) {
         const bl_image_info *im = &d->images[i];
-        fprintf(f, "%s\n{\"id\": %" PRId64 ", \"width\": %d, \"height\": %d, \"file_name\": ",
-                i ? "," : "", im->id, im->width, im->height);
+        fputs(i ? ",\n{\"id\": " : "\n{\"id\": ", f);
+        put_image_id(f, im);
+        fprintf(f, ", \"width\": %d, \"height\": %d, \"file_name\": ", im->width, im->height);
         bl_json_put_string(f, im->file);
         if (d->federated && d->federated[i].stated) {
             const bl_federated *l = &d->federated[i];
@@ -32,10 +45,11 @@ static void put_tables(FILE *f, const bl_dataset *d) {
     for (int64_t i = 0; i < d->n_anns; i++) {
         const bl_ann *a = &d->anns[i];
         const double numbers[] = {a->x, a->y, a->w, a->h};
-        fprintf(f,
-                "%s\n{\"id\": %" PRId64 ", \"image_id\": %" PRId64 ", \"category_id\": %" PRId64
-                ", \"bbox\": [",
-                i ? "," : "", a->id, d->images[a->image].id, d->categories[a->category].id);
+        fprintf(f, "%s\n{\"id\": %" PRId64 ", \"image_id\": ", i ? "," : "", a->id);
+        put_image_id(f, &d->images[a->image]);
+        fputs(", \"category_id\": ", f);
+        put_category_id(f, &d->categories[a->category]);
+        fputs(", \"bbox\": [", f);
         for (int k = 0; k < 4; k++) {
             if (k) fputs(", ", f);
             bl_json_put_number(f, numbers[k]);
@@ -54,7 +68,9 @@ static void put_tables(FILE *f, const bl_dataset *d) {
     fputs("\n],\n\"categories\": [", f);
     for (int32_t i = 0; i < d->n_categories; i++) {
         const bl_category *c = &d->categories[i];
-        fprintf(f, "%s\n{\"id\": %" PRId64 ", \"name\": ", i ? "," : "", c->id);
+        fputs(i ? ",\n{\"id\": " : "\n{\"id\": ", f);
+        put_category_id(f, c);
+        fputs(", \"name\": ", f);
         bl_json_put_string(f, c->name);
         if (c->supercategory && *c->supercategory) {
             fputs(", \"supercategory\": ", f);

@@ -84,14 +84,17 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
         *c = p->categories[i];
         c->name = copy(&pool, c->name);
         c->supercategory = copy(&pool, c->supercategory);
-        if (!c->name || !c->supercategory) return BL_ENOMEM;
+        if (c->id_text) c->id_text = copy(&pool, c->id_text);
+        if (!c->name || !c->supercategory || (p->categories[i].id_text && !c->id_text))
+            return BL_ENOMEM;
     }
     for (int32_t i = 0; i < p->n_images; i++) {
         bl_image_info *im = &d->images[i];
         *im = p->images[i];
         im->first_ann = im->n_anns = 0;
         im->file = copy(&pool, im->file);
-        if (!im->file) return BL_ENOMEM;
+        if (im->id_text) im->id_text = copy(&pool, im->id_text);
+        if (!im->file || (p->images[i].id_text && !im->id_text)) return BL_ENOMEM;
     }
     return copy_federated(p, d);
 }

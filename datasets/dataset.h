@@ -17,6 +17,7 @@
 
 typedef struct bl_category {
     int64_t id;
+    const char *id_text; /* the file's id when it is a text (ids.h); `id` is a number given to it */
     const char *name;
     const char *supercategory; /* "" when absent */
     char frequency;            /* LVIS 'r','c','f'; 0 when absent */
@@ -35,6 +36,7 @@ typedef struct bl_ann {
 
 typedef struct bl_image_info {
     int64_t id;
+    const char *id_text;       /* as bl_category.id_text */
     const char *file;          /* relative to bl_dataset.image_dir */
     int32_t width, height;     /* 0: not known (only with bl_read_options.evaluation) */
     int32_t first_ann, n_anns; /* range in anns */
@@ -87,9 +89,11 @@ typedef struct bl_read_options {
     bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
                              only */
     /* What scores do not depend on may be absent, as for pycocotools: COCO images' file_name and
-     * categories' name (the id then), images' width and height (0 then; else VOC takes them from
-     * the image). */
+     * categories' name (the id then), COCO "categories" (those that annotations name then), images'
+     * width and height (0 then, or when they are no numbers of pixels; else VOC takes them from the
+     * image). */
     bool evaluation;
+    bool no_categories; /* out: the file has no "categories" */
     bool masks; /* COCO: keep "segmentation"; a broken one is a defect. A missing bbox is then that
                    of the mask. */
 } bl_read_options;

@@ -24,16 +24,21 @@ bl_pull_kind bl_pull_peek(bl_pull *j) {
         return BL_PULL_FALSE;
     case 'n':
         return BL_PULL_NULL;
+    case 'N':
+    case 'I':
+        return BL_PULL_NONFINITE;
     case '-':
-        return BL_PULL_NUMBER;
+        bl_pull_fill(j, 2);
+        return j->end - j->p > 1 && j->p[1] == 'I' ? BL_PULL_NONFINITE : BL_PULL_NUMBER;
     default:
         return c >= '0' && c <= '9' ? BL_PULL_NUMBER : BL_PULL_NONE;
     }
 }
 
 const char *bl_pull_kind_name(bl_pull_kind k) {
-    static const char *const names[] = {"nothing",  "an object", "an array", "a string",
-                                        "a number", "true",      "false",    "null"};
+    static const char *const names[] = {"nothing",  "an object", "an array",
+                                        "a string", "a number",  "true",
+                                        "false",    "null",      "NaN or Infinity"};
     return names[k];
 }
 
@@ -160,17 +165,48 @@ bl_status bl_pull_number(bl_pull *j, double *v) {
     return number(j, &s, v);
 }
 
+/* -Infinity too: the sign counts as part of the word. */
+static bl_status skip_nonfinite(bl_pull *j) {
+    if (*j->p == '-') j->p++;
+    return literal(j, *j->p == 'N' ? "NaN" : "Infinity");
+}
+
+/* Of a number just read. */
+static bool whole_value(const bl_number *s, double d, int64_t *v) {
+    bool plain = s->whole && s->exact && s->mantissa <= (uint64_t)INT64_MAX;
+    if (!plain && (fabs(d) > 0x1p53 || d != floor(d))) return false;
+    *v = !plain ? (int64_t)d : s->neg ? -(int64_t)s->mantissa : (int64_t)s->mantissa;
+    return true;
+}
+
+bl_status bl_pull_whole(bl_pull *j, int64_t *v, double *d, bool *whole) {
+    bl_number s;
+    BL_TRY(number(j, &s, d));
+    *whole = whole_value(&s, *d, v);
+    return BL_OK;
+}
+
 bl_status bl_pull_int(bl_pull *j, int64_t *v) {
     bl_number s;
     double d;
     BL_TRY(number(j, &s, &d));
-    if (s.whole && s.exact && s.mantissa <= (uint64_t)INT64_MAX) {
-        *v = s.neg ? -(int64_t)s.mantissa : (int64_t)s.mantissa;
-        return BL_OK;
-    }
-    if (fabs(d) > 0x1p53 || d != floor(d))
-        return bl_pull_fail(j, "expected a whole number, found %.17g", d);
-    *v = (int64_t)d;
+    if (whole_value(&s, d, v)) return BL_OK;
+    if (s.whole) return bl_pull_fail(j, "the number %.17g is beyond the 64 bits of a whole one", d);
+    return bl_pull_fail(j, "expected a whole number, found %.17g", d);
+}
+
+bl_status bl_pull_id(bl_pull *j, int64_t *v, const char **text) {
+    bl_number s;
+    double d;
+    *text = NULL;
+    if (bl_pull_peek(j) == BL_PULL_STRING) return bl_pull_string(j, text, NULL);
+    BL_TRY(number(j, &s, &d));
+    if (whole_value(&s, d, v)) return BL_OK;
+    if (!s.whole) return bl_pull_fail(j, "expected a whole number or a text, found %.17g", d);
+    size_t n = (size_t)(pull_position(j) - j->token); /* the token ends where the reader stands */
+    memcpy(j->str, j->p - n, n);                      /* BL_NUMBER_MAX characters at most */
+    j->str[n] = 0;
+    *text = j->str;
     return BL_OK;
 }
 
@@ -361,6 +397,8 @@ bl_status bl_pull_skip(bl_pull *j) {
         return literal(j, "false");
     case BL_PULL_NULL:
         return literal(j, "null");
+    case BL_PULL_NONFINITE:
+        return skip_nonfinite(j);
     default:
         return bl_pull_unexpected(j, "a value");
     }

@@ -27,11 +27,15 @@ typedef enum bl_pull_kind {
     BL_PULL_NUMBER,
     BL_PULL_TRUE,
     BL_PULL_FALSE,
-    BL_PULL_NULL
+    BL_PULL_NULL,
+    BL_PULL_NONFINITE /* NaN, Infinity or -Infinity: not JSON, but Python writes them; can be
+                         skipped, not read */
 } bl_pull_kind;
 
 typedef struct bl_pull bl_pull;
 
+/* BL_EIO for a named pipe: its writer may never come. (Those of the shell, /dev/stdin and <(...),
+ * are read.) BL_EFORMAT for UTF-16. */
 bl_status bl_pull_open(const char *path, bl_pull **out);
 /* Over memory that outlives the reader; `name` stands for the file in messages. */
 bl_status bl_pull_open_memory(const void *data, size_t size, const char *name, bl_pull **out);
@@ -59,6 +63,11 @@ bl_status bl_pull_more(bl_pull *j, bool *more);
 bl_status bl_pull_number(bl_pull *j, double *v);
 /* A whole number in the int64 range; "12.0" and "1e3" count as whole. */
 bl_status bl_pull_int(bl_pull *j, int64_t *v);
+/* The same for a number that may turn out to be none: *whole tells, *d is the value then. */
+bl_status bl_pull_whole(bl_pull *j, int64_t *v, double *d, bool *whole);
+/* An id: a whole number in *v and *text = NULL, or a text (a string, or the digits of a number
+ * above the int64 range), valid until the next call. */
+bl_status bl_pull_id(bl_pull *j, int64_t *v, const char **text);
 bl_status bl_pull_bool(bl_pull *j, bool *v);
 /* Unescaped UTF-8, at most BL_PULL_MAX_STRING bytes, without NUL inside; valid until the next call.
  */

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/json_text.h"
+
 enum { WINDOW = 1 << 18 };
 
 static int64_t count_lines(const uint8_t *p, const uint8_t *end) {
@@ -96,7 +98,7 @@ bl_status bl_pull_unexpected(bl_pull *j, const char *wanted) {
     char msg[256], shown[8];
     snprintf(shown, sizeof shown, c >= 0x20 && c < 0x7f ? "'%c'" : "0x%02x", c);
     snprintf(msg, sizeof msg, "expected %s, found %s", wanted, shown);
-    if (c == 'N' || c == 'I')
+    if (bl_pull_peek(j) == BL_PULL_NONFINITE)
         snprintf(msg, sizeof msg,
                  "expected %s, found %s: NaN and Infinity are not JSON, write a finite number",
                  wanted, shown);
@@ -110,7 +112,7 @@ static bl_status create(const char *name, bl_pull **out) {
     if (j) {
         j->fd = -1;
         j->name = strdup(name);
-        j->str_cap = 256;
+        j->str_cap = 2 * BL_NUMBER_MAX;
         j->str = malloc(j->str_cap);
     }
     if (!j || !j->name || !j->str) {
@@ -121,9 +123,22 @@ static bl_status create(const char *name, bl_pull **out) {
     return BL_OK;
 }
 
-static void skip_bom(bl_pull *j) {
+/* Passes over a byte order mark. JSON begins with two ASCII characters, so a NUL among them tells
+ * of 16-bit units without a mark. */
+static bl_status begin(bl_pull *j) {
     bl_pull_fill(j, 3);
     if (j->end - j->p >= 3 && memcmp(j->p, "\xef\xbb\xbf", 3) == 0) j->p += 3;
+    if (j->end - j->p >= 2 &&
+        (memcmp(j->p, "\xff\xfe", 2) == 0 || !memcmp(j->p, "\xfe\xff", 2) || !j->p[0] != !j->p[1]))
+        return bl_fail(BL_EFORMAT,
+                       "%s: is UTF-16, JSON is UTF-8: convert it, iconv -f UTF-16 -t UTF-8 FILE",
+                       j->name);
+    return BL_OK;
+}
+
+/* A pipe that the shell has set up, not one with a name of its own in the file system. */
+static bool shell_pipe(const char *path) {
+    return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
 }
 
 bl_status bl_pull_open(const char *path, bl_pull **out) {
@@ -131,7 +146,9 @@ bl_status bl_pull_open(const char *path, bl_pull **out) {
     BL_TRY(create(path, &j));
     struct stat st;
     j->window = malloc(WINDOW);
-    j->fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Opening a named pipe waits for its writer, unless told not to. */
+    bool named = !shell_pipe(path);
+    j->fd = open(path, O_RDONLY | O_CLOEXEC | (named ? O_NONBLOCK : 0));
     bl_status status = BL_OK;
     if (!j->window)
         status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
@@ -139,15 +156,22 @@ bl_status bl_pull_open(const char *path, bl_pull **out) {
         status = bl_fail(BL_EIO, "%s: cannot open: %s", path, strerror(errno));
     else if (S_ISDIR(st.st_mode))
         status = bl_fail(BL_EIO, "%s: is a folder, expected a JSON file", path);
+    else if (S_ISFIFO(st.st_mode) && named)
+        status =
+            bl_fail(BL_EIO,
+                    "%s: is a named pipe, expected a JSON file; hand a pipe over as /dev/stdin "
+                    "or <(COMMAND)",
+                    path);
     if (status != BL_OK) {
         bl_pull_close(j);
         return status;
     }
     (void)posix_fadvise(j->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     j->p = j->end = j->start = j->window;
-    skip_bom(j);
-    *out = j;
-    return BL_OK;
+    status = begin(j);
+    if (status != BL_OK) bl_pull_close(j);
+    *out = status == BL_OK ? j : NULL;
+    return status;
 }
 
 bl_status bl_pull_open_memory(const void *data, size_t size, const char *name, bl_pull **out) {
@@ -156,9 +180,10 @@ bl_status bl_pull_open_memory(const void *data, size_t size, const char *name, b
     j->eof = true;
     j->p = j->start = size ? data : (const uint8_t *)"";
     j->end = j->p + size;
-    skip_bom(j);
-    *out = j;
-    return BL_OK;
+    bl_status status = begin(j);
+    if (status != BL_OK) bl_pull_close(j);
+    *out = status == BL_OK ? j : NULL;
+    return status;
 }
 
 void bl_pull_close(bl_pull *j) {

@@ -5,7 +5,6 @@
 
 #include "core/fs.h"
 #include "datasets/coco_record.h"
-#include "datasets/idmap.h"
 #include "datasets/validate_checks.h"
 
 static const bl_check broken = {
@@ -29,8 +28,8 @@ static const bl_check area = {
 
 #define AT(member) offsetof(coco_record, member)
 enum { AREA_BIT = 1 << 2 };
-static const coco_field mask_fields[] = {{"id", INTEGER, false, AT(id)},
-                                         {"image_id", INTEGER, false, AT(image_id)},
+static const coco_field mask_fields[] = {{"id", ID, false, AT(id)},
+                                         {"image_id", ID, false, AT(image_id)},
                                          {"area", REAL, false, AT(area)},
                                          {"segmentation", SEGMENTATION, false, 0},
                                          {0}};
@@ -41,7 +40,7 @@ typedef struct scan {
     const char *label;
     coco_parser p;
     bl_segmentation s;
-    bl_idmap images;
+    bl_id_index images;
 } scan;
 
 /* Polygons of four numbers are boxes. */
@@ -60,11 +59,12 @@ static bool leaves(const bl_segmentation *s, const bl_image_info *im) {
 
 static bl_status check_mask(scan *c, const coco_record *rec) {
     bl_segmentation *s = &c->s;
-    int64_t k = bl_idmap_get(&c->images, rec->image_id);
+    char id[80];
+    int64_t k = bl_id_index_get(&c->images, rec->image_id);
     if (k < 0) return BL_OK; /* the reader has dropped it, and said so */
     const bl_image_info *im = &c->d->images[k];
-#define WHERE "annotation id %lld in %s"
-#define WHERE_ARGS (long long)rec->id, im->file
+#define WHERE "annotation id %s in %s"
+#define WHERE_ARGS bl_id_show(rec->id, id, sizeof id), im->file
     if (c->p.why[0]) {
         if (strncmp(c->p.why, "\"segmentation\"", 14) == 0) /* else a matter of the reader's */
             bl_findings_add(c->f, &broken, c->label, WHERE ": %s", WHERE_ARGS, c->p.why);
@@ -123,12 +123,13 @@ bl_status bl_validate_masks(bl_findings *f, const bl_dataset *d, const char *lab
     bl_status status = bl_pull_open(d->name, &c.p.j);
     for (int32_t i = 0; i < d->n_images && status == BL_OK; i++) {
         int64_t stored;
-        status = bl_idmap_add(&c.images, d->images[i].id, i, &stored);
+        bl_id image = {d->images[i].id, d->images[i].id_text};
+        status = bl_id_index_add(&c.images, image, i, &stored);
     }
     if (status == BL_OK) status = walk(&c);
     bl_pull_close(c.p.j);
     bl_segmentation_free(&c.s);
-    bl_idmap_free(&c.images);
+    bl_id_index_free(&c.images);
     if (status == BL_OK || status == BL_ENOMEM) return status;
     /* The reader passes over masks without a look at their numbers. */
     bl_findings_add(f, &broken, label, "%s", bl_error());

@@ -56,9 +56,9 @@ static bl_status add_object(voc *v, const bl_voc_object *o, const char *xml_path
     }
     if (c == -1)
         return bl_fail(
-            BL_EFORMAT,
-            "%s: class \"%s\" is not in the list of %d classes; add it, or skip bad records",
-            xml_path, o->name, v->n_categories);
+            BL_EFORMAT, "%s: class \"%s\" is not in the list of %d classes; add it%s", xml_path,
+            o->name, v->n_categories,
+            v->evaluation ? "" : ", or leave such objects out with --skip-bad or data.skip_bad");
     if (c >= 0 && v->n_anns == v->cap_anns) {
         int64_t cap = v->cap_anns ? 2 * v->cap_anns : 1024;
         bl_ann *a = realloc(v->anns, sizeof *a * (size_t)cap);

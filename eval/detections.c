@@ -1,12 +1,12 @@
 #include "eval/detections.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/fs.h"
 #include "core/json_out.h"
+#include "datasets/ids.h"
 
 static bl_status append(bl_detections *d, const bl_detection *one) {
     if (d->n == d->cap) {
@@ -83,8 +83,13 @@ bl_status bl_detections_write(const bl_detections *d, const bl_dataset *gt, cons
     for (int64_t i = 0; i < d->n; i++) {
         const bl_detection *v = &d->v[i];
         const double box[4] = {v->x, v->y, v->w, v->h};
-        fprintf(o.f, "%s\n{\"image_id\": %" PRId64 ", \"category_id\": %" PRId64 ", \"bbox\": [",
-                i ? "," : "", gt->images[v->image].id, gt->categories[v->category].id);
+        const bl_image_info *im = &gt->images[v->image];
+        const bl_category *k = &gt->categories[v->category];
+        fputs(i ? ",\n{\"image_id\": " : "\n{\"image_id\": ", o.f);
+        bl_id_put_json(o.f, (bl_id){im->id, im->id_text});
+        fputs(", \"category_id\": ", o.f);
+        bl_id_put_json(o.f, (bl_id){k->id, k->id_text});
+        fputs(", \"bbox\": [", o.f);
         for (int c = 0; c < 4; c++) {
             if (c) fputs(", ", o.f);
             bl_json_put_number(o.f, box[c]);

@@ -37,6 +37,10 @@ void bl_detections_free(bl_detections *d);
  * through `gt`; unknown ids are errors naming the entry) and atomic writing (17 significant digits
  * for scores and coordinates that need them). */
 bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detections *out);
+/* How an entry names its image: by "image_id", a number or a text that the ground truth has as an
+ * id; a text that it has not is the name of the image's file, whole, from any folder on, or without
+ * its ending (as ultralytics writes it). "file_name", where an entry has it, counts before
+ * "image_id" when it names exactly one image. A category that is a text may be a name. */
 /* With another treatment of ids that `gt` has not, or with masks ("segmentation"). As pycocotools'
  * loadRes has it, the first entry decides: when it has a box, all have one, the areas are those of
  * the boxes, and an entry without a mask gets the rectangle; when not, all have a mask, the areas
@@ -44,8 +48,11 @@ bl_status bl_detections_read(const char *path, const bl_dataset *gt, bl_detectio
 typedef struct bl_detections_options {
     bool skip_unknown;                              /* leave such entries out and count them */
     bool masks;                                     /* give each detection a mask */
+    bool by_name;                                   /* image ids are names of files, never ids */
     int64_t n_unknown_images, n_unknown_categories; /* out: entries */
-    int64_t unknown_image, unknown_category;        /* out: the first such id */
+    char unknown_image[80], unknown_category[80];   /* out: the first such id, for messages */
+    int64_t n_named;     /* out: entries whose image was found by the name of its file */
+    int64_t n_keypoints; /* out: entries with "keypoints", which nothing here looks at */
 } bl_detections_options;
 bl_status bl_detections_read_with(const char *path, const bl_dataset *gt, bl_detections_options *o,
                                   bl_detections *out);

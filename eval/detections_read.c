@@ -1,46 +1,109 @@
 /* Reading result files. */
+#include <stdio.h>
 #include <string.h>
 
-#include "datasets/idmap.h"
+#include "datasets/ids.h"
 #include "datasets/json_pull.h"
 #include "datasets/segmentation.h"
 #include "eval/detections.h"
+#include "eval/image_names.h"
 
-enum { IMAGE_ID, CATEGORY_ID, SCORE, BBOX, SEGMENTATION, KEYS };
-static const char *const keys[KEYS] = {"image_id", "category_id", "score", "bbox", "segmentation"};
+enum { IMAGE_ID, CATEGORY_ID, SCORE, BBOX, FILE_NAME, KEYPOINTS, SEGMENTATION, KEYS };
+static const char *const keys[KEYS] = {"image_id",  "category_id", "score",       "bbox",
+                                       "file_name", "keypoints",   "segmentation"};
 
 typedef struct reader {
     bl_pull *j;
     const bl_dataset *gt;
     bl_detections_options *o;
-    bl_idmap images, categories;
+    bl_id_index images, categories;
+    bl_image_names names;
     bl_segmentation segmentation; /* of the present entry, when masks are read */
+    /* How the present entry names its image. */
+    bl_id image_id;
+    char image_text[BL_ID_MAX_TEXT], file_name[BL_ID_MAX_TEXT];
 } reader;
 
 static bl_status map_ids(reader *r) {
     int64_t stored;
-    for (int32_t i = 0; i < r->gt->n_images; i++)
-        BL_TRY(bl_idmap_add(&r->images, r->gt->images[i].id, i, &stored));
-    for (int32_t k = 0; k < r->gt->n_categories; k++)
-        BL_TRY(bl_idmap_add(&r->categories, r->gt->categories[k].id, k, &stored));
+    for (int32_t i = 0; i < r->gt->n_images; i++) {
+        const bl_image_info *im = &r->gt->images[i];
+        BL_TRY(bl_id_index_add(&r->images, (bl_id){im->id, im->id_text}, i, &stored));
+    }
+    for (int32_t k = 0; k < r->gt->n_categories; k++) {
+        const bl_category *c = &r->gt->categories[k];
+        BL_TRY(bl_id_index_add(&r->categories, (bl_id){c->id, c->id_text}, k, &stored));
+    }
     return BL_OK;
 }
 
-static bl_status read_id(reader *r, const bl_idmap *ids, const char *key, const char *what,
-                         int32_t *index) {
-    int64_t id;
-    BL_TRY(bl_pull_int(r->j, &id));
-    int64_t found = bl_idmap_get(ids, id);
-    *index = (int32_t)found;
-    if (found >= 0) return BL_OK;
+static bl_status unknown(reader *r, const char *key, const char *what, bl_id id, int64_t *n,
+                         char first[80]) {
+    char text[80];
+    bl_id_show(id, text, sizeof text);
     if (!r->o->skip_unknown)
         return bl_pull_fail(r->j,
-                            "\"%s\" %lld is no %s of the ground truth (%s); evaluate against the "
+                            "\"%s\" %s is no %s of the ground truth (%s); evaluate against the "
                             "annotations the detections were made for, or skip unknown ids",
-                            key, (long long)id, what, r->gt->name ? r->gt->name : "?");
-    bool image = ids == &r->images;
-    int64_t *n = image ? &r->o->n_unknown_images : &r->o->n_unknown_categories;
-    if ((*n)++ == 0) *(image ? &r->o->unknown_image : &r->o->unknown_category) = id;
+                            key, text, what, r->gt->name ? r->gt->name : "?");
+    if ((*n)++ == 0) memcpy(first, text, sizeof text);
+    return BL_OK;
+}
+
+/* Keeps a copy of the text, which lives in the reader's buffer. */
+static bl_status read_id(reader *r, bl_id *id, char copy[BL_ID_MAX_TEXT]) {
+    const char *text;
+    *id = (bl_id){0};
+    BL_TRY(bl_pull_id(r->j, &id->number, &text));
+    if (!text) return BL_OK;
+    snprintf(copy, BL_ID_MAX_TEXT, "%s", text); /* what is longer is unknown, cut or not */
+    *id = bl_id_of_text(copy);
+    return BL_OK;
+}
+
+/* The image by "file_name", or by an "image_id" that names a file; -1 when there is none. */
+static bl_status find_by_name(reader *r, const bool given[KEYS], int32_t *index) {
+    *index = -1;
+    if (given[FILE_NAME]) BL_TRY(bl_image_names_find(&r->names, r->gt, r->file_name, index));
+    if (*index >= 0 || !given[IMAGE_ID]) return BL_OK;
+    if (r->image_id.text) return bl_image_names_find(&r->names, r->gt, r->image_id.text, index);
+    if (!r->o->by_name) return BL_OK;
+    return bl_image_names_find_number(&r->names, r->gt, r->image_id.number, index);
+}
+
+static bl_status find_image(reader *r, const bool given[KEYS], int32_t *index) {
+    int64_t by_id = -1;
+    if (given[IMAGE_ID] && !r->o->by_name) by_id = bl_id_index_get(&r->images, r->image_id);
+    *index = (int32_t)by_id;
+    if (by_id >= 0 && !given[FILE_NAME]) return BL_OK;
+    BL_TRY(find_by_name(r, given, index));
+    if (*index < 0) *index = (int32_t)by_id;
+    r->o->n_named += *index != by_id;
+    if (*index >= 0) return BL_OK;
+    bool id = given[IMAGE_ID];
+    return unknown(r, keys[id ? IMAGE_ID : FILE_NAME], "image",
+                   id ? r->image_id : (bl_id){.text = r->file_name}, &r->o->n_unknown_images,
+                   r->o->unknown_image);
+}
+
+static bl_status read_category(reader *r, int32_t *index) {
+    char copy[BL_ID_MAX_TEXT];
+    bl_id id = {0};
+    BL_TRY(read_id(r, &id, copy));
+    *index = (int32_t)bl_id_index_get(&r->categories, id);
+    for (int32_t k = 0; k < r->gt->n_categories && *index < 0 && id.text; k++)
+        if (strcmp(r->gt->categories[k].name, id.text) == 0) *index = k;
+    if (*index >= 0) return BL_OK;
+    return unknown(r, "category_id", "category", id, &r->o->n_unknown_categories,
+                   r->o->unknown_category);
+}
+
+static bl_status read_file_name(reader *r, bool *given) {
+    const char *text;
+    *given = bl_pull_peek(r->j) == BL_PULL_STRING;
+    if (!*given) return bl_pull_skip(r->j);
+    BL_TRY(bl_pull_string(r->j, &text, NULL));
+    snprintf(r->file_name, sizeof r->file_name, "%s", text);
     return BL_OK;
 }
 
@@ -73,13 +136,17 @@ static bl_status read_value(reader *r, int which, bl_detection *d, bool *given) 
     *given = true;
     switch (which) {
     case IMAGE_ID:
-        return read_id(r, &r->images, "image_id", "image", &d->image);
+        return read_id(r, &r->image_id, r->image_text);
     case CATEGORY_ID:
-        return read_id(r, &r->categories, "category_id", "category", &d->category);
+        return read_category(r, &d->category);
     case SCORE:
         return bl_pull_number(r->j, &d->score);
     case BBOX:
         return read_bbox(r, d, given);
+    case FILE_NAME:
+        return read_file_name(r, given);
+    case KEYPOINTS:
+        return bl_pull_skip(r->j);
     default:
         return read_segmentation(r, given);
     }
@@ -104,8 +171,19 @@ static bl_status read_entry(reader *r, bl_detection *d, bool given[KEYS]) {
         BL_TRY(read_value(r, which, d, &given[which]));
     }
     for (int which = 0; which <= SCORE; which++)
-        if (!given[which]) return bl_pull_fail(r->j, "\"%s\" is missing", keys[which]);
-    return BL_OK;
+        if (!given[which] && !(which == IMAGE_ID && given[FILE_NAME]))
+            return bl_pull_fail(r->j, "\"%s\" is missing", keys[which]);
+    r->o->n_keypoints += given[KEYPOINTS];
+    return find_image(r, given, &d->image);
+}
+
+/* Without a box where boxes are evaluated. */
+static bl_status no_box(reader *r, const bool given[KEYS]) {
+    return given[KEYPOINTS]
+               ? bl_pull_fail(r->j, "\"bbox\" is missing; keypoints are not evaluated, boxes and "
+                                    "masks are: give each detection a box")
+               : bl_pull_fail(r->j, "\"bbox\" is missing; a file of masks needs a protocol for "
+                                    "masks");
 }
 
 /* Adds a detection that has a mask, a box, or both; what is missing is made of the other. */
@@ -151,9 +229,7 @@ static bl_status read_all(reader *r, bl_detections *out) {
         if (!more) break;
         BL_TRY(read_entry(r, &d, given));
         if (i == 0) out->box_area = given[BBOX];
-        if (!r->o->masks && !given[BBOX])
-            return bl_pull_fail(r->j, "\"bbox\" is missing; a file of masks needs a protocol for "
-                                      "masks");
+        if (!r->o->masks && !given[BBOX]) return no_box(r, given);
         if (d.image < 0 || d.category < 0) continue;
         BL_TRY(r->o->masks ? add_with_mask(r, &d, given, out) : bl_detections_add(out, &d));
     }
@@ -164,8 +240,9 @@ static bl_status read_all(reader *r, bl_detections *out) {
 static bl_status finish_reading(reader *r, bl_detections *out) {
     *out = (bl_detections){0};
     bl_status status = read_all(r, out);
-    bl_idmap_free(&r->images);
-    bl_idmap_free(&r->categories);
+    bl_id_index_free(&r->images);
+    bl_id_index_free(&r->categories);
+    bl_image_names_free(&r->names);
     bl_segmentation_free(&r->segmentation);
     bl_pull_close(r->j);
     if (status != BL_OK) bl_detections_free(out);

@@ -102,7 +102,7 @@ static void numbers_round_like_strtod(void) {
     CHECK_EQ(v, INT64_MAX);
     bl_pull_close(j);
     CHECK_OK(bl_pull_open_memory("9223372036854775808", 19, "n", &j));
-    CHECK_FAILS(bl_pull_int(j, &v), BL_EFORMAT, "whole number");
+    CHECK_FAILS(bl_pull_int(j, &v), BL_EFORMAT, "beyond the 64 bits of a whole one");
     bl_pull_close(j);
 }
 

@@ -115,8 +115,93 @@ static void round_trip(const bl_dataset *gt) {
     unlink(path);
 }
 
+/* Images named by files, as ultralytics (stems), and others with folder and ending; categories by
+ * name. */
+static void finds_names(void) {
+    bl_category categories[2] = {{.id = 4, .name = "cat", .supercategory = ""},
+                                 {.id = 5, .id_text = "d", .name = "dog", .supercategory = ""}};
+    bl_image_info images[6] = {{.id = 1, .file = "a/x.jpg"},
+                               {.id = 2, .file = "b/x.jpg"},
+                               {.id = 3, .file = "b/img.v2.png"},
+                               {.id = 4, .file = "000003.jpg"},
+                               {.id = 18, .id_text = "name", .file = "other.jpg"},
+                               {.id = 6, .file = "name.jpg"}};
+    bl_dataset parts = {.name = "gt.json",
+                        .image_dir = "",
+                        .categories = categories,
+                        .images = images,
+                        .n_categories = 2,
+                        .n_images = 6};
+    static const struct {
+        const char *ids;
+        int image; /* -1: not found */
+        bool by_name;
+    } cases[] = {
+        {"\"image_id\":3", 2, false},
+        {"\"image_id\":\"3\"", 2, false},
+        {"\"image_id\":3", 3, true},
+        {"\"image_id\":\"000003\"", 3, false},
+        {"\"image_id\":\"000003.jpg\"", 3, false},
+        {"\"image_id\":\"img.v2\"", 2, false},
+        {"\"image_id\":\"img.v2.bmp\"", 2, false},
+        {"\"image_id\":\"name\"", 4, false},
+        {"\"image_id\":\"name\"", 5, true},
+        {"\"image_id\":\"x\"", -1, false}, /* two of them */
+        {"\"image_id\":\"x.jpg\"", -1, false},
+        {"\"image_id\":\"/data/b/x.jpg\"", 1, false},
+        {"\"image_id\":18", -1, false},
+        {"\"image_id\":99,\"file_name\":\"/home/a/x.jpg\"", 0, false},
+        {"\"file_name\":\"other.jpg\"", 4, false},
+        {"\"file_name\":\"nowhere.jpg\",\"image_id\":3", 2, false},
+        {"\"file_name\":null,\"image_id\":3", 2, false},
+        {"\"file_name\":\"nowhere.jpg\"", -1, false},
+        {"\"image_id\":3,\"file_name\":\"name.jpg\"", 5, false},
+    };
+    bl_dataset *gt;
+    CHECK_OK(bl_dataset_build(&parts, &gt));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[600];
+        bl_detections d;
+        bl_detections_options o = {.by_name = cases[i].by_name};
+        /* another entry before and behind it: nothing of one is taken for the next */
+        snprintf(text, sizeof text,
+                 "[{\"image_id\":\"name\",\"file_name\":\"name.jpg\",\"category_id\":\"dog\","
+                 "\"bbox\":[1,2,3,4],\"score\":1},{%s,\"category_id\":\"d\",\"bbox\":[1,2,3,4],"
+                 "\"score\":1},{\"image_id\":%s,\"category_id\":4,\"bbox\":[1,2,3,4],\"score\":1}]",
+                 cases[i].ids, cases[i].by_name ? "\"other\"" : "4");
+        bl_status status = bl_detections_read_memory_with(text, strlen(text), "r", gt, &o, &d);
+        if (cases[i].image < 0) {
+            CHECK_EQ(status, BL_EFORMAT);
+            CHECK(strstr(bl_error(), "detection[1]") && strstr(bl_error(), "is no image"));
+            continue;
+        }
+        CHECK_OK(status);
+        CHECK_EQ(d.n, 3);
+        CHECK_EQ(d.v[0].image, 5);
+        CHECK_EQ(d.v[1].image, cases[i].image);
+        CHECK_EQ(d.v[2].image, cases[i].by_name ? 4 : 3);
+        CHECK_EQ(d.v[1].category, 1);
+        bl_detections_free(&d);
+    }
+    bl_dataset_free(gt);
+}
+
+static void keypoints_are_not_boxes(const bl_dataset *gt) {
+    bl_detections d;
+    bl_detections_options o = {0};
+    const char *bare = "[{\"image_id\":3,\"category_id\":9,\"keypoints\":[1,2,2],\"score\":1}]";
+    CHECK_FAILS(parse(gt, bare, &d), BL_EFORMAT, "keypoints are not evaluated");
+    const char *both = "[{\"image_id\":3,\"category_id\":9,\"keypoints\":[1,NaN,2],\"score\":1,"
+                       "\"bbox\":[1,2,3,4]}]";
+    CHECK_OK(bl_detections_read_memory_with(both, strlen(both), "r", gt, &o, &d));
+    CHECK_EQ(o.n_keypoints, 1);
+    bl_detections_free(&d);
+}
+
 int main(void) {
     bl_dataset *gt = ground_truth();
+    finds_names();
+    keypoints_are_not_boxes(gt);
     reads(gt);
     refuses(gt);
     round_trip(gt);
