@@ -37,7 +37,7 @@ typedef struct bl_command {
 
 extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, bl_score_command,
     bl_report_command, bl_split_command, bl_synth_command, bl_validate_command, bl_config_command,
-    bl_doctor_command, bl_sweep_command;
+    bl_doctor_command, bl_sweep_command, bl_convert_command;
 
 /* Rows of option tables. `at`: offset in the command's options. */
 #define BL_CLI_FLAG(option, at, text)                                                              \

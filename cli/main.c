@@ -10,7 +10,7 @@
 static const bl_command *const commands[] = {
     &bl_train_command,  &bl_eval_command,   &bl_predict_command, &bl_score_command,
     &bl_report_command, &bl_split_command,  &bl_synth_command,   &bl_validate_command,
-    &bl_config_command, &bl_doctor_command, &bl_sweep_command};
+    &bl_config_command, &bl_doctor_command, &bl_sweep_command,   &bl_convert_command};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *f) {

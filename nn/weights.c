@@ -75,12 +75,28 @@ static naming find_naming(const bl_store *s, const bl_st_file *f, const char *mo
     return count_backbone(s, f, &bare) > count_backbone(s, f, &how) ? bare : how;
 }
 
+/* A classifier, or a box regressor with rows for each class, of a file with other classes. */
+static bool other_classes(const bl_param_spec *p, const bl_st_tensor *t) {
+    static const char *const heads[] = {"roi_head.bbox_head.fc_cls.", "roi_head.bbox_head.fc_reg.",
+                                        "head.f."};
+    bool head = false;
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) head |= begins(p->name, heads[i]);
+    if (!head || t->ndim != p->ndim || t->shape[0] == p->shape[0]) return false;
+    for (int i = 1; i < t->ndim; i++)
+        if (t->shape[i] != p->shape[i]) return false;
+    return true;
+}
+
 static bl_status match_one(const bl_store *s, const bl_st_file *f, const naming *how, int64_t i,
                            bl_weights *w) {
     const bl_param_spec *p = bl_store_spec(s, i);
     const bl_st_tensor *t = find(f, how, p->name);
     if (t && other_norm(s, f, how, p)) {
         list_name(&w->norms, p->name);
+        return BL_OK;
+    }
+    if (t && other_classes(p, t)) {
+        list_name(&w->heads, p->name);
         return BL_OK;
     }
     if (!t) {

@@ -21,6 +21,7 @@ typedef struct bl_weights {
     bl_weight_names missing; /* the model's that the file lacks */
     bl_weight_names norms; /* the model's that stay as they are because the file's normalise another
                               way: statistics of batches against groups of channels */
+    bl_weight_names heads; /* the model's classifiers that the file has for other classes */
     bl_weight_names unused; /* the file's that the model has no place for */
     int skipped;            /* the model's left out on request */
     int backbone_missing;   /* of `missing`, those of the backbone */
@@ -29,7 +30,8 @@ typedef struct bl_weights {
 /* Matches the tensors of `s` (declared; bl_store_finish need not have run) with those of `f`: by
  * name, below "student." or "teacher." (`model` says which) when the file is a checkpoint. A bare
  * backbone, whose names lack "backbone.", is found as well. Tensors whose names begin with an entry
- * of `skip` are left out. BL_EFORMAT when a tensor has another shape, and when nothing matches, or
+ * of `skip` are left out, and classifiers whose number of rows differs. BL_EFORMAT when another
+ * tensor has another shape, and when nothing matches, or
  * nothing of the backbone (unless all of it is skipped); the message shows names of both sides. */
 bl_status bl_weights_match(const bl_store *s, const bl_st_file *f, const char *model,
                            const bl_strings *skip, bl_weights *out);

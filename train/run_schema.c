@@ -126,8 +126,8 @@ static const bl_field run_fields[] = {
     {"eval_limit", BL_T_INT, AT(eval_limit), "0", 0, 1e9, NULL, "images",
      "Test images used by evaluations before the last one; 0 = all.", NULL},
     {"init_from", BL_T_STRING, AT(init_from), "\"\"", 0, 0, NULL, NULL,
-     "Weights to start from: a safetensors file, or a run folder (docs/weights.md); tensors it "
-     "lacks keep their initialisation. Empty = none.",
+     "Weights to start from: a file of PyTorch, detectron2 or safetensors, or a run folder "
+     "(docs/weights.md); tensors it lacks keep their initialisation. Empty = none.",
      NULL},
     {"init_model", BL_T_STRING, AT(init_model), "\"student\"", 0, 0, NULL, NULL,
      "Whose weights of a checkpoint init_from reads: student or teacher.", NULL},

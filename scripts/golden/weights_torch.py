@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Files of weights as PyTorch and NumPy write them, and what they hold, for test_interop_weights.
+"""Files of weights as PyTorch and NumPy write them, and what they hold, for test_interop_weight_file.
 
     python3 scripts/golden/weights_torch.py tests/golden/weights     # needs torch and numpy
 

@@ -2,12 +2,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "interop/weights.h"
+#include "interop/weight_file.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bl_st_file *f;
-    if (bl_weights_open_memory(data, size, "fuzz", &f, NULL) != BL_OK) return 0;
+    if (bl_weight_file_open_memory(data, size, "fuzz", &f, NULL) != BL_OK) return 0;
     volatile uint8_t sum = 0;
     for (int i = 0; i < bl_st_count(f); i++) {
         const bl_st_tensor *t = bl_st_at(f, i);

@@ -1,6 +1,6 @@
 /* Files of weights against what PyTorch and NumPy say they hold (scripts/golden/weights_torch.py),
  * and damaged and hostile ones. */
-#include "interop/weights.h"
+#include "interop/weight_file.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -27,10 +27,10 @@ static void check_same(const bl_st_file *got, const bl_st_file *want) {
     }
 }
 
-static void golden(const char *file, bl_weights_kind kind, const char *expected) {
+static void golden(const char *file, bl_weight_file_kind kind, const char *expected) {
     bl_st_file *got, *want;
-    bl_weights_kind found;
-    CHECK_OK(bl_weights_open(file, &got, &found));
+    bl_weight_file_kind found;
+    CHECK_OK(bl_weight_file_open(file, &got, &found));
     CHECK_EQ(found, kind);
     CHECK_OK(bl_st_open(expected, &want));
     check_same(got, want);
@@ -40,17 +40,18 @@ static void golden(const char *file, bl_weights_kind kind, const char *expected)
 
 static void refused(void) {
     bl_st_file *f;
-    CHECK_FAILS(bl_weights_open(GOLDEN "hostile.pkl", &f, NULL), BL_EFORMAT, "posix.system");
+    CHECK_FAILS(bl_weight_file_open(GOLDEN "hostile.pkl", &f, NULL), BL_EFORMAT, "posix.system");
     CHECK(access("HOSTILE", F_OK) != 0);
-    CHECK_FAILS(bl_weights_open(GOLDEN "module.pth", &f, NULL), BL_EFORMAT,
+    CHECK_FAILS(bl_weight_file_open(GOLDEN "module.pth", &f, NULL), BL_EFORMAT,
                 "objects of class torch.nn.modules.linear.Linear, which are not read; save the "
                 "state_dict() alone");
-    CHECK_FAILS(bl_weights_open(GOLDEN "none.pth", &f, NULL), BL_EIO, "none.pth");
+    CHECK_FAILS(bl_weight_file_open(GOLDEN "none.pth", &f, NULL), BL_EIO, "none.pth");
     char tar[600] = {0};
     memcpy(tar + 257, "ustar", 5);
-    CHECK_FAILS(bl_weights_open_memory(tar, sizeof tar, "old", &f, NULL), BL_EUNSUPPORTED, "tar");
+    CHECK_FAILS(bl_weight_file_open_memory(tar, sizeof tar, "old", &f, NULL), BL_EUNSUPPORTED,
+                "tar");
     static const char code[] = "\x80\x02\x82\x01.";
-    CHECK_FAILS(bl_weights_open_memory(code, sizeof code, "ext", &f, NULL), BL_EFORMAT,
+    CHECK_FAILS(bl_weight_file_open_memory(code, sizeof code, "ext", &f, NULL), BL_EFORMAT,
                 "opcode 0x82");
 }
 
@@ -61,10 +62,10 @@ static void bounded(void) {
                                "0X\x03\0\0\0cpuK\x01tQK\0J\xff\xff\xff\x7f\x85K\0\x85\x89}tRs.";
     static const char circle[] = "\x80\x02]q\0h\0a.";
     bl_st_file *f;
-    CHECK_FAILS(bl_weights_open_memory(huge, sizeof huge - 1, "huge", &f, NULL), BL_EFORMAT,
+    CHECK_FAILS(bl_weight_file_open_memory(huge, sizeof huge - 1, "huge", &f, NULL), BL_EFORMAT,
                 "tensor \"w\": its shape and strides do not fit its storage");
-    CHECK_FAILS(bl_weights_open_memory(circle, sizeof circle - 1, "circle", &f, NULL), BL_EFORMAT,
-                "holds no tensors");
+    CHECK_FAILS(bl_weight_file_open_memory(circle, sizeof circle - 1, "circle", &f, NULL),
+                BL_EFORMAT, "holds no tensors");
     /* 60 lists, each holding the one before twice: 2^60 ways to the innermost. */
     char twice[1024] = "\x80\x02]q";
     size_t n = 4;
@@ -75,7 +76,7 @@ static void bounded(void) {
         n += sizeof step;
     }
     twice[n++] = '.';
-    CHECK_FAILS(bl_weights_open_memory(twice, n, "twice", &f, NULL), BL_EFORMAT, "no tensors");
+    CHECK_FAILS(bl_weight_file_open_memory(twice, n, "twice", &f, NULL), BL_EFORMAT, "no tensors");
 }
 
 /* Every byte changed, and every length cut: refused or read, never more. */
@@ -88,13 +89,13 @@ static void damaged(const char *file) {
         char held = data[i];
         for (int bit = 0; bit < 8; bit += 3) {
             data[i] = (char)(held ^ (1 << bit));
-            if (bl_weights_open_memory(data, size, file, &f, NULL) == BL_OK) bl_st_close(f);
+            if (bl_weight_file_open_memory(data, size, file, &f, NULL) == BL_OK) bl_st_close(f);
         }
         data[i] = held;
         char *cut = malloc(i + 1); /* its end is where a sanitizer sees reads beyond */
         CHECK(cut);
         memcpy(cut, data, i);
-        if (bl_weights_open_memory(cut, i, file, &f, NULL) == BL_OK) bl_st_close(f);
+        if (bl_weight_file_open_memory(cut, i, file, &f, NULL) == BL_OK) bl_st_close(f);
         free(cut);
     }
     free(data);
@@ -121,13 +122,13 @@ static void shards(void) {
         fprintf(json, "}}");
         fclose(json);
         if (good) {
-            bl_weights_kind kind;
-            CHECK_OK(bl_weights_open(path, &f, &kind));
-            CHECK_EQ(kind, BL_WEIGHTS_SHARDS);
+            bl_weight_file_kind kind;
+            CHECK_OK(bl_weight_file_open(path, &f, &kind));
+            CHECK_EQ(kind, BL_WEIGHT_FILE_SHARDS);
             check_same(f, want);
             bl_st_close(f);
         } else {
-            CHECK_FAILS(bl_weights_open(path, &f, NULL), BL_EFORMAT, "has no tensor");
+            CHECK_FAILS(bl_weight_file_open(path, &f, NULL), BL_EFORMAT, "has no tensor");
         }
     }
     bl_st_close(want);
@@ -158,7 +159,7 @@ static void real_files(void) {
         snprintf(path, sizeof path, BALLAST_SHARED_DATA "/pth-samples/%s", files[k].name);
         if (!bl_exists(path)) SKIP("the sample files are not there");
         bl_st_file *f;
-        CHECK_OK(bl_weights_open(path, &f, NULL));
+        CHECK_OK(bl_weight_file_open(path, &f, NULL));
         CHECK_EQ(bl_st_count(f), files[k].tensors);
         CHECK_STR(bl_st_at(f, 0)->name, files[k].first);
         double sum = 0, first = 0;
@@ -177,11 +178,11 @@ static void real_files(void) {
 }
 
 int main(void) {
-    golden(GOLDEN "zip.pth", BL_WEIGHTS_TORCH_ZIP, GOLDEN "torch.safetensors");
-    golden(GOLDEN "legacy.pth", BL_WEIGHTS_TORCH_LEGACY, GOLDEN "torch.safetensors");
-    golden(GOLDEN "protocol2.pkl", BL_WEIGHTS_PICKLE, GOLDEN "arrays.safetensors");
-    golden(GOLDEN "protocol4.pkl", BL_WEIGHTS_PICKLE, GOLDEN "arrays.safetensors");
-    golden(GOLDEN "torch.safetensors", BL_WEIGHTS_SAFETENSORS, GOLDEN "torch.safetensors");
+    golden(GOLDEN "zip.pth", BL_WEIGHT_FILE_TORCH_ZIP, GOLDEN "torch.safetensors");
+    golden(GOLDEN "legacy.pth", BL_WEIGHT_FILE_TORCH_LEGACY, GOLDEN "torch.safetensors");
+    golden(GOLDEN "protocol2.pkl", BL_WEIGHT_FILE_PICKLE, GOLDEN "arrays.safetensors");
+    golden(GOLDEN "protocol4.pkl", BL_WEIGHT_FILE_PICKLE, GOLDEN "arrays.safetensors");
+    golden(GOLDEN "torch.safetensors", BL_WEIGHT_FILE_SAFETENSORS, GOLDEN "torch.safetensors");
     refused();
     bounded();
     damaged(GOLDEN "zip.pth");

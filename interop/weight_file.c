@@ -1,4 +1,4 @@
-#include "interop/weights.h"
+#include "interop/weight_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static void release(void *owner) {
     free(s);
 }
 
-const char *bl_weights_kind_name(bl_weights_kind kind) {
+const char *bl_weight_file_kind_name(bl_weight_file_kind kind) {
     static const char *const name[] = {"safetensors", "safetensors in shards", "PyTorch file (zip)",
                                        "PyTorch file (before 1.6)", "pickle of arrays"};
     return name[kind];
@@ -33,15 +33,15 @@ static bool starts(const uint8_t *data, size_t size, const char *with, size_t n)
 }
 
 static bl_status tell_kind(const uint8_t *data, size_t size, const char *name,
-                           bl_weights_kind *kind) {
-    *kind = BL_WEIGHTS_SAFETENSORS;
+                           bl_weight_file_kind *kind) {
+    *kind = BL_WEIGHT_FILE_SAFETENSORS;
     if (starts(data, size, "PK\3\4", 4))
-        *kind = BL_WEIGHTS_TORCH_ZIP;
+        *kind = BL_WEIGHT_FILE_TORCH_ZIP;
     else if (bl_torch_is_legacy(data, size))
-        *kind = BL_WEIGHTS_TORCH_LEGACY;
+        *kind = BL_WEIGHT_FILE_TORCH_LEGACY;
     else if (size > 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5 &&
              (size < 9 || data[8] != '{'))
-        *kind = BL_WEIGHTS_PICKLE;
+        *kind = BL_WEIGHT_FILE_PICKLE;
     else if (size > 262 && memcmp(data + 257, "ustar", 5) == 0)
         return bl_fail(
             BL_EUNSUPPORTED,
@@ -134,11 +134,11 @@ static bl_status collect(bl_torch_file *f, bl_st_tensor **out, size_t *n) {
     return BL_OK;
 }
 
-static bl_status read_pickled(bl_torch_file *f, bl_weights_kind kind, bl_st_tensor **out,
+static bl_status read_pickled(bl_torch_file *f, bl_weight_file_kind kind, bl_st_tensor **out,
                               size_t *n) {
-    if (kind == BL_WEIGHTS_TORCH_ZIP)
+    if (kind == BL_WEIGHT_FILE_TORCH_ZIP)
         BL_TRY(bl_torch_zip_read(f));
-    else if (kind == BL_WEIGHTS_TORCH_LEGACY)
+    else if (kind == BL_WEIGHT_FILE_TORCH_LEGACY)
         BL_TRY(bl_torch_legacy_read(f));
     else
         BL_TRY(bl_pickle_read(f->data, f->size, f->name, f->arena, &f->root, NULL));
@@ -146,7 +146,7 @@ static bl_status read_pickled(bl_torch_file *f, bl_weights_kind kind, bl_st_tens
 }
 
 static bl_status open_pickled(const uint8_t *data, size_t size, const char *name,
-                              bl_weights_kind kind, source *s, bl_st_file **out) {
+                              bl_weight_file_kind kind, source *s, bl_st_file **out) {
     bl_torch_file f = {.name = name, .data = data, .size = size, .arena = s->arena};
     bl_st_tensor *tensors = NULL;
     size_t n = 0;
@@ -158,8 +158,8 @@ static bl_status open_pickled(const uint8_t *data, size_t size, const char *name
     return bl_st_wrap(name, tensors, (int)n, release, s, out);
 }
 
-static bl_status open_data(const uint8_t *data, size_t size, const char *name, bl_weights_kind kind,
-                           bl_map map, bl_st_file **out) {
+static bl_status open_data(const uint8_t *data, size_t size, const char *name,
+                           bl_weight_file_kind kind, bl_map map, bl_st_file **out) {
     source *s = calloc(1, sizeof *s);
     if (s) s->arena = bl_arena_create(1 << 16);
     if (!s || !s->arena) {
@@ -171,28 +171,28 @@ static bl_status open_data(const uint8_t *data, size_t size, const char *name, b
     return open_pickled(data, size, name, kind, s, out);
 }
 
-bl_status bl_weights_open_memory(const void *data, size_t size, const char *name, bl_st_file **out,
-                                 bl_weights_kind *kind) {
-    bl_weights_kind found;
+bl_status bl_weight_file_open_memory(const void *data, size_t size, const char *name,
+                                     bl_st_file **out, bl_weight_file_kind *kind) {
+    bl_weight_file_kind found;
     *out = NULL;
     BL_TRY(tell_kind(data, size, name, &found));
     if (kind) *kind = found;
-    if (found == BL_WEIGHTS_SAFETENSORS) return bl_st_open_memory(data, size, name, out);
+    if (found == BL_WEIGHT_FILE_SAFETENSORS) return bl_st_open_memory(data, size, name, out);
     return open_data(data, size, name, found, (bl_map){0}, out);
 }
 
-bl_status bl_weights_open(const char *path, bl_st_file **out, bl_weights_kind *kind) {
+bl_status bl_weight_file_open(const char *path, bl_st_file **out, bl_weight_file_kind *kind) {
     bl_map map;
-    bl_weights_kind found;
+    bl_weight_file_kind found;
     *out = NULL;
     if (bl_shards_is_index(path)) {
-        if (kind) *kind = BL_WEIGHTS_SHARDS;
+        if (kind) *kind = BL_WEIGHT_FILE_SHARDS;
         return bl_shards_open(path, out);
     }
     BL_TRY(bl_map_open(path, &map));
     bl_status status = tell_kind(map.data, map.size, path, &found);
     if (status == BL_OK && kind) *kind = found;
-    if (status != BL_OK || found == BL_WEIGHTS_SAFETENSORS) {
+    if (status != BL_OK || found == BL_WEIGHT_FILE_SAFETENSORS) {
         bl_map_close(&map);
         return status == BL_OK ? bl_st_open(path, out) : status;
     }
