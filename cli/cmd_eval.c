@@ -5,9 +5,11 @@
 typedef struct options {
     const char *checkpoint, *model, *out;
     double score;
+    int64_t threads;
+    bool per_class;
 } options;
 
-static const char *const models[] = {"teacher", "student", "both", NULL};
+static const char *const models[] = {BL_CLI_MODELS, "both", NULL};
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
@@ -22,9 +24,12 @@ static const bl_option table[] = {
      .min = 0,
      .max = 1,
      .doc = "Least score of a detection; default: detector.score_threshold."},
+    {BL_CLI_FLAG("per-class", AT(per_class),
+                 "Print every class; without it the best and the worst when there are over 20.")},
+    {BL_CLI_THREADS(AT(threads), "Same as run.threads=N.")},
     {0}};
 
-static const options defaults = {.score = -1};
+static const options defaults = {.score = -1, .threads = -1};
 
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;
@@ -35,12 +40,14 @@ static bl_status run(const bl_invocation *in) {
     if (!arena) return BL_ENOMEM;
     BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
                                    in->words.n_settings, arena, &cfg, &run_dir));
+    if (o->threads >= 0) cfg.run.threads = o->threads;
     BL_TRY_DONE(bl_cli_weights(in->words.positional[0], run_dir, o->checkpoint, &checkpoint));
     BL_TRY_DONE(bl_evaluate_checkpoint(&cfg,
                                        &(bl_eval_options){.checkpoint = checkpoint,
-                                                          .model = o->model,
+                                                          .model = bl_cli_model(o->model),
                                                           .out_dir = o->out,
-                                                          .score_threshold = o->score},
+                                                          .score_threshold = o->score,
+                                                          .per_class = o->per_class},
                                        stdout));
 done:
     bl_arena_destroy(arena);
@@ -56,7 +63,10 @@ const bl_command bl_eval_command = {
         "configuration file, --checkpoint says which weights to evaluate.\n"
         "\n"
         "Prints COCO AP and AR, or the accuracies of a classifier, over all classes and by class\n"
-        "group, labelled with the model they belong to. --out writes metrics.json, per_class.csv\n"
+        "group, labelled with the model they belong to (the teacher; of a supervised run the "
+        "moving\n"
+        "average of its weights, \"ema\"), then a line a class. --out writes metrics.json, "
+        "per_class.csv\n"
         "and per_class.json below DIR; of a detector pr.json, analysis.json and results.json\n"
         "(COCO result format), of a classifier confusion.json as well.\n",
     .examples =

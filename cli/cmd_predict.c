@@ -6,10 +6,11 @@
 typedef struct options {
     const char *checkpoint, *model, *out, *draw, *set;
     double score;
+    int64_t threads;
     bool probabilities, skip_bad;
 } options;
 
-static const char *const models[] = {"teacher", "student", NULL};
+static const char *const models[] = {BL_CLI_MODELS, NULL};
 static const char *const sets[] = {"test", "labelled", "unlabelled", "validation", NULL};
 
 #define AT(field) offsetof(options, field)
@@ -40,9 +41,10 @@ static const bl_option table[] = {
     {BL_CLI_FLAG("probabilities", AT(probabilities),
                  "Classifiers: the probability of every class, not only of the first."),
      .letter = 'p'},
+    {BL_CLI_THREADS(AT(threads), "Same as run.threads=N.")},
     {0}};
 
-static const options defaults = {.score = -1};
+static const options defaults = {.score = -1, .threads = -1};
 
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;
@@ -55,10 +57,11 @@ static bl_status run(const bl_invocation *in) {
     if (!arena) return BL_ENOMEM;
     BL_TRY_DONE(
         bl_cli_load_config(what, in->words.settings, in->words.n_settings, arena, &cfg, &run_dir));
+    if (o->threads >= 0) cfg.run.threads = o->threads;
     BL_TRY_DONE(bl_cli_weights(what, run_dir, o->checkpoint, &checkpoint));
     BL_TRY_DONE(bl_file_list_images(in->words.positional + 1, in->words.n_positional - 1, &images));
     bl_predict_options p = {.checkpoint = checkpoint,
-                            .model = o->model,
+                            .model = bl_cli_model(o->model),
                             .images = (const char *const *)images.path,
                             .n_images = images.n,
                             .out = o->out,

@@ -58,6 +58,12 @@ extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, b
     .name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = (at), .value = "NAME",     \
     .choices = (names), .doc = "Default: teacher where there is one."
 
+/* Names that --model of several commands takes beside others; see bl_cli_model. */
+#define BL_CLI_MODELS "teacher", "ema", "student"
+/* The model that --model names, as checkpoints call it: the average of a supervised run is no
+ * teacher, but is kept as one. */
+const char *bl_cli_model(const char *name);
+
 /* Which weights to use: what --checkpoint says, else those of the run folder; BL_ECONFIG when
  * `path` is a configuration and no checkpoint is named. */
 bl_status bl_cli_weights(const char *path, const char *run_dir, const char *checkpoint,

@@ -30,6 +30,10 @@ bl_status bl_cli_weights(const char *path, const char *run_dir, const char *chec
                    path);
 }
 
+const char *bl_cli_model(const char *name) {
+    return name && strcmp(name, "ema") == 0 ? "teacher" : name;
+}
+
 /* Set by the handler; the only process-wide state of the program's own, because signals have no
  * argument. */
 static volatile int stop_requested;

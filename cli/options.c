@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/real_text.h"
 #include "core/schema.h"
@@ -134,7 +135,7 @@ static bl_status take_option(const bl_option *table, bl_settings settings, int a
             if (o->type == BL_OPTION_FLAG)
                 o = NULL;
             else
-                value = word + 2;
+                value = word + 2 + (word[2] == '=');
         }
     }
     if (!o) return unknown_option(table, settings, word);
@@ -149,6 +150,12 @@ static bl_status take_option(const bl_option *table, bl_settings settings, int a
     return store(o, value, options);
 }
 
+/* "lr=0.1" is a setting without its section, unless a file is called so; what is wrong with it the
+ * configuration says best. */
+static bool is_file(const char *word) {
+    return access(word, F_OK) == 0;
+}
+
 static bl_status parse_words(const bl_option *table, bl_settings settings, int argc, char **argv,
                              void *options, bool *given, bl_words *words) {
     bool only_positional = false;
@@ -158,7 +165,8 @@ static bl_status parse_words(const bl_option *table, bl_settings settings, int a
         if (!only_positional && settings != BL_SETTINGS_NONE) {
             char *bare = word + strspn(word, "-");
             size_t key = setting_key(bare, &dotted);
-            if (key && (dotted || (settings == BL_SETTINGS_PLAIN && bare == word))) {
+            bool plain = bare == word && (settings == BL_SETTINGS_PLAIN || !is_file(word));
+            if (key && (dotted || plain)) {
                 words->settings[words->n_settings++] = bare;
                 continue;
             }

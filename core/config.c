@@ -82,39 +82,62 @@ static void join(char *out, size_t size, const char *path, const char *key) {
     snprintf(out, size, "%s%s%s", path, *path ? "." : "", key);
 }
 
-/* The dotted path of a field called `key` anywhere in the schema, for "did you mean"; false if
- * none. */
-static bool find_elsewhere(const bl_schema *schema, const char *path, const char *key, char *out,
-                           size_t size) {
+enum { MAX_PLACES = 3 };
+
+/* Where in the whole schema fields called `key` are, for "did you mean": at most MAX_PLACES dotted
+ * paths, each in quotes, joined by "or". */
+static void find_elsewhere(const bl_schema *schema, const char *path, const char *key, int *n,
+                           char *out, size_t size) {
     for (const bl_field *f = schema->fields; f->key; f++) {
         char here[256];
         join(here, sizeof here, path, f->key);
-        if (strcmp(f->key, key) == 0) {
-            snprintf(out, size, "%s", here);
-            return true;
+        if (strcmp(f->key, key) == 0 && *n < MAX_PLACES) {
+            size_t at = strlen(out);
+            snprintf(out + at, size - at, "%s\"%s\"", (*n)++ ? " or " : "", here);
         }
-        if (f->type == BL_T_SECTION && find_elsewhere(f->section, here, key, out, size))
-            return true;
+        if (f->type == BL_T_SECTION) find_elsewhere(f->section, here, key, n, out, size);
     }
-    return false;
 }
 
+static void gather_keys(const bl_schema *schema, const char **names, int *n, int cap) {
+    for (const bl_field *f = schema->fields; f->key; f++) {
+        if (*n < cap) names[(*n)++] = f->key;
+        if (f->type == BL_T_SECTION) gather_keys(f->section, names, n, cap);
+    }
+}
+
+/* The closest key of this section, or of any when `everywhere`. */
+static const char *near_key(const bl_schema *schema, bool everywhere, const char *key) {
+    enum { CAP = 1024 };
+    const char **names = calloc(CAP + 1, sizeof *names);
+    int n = 0;
+    if (names && everywhere) gather_keys(schema, names, &n, CAP);
+    for (const bl_field *f = schema->fields; names && !everywhere && f->key && n < CAP; f++)
+        names[n++] = f->key;
+    const char *near = names ? bl_did_you_mean(key, names) : NULL;
+    free(names);
+    return near;
+}
+
+/* A key that exists in another section was put into the wrong one; otherwise it is misspelt, more
+ * likely a key of this section than of another. */
 static void complain_unknown(loader *l, const origin *at, const bl_schema *schema, const char *path,
                              const char *key) {
-    char what[512], other[256];
-    int n_fields = 0;
-    while (schema->fields[n_fields].key) n_fields++;
-    const char **names = calloc((size_t)n_fields + 1, sizeof *names);
-    for (int i = 0; names && i < n_fields; i++) names[i] = schema->fields[i].key;
-    const char *near = names ? bl_did_you_mean(key, names) : NULL;
-    if (near) {
+    char what[1024], other[800] = "";
+    const char *near = NULL;
+    int n = 0;
+    find_elsewhere(l->schema, "", key, &n, other, sizeof other);
+    if (!n && (near = near_key(schema, false, key))) {
         snprintf(what, sizeof what, "unknown key, did you mean \"%s\"?", near);
-    } else if (find_elsewhere(l->schema, "", key, other, sizeof other)) {
-        snprintf(what, sizeof what, "unknown key here, did you mean \"%s\"?", other);
-    } else {
-        snprintf(what, sizeof what, "unknown key");
+        complain(l, at, path, what);
+        return;
     }
-    free(names);
+    if (!n && (near = near_key(l->schema, true, key)))
+        find_elsewhere(l->schema, "", near, &n, other, sizeof other);
+    if (n)
+        snprintf(what, sizeof what, "unknown key here, did you mean %s?", other);
+    else
+        snprintf(what, sizeof what, "unknown key; docs/config.md lists them");
     complain(l, at, path, what);
 }
 

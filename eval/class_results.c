@@ -8,6 +8,7 @@
 #include "core/fs.h"
 #include "core/json_out.h"
 #include "core/safetensors.h"
+#include "eval/class_choice.h"
 
 static void put_head(FILE *f, int *first, const bl_class_results *r) {
     bl_json_member_string(f, first, "protocol", "classification");
@@ -139,7 +140,14 @@ bl_status bl_class_results_write(const char *dir, const bl_class_results *r) {
     return write_file(dir, "confusion.json", r, put_confusion);
 }
 
-void bl_class_results_print(FILE *f, const bl_class_results *r) {
+static void print_class(FILE *f, const bl_class_results *r, int32_t c) {
+    const bl_accuracy *a = r->accuracy;
+    fprintf(f, "  %s%*s %8s %8" PRId64 " %8.2f %8.2f\n", r->names[c],
+            bl_class_name_pad(r->names[c], 24), "", bl_frequency_names[a->frequency[c]],
+            r->labelled[c], 100 * a->recall[c], 100 * a->precision[c]);
+}
+
+void bl_class_results_print(FILE *f, const bl_class_results *r, bool all) {
     const bl_accuracy *a = r->accuracy;
     fprintf(f, "%s, iteration %" PRId64 ", %" PRId64 " images, %" PRId64 " correct\n", r->model,
             r->iter, a->n, a->correct);
@@ -149,10 +157,14 @@ void bl_class_results_print(FILE *f, const bl_class_results *r) {
     for (int g = 0; g < BL_FREQUENCIES; g++)
         fprintf(f, "  %-18s %6.2f %%\n", bl_frequency_names[g], 100 * a->group[g]);
     fprintf(f, "  %-24s %8s %8s %8s %8s\n", "class", "group", "labelled", "recall", "precision");
-    for (int32_t c = 0; c < a->n_classes; c++)
-        fprintf(f, "  %-24s %8s %8" PRId64 " %8.2f %8.2f\n", r->names[c],
-                bl_frequency_names[a->frequency[c]], r->labelled[c], 100 * a->recall[c],
-                100 * a->precision[c]);
+    int32_t *order = calloc((size_t)a->n_classes + 1, sizeof *order), gap = -1;
+    int32_t shown = order ? bl_class_choice(a->recall, a->n_classes, all, order, &gap) : 0;
+    for (int32_t i = 0; i < shown; i++) {
+        if (i == gap)
+            fprintf(f, "  ... %d more classes (--per-class shows all)\n", a->n_classes - shown);
+        print_class(f, r, order[i]);
+    }
+    free(order);
 }
 
 bl_status bl_class_features_write(const char *path, int64_t n, int32_t d, const float *features,

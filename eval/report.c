@@ -43,11 +43,12 @@ static void head(FILE *f, const rep_report *r) {
 }
 
 static void introduction(FILE *f, const rep_report *r) {
-    bool scored = true, teachers = false;
+    bool scored = true, teachers = false, averages = false;
     for (int i = 0; i < r->n_runs; i++) {
         const rep_model *m = bl_rep_main_model(&r->runs[i]);
         scored = scored && r->runs[i].scored;
         teachers = teachers || (m && strcmp(m->name, "teacher") == 0);
+        averages = averages || (m && strcmp(m->name, "ema") == 0);
     }
     const char *what = scored ? "result" : "training run";
     fputs("<p>", f);
@@ -68,6 +69,8 @@ static void introduction(FILE *f, const rep_report *r) {
         fputs(" Where a run has a teacher (the moving average of the student), plots and "
               "comparisons show the teacher.",
               f);
+    if (averages)
+        fputs(" Of a supervised run they show the moving average of its weights (ema).", f);
     fputs("</p>\n", f);
 }
 

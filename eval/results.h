@@ -48,6 +48,10 @@ void bl_results_protocol(const bl_eval_params *p, char *text, size_t size);
 /* The table people know from pycocotools (or, for LVIS, from lvis-api), then groups. */
 void bl_results_print(FILE *f, const bl_results *r);
 
+/* A table by class: training boxes where known, objects, AP, AP50, AR. All classes when they are
+ * few or `all`, else the best and the worst by AP. Only says that memory ran out. */
+void bl_results_print_classes(FILE *f, const bl_results *r, bool all);
+
 /* ---- shared by the writers ---- */
 
 /* Name and id of class k of a result; class-agnostic results have one class, "any class", id 0. */

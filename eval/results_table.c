@@ -1,7 +1,9 @@
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/class_choice.h"
 #include "eval/results.h"
 
 /* ---- the protocol in words ---- */
@@ -127,4 +129,58 @@ void bl_results_print(FILE *f, const bl_results *r) {
         fprintf(f,
                 " %d of %d classes have no ground truth in %s and do not count (-1: undefined)\n",
                 absent, e->K, r->gt->name ? r->gt->name : "the test set");
+}
+
+/* ---- by class ---- */
+
+static void print_score(FILE *f, double v) {
+    if (v < 0)
+        fprintf(f, " %7s", "-");
+    else
+        fprintf(f, " %7.3f", v);
+}
+
+enum { NAME_COLUMNS = 24 };
+
+static void print_class(FILE *f, const bl_results *r, const bl_class_result *c, int32_t k) {
+    const char *name = bl_results_class_name(r, k);
+    const bl_class_info *info = r->info;
+    fprintf(f, " %s%*s", name, bl_class_name_pad(name, NAME_COLUMNS), "");
+    if (info && info->train_boxes) fprintf(f, " %8" PRId64, info->train_boxes[k]);
+    if (info && info->group)
+        fprintf(f, " %9s",
+                info->group[k] < info->n_groups ? info->group_names[info->group[k]] : "");
+    fprintf(f, " %8" PRId64, c[k].n_gt);
+    print_score(f, c[k].AP);
+    print_score(f, c[k].AP50);
+    print_score(f, c[k].AR);
+    fputc('\n', f);
+}
+
+static void print_head(FILE *f, const bl_class_info *info) {
+    fprintf(f, " %-*s", NAME_COLUMNS, "Class");
+    if (info && info->train_boxes) fprintf(f, " %8s", "training");
+    if (info && info->group) fprintf(f, " %9s", "group");
+    fprintf(f, " %8s %7s %7s %7s\n", "objects", "AP", "AP50", "AR");
+}
+
+void bl_results_print_classes(FILE *f, const bl_results *r, bool all) {
+    int32_t n = r->eval->K, gap, shown;
+    bl_class_result *c = calloc((size_t)n + 1, sizeof *c);
+    double *ap = calloc((size_t)n + 1, sizeof *ap);
+    int32_t *order = calloc((size_t)n + 1, sizeof *order);
+    if (c && ap && order && bl_eval_per_class(r->eval, r->gt, r->dt, c) == BL_OK) {
+        for (int32_t k = 0; k < n; k++) ap[k] = c[k].AP;
+        shown = bl_class_choice(ap, n, all, order, &gap);
+        print_head(f, r->info);
+        for (int32_t i = 0; i < shown; i++) {
+            if (i == gap) fprintf(f, " ... %d more classes (--per-class shows all)\n", n - shown);
+            print_class(f, r, c, order[i]);
+        }
+    } else {
+        fputs(" (no memory for the table by class)\n", f);
+    }
+    free(c);
+    free(ap);
+    free(order);
 }

@@ -149,7 +149,8 @@ static bl_status make_models(class_learner *l, bl_ctx *ctx) {
         BL_TRY(bl_classifier_create(l->model, l->needs.head, l->needs.n_heads, w->store[m],
                                     &w->model[m]));
         BL_TRY(bl_store_finish(w->store[m], ctx, w->seed, m == 0));
-        l->base.model[m] = (bl_learner_model){m ? "teacher" : "student", w->store[m], w->model[m]};
+        const char *name = m ? bl_learner_average_name(l->needs.unlabelled) : "student";
+        l->base.model[m] = (bl_learner_model){name, w->store[m], w->model[m]};
     }
     w->dim = (int32_t)bl_classifier_features(w->model[0]);
     return BL_OK;

@@ -45,3 +45,7 @@ bl_status bl_state_get(const bl_state_array *in, int count, const char *name, do
     memcpy(to, v, sizeof *to * (size_t)n);
     return BL_OK;
 }
+
+const char *bl_learner_average_name(bool uses_unlabelled) {
+    return uses_unlabelled ? "teacher" : "ema";
+}

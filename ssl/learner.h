@@ -35,7 +35,7 @@ typedef struct bl_state_array {
 
 /* A model that can be evaluated. */
 typedef struct bl_learner_model {
-    const char *name; /* "student", "teacher" */
+    const char *name; /* "student"; of the moving average, bl_learner_average_name */
     bl_store *store;
     const void *model; /* the task's: bl_detector, bl_classifier */
 } bl_learner_model;
@@ -108,5 +108,9 @@ bl_status bl_state_reserve(bl_arena *arena, const char *name, int64_t n, double 
 /* Appends a copy of n numbers, in `arena`; a full list is an error. */
 bl_status bl_state_put(bl_arena *arena, const char *name, const double *v, int64_t n,
                        bl_state_array *out, int cap, int *count);
+
+/* What the moving average of a learner's weights is called: the "teacher" of a learner that labels
+ * unlabelled images, else "ema". Checkpoints call both "teacher". */
+const char *bl_learner_average_name(bool uses_unlabelled);
 
 #endif

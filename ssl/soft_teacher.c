@@ -292,7 +292,8 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
     BL_TRY_DONE(bl_balancer_create(cfg, k, env, &s->balancer));
     s->student = (bl_student){s->pair.student, s->balancer, cfg->focal, env->seed};
     l->model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};
-    l->model[1] = (bl_learner_model){"teacher", s->pair.teacher_store, s->pair.teacher};
+    l->model[1] =
+        (bl_learner_model){bl_learner_average_name(true), s->pair.teacher_store, s->pair.teacher};
     s->base.labelled_views[0] = BL_VIEW_LABELLED, s->base.n_labelled_views = 1;
     s->base.unlabelled_views[0] = BL_VIEW_STRONG, s->base.unlabelled_views[1] = BL_VIEW_WEAK;
     s->base.n_unlabelled_views = 2;

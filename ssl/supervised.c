@@ -114,7 +114,8 @@ bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env
     BL_TRY_DONE(bl_balancer_create(cfg, s->classes, env, &s->balancer));
     s->student = (bl_student){s->pair.student, s->balancer, cfg->focal, env->seed};
     l->model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};
-    l->model[1] = (bl_learner_model){"teacher", s->pair.teacher_store, s->pair.teacher};
+    l->model[1] =
+        (bl_learner_model){bl_learner_average_name(false), s->pair.teacher_store, s->pair.teacher};
     s->base.labelled_views[0] = BL_VIEW_LABELLED;
     s->base.n_labelled_views = 1;
     l->n_classes = s->classes;

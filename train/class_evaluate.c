@@ -29,10 +29,6 @@ static bl_status collect(void *arg, int32_t first, int32_t n, const float *logit
     return BL_OK;
 }
 
-const char *bl_class_model_name(int model) {
-    return model ? "teacher" : "student";
-}
-
 static bl_status write_features(const bl_class_evaluation *e, const collector *c, int32_t n) {
     char *path = bl_path_join(e->dir, "features.safetensors");
     if (!path) return bl_fail(BL_ENOMEM, "out of memory");
@@ -65,11 +61,11 @@ bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
                           .names = (const char *const *)test->class_names,
                           .labelled = e->data->labelled_counts,
                           .unlabelled = e->data->unlabelled_counts,
-                          .model = e->name ? e->name : bl_class_model_name(e->model),
+                          .model = e->name,
                           .iter = e->iter};
     if (e->dir) BL_TRY_DONE(bl_class_results_write(e->dir, &r));
     if (c.features) BL_TRY_DONE(write_features(e, &c, items.n));
-    if (e->table) bl_class_results_print(e->table, &r);
+    if (e->table) bl_class_results_print(e->table, &r, e->all_classes);
 done:
     free(c.features), free(c.logits);
     if (status != BL_OK) bl_accuracy_free(out);
@@ -78,14 +74,20 @@ done:
 
 /* The weights go to model 0 of a learner made for the purpose, whichever they are. */
 static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
-                              const char *name, const bl_eval_options *opt, FILE *f) {
+                              int model, const bl_eval_options *opt, FILE *f) {
     bl_learner *l = NULL;
     bl_accuracy a = {0};
-    char *dir = opt->out_dir ? bl_path_join(opt->out_dir, name) : NULL;
+    char *dir = NULL;
     bl_status status;
     int64_t iter;
     bl_class_env env = bl_class_env_make(cfg, data, ctx);
-    BL_TRY_DONE(bl_class_model_open(cfg, &env, opt->checkpoint, name, &iter, &l));
+    BL_TRY_DONE(
+        bl_class_model_open(cfg, &env, opt->checkpoint, model ? "teacher" : "student", &iter, &l));
+    const char *name = l->model[model].name;
+    if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {
+        status = bl_fail(BL_ENOMEM, "out of memory");
+        goto done;
+    }
     bl_class_evaluation e = {.world = bl_class_learner_world(l),
                              .data = data,
                              .ctx = ctx,
@@ -94,7 +96,8 @@ static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data 
                              .batch = cfg->run.eval_batch,
                              .dir = dir,
                              .features = cfg->run.features,
-                             .table = f};
+                             .table = f,
+                             .all_classes = opt->per_class};
     BL_TRY_DONE(bl_class_evaluate(&e, &a));
     if (dir) BL_INFO("results in %s", dir);
 done:
@@ -121,9 +124,9 @@ bl_status bl_class_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_o
                        : cfg->class_method.ema.keep > 0 ? "teacher"
                                                         : "student";
     for (int m = 1; m >= 0 && status == BL_OK; m--) {
-        const char *name = bl_class_model_name(m);
+        const char *name = m ? "teacher" : "student";
         bool both = strcmp(want, "both") == 0 && (m == 0 || cfg->class_method.ema.keep > 0);
-        if (both || strcmp(want, name) == 0) status = evaluate_one(cfg, &data, ctx, name, opt, f);
+        if (both || strcmp(want, name) == 0) status = evaluate_one(cfg, &data, ctx, m, opt, f);
     }
 done:
     bl_ctx_destroy(ctx);

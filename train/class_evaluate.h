@@ -10,17 +10,17 @@ typedef struct bl_class_evaluation {
     const bl_class_run_data *data;
     bl_ctx *ctx;
     int model;        /* 0 student, 1 EMA */
-    const char *name; /* in the results; NULL = the model's */
+    const char *name; /* in the results */
     int64_t iter, batch;
-    int64_t limit;   /* test images; 0 = all */
-    const char *dir; /* result files, or NULL */
-    bool features;   /* also features.safetensors */
-    FILE *table;     /* or NULL */
+    int64_t limit;    /* test images; 0 = all */
+    const char *dir;  /* result files, or NULL */
+    bool features;    /* also features.safetensors */
+    FILE *table;      /* or NULL */
+    bool all_classes; /* in the table, however many there are */
 } bl_class_evaluation;
 
 /* *out is the caller's to free. */
 bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out);
-const char *bl_class_model_name(int model); /* "student", "teacher" */
 
 /* <run>/summary.json from the "eval" lines of <run>/metrics.jsonl: last, best, median and mean of
  * the last 20 of each model and measure. Logs the main line. */

@@ -7,7 +7,9 @@
 #include "core/json.h"
 #include "train/class_evaluate.h"
 
-enum { MODELS = 2, MEASURES = 6, WINDOW = 20 };
+enum { MODELS = 3, MEASURES = 6, WINDOW = 20 };
+/* The later stands for the run. */
+static const char *const models[MODELS] = {"student", "ema", "teacher"};
 static const char *const measures[MEASURES] = {
     "accuracy", "balanced_accuracy", "geometric_mean", "many", "medium", "few"};
 
@@ -45,7 +47,7 @@ static bl_status read_line(const char *text, size_t size, const char *path, seri
         strcmp(json_object_get_string(kind), "eval") == 0 &&
         json_object_object_get_ex(line.root, "model", &model))
         for (int m = 0; m < MODELS && status == BL_OK; m++)
-            if (strcmp(json_object_get_string(model), bl_class_model_name(m)) == 0)
+            if (strcmp(json_object_get_string(model), models[m]) == 0)
                 status = append(&s[m], line.root);
     bl_json_free(&line);
     return status;
@@ -73,7 +75,7 @@ bl_status bl_class_summary_write(const char *run_dir) {
     char *text = NULL;
     size_t size = 0;
     series s[MODELS] = {0};
-    struct json_object *root = json_object_new_object(), *models = json_object_new_object();
+    struct json_object *root = json_object_new_object(), *all = json_object_new_object();
     bl_status status = from && to ? bl_read_file(from, (size_t)1 << 30, &text, &size)
                                   : bl_fail(BL_ENOMEM, "out of memory");
     for (char *p = text, *end; status == BL_OK && p < text + size; p = end + 1) {
@@ -83,9 +85,9 @@ bl_status bl_class_summary_write(const char *run_dir) {
     }
     json_object_object_add(root, "protocol", json_object_new_string("classification"));
     for (int m = MODELS - 1; m >= 0; m--)
-        if (s[m].n) json_object_object_add(models, bl_class_model_name(m), summary_of(&s[m]));
-    json_object_object_add(root, "models", models);
-    const series *main = s[1].n ? &s[1] : &s[0];
+        if (s[m].n) json_object_object_add(all, models[m], summary_of(&s[m]));
+    json_object_object_add(root, "models", all);
+    const series *main = s[2].n ? &s[2] : s[1].n ? &s[1] : &s[0];
     if (status == BL_OK && main->n) {
         bl_series_summary v = bl_series_summarise(main->v[1], main->n, WINDOW);
         BL_INFO("balanced accuracy: last %.4f, median of the last %d %.4f, mean %.4f, best %.4f",

@@ -31,7 +31,7 @@ static bl_status write_analysis(const char *dir, const bl_results *r) {
 
 bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d,
                             int64_t limit, const bl_groups *g, const char *dir, FILE *f,
-                            bl_evaluation *out) {
+                            bool all_classes, bl_evaluation *out) {
     bl_detections dt = {0};
     const bl_eval_params protocol = bl_eval_params_coco();
     bl_eval_result r = {0};
@@ -58,6 +58,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     if (f) {
         fprintf(f, "%s, iteration %lld, %d images\n", model, (long long)iter, (int)d->n_images);
         bl_results_print(f, &results);
+        bl_results_print_classes(f, &results, all_classes);
     }
     out->all = bl_eval_summarise(&r, NULL);
     if (g) {
@@ -86,11 +87,14 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
     bl_detector *det = NULL;
     char *dir = NULL;
     bl_status status;
+    const char *name = strcmp(model, "student") == 0
+                           ? model
+                           : bl_learner_average_name(cfg->method.name != BL_METHOD_SUPERVISED);
     BL_TRY_DONE(bl_store_create(&store));
     BL_TRY_DONE(bl_detector_create(&cfg->detector, test->n_categories, store, &det));
     BL_TRY_DONE(bl_store_finish(store, ctx, 0, false));
     BL_TRY_DONE(bl_checkpoint_load_weights(ckpt, ctx, store, model, false, NULL));
-    if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, model))) {
+    if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {
         status = bl_fail(BL_ENOMEM, "out of memory");
         goto done;
     }
@@ -101,7 +105,7 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
                    .score_threshold = opt->score_threshold,
                    .skip_bad = cfg->data.skip_bad};
     bl_evaluation ev;
-    BL_TRY_DONE(bl_evaluate_model(&in, model, iter, test, 0, g, dir, f, &ev));
+    BL_TRY_DONE(bl_evaluate_model(&in, name, iter, test, 0, g, dir, f, opt->per_class, &ev));
     if (dir) BL_INFO("results in %s", dir);
 done:
     free(dir);

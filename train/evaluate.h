@@ -10,9 +10,9 @@ typedef struct bl_evaluation {
 } bl_evaluation;
 
 /* Detects on `d` (first `limit` images; 0 = all), evaluates, writes eval files into `dir` (NULL:
- * none), prints the table to `f` (NULL: none). */
+ * none), prints the tables to `f` (NULL: none; all_classes as for bl_results_print_classes). */
 bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d,
                             int64_t limit, const bl_groups *g, const char *dir, FILE *f,
-                            bl_evaluation *out);
+                            bool all_classes, bl_evaluation *out);
 
 #endif

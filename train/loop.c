@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "train/log_line.h"
 #include "train/trainer.h"
 
 enum { W_TOTAL = BL_MAX_LOSSES, W_NORM, W_STEPS }; /* extra slots of st.window */
@@ -141,8 +142,8 @@ static bl_status log_window(bl_trainer *t) {
     double time = (now - t->window_start) / fmax(done, 1), data = t->data_time / fmax(done, 1);
     double rate = (double)(t->st.iter - t->first) / fmax(now - t->started, 1e-9);
     double pseudo = -1;
-    char eta[32], losses[512] = "", tail[64] = "";
-    size_t at = 0;
+    char eta[32], head[128], wait[32] = "", tail[64] = "", line[256];
+    bl_log_part part[BL_MAX_LOSSES];
     bl_format_duration((double)(t->cfg->run.iterations - t->st.iter) / fmax(rate, 1e-9), eta,
                        sizeof eta);
     BL_TRY(t->learner->ops->report(t->learner, t->st.iter, t->metrics, &pseudo));
@@ -155,9 +156,7 @@ static bl_status log_window(bl_trainer *t) {
     bl_metrics_number(t->metrics, "loss", t->st.window[W_TOTAL] / steps);
     for (int i = 0; i < t->n_names; i++) {
         bl_metrics_number(t->metrics, t->names[i], t->st.window[i] / steps);
-        int n = snprintf(losses + at, sizeof losses - at, " %s %.3f", t->names[i],
-                         t->st.window[i] / steps);
-        at = n > 0 && at + (size_t)n < sizeof losses ? at + (size_t)n : at;
+        part[i] = (bl_log_part){t->names[i], t->st.window[i] / steps};
     }
     bl_metrics_number(t->metrics, "grad_norm", t->st.window[W_NORM] / steps);
     if (t->st.loss_scale.scale > 0)
@@ -172,11 +171,14 @@ static bl_status log_window(bl_trainer *t) {
                       (double)bl_pool_get_stats(t->ctx->pool).peak / (1 << 20));
     bl_resources_report(&t->resources, t->metrics, done);
     BL_TRY(bl_metrics_end(t->metrics));
-    BL_INFO("iter %lld/%lld  eta %s  %.2f it/s  time %.3f  data %.3f  lr %.2e  mem %.0fM  loss "
-            "%.4f%s%s",
-            (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9),
-            time, data, lr, t->resources.peak / (1 << 20), t->st.window[W_TOTAL] / steps, losses,
-            tail);
+    if (data > 0.1 * time) /* the loader does not keep up */
+        snprintf(wait, sizeof wait, "  data %.0f %%", 100 * data / time);
+    snprintf(head, sizeof head,
+             "iter %lld/%lld  eta %s  %.2f it/s%s  lr %.2e  mem %.0fM  loss %.4f",
+             (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9),
+             wait, lr, t->resources.peak / (1 << 20), t->st.window[W_TOTAL] / steps);
+    bl_log_line(head, part, t->n_names, tail, line, sizeof line);
+    BL_INFO("%s", line);
     memset(t->st.window, 0, sizeof t->st.window);
     t->window_start = now, t->window_first = t->st.iter, t->data_time = 0;
     return BL_OK;

@@ -32,7 +32,7 @@ static double number_at(struct json_object *o, const char *key) {
     return json_object_object_get_ex(o, key, &v) && v ? json_object_get_double(v) : NAN;
 }
 
-/* summary.json, the teacher where there is one. */
+/* summary.json, the teacher or average where there is one. */
 static bool read_summary(const char *dir, const char *statistic, result *r) {
     char *path = bl_path_join(dir, "summary.json");
     bl_json doc = {0};
@@ -41,6 +41,7 @@ static bool read_summary(const char *dir, const char *statistic, result *r) {
         struct json_object *models, *m, *e;
         if (json_object_object_get_ex(doc.root, "models", &models) &&
             (json_object_object_get_ex(models, "teacher", &m) ||
+             json_object_object_get_ex(models, "ema", &m) ||
              json_object_object_get_ex(models, "student", &m))) {
             ok = true;
             for (int c = 0; c < COLUMNS; c++)
@@ -62,7 +63,7 @@ static void take_line(struct json_object *line, result *r, double *iter, bool *t
         !json_object_object_get_ex(line, "model", &model))
         return;
     double at = number_at(line, "iter");
-    bool is_teacher = strcmp(json_object_get_string(model), "teacher") == 0;
+    bool is_teacher = strcmp(json_object_get_string(model), "student") != 0;
     if (at < *iter || (at == *iter && *teacher && !is_teacher)) return;
     for (int c = 0; c < COLUMNS; c++) r->v[c] = number_at(line, detection_columns[c]);
     *iter = at, *teacher = is_teacher, r->there = true;

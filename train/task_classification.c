@@ -296,12 +296,14 @@ static bl_status log_evaluation(const bl_task_evaluation *e, const bl_accuracy *
 static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
     classification *c = (classification *)k;
     const bl_run_section *run = &c->cfg->run;
-    char *dir = bl_step_folder(e->run_dir, "eval", e->iter, bl_class_model_name(e->model));
+    const char *name = e->learner->model[e->model].name;
+    char *dir = bl_step_folder(e->run_dir, "eval", e->iter, name);
     if (!dir) return BL_ENOMEM;
     bl_class_evaluation ce = {.world = bl_class_learner_world(e->learner),
                               .data = &c->data,
                               .ctx = e->ctx,
                               .model = e->model,
+                              .name = name,
                               .iter = e->iter,
                               .batch = run->eval_batch,
                               .limit = e->last ? 0 : run->eval_limit,

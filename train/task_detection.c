@@ -230,7 +230,7 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
     bl_evaluation ev = {0};
     bl_status status =
         bl_evaluate_model(&in, model->name, e->iter, d->data.test,
-                          e->last ? 0 : d->cfg->run.eval_limit, &d->groups, dir, NULL, &ev);
+                          e->last ? 0 : d->cfg->run.eval_limit, &d->groups, dir, NULL, false, &ev);
     free(dir);
     if (status == BL_OK) status = log_evaluation(e, &ev);
     if (status == BL_OK && e->last && e->chooses) status = write_samples(d, e, &in);

@@ -127,6 +127,7 @@ typedef struct bl_eval_options {
     const char *model;      /* "teacher", "student", "both"; NULL = teacher when there is one */
     const char *out_dir;    /* eval/ layout below; NULL = only print */
     double score_threshold; /* < 0: the config's */
+    bool per_class;         /* the table has every class, however many there are */
 } bl_eval_options;
 /* Evaluates a checkpoint on data.test and prints the table to `f` (NULL: no table). */
 bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f);

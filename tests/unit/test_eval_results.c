@@ -2,6 +2,7 @@
  * compared with the evaluator's own numbers, to the last bit. */
 #include "core/json.h"
 #include "core/real_text.h"
+#include "eval/class_choice.h"
 #include "tests/unit/eval_fake_run.h"
 
 static const bl_class_info info = {.train_images = fake_boxes,
@@ -151,7 +152,26 @@ static void table(const bl_results *r) {
     free(text);
 }
 
+/* Few classes: all in order. Many: the ends of the ranking, undefined ones in neither. */
+static void test_choice(void) {
+    double v[40];
+    int32_t out[40], gap;
+    for (int i = 0; i < 40; i++) v[i] = i == 7 ? -1 : i == 8 ? NAN : (i * 7 % 40) / 40.0;
+    CHECK_EQ(bl_class_choice(v, 20, false, out, &gap), 20);
+    CHECK(gap == -1 && out[0] == 0 && out[19] == 19);
+    CHECK_EQ(bl_class_choice(v, 40, true, out, &gap), 40);
+    CHECK(gap == -1 && out[39] == 39);
+    CHECK_EQ(bl_class_choice(v, 40, false, out, &gap), 10);
+    CHECK_EQ(gap, 5);
+    for (int i = 1; i < 10; i++) CHECK(v[out[i - 1]] > v[out[i]]);
+    CHECK_EQ(out[0], 17); /* 17 * 7 % 40 = 39 */
+    CHECK_EQ(out[9], 0);
+    CHECK_EQ(bl_class_name_pad("caf\xc3\xa9", 6), 2);
+    CHECK_EQ(bl_class_name_pad("long name", 6), 0);
+}
+
 int main(void) {
+    test_choice();
     char dir[] = "/tmp/test_eval_results_XXXXXX";
     CHECK(mkdtemp(dir) != NULL);
     char *sub = fake_path(dir, "a/b");

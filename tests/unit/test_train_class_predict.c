@@ -127,7 +127,7 @@ static void check_accuracy(const char *csv) {
         CHECK_EQ(sscanf(line, "%*d,%31[^,],%31[^,]", label, class), 2);
         right += strcmp(label, class) == 0;
     }
-    char *metrics = read_text(in("run"), "eval/iter_00000012/teacher/metrics.json");
+    char *metrics = read_text(in("run"), "eval/iter_00000012/ema/metrics.json");
     char *at = strstr(metrics, "\"correct\":");
     CHECK(at && atoi(at + 10) == right);
     CHECK(right > 0 && right < TEST);
