@@ -216,8 +216,7 @@ bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *
     return BL_OK;
 }
 
-/* Writer -----------------------------------------------------------------------------------------
- */
+/* ---- writer ---- */
 
 static void indent(FILE *f, int depth) {
     fputc('\n', f);

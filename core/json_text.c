@@ -83,8 +83,8 @@ static double divide(uint64_t mantissa, int k) {
 }
 
 /* Mantissas up to 2^53 and powers up to 10^22 are exact doubles, so one operation rounds correctly
- * (Clinger, "How to read floating point numbers accurately", PLDI 1990); the rest goes to strtod.
- */
+ * (Clinger, "How to read floating point numbers accurately", PLDI 1990); the rest
+ * goes to strtod. */
 double bl_number_value(const bl_number *s, const uint8_t *p, const uint8_t *end) {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,

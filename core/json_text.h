@@ -17,8 +17,8 @@ typedef struct bl_number {
     int exp10;
 } bl_number;
 
-/* Scans the number token at p; returns its end, or NULL when the grammar of RFC 8259 is violated.
- */
+/* Scans the number token at p; returns its end, or NULL when the grammar of RFC
+ * 8259 is violated. */
 const uint8_t *bl_number_scan(const uint8_t *p, const uint8_t *end, bl_number *s);
 /* The nearest double of the token [p, end) of at most BL_NUMBER_MAX characters; infinite on
  * overflow. */

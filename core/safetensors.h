@@ -1,9 +1,12 @@
-/* safetensors reader and writer, safe on hostile input.
+/* safetensors reader and writer, safe on hostile input. A file is
  *
- * Format: 8-byte little-endian header length, JSON header {name: {dtype, shape, data_offsets},
- * "__metadata__": {string: string}}, raw bytes. The reader checks: header <= file and <= 100 MB, no
- * duplicate names, known dtypes, shape product * size == span (with overflow checks), spans in
- * range without overlap or holes. Nothing is copied: tensors point into a read-only mapping. */
+ *   8 bytes   length of the header, little-endian
+ *   header    JSON: {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}
+ *   the rest  raw bytes
+ *
+ * The reader checks: header <= file and <= 100 MB, no duplicate names, known dtypes, shape product
+ * * size == span (with overflow checks), spans in range without overlap or holes. Nothing is
+ * copied: tensors point into a read-only mapping. */
 #ifndef BALLAST_CORE_SAFETENSORS_H
 #define BALLAST_CORE_SAFETENSORS_H
 

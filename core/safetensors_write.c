@@ -72,8 +72,8 @@ static struct json_object *describe_metadata(const char *const *metadata, int n)
     return o;
 }
 
-/* Wide elements first, otherwise in the given order: then every tensor is aligned to its element.
- */
+/* Wide elements first, otherwise in the given order: then every tensor is aligned
+ * to its element. */
 static void sort_by_width(const bl_st_tensor *tensors, int n, int *order) {
     int k = 0;
     for (size_t width = 8; width > 0; width /= 2) {

@@ -25,8 +25,8 @@ typedef enum bl_status {
 #define BL_PRINTF(f, a)
 #endif
 
-/* Sets this thread's message and returns `code`, so that `return bl_fail(BL_EIO, ...)` reads well.
- */
+/* Sets this thread's message and returns `code`, so that
+ * `return bl_fail(BL_EIO, ...)` reads well. */
 bl_status bl_fail(bl_status code, const char *fmt, ...) BL_PRINTF(2, 3);
 
 /* Puts "<context>: " before this thread's message; returns `code` unchanged. */

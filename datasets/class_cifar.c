@@ -68,8 +68,8 @@ bl_status bl_cifar_parse(const uint8_t *data, size_t size, const char *name, int
     return status;
 }
 
-/* Replaces the names by the lines of `dir`/`file` when it is there: one a class, blank lines pass.
- */
+/* Replaces the names by the lines of `dir`/`file` when it is there: one a class,
+ * blank lines pass. */
 static bl_status read_names(const char *dir, const char *file, bl_class_set *s) {
     char *path = bl_path_join(dir, file), *text = NULL;
     size_t size;

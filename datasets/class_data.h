@@ -35,9 +35,9 @@ extern const bl_schema bl_class_data_schema;
 
 typedef struct bl_class_data {
     bl_class_set *train, *test;
-    bl_class_set
-        *unlabelled; /* a split of its own (STL-10, SVHN extra, ...), or NULL: unlabelled
-                        images are then picked from `train`. The pool of bl_longtail_make. */
+    /* A split of its own (STL-10, SVHN extra, ...), the pool of bl_longtail_make; NULL: unlabelled
+     * images are picked from `train`. */
+    bl_class_set *unlabelled;
 } bl_class_data;
 
 /* Reads (or draws) what the settings name; all sets get the training set's mean and std. BL_ECONFIG

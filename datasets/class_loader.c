@@ -224,8 +224,8 @@ static bl_status make_views(bl_class_loader *l, const bl_class_view_config *cfg)
     return BL_OK;
 }
 
-/* Where each group's images stand among those of all sets, and whether every view can be planned.
- */
+/* Where each group's images stand among those of all sets, and whether every view
+ * can be planned. */
 static bl_status prepare_plans(bl_class_loader *l, const bl_class_view_config *views) {
     int64_t images = 0;
     for (int g = 0; g < l->n_groups; g++) {

@@ -115,8 +115,8 @@ bl_status bl_class_loader_seek(bl_class_loader *l, const bl_class_pos *pos);
  * often each item stands in the list (0 = left out; deferred re-sampling, CReST); the current pass
  * is abandoned for the next. BL_EINVAL when nothing is left. */
 bl_status bl_class_loader_set_copies(bl_class_loader *l, int group, const int32_t *copies);
-/* `weights`: what BL_ORDER_REPLACEMENT draws items by, >= 0, not all 0; NULL = back to the copies.
- */
+/* `weights`: what BL_ORDER_REPLACEMENT draws items by, >= 0, not all 0; NULL = back
+ * to the copies. */
 bl_status bl_class_loader_set_weights(bl_class_loader *l, int group, const double *weights);
 /* `labels` as in bl_class_group. */
 bl_status bl_class_loader_set_labels(bl_class_loader *l, int group, const int32_t *labels);

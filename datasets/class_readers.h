@@ -14,8 +14,8 @@
 bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out);
 
 /* CIFAR-100, binary version: train.bin or test.bin, records of a coarse label, a fine label and the
- * planes; names from coarse_label_names.txt / fine_label_names.txt. coarse: the 20 super-classes.
- */
+ * planes; names from coarse_label_names.txt / fine_label_names.txt. coarse:
+ * the 20 super-classes. */
 bl_status bl_cifar100_read(const char *dir, bool test, bool coarse, bl_class_set **out);
 
 /* The records of one such file in memory, appended to nothing: label_bytes 1 (CIFAR-10) or 2

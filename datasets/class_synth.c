@@ -81,8 +81,8 @@ static colour draw_colour(bl_rng *rng) {
     return c;
 }
 
-/* A colour at least `least` away (Euclidean): the first of a few draws that is, else the farthest.
- */
+/* A colour at least `least` away (Euclidean): the first of a few draws that is,
+ * else the farthest. */
 static colour draw_distinct(bl_rng *rng, colour from, float least) {
     colour best = from;
     float far = -1;

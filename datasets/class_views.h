@@ -81,8 +81,7 @@ void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_
 enum { BL_CLASS_MAX_STEPS = 17 }; /* 16 operations and Cutout */
 /* The numbers behind a view, drawn as bl_class_view_make draws them, for a device to make the view:
  * *plan (image and first are 0: the caller's) and its steps, room for BL_CLASS_MAX_STEPS. `info`
- * may be NULL. false, and nothing drawn: bl_class_view_cpu_only gives the reason.
- */
+ * may be NULL. false, and nothing drawn: bl_class_view_cpu_only gives the reason. */
 bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
                         bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info);
 

@@ -46,8 +46,8 @@ typedef struct bl_image_info {
  * into categories, ascending, each once. */
 typedef struct bl_federated {
     const int32_t *negative; /* verified absent ("neg_category_ids") */
-    const int32_t
-        *not_exhaustive; /* not all instances have a box ("not_exhaustive_category_ids") */
+    /* Not all instances have a box ("not_exhaustive_category_ids") */
+    const int32_t *not_exhaustive;
     int32_t n_negative, n_not_exhaustive;
     bool stated; /* the image gives both lists; an empty list counts */
 } bl_federated;
@@ -108,14 +108,18 @@ bl_status bl_coco_read_memory(const void *data, size_t size, const char *name,
                               const char *image_dir, bl_read_options *opt, bl_dataset **out);
 /* Pascal VOC: `root` holds Annotations/, JPEGImages/ and ImageSets/Main/<split>.txt; split NULL
  * takes every annotation (voc_list.h has the details). Pixel corners
- * are 1-based inclusive in the format's definition: x = xmin-1, w = xmax-xmin+1 when `one_based`,
- * else taken as written (x = xmin, w = xmax-xmin). Class names: `classes` (n of them) in this
+ * are 1-based inclusive in the format's definition:
+ *
+ *   one_based   x = xmin-1,  w = xmax-xmin+1
+ *   else        x = xmin,    w = xmax-xmin (as written)
+ *
+ * Class names: `classes` (n of them) in this
  * order, or all names found, sorted, when n = 0. Category ids are 1..n. difficult becomes
  * `difficult` and `ignore`. */
 bl_status bl_voc_read(const char *root, const char *split, const char *const *classes,
                       int n_classes, bool one_based, bl_read_options *opt, bl_dataset **out);
-/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes back on reading.
- */
+/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes
+ * back on reading. */
 bl_status bl_coco_write(const bl_dataset *d, const char *path);
 
 /* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories,

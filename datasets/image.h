@@ -23,8 +23,8 @@ bl_status bl_image_load(const char *path, bl_image *out);
 bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bl_image *out);
 /* Width and height from the header alone: cheap, and says nothing about the pixels. */
 bl_status bl_image_size(const char *path, int32_t *width, int32_t *height);
-/* BL_EFORMAT unless 1 <= sides <= BL_IMAGE_MAX_SIDE and the product is at most BL_IMAGE_MAX_PIXELS.
- */
+/* BL_EFORMAT unless 1 <= sides <= BL_IMAGE_MAX_SIDE and the product is
+ * at most BL_IMAGE_MAX_PIXELS. */
 bl_status bl_image_check_size(const char *name, int64_t width, int64_t height);
 bl_status bl_image_alloc(int32_t width, int32_t height, bl_image *out); /* zeroed */
 bl_status bl_image_copy(const bl_image *src, bl_image *out);

@@ -53,8 +53,8 @@ static void arm(struct jpeg_common_struct *c, guard *g) {
     g->text[0] = 0;
 }
 
-/* The statements that libjpeg may jump out of; everything that must be freed lives in the caller.
- */
+/* The statements that libjpeg may jump out of; everything that must be freed lives
+ * in the caller. */
 static bool decode_header(struct jpeg_decompress_struct *c, guard *g, const uint8_t *data,
                           size_t size) {
     if (setjmp(g->jump)) return false;

@@ -50,8 +50,8 @@ bl_pull_kind bl_pull_peek(bl_pull *j);
 const char *bl_pull_kind_name(bl_pull_kind k); /* "a string", ... */
 
 /* Objects: begin, then bl_pull_key until *key is NULL; after each key exactly one value is read or
- * skipped. The key stays valid until the next call. Keys are returned as they come, duplicates too.
- */
+ * skipped. The key stays valid until the next call. Keys are returned as they
+ * come, duplicates too. */
 bl_status bl_pull_object(bl_pull *j);
 bl_status bl_pull_key(bl_pull *j, const char **key);
 
@@ -69,8 +69,8 @@ bl_status bl_pull_whole(bl_pull *j, int64_t *v, double *d, bool *whole);
  * above the int64 range), valid until the next call. */
 bl_status bl_pull_id(bl_pull *j, int64_t *v, const char **text);
 bl_status bl_pull_bool(bl_pull *j, bool *v);
-/* Unescaped UTF-8, at most BL_PULL_MAX_STRING bytes, without NUL inside; valid until the next call.
- */
+/* Unescaped UTF-8, at most BL_PULL_MAX_STRING bytes, without NUL inside; valid until
+ * the next call. */
 bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len);
 
 /* The same with another limit, for encoded data. */

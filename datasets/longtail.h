@@ -34,9 +34,10 @@ typedef enum bl_longtail_pick {
                          the images of the LDAM-DRW and imbalanced-semi-self code (seed 0) */
 } bl_longtail_pick;
 
-/* counts[n_classes]: floor(head * ratio^(-k/(K-1))) in double precision, the last class directly as
- * floor(head / ratio) (exponential); or head for the first K/2 classes and floor(head / ratio) for
- * the others (step). ratio >= 1. */
+/* counts[n_classes], in double precision, ratio >= 1:
+ *
+ *   exponential   floor(head * ratio^(-k/(K-1))), of the last class directly floor(head / ratio)
+ *   step          head for the first K/2 classes, floor(head / ratio) for the others */
 bl_status bl_longtail_counts(bl_longtail_profile profile, int64_t head, double ratio,
                              int32_t n_classes, int64_t *counts);
 /* Rearranges counts that stand in falling order. `seed` matters for BL_LONGTAIL_RANDOM only. */

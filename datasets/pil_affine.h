@@ -5,8 +5,11 @@
 
 #include "datasets/pixel_ops.h"
 
-/* Output pixel (x, y) takes the source pixel that contains (a0 X + a1 Y + a2, a3 X + a4 Y + a5)
- * with X = x + 0.5, Y = y + 0.5. As Pillow, coordinates are stepped in 16.16 fixed point; maps
+/* Output pixel (x, y) takes the source pixel that contains
+ *
+ *   (a0 X + a1 Y + a2,  a3 X + a4 Y + a5),   X = x + 0.5,  Y = y + 0.5.
+ *
+ * As Pillow, coordinates are stepped in 16.16 fixed point; maps
  * without rotation or shear, and those that leave the 16-bit range, in double precision. src and
  * dst do not overlap and have BL_PIXEL_SLACK bytes behind them. */
 void bl_pil_affine(const bl_pixel_ops *ops, const uint8_t *src, int width, int height,

@@ -1,6 +1,6 @@
 /* Pillow's Image.resize on 8-bit RGB, to the bit: separable filters with antialiasing (the filter
- * is widened when shrinking), 22-bit fixed-point weights, rounding to bytes between the two passes.
- */
+ * is widened when shrinking), 22-bit fixed-point weights, rounding to bytes between
+ * the two passes. */
 #ifndef BALLAST_DATASETS_PIL_RESIZE_H
 #define BALLAST_DATASETS_PIL_RESIZE_H
 

@@ -39,8 +39,7 @@ const char *bl_ra_name(bl_ra_op op);
 
 typedef enum bl_ra_recipe { BL_RA_MC, BL_RA_USB, BL_RA_LARGE, BL_RA_FIXED } bl_ra_recipe;
 
-/* An image that steps change in place (or into a spare buffer, which then becomes the image).
- */
+/* An image that steps change in place (or into a spare buffer, which then becomes the image). */
 typedef struct bl_canvas {
     const bl_pixel_ops *ops;
     int width, height;
@@ -72,8 +71,10 @@ int bl_ra_draw(int width, int height, bl_ra_recipe recipe, int n, int level, bl_
                bl_view_step *steps);
 
 /* Fills, like Pillow's ImageDraw.rectangle, columns x0..x1 and rows y0..y1 (both ends included),
- * where x0 = floor(max(0, cx - side/2)), x1 = floor(min(width, x0 + side)), and y alike: a square
- * of side + 1 pixels, shifted at the left and upper border, cut off at the others. */
+ *
+ *   x0 = floor(max(0, cx - side/2)),   x1 = floor(min(width, x0 + side)),   and y alike:
+ *
+ * a square of side + 1 pixels, shifted at the left and upper border, cut off at the others. */
 bl_view_step bl_cutout_step(int width, int height, double cx, double cy, double side,
                             const uint8_t fill[3]);
 /* With a centre uniform over the image, and the recipe's grey. */

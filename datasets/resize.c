@@ -1,6 +1,7 @@
 /* Bilinear resizing with the arithmetic of OpenCV's INTER_LINEAR on 8-bit images, to the bit:
- * 11-bit weights; a horizontal pass to 15 bits (rows kept >> 4), then
- * (((b0 * row0) >> 16) + ((b1 * row1) >> 16) + 2) >> 2 vertically. */
+ * 11-bit weights; a horizontal pass to 15 bits (rows kept >> 4), then, vertically,
+ *
+ *   (((b0 * row0) >> 16) + ((b1 * row1) >> 16) + 2) >> 2 */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>

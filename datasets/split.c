@@ -82,8 +82,8 @@ static bl_status find_minority(const bl_split_config *cfg, const bl_dataset *d, 
     return status;
 }
 
-/* Labels images that hold a wanted class with fewer than k boxes, in the order of the permutation.
- */
+/* Labels images that hold a wanted class with fewer than k boxes, in the order
+ * of the permutation. */
 static void top_up(draw *w, bool minority_only, int64_t k) {
     const bl_dataset *d = w->d;
     for (int32_t i = w->next; i < d->n_images; i++) {

@@ -65,8 +65,8 @@ bl_box bl_view_map_box(const bl_view *a, const bl_view *b, bl_box box) {
     return bl_box_clip(box, (float)b->image.width, (float)b->image.height);
 }
 
-/* Resizes (when the size changes at all) and mirrors (when drawn), in as few passes as there are.
- */
+/* Resizes (when the size changes at all) and mirrors (when drawn), in as few passes
+ * as there are. */
 static bl_status resize_flip(const bl_image *src, int32_t w, int32_t h, bool flip, bl_view *out) {
     out->from_original =
         (bl_affine){{(float)w / (float)src->width, 0, 0, 0, (float)h / (float)src->height, 0}};

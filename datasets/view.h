@@ -43,8 +43,8 @@ typedef struct bl_view {
     bl_image image; /* not padded */
     bl_affine from_original;
     bl_view_kind kind;
-    /* Ground truth in view pixels: clipped, degenerate ones dropped; in the loader slot's memory.
-     */
+    /* Ground truth in view pixels: clipped, degenerate ones dropped; in the
+     * loader slot's memory. */
     int32_t n_boxes;
     bl_box *boxes;
     int32_t *labels; /* contiguous category */
@@ -67,8 +67,8 @@ void bl_view_size(int32_t width, int32_t height, int64_t short_side, int64_t lon
 
 /* From view a's pixels to view b's: b * a^-1; zero when a's map has no inverse. */
 bl_affine bl_view_map(const bl_view *a, const bl_view *b);
-/* Moves a box from view a's pixels to view b's: hull of the corners under b * a^-1, clipped to b.
- */
+/* Moves a box from view a's pixels to view b's: hull of the corners under b * a^-1,
+ * clipped to b. */
 bl_box bl_view_map_box(const bl_view *a, const bl_view *b, bl_box box);
 
 /* Normalises into a float tensor slot, NCHW planar of padded size (pad_w, pad_h):

@@ -143,8 +143,8 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names found in the files get the order of the alphabet, so that it does not depend on the list.
- */
+/* Names found in the files get the order of the alphabet, so that it does not depend
+ * on the list. */
 static bl_status sort_classes(voc *v) {
     int32_t n = v->n_categories;
     const char **names = malloc(sizeof *names * (size_t)(n + 1));

@@ -5,9 +5,11 @@
 #include "kernels/shared/anchors.h"
 
 /* The anchors of the cell at (0,0): for each size (side of the square of equal area, px), each
- * ratio (h/w): w = size/sqrt(ratio), h = size*sqrt(ratio), centred at (offset*stride,
- * offset*stride). `round`: corners rounded to integers, ties to even. out has room for
- * n_sizes*n_ratios. */
+ * ratio (h/w),
+ *
+ *   w = size / sqrt(ratio),   h = size * sqrt(ratio),   centre (offset*stride, offset*stride).
+ *
+ * `round`: corners rounded to integers, ties to even. out has room for n_sizes*n_ratios. */
 void bl_anchors_base(const double *sizes, int n_sizes, const double *ratios, int n_ratios,
                      double stride, double offset, bool round, bl_box *out);
 

@@ -6,8 +6,7 @@
 
 #include "detector/model.h"
 
-/* ---- building -----------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 static bl_status out_of_range(const char *key, double v, double lo, double hi) {
     return bl_fail(BL_EINVAL, "detector.%s is %g, must be %g..%g", key, v, lo, hi);
@@ -152,8 +151,7 @@ void bl_detector_describe(const bl_detector *d, void (*line)(void *, const char 
     line(arg, text);
 }
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 bl_status bl_detector_extract(bl_ctx *ctx, const bl_detector *d, bool train, bl_tensor *images,
                               bl_pyramid *out) {

@@ -94,8 +94,8 @@ bl_status bl_rpn_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p,
 bl_status bl_rpn_loss(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, const bl_boxes *gt,
                       const bl_size *size, uint64_t seed, uint64_t key, bl_tensor **cls,
                       bl_tensor **box, bl_tensor **counts);
-/* Proposals per image, best first, with score. train selects the pre/post NMS limits. No gradient.
- */
+/* Proposals per image, best first, with score. train selects the pre/post NMS
+ * limits. No gradient. */
 bl_status bl_rpn_proposals(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r,
                            const bl_size *size, bool train, bl_box_lists *out);
 

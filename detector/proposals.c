@@ -1,5 +1,5 @@
-/* From dense RPN output to proposals: the best anchors of each level, decoded, clipped, suppressed.
- */
+/* From dense RPN output to proposals: the best anchors of each level,
+ * decoded, clipped, suppressed. */
 #include "detector/model.h"
 
 bl_status bl_rpn_proposals(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r,

@@ -1,9 +1,8 @@
 /* Region proposal network: the shared head and its losses (Ren et al., NeurIPS 2015). */
 #include "detector/model.h"
 
-enum {
-    RPN_STREAM = 0x52504e
-}; /* "RPN": keeps this sampler's streams apart from others of the same key */
+/* "RPN": keeps this sampler's streams apart from others of the same key. */
+enum { RPN_STREAM = 0x52504e };
 
 static bl_status declare(bl_detector *d, bl_store *s, const char *name, int32_t out, int32_t kernel,
                          bl_act act, bl_conv_layer *l) {

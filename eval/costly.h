@@ -1,12 +1,17 @@
 /* The images that cost a class the most average precision.
  *
  * With N objects, and detections by falling score, average precision (the area under the curve
- * itself, without interpolation) is AP = (1/N) * sum of the precision at each true positive. A true
- * positive at rank r with f false positives before it has precision 1 - f/r. So 1 - AP = (objects
- * not found) / N  +  (1/N) * sum over true positives of f/r, which splits exactly: an object that
- * is not found costs 1/N, a false positive costs 1/(N r) for every true positive behind it. The
- * cost of an image is the sum of what its objects and detections cost; the costs of all images add
- * up to 1 - AP. */
+ * itself, without interpolation) is
+ *
+ *   AP = (1/N) * sum of the precision at each true positive.
+ *
+ * A true positive at rank r with f false positives before it has precision 1 - f/r. So
+ *
+ *   1 - AP = (objects not found) / N  +  (1/N) * sum over true positives of f/r,
+ *
+ * which splits exactly: an object that is not found costs 1/N, a false positive costs 1/(N r) for
+ * every true positive behind it. The cost of an image is the sum of what its objects and detections
+ * cost; the costs of all images add up to 1 - AP. */
 #ifndef BALLAST_EVAL_COSTLY_H
 #define BALLAST_EVAL_COSTLY_H
 

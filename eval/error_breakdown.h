@@ -12,8 +12,8 @@
  *   false positives all of them go away; false negatives: all objects that are not found go away
  *
  * AP here is at one IoU threshold over the evaluator's recall points; classes without objects do
- * not count, as in COCO (the authors' program counts such a class with 0 when it has detections).
- */
+ * not count, as in COCO (the authors' program counts such a class with 0 when
+ * it has detections). */
 #ifndef BALLAST_EVAL_ERROR_BREAKDOWN_H
 #define BALLAST_EVAL_ERROR_BREAKDOWN_H
 

@@ -4,8 +4,8 @@
  *   eval_index   detections and ground truth in the order class, image id, file order; limits that
  *                reach over classes or images
  *   eval_match   one class: per image, detections by score meet ground truth (all pairs of area
- * range and threshold at once, as bit sets) eval_curve   the matched detections of one class become
- * precision and recall curves
+ *                range and threshold at once, as bit sets)
+ *   eval_curve   the matched detections of one class become precision and recall curves
  *
  * Source of every rule: COCOeval.evaluateImg and COCOeval.accumulate of pycocotools 2.0 (Lin et
  * al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its evaluation code), LVISEval
@@ -118,8 +118,7 @@ void bl_eval_sort_scores(eval_scored *v, int64_t n, eval_scored *spare);
 /* ---- curves ---- */
 
 /* Some range has ground truth; without, all of the class is undefined and the scratch stays as it
- * is.
- */
+ * is. */
 static inline bool eval_any_gt(const eval_plan *plan, const eval_scratch *s) {
     for (int a = 0; a < plan->p->n_areas; a++)
         if (s->n_gt[a]) return true;

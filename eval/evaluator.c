@@ -217,8 +217,8 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     if (workers > j.n_tasks) workers = (int)j.n_tasks;
     if (index.dt_first[index.n_classes] < 2000) workers = workers > 0; /* not worth a thread */
     bl_parallel_for(workers, 1, work, &j);
-    /* A worker without memory leaves its share to the others; the queue tells whether any was left.
-     */
+    /* A worker without memory leaves its share to the others; the queue tells whether
+     * any was left. */
     if (atomic_load(&j.lost) || (atomic_load(&j.failed) && atomic_load(&j.next) < j.n_tasks))
         status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
 done:

@@ -193,8 +193,8 @@ static bl_fate explain(const scratch *s, int64_t d, int64_t *object) {
     return same <= t_b && other <= t_b ? BL_FATE_BKG : BL_FATE_BOTH;
 }
 
-/* Among the detections that would find an object if corrected, the best one shall: the first here.
- */
+/* Among the detections that would find an object if corrected, the best one shall:
+ * the first here. */
 static void explain_all(scratch *s) {
     bl_fates *out = s->j->out;
     for (int64_t g = 0; g < s->n_gt; g++)

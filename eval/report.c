@@ -152,8 +152,8 @@ static void tools(FILE *f, const rep_report *r) {
 }
 
 static bl_status body(FILE *f, const rep_report *r) {
-    /* Sections leave themselves out when they have nothing to show; the menu names those that came.
-     */
+    /* Sections leave themselves out when they have nothing to show; the menu names
+     * those that came. */
     char *text[SECTIONS] = {0};
     size_t size[SECTIONS] = {0};
     bl_status status = BL_OK;

@@ -26,8 +26,8 @@ typedef enum bl_report_grouping {
 
 typedef struct bl_report_options {
     const char *title; /* NULL: "Ballast report" */
-    const char
-        *baseline; /* label of the run or method that differences refer to; NULL: the first */
+    /* Label of the run or method that differences refer to; NULL: the first */
+    const char *baseline;
     bl_report_grouping grouping;
 } bl_report_options;
 

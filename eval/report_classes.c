@@ -1,5 +1,5 @@
-/* The report's plots by class: bars, scatter against training frequency, sorted gains and losses.
- */
+/* The report's plots by class: bars, scatter against training frequency, sorted
+ * gains and losses. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

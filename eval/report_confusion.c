@@ -89,8 +89,8 @@ typedef struct heat {
     double most_background;
 } heat;
 
-/* Share of the row; of the background's row, there being no true negatives, of its largest entry.
- */
+/* Share of the row; of the background's row, there being no true negatives, of
+ * its largest entry. */
 static double shade(const heat *h, const rep_analysis *a, const rep_confused *c) {
     if (c->row == a->n_classes) return h->most_background > 0 ? c->count / h->most_background : 0;
     return c->count / a->row_sum[c->row];

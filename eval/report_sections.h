@@ -71,8 +71,8 @@ void bl_rep_heading(FILE *f, bool number, const char *title, const char *text);
 /* "up", "down" or "": what a difference is called in the style sheet. */
 const char *bl_rep_tone(const rep_column *c, double difference);
 
-/* Slanted labels of plots are cut at this many characters; tooltips and tables have the whole name.
- */
+/* Slanted labels of plots are cut at this many characters; tooltips and tables have
+ * the whole name. */
 enum { REP_LABEL = 24 };
 /* Characters of the longest such label. */
 double bl_rep_longest_name(const rep_report *r);

@@ -30,8 +30,8 @@ void bl_svg_end(const svg_plot *p);
 double bl_svg_px(const svg_plot *p, double x);
 double bl_svg_py(const svg_plot *p, double y);
 
-/* Standard frames: of a grid with two or three columns (360 x 230), and of the width of the page.
- */
+/* Standard frames: of a grid with two or three columns (360 x 230), and of the width
+ * of the page. */
 svg_plot bl_svg_panel(FILE *f, double height);
 
 /* A range that holds lo..hi and is never empty. Linear axes begin at 0 when that is near. */

@@ -19,9 +19,11 @@ typedef struct bl_tsne_params {
 } bl_tsne_params;
 bl_tsne_params bl_tsne_defaults(void); /* perplexity 30, theta 0.5, 750 iterations, seed 1 */
 
-/* Joint probabilities p_ij = (p_j|i + p_i|j) / 2n as rows of neighbours: row i has columns
- * column[start[i] .. start[i + 1]), ascending, with values p. Symmetric, the diagonal absent; sums
- * to 1. */
+/* Joint probabilities p_ij = (p_j|i + p_i|j) / 2n as rows of neighbours: row i has the columns
+ *
+ *   column[start[i] .. start[i + 1]),
+ *
+ * ascending, with values p. Symmetric, the diagonal absent; sums to 1. */
 typedef struct bl_tsne_affinity {
     int64_t n;
     int64_t *start;  /* [n + 1] */

@@ -29,8 +29,8 @@ typedef struct bl_backend {
     void (*plans_describe)(const bl_plans *p, bl_line_fn line, void *arg);
 
     /* Graphs (bl_ctx_options): makes the table one that collects work and replays it, in the
-     * calling thread, until the device is closed; how that goes. NULL where work is done at once.
-     */
+     * calling thread, until the device is closed; and how that goes. NULL where work is done at
+     * once. */
     bl_status (*defer)(bl_device *dev, bl_kernels *k);
     bl_graph_stats (*graph_stats)(const bl_device *dev);
 

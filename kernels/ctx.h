@@ -1,9 +1,10 @@
-/* The execution context: device, kernel table, memory, tape and mode. One per stream of work;
- * nothing in Ballast is global, every op takes a context.
+/* The execution context: device, kernel table, memory, tape and mode. One per stream of work, and
+ * every op takes one: no model, no parameter and no setting is global.
  *
- * A training step:   bl_step_begin(ctx, true);  y = ops...;  bl_backward(ctx, losses, n);
- * bl_step_end(ctx) Inference/teacher: bl_step_begin(ctx, false); y = ops...;  bl_step_end(ctx) Both
- * may nest on one context through bl_no_grad(): inside, ops record nothing and save nothing. */
+ *   training:   bl_step_begin(ctx, true);   y = ops...;  bl_backward(ctx, ...);  bl_step_end(ctx)
+ *   inference:  bl_step_begin(ctx, false);  y = ops...;  bl_step_end(ctx)
+ *
+ * Both may nest on one context through bl_no_grad(): inside, ops record nothing and save nothing. */
 #ifndef BALLAST_KERNELS_CTX_H
 #define BALLAST_KERNELS_CTX_H
 
@@ -35,8 +36,7 @@ typedef struct bl_ctx {
 typedef enum bl_precision {
     BL_PRECISION_FP32, /* as it stands */
     BL_PRECISION_TF32, /* inputs rounded to 10 bits of mantissa: tensor cores */
-    BL_PRECISION_BF16, /* activations and their gradients in bf16: 8 bits of exponent, 7 of
-                          mantissa */
+    BL_PRECISION_BF16, /* activations and gradients in bf16: 8 bits of exponent, 7 of mantissa */
     BL_PRECISION_FP16, /* likewise in fp16: 5 and 10; small gradients need loss scaling */
     BL_PRECISIONS
 } bl_precision;
@@ -47,12 +47,9 @@ bool bl_precision_is_half(bl_precision p);
 
 typedef struct bl_ctx_options {
     const char *device;  /* "cpu", "cuda:N", "auto" = cuda:0 when there is one, else cpu */
-    const char *backend; /* "auto" = fastest available; "ref" = plain C only (tests, odd machines),
-                          * on the CPU */
-    const char
-        *tuning_file;  /* where timed plan choices are kept between runs; NULL = memory only */
-    int deterministic; /* 1: only plans whose results do not depend on timing (fixed choice order)
-                        */
+    const char *backend; /* "auto" = fastest; "ref" = plain C on the CPU (tests, odd machines) */
+    const char *tuning_file; /* keeps timed plan choices between runs; NULL = memory only */
+    int deterministic;       /* 1: plans are chosen in a fixed order, not by timing them */
     bl_precision precision;
     bool graphs; /* a GPU's work is collected and replayed as graphs; one such context a thread,
                   * which is used and destroyed by the thread that made it */

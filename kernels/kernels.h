@@ -60,9 +60,13 @@ typedef struct bl_proposals_kernel {
 struct bl_kernels {
     const char *name; /* "ref", "avx2", "avx512+onednn" */
 
-    /* conv: x (n,ic,ih,iw) icb; w OIHW; y (n,oc,oh,ow) ocb. fwd: y = act(conv(x,w)+b), relu flag.
-     * bwd_data: dx (+)= ; bwd_weights: dw += and db += (always accumulate, canonical layout; db may
-     * be NULL). With 16-bit maps w is rounded to their type, and so is what is added to dw. */
+    /* Convolution: x (n,ic,ih,iw) in blocks of icb, w OIHW, y (n,oc,oh,ow) in blocks of ocb.
+     *
+     *   fwd           y = act(conv(x, w) + b), act: ReLU when `relu`
+     *   bwd_data      dx = the gradient + beta dx
+     *   bwd_weights   dw and db (may be NULL) are added to; canonical layout
+     *
+     * With 16-bit maps w is rounded to their type, and so is what is added to dw. */
     bl_status (*conv_fwd)(bl_ctx *, const bl_conv_shape *, const void *x, const float *w,
                           const float *b, bool relu, void *y);
     bl_status (*conv_bwd_data)(bl_ctx *, const bl_conv_shape *, const void *dy, const float *w,
@@ -74,13 +78,15 @@ struct bl_kernels {
 
     /* per-channel statistics over (n,h,w): mean, biased variance [C] (fixed-chunk reduction). */
     void (*bn_stats)(const bl_tensor *x, float *mean, float *var);
-    /* Running statistics [c] after a batch of `count` values a channel, see
-     * shared/norm.h. */
+    /* Running statistics [c] after a batch of `count` values a channel, see shared/norm.h. */
     void (*bn_running)(int64_t c, double count, float momentum, const float *mean, const float *var,
                        float *running_mean, float *running_var);
-    /* The folded map of c channels into arrays of `padded` entries, zero from c on: mean_out =
-     * mean, rstd = 1/sqrt(var + eps), scale = gamma*rstd, shift = beta - scale*mean. mean_out may
-     * be mean, rstd may be var. */
+    /* The folded map of c channels into arrays of `padded` entries, zero from c on:
+     *
+     *   mean_out = mean             rstd  = 1/sqrt(var + eps)
+     *   scale    = gamma*rstd       shift = beta - scale*mean
+     *
+     * mean_out may be mean, rstd may be var. */
     void (*bn_fold)(int64_t c, int64_t padded, const float *mean, const float *var,
                     const float *gamma, const float *beta, float eps, float *mean_out, float *rstd,
                     float *scale, float *shift);
@@ -93,8 +99,9 @@ struct bl_kernels {
      * have bl_blocks*cb entries, zero in the padding. skip may be NULL. */
     void (*affine_act)(const bl_tensor *x, const float *scale, const float *shift,
                        const bl_tensor *skip, float slope, bl_tensor *y);
-    /* With g = dy*act'(y): sum_g[c] = sum g, sum_gx[c] = sum g*(x - mean[c])*rstd[c]; padded
-     * arrays. */
+    /* With g = dy*act'(y), into padded arrays:
+     *
+     *   sum_g[c] = sum g,   sum_gx[c] = sum g*(x - mean[c])*rstd[c] */
     void (*bn_bwd_reduce)(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
                           const float *mean, const float *rstd, float slope, float *sum_g,
                           float *sum_gx);
@@ -112,8 +119,7 @@ struct bl_kernels {
                    int32_t groups, const float *mean, const float *rstd, float slope, bl_tensor *dx,
                    float beta_dx, bl_tensor *dskip, float beta_dskip, float *dgamma, float *dbeta);
 
-    /* pooling; `arg` receives the flat input position (h*W+w) per output element, same layout as y.
-     */
+    /* Pooling; `arg`, laid out as y, receives each output element's flat input position h*W+w. */
     void (*max_pool_fwd)(const bl_tensor *x, int32_t k, int32_t stride, int32_t pad, bl_tensor *y,
                          int32_t *arg);
     void (*max_pool_bwd)(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
@@ -123,8 +129,7 @@ struct bl_kernels {
     void (*avg_pool_bwd)(const bl_tensor *dy, bl_tensor *dx, float beta);
     void (*upsample_add_fwd)(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y);
     void (*upsample_bwd)(const bl_tensor *dy, bl_tensor *dcoarse, float beta);
-    /* y(n, first+c, i, j) = x(n, c, i*stride, j*stride), 0 in the other channels; and its adjoint.
-     */
+    /* y(n, first+c, i, j) = x(n, c, i*stride, j*stride), 0 in other channels; and its adjoint. */
     void (*shortcut_fwd)(const bl_tensor *x, int32_t stride, int64_t first, bl_tensor *y);
     void (*shortcut_bwd)(const bl_tensor *dy, int32_t stride, int64_t first, bl_tensor *dx,
                          float beta);

@@ -4,8 +4,8 @@
  * Lists have a capacity, because how much of it is used is known to the device alone. What is not
  * used is marked (image, level, label or first column -1, weight 0) and contributes exactly nothing
  * to any loss or gradient. A backend that knows the used number without waiting, as the CPU does,
- * cuts the list to it (see `sample` in kernels.h): there, nothing is computed for unused entries.
- */
+ * cuts the list to it (see `sample` in kernels.h): there, nothing is computed
+ * for unused entries. */
 #ifndef BALLAST_KERNELS_LISTS_H
 #define BALLAST_KERNELS_LISTS_H
 

@@ -1,9 +1,13 @@
 /* Normalisation, skip and activation in one pass over memory.
  *
- * Batch norm (Ioffe and Szegedy, "Batch Normalization", ICML 2015) is folded to y = x*scale + shift
- * per channel; its input gradient to dx = g*a + x*b + k with g = dy*act'(y). Group norm: Wu and He,
- * "Group Normalization", ECCV 2018. The per-channel folding is kernels of its own, so that nothing
- * waits for the device. */
+ * Batch norm (Ioffe and Szegedy, "Batch Normalization", ICML 2015) and its input gradient are folded
+ * to constants of a channel:
+ *
+ *   y  = x*scale + shift
+ *   dx = g*a + x*b + k,   g = dy*act'(y)
+ *
+ * Group norm: Wu and He, "Group Normalization", ECCV 2018. The folding is kernels of its own, so
+ * that nothing waits for the device. */
 #include "kernels/internal.h"
 
 typedef struct norm_node {

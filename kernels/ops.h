@@ -16,8 +16,8 @@
 
 typedef enum bl_act { BL_ACT_NONE, BL_ACT_RELU, BL_ACT_LEAKY } bl_act;
 
-/* ---- convolution --------------------------------------------------------------------------------
- */
+/* ---- convolution ---- */
+
 typedef struct bl_conv_attr {
     int32_t stride, pad, dilation; /* square; dilation 1 = dense */
     bl_act act;                    /* applied to the output: NONE or RELU */
@@ -26,11 +26,10 @@ typedef struct bl_conv_attr {
 bl_status bl_conv2d(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, const bl_conv_attr *a,
                     bl_tensor **y);
 
-/* ---- normalisation (+ skip) (+ activation), fused -----------------------------------------------
- */
+/* ---- normalisation (+ skip) (+ activation), fused ---- */
+
 typedef enum bl_norm_kind {
-    BL_NORM_BATCH, /* batch statistics, running ones updated: r <- (1-momentum) r + momentum batch
-                    */
+    BL_NORM_BATCH,      /* of the batch; running ones: r <- (1-momentum) r + momentum batch */
     BL_NORM_BATCH_EVAL, /* running statistics; gamma and beta may be trained */
     BL_NORM_GROUP       /* GroupNorm over `groups` groups of channels, per image */
 } bl_norm_kind;
@@ -49,8 +48,8 @@ typedef struct bl_norm {
 bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *norm, bl_tensor *skip, bl_act act,
                       float slope, bl_tensor **y);
 
-/* ---- pooling, resampling, elementwise -----------------------------------------------------------
- */
+/* ---- pooling, resampling, elementwise ---- */
+
 bl_status bl_max_pool(bl_ctx *ctx, bl_tensor *x, int32_t kernel, int32_t stride, int32_t pad,
                       bl_tensor **y);
 bl_status bl_avg_pool_global(bl_ctx *ctx, bl_tensor *x, bl_tensor **y); /* (N,C,1,1), cb 1 */
@@ -63,12 +62,12 @@ bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y);
 bl_status bl_upsample_add(bl_ctx *ctx, bl_tensor *fine, bl_tensor *coarse, bl_tensor **y);
 
 /* Parameter-free shortcut of CIFAR ResNets (He et al., CVPR 2016, option A): every stride-th row
- * and column of x, with zero channels added up to `channels`, half of them (rounded down) in front.
- */
+ * and column of x, with zero channels added up to `channels`, half of them (rounded
+ * down) in front. */
 bl_status bl_shortcut(bl_ctx *ctx, bl_tensor *x, int32_t stride, int64_t channels, bl_tensor **y);
 
-/* ---- matrices -----------------------------------------------------------------------------------
- */
+/* ---- matrices ---- */
+
 /* x (N,C,H,W) flattened to (N, C*H*W) in canonical order, w [M, C*H*W] leaf, b [M] leaf or NULL ->
  * act(x w^T + b), (N,M,1,1) cb 1. */
 bl_status bl_linear(bl_ctx *ctx, bl_tensor *x, bl_tensor *w, bl_tensor *b, bl_act act,
@@ -87,8 +86,8 @@ bl_status bl_concat(bl_ctx *ctx, bl_tensor *const *x, int n, bl_tensor **y);
 /* Rows index[0..count) of x (N,C), any order, repeats allowed. */
 bl_status bl_rows(bl_ctx *ctx, bl_tensor *x, const int32_t *index, int64_t count, bl_tensor **y);
 
-/* ---- detection: dense maps to lists -------------------------------------------------------------
- */
+/* ---- detection: dense maps to lists ---- */
+
 /* out[i, j] = maps[level](n, a*per + j, y, x), (count, per, 1, 1) cb 1. Backward scatters. n_maps
  * <= 8. */
 bl_status bl_gather(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, const bl_loc *loc,
@@ -115,15 +114,17 @@ bl_status bl_roi_align_list(bl_ctx *ctx, bl_tensor *const *maps, int n_maps, bl_
                             bl_tensor *batch, bl_tensor *level, const bl_roi_attr *a,
                             bl_tensor **out);
 
-/* ---- losses: scalar tensors (1,1,1,1). Lists are host memory and are copied.
- * ---------------------- */
-/* Weighted softmax cross-entropy or focal loss: sum_i weight[i] * (1-q_i)^focal * (-ln q_i) *
- * scale. logits (N,K); label in [0,K); weight NULL = 1; focal = 0 is cross-entropy. label -1: row
- * ignored. */
+/* ---- losses: scalar tensors (1,1,1,1). Lists are host memory and are copied. ---- */
+
+/* Weighted softmax cross-entropy or focal loss of logits (N,K), q_i = softmax(z_i)[label[i]]:
+ *
+ *   scale * sum_i weight[i] * (1-q_i)^focal * (-ln q_i)
+ *
+ * label in [0,K), -1: row ignored; weight NULL = 1; focal = 0 is cross-entropy. */
 bl_status bl_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t *label, const float *weight,
                           float focal, float scale, bl_tensor **loss);
-/* What may happen to logits z before the softmax: z'_k = gain * (z_k - margin_y [k = y]) + bias_k.
- */
+/* What may happen to logits z before the softmax: z'_k = gain * (z_k - margin_y [k =
+ * y]) + bias_k. */
 typedef struct bl_softmax_attr {
     float gain;        /* LDAM's s, 1/temperature; 0 = 1 */
     const float *bias; /* [K]: tau * ln(prior) adjusts logits (Menon et al., ICLR 2021); NULL = 0 */
@@ -142,13 +143,16 @@ bl_status bl_adjusted_softmax_loss(bl_ctx *ctx, bl_tensor *logits, const int32_t
 bl_status bl_soft_target_loss(bl_ctx *ctx, bl_tensor *logits, const float *target,
                               const float *weight, const bl_softmax_attr *attr, float scale,
                               bl_tensor **loss);
-/* Entropy of the predictions: scale * sum_i weight[i] * sum_k -p_k ln p_k, p = softmax(logits_i).
- */
+/* Entropy of the predictions: scale * sum_i weight[i] * sum_k -p_k ln p_k,
+ * p = softmax(logits_i). */
 bl_status bl_entropy_loss(bl_ctx *ctx, bl_tensor *logits, const float *weight, float scale,
                           bl_tensor **loss);
 /* InfoNCE (van den Oord et al., 2018) as in MoCo (He et al., CVPR 2020): row i of q (N,D) should be
- * closer to its key (keys (N,D)) than to any row of the queue (Q,D): scale * sum_i -ln of
- * e^{q_i.k_i/T} / (e^{q_i.k_i/T} + sum_j e^{q_i.n_j/T}). Gradient to q only. */
+ * closer to its key (keys (N,D)) than to any row of the queue (Q,D):
+ *
+ *   scale * sum_i -ln( e^{q_i.k_i/T} / (e^{q_i.k_i/T} + sum_j e^{q_i.n_j/T}) )
+ *
+ * Gradient to q only. */
 bl_status bl_info_nce_loss(bl_ctx *ctx, bl_tensor *q, const bl_tensor *keys, const bl_tensor *queue,
                            float temperature, float scale, bl_tensor **loss);
 /* A loss that the caller computed: its value, and its gradient grad[i] (planar host array, copied)
@@ -179,8 +183,8 @@ bl_status bl_smooth_l1_loss_list(bl_ctx *ctx, bl_tensor *x, const bl_tensor *fir
 /* The value of a scalar on the host (synchronises). */
 bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 
-/* ---- views of small images
- * ----------------------------------------------------------------------- */
+/* ---- views of small images ---- */
+
 /* n views of images (N,3,H,W), BL_U8 with cb = 3 (interleaved RGB), normalised as (pixel - mean) /
  * std with mean and std in pixel units: (n,3,H,W), planar, or interleaved where the context's
  * activations are NHWC. Plans and their steps (host memory, copied) are what bl_class_view_draw()
@@ -195,8 +199,8 @@ bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan
 bl_status bl_make_inputs(bl_ctx *ctx, const bl_device_image *image, int64_t n,
                          const bl_input_attr *attr, int64_t h, int64_t w, bl_tensor **out);
 
-/* ---- without gradient ---------------------------------------------------------------------------
- */
+/* ---- without gradient ---- */
+
 /* Row-wise softmax of (N,K): a new matrix, or a host array [N*K]. */
 bl_status bl_softmax(bl_ctx *ctx, const bl_tensor *logits, bl_tensor **out);
 bl_status bl_softmax_to_host(bl_ctx *ctx, const bl_tensor *logits, float *out);
@@ -220,7 +224,6 @@ bl_status bl_topk(bl_ctx *ctx, const bl_tensor *map, int32_t level, int64_t k, b
  *     p_i = softmax(z_i) + offset,  t_i = p_i[y_i],  g_i = |d/dt focal loss| at t_i
  *
  *     m[y_i][y_i] -= scale v_i g_i t_i (1 - t_i) / N
- *
  *     m[y_i][j]   += scale v_i g_i t_i p_i[j] / N      for j != y_i
  *
  * N = 0 gives zeros. BL_EINVAL for a label out of [0, K), BL_ENUMERIC, with m undefined, for a

@@ -55,8 +55,8 @@ void bl_pool_destroy(bl_pool *p) {
     free(p);
 }
 
-/* Memory straight from the device; on failure the cache is given back and the device asked again.
- */
+/* Memory straight from the device; on failure the cache is given back and the
+ * device asked again. */
 static bl_status fresh(bl_pool *p, size_t bytes, bl_buf **out) {
     bl_buf *b = malloc(sizeof *b);
     if (!b) return bl_fail(BL_ENOMEM, "out of memory: cannot describe a buffer");

@@ -1,8 +1,8 @@
 /* Uploads ahead of their use: memory blocks that any thread fills while the device is at work, on
  * their way beside it, for a later step to read. A block goes round through
  *
- *   load (any thread)  ->  await (the thread of the context)  ->  work that reads  ->  release (the
- *   same thread)  ->  load ...
+ *   load (any thread)  ->  await (the context's thread)  ->  work that reads
+ *     ->  release (the same thread)  ->  load ...
  *
  * and a load may follow a load when what was loaded first is not wanted any more. On a device whose
  * memory is the host's nothing is copied: parcels stay where they are. */

@@ -30,8 +30,8 @@ struct bl_node {
 
 /* true when any of the n inputs needs a gradient and the context records. */
 bool bl_tape_wants(const bl_ctx *ctx, bl_tensor *const *in, int n);
-/* Appends a node; retains saved[0..n_saved) and `out`'s place in the graph; marks out->needs_grad.
- */
+/* Appends a node; retains saved[0..n_saved) and `out`'s place in the
+ * graph; marks out->needs_grad. */
 bl_status bl_tape_push(bl_ctx *ctx, const bl_op *op, bl_tensor *const *in, int n_in, bl_tensor *out,
                        bl_tensor *const *saved, int n_saved, void *attr);
 /* The gradient tensor of t to write into, created if needed; *beta = 0 (write) or 1 (accumulate).

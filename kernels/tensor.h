@@ -4,11 +4,16 @@
  * (bl_ctx.maps); matrices, parameters and everything else are fp32. A tensor's gradient has its
  * type.
  *
- * Element (n,c,h,w) of a tensor stands at  ((n*CB + c/cb)*H*W + h*W + w)*cb + c%cb,  CB =
- * ceil(C/cb). cb = 1   planar NCHW (images, matrices [N,C] with H=W=1, RoI lists) cb = C   NHWC cb
- * = 16  oneDNN's nChw16c (8 on machines without AVX-512): what the CPU's activations use Channels
- * C..CB*cb-1 are padding and are ZERO in every tensor an op returns: kernels may rely on it and
- * must keep it.
+ * Element (n,c,h,w) of a tensor stands at
+ *
+ *   ((n*CB + c/cb)*H*W + h*W + w)*cb + c%cb,   CB = ceil(C/cb)
+ *
+ *   cb = 1    planar NCHW (images, matrices [N,C] with H=W=1, RoI lists)
+ *   cb = C    NHWC
+ *   cb = 16   oneDNN's nChw16c (8 on machines without AVX-512): what the CPU's activations use
+ *
+ * Channels C..CB*cb-1 are padding and are ZERO in every tensor an op returns: kernels may rely on
+ * it and must keep it.
  *
  * Ownership: the bl_tensor struct lives in the context's step arena (or, for parameters, in its
  * store) and is never freed singly. Its storage is a reference-counted pool buffer: an op returns a
@@ -33,10 +38,9 @@ typedef struct bl_tensor {
     int32_t cb;
     bl_dtype dtype;
     bool needs_grad; /* a leaf that is trained, or anything computed from one */
-    bool leaf; /* parameter: `grad` is preset, points into the flat gradient store, and accumulates
-                */
-    struct bl_tensor
-        *grad; /* same layout; NULL until the first contribution (leaves: always set) */
+    bool leaf; /* a parameter: `grad` is preset, points into the flat gradient and accumulates */
+    /* Same layout; NULL until the first contribution (leaves: always set). */
+    struct bl_tensor *grad;
 } bl_tensor;
 
 static inline float *bl_f32(const bl_tensor *t) {

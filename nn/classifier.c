@@ -60,8 +60,7 @@ struct bl_classifier {
     int heads;
 };
 
-/* ---- building -----------------------------------------------------------------------------------
- */
+/* ---- building ---- */
 
 static bl_status build_wrn(bl_classifier *c, bl_store *s) {
     bl_wrn_config w = {.depth = c->cfg.depth ? (int32_t)c->cfg.depth : 28,
@@ -218,8 +217,7 @@ void bl_classifier_destroy(bl_classifier *c) {
     free(c);
 }
 
-/* ---- asking -------------------------------------------------------------------------------------
- */
+/* ---- asking ---- */
 
 void bl_classifier_describe(const bl_classifier *c, void (*line)(void *, const char *), void *arg) {
     char text[192], shape[64];
@@ -258,8 +256,7 @@ const bl_head_spec *bl_classifier_head_spec(const bl_classifier *c, int i) {
     return i >= 0 && i < c->heads ? &c->head[i].spec : NULL;
 }
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 bl_status bl_classifier_extract(bl_ctx *ctx, const bl_classifier *c, bool train, bl_tensor *images,
                                 bl_tensor **z) {
@@ -320,8 +317,7 @@ bl_status bl_classifier_apply(bl_ctx *ctx, const bl_classifier *c, int i, bl_ten
     return BL_OK;
 }
 
-/* ---- foreign weights ----------------------------------------------------------------------------
- */
+/* ---- foreign weights ---- */
 
 bl_status bl_classifier_import(const bl_classifier *c, bl_store *store, bl_ctx *ctx,
                                const bl_st_file *f, int *n_missing) {

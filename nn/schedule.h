@@ -12,8 +12,8 @@ typedef enum bl_schedule_kind {
 } bl_schedule_kind;
 typedef struct bl_schedule_config {
     int32_t kind; /* bl_schedule_kind */
-    bl_reals
-        steps; /* STEP: fractions of the total (< 1) or iterations (>= 1) at which lr *= gamma */
+    /* STEP: fractions of the total (< 1) or iterations (>= 1) at which lr *= gamma */
+    bl_reals steps;
     double gamma;
     int64_t warmup;      /* iterations of linear warm-up */
     double warmup_ratio; /* its start, as a fraction of lr */

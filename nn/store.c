@@ -293,8 +293,7 @@ bl_tensor *bl_store_find(const bl_store *s, const char *name) {
     return i < 0 ? NULL : s->item[i].t;
 }
 
-/* ---- flat operations ----------------------------------------------------------------------------
- */
+/* ---- flat operations ---- */
 
 static bl_status need_grad(const bl_store *s) {
     if (!s->g) return bl_fail(BL_EINVAL, "parameter store: made without gradients");
@@ -419,8 +418,7 @@ const char *bl_store_first_nonfinite(const bl_store *s, bl_ctx *ctx, bool gradie
     return NULL;
 }
 
-/* ---- checkpoints --------------------------------------------------------------------------------
- */
+/* ---- checkpoints ---- */
 
 static float *values_of(const bl_store *s, bl_store_part part) {
     return part == BL_STORE_VALUES ? s->w : part == BL_STORE_MOMENTUM ? s->m : s->v;

@@ -1,7 +1,11 @@
-/* Flat parameter store: every parameter of a model as one named view of four parallel buffers.
+/* Flat parameter store: every parameter of a model as one named view of parallel buffers.
  *
- *   w: values   g: gradients   m: momentum   (Adam: and v, mean squares; in a second region,
- * buffers such as BN running statistics)
+ *   w   values
+ *   g   gradients
+ *   m   momentum
+ *   v   mean squares (Adam alone)
+ *
+ * and, in a second region of w, of what is no parameter, such as batch norm's running statistics.
  *
  * SGD, EMA, gradient norm, zeroing and (later) all-reduce are single kernels over ranges of these
  * buffers. Values are canonical fp32 (OIHW convolutions, [M,K] matrices). A model is built in two
@@ -61,8 +65,8 @@ const bl_param_spec *bl_store_spec(const bl_store *s, int64_t i);
 /* The tensor of that name, or NULL. */
 bl_tensor *bl_store_find(const bl_store *s, const char *name);
 
-/* ---- flat operations ----------------------------------------------------------------------------
- */
+/* ---- flat operations ---- */
+
 /* Queues the sum of squares of all gradients into a number on the device, which belongs to the
  * store and is overwritten by the next call. */
 bl_status bl_store_grad_squares(bl_store *s, bl_ctx *ctx, const double **squares);
@@ -101,8 +105,8 @@ bl_status bl_store_ema(bl_store *teacher, const bl_store *student, bl_ctx *ctx, 
 /* Name of the first tensor with a non-finite value or gradient, or NULL. */
 const char *bl_store_first_nonfinite(const bl_store *s, bl_ctx *ctx, bool gradients);
 
-/* ---- checkpoints --------------------------------------------------------------------------------
- */
+/* ---- checkpoints ---- */
+
 /* What of a tensor a file holds; the last two exist for trainable tensors only. */
 typedef enum bl_store_part { BL_STORE_VALUES, BL_STORE_MOMENTUM, BL_STORE_SQUARES } bl_store_part;
 /* true when the store has mean squares: after bl_store_adam or their import. */

@@ -1,5 +1,5 @@
-/* Surroundings of a learner for tests: data sets without files, a small detector, hand-made views.
- */
+/* Surroundings of a learner for tests: data sets without files, a small
+ * detector, hand-made views. */
 #ifndef BALLAST_TESTS_SSL_FIXTURE_H
 #define BALLAST_TESTS_SSL_FIXTURE_H
 

@@ -4,8 +4,7 @@
  *   student.<name>, teacher.<name>     fp32, PyTorch-style names, readable by other tools
  *   momentum.<name>, square.<name>     fp32, of the optimiser; squares with Adam only
  *   state.<name>                       fp64 arrays of the learner, the loader and the loop
- *   metadata: iter, learner, classes, ballast_version
- */
+ *   metadata: iter, learner, classes, ballast_version */
 #ifndef BALLAST_TRAIN_CHECKPOINT_H
 #define BALLAST_TRAIN_CHECKPOINT_H
 

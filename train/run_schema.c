@@ -161,14 +161,13 @@ static const char *const tasks[] = {"detection", "classification", NULL};
 static const char TASK_DOC[] = "What is learnt; decides which sections exist.";
 
 #define STRUCT bl_run_config
-#define COMMON                                                                                     \
-    {"run", BL_T_SECTION, AT(run), NULL, 0, 0, NULL, NULL, "", &run_section_schema},               \
-        {"optim", BL_T_SECTION, AT(optim), NULL, 0, 0, NULL, NULL, "", &optim_schema}, {           \
-        "schedule", BL_T_SECTION, AT(schedule), NULL, 0, 0, NULL, NULL, "", &bl_schedule_schema    \
-    }
+#define SECTION(name, schema)                                                                      \
+    { #name, BL_T_SECTION, AT(name), NULL, 0, 0, NULL, NULL, "", &schema }
 static const bl_field fields[] = {
     {"task", BL_T_ENUM, AT(task), "\"detection\"", 0, 0, tasks, NULL, TASK_DOC, NULL},
-    COMMON,
+    SECTION(run, run_section_schema),
+    SECTION(optim, optim_schema),
+    SECTION(schedule, bl_schedule_schema),
     {"data", BL_T_SECTION, AT(data), NULL, 0, 0, NULL, NULL, "", &data_schema},
     {"view", BL_T_SECTION, AT(view), NULL, 0, 0, NULL, NULL, "", &bl_view_schema},
     {"loader", BL_T_SECTION, AT(loader), NULL, 0, 0, NULL, NULL, "", &bl_loader_schema},
@@ -180,7 +179,9 @@ const bl_schema bl_run_schema = {"detection", "A training run for detection.",
 
 static const bl_field class_fields[] = {
     {"task", BL_T_ENUM, AT(task), "\"classification\"", 0, 0, tasks, NULL, TASK_DOC, NULL},
-    COMMON,
+    SECTION(run, run_section_schema),
+    SECTION(optim, optim_schema),
+    SECTION(schedule, bl_schedule_schema),
     {"images", BL_T_SECTION, AT(images), NULL, 0, 0, NULL, NULL, "", &bl_class_data_schema},
     {"longtail", BL_T_SECTION, AT(longtail), NULL, 0, 0, NULL, NULL, "", &bl_longtail_schema},
     {"views", BL_T_SECTION, AT(views), NULL, 0, 0, NULL, NULL, "", &bl_class_view_schema},

@@ -1,5 +1,5 @@
-/* Classification as the loop sees it: small images in memory, learners made of plug-ins, accuracy.
- */
+/* Classification as the loop sees it: small images in memory, learners made
+ * of plug-ins, accuracy. */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -70,8 +70,8 @@ typedef struct bl_run_section {
     const char *init_model; /* whose weights of a checkpoint: student, teacher */
     bl_strings init_skip;   /* beginnings of tensor names that are not read */
     bool features;          /* classification: features of the test images at the last evaluation */
-    int64_t
-        max_bad_steps; /* consecutive non-finite losses tolerated (step skipped) before stopping */
+    /* Consecutive non-finite losses tolerated (step skipped) before stopping */
+    int64_t max_bad_steps;
 } bl_run_section;
 
 typedef struct bl_run_config {
@@ -143,8 +143,8 @@ typedef struct bl_predict_options {
     const char *draw_dir;   /* JPEGs with boxes drawn; NULL = none */
     double score_threshold; /* < 0: 0.3 */
     /* classification */
-    const char
-        *set; /* instead of files: "test", "labelled", "unlabelled" or "validation" of the run */
+    /* Instead of files: "test", "labelled", "unlabelled" or "validation" of the run */
+    const char *set;
     bool probabilities; /* of all classes */
     FILE *table;        /* CSV goes there without `out` */
 } bl_predict_options;

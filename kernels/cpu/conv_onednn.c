@@ -24,10 +24,10 @@
 static const char *const alg_name[2] = {"direct", "winograd"};
 static const dnnl_alg_kind_t alg_kind[2] = {dnnl_convolution_direct, dnnl_convolution_winograd};
 
-/* ---- what the shape allows
- * ----------------------------------------------------------------------- */
-/* oneDNN's tag for channel block cb; undef when it has none (the reference kernels then take over).
- */
+/* ---- what the shape allows ---- */
+
+/* oneDNN's tag for channel block cb; undef when it has none (the reference kernels
+ * then take over). */
 static dnnl_format_tag_t activation_tag(int32_t c, int32_t cb) {
     switch (cb) {
     case 1:
@@ -65,8 +65,8 @@ static bool is_reference(const char *impl) {
     return strncmp(impl, "ref", 3) == 0 || strncmp(impl, "simple", 6) == 0;
 }
 
-/* ---- building
- * ------------------------------------------------------------------------------------ */
+/* ---- building ---- */
+
 typedef struct conv_mds {
     dn_md x, w, b, y; /* x, y for the primitive; w free for it to choose; b NULL without bias */
 } conv_mds;
@@ -248,8 +248,8 @@ done:
     return st;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------- */
+/* ---- running ---- */
+
 static bl_status run_reorder(bl_plans *p, plan_operand *o) {
     dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, o->output ? o->prim_mem : o->user_mem},
                                {DNNL_ARG_TO, o->output ? o->user_mem : o->prim_mem}};
@@ -303,8 +303,8 @@ static bl_status deliver(bl_ctx *ctx, bl_plans *p, bl_plan *plan, void *const us
     return BL_OK;
 }
 
-/* ---- choosing
- * ------------------------------------------------------------------------------------ */
+/* ---- choosing ---- */
+
 /* The best non-reference plan of one algorithm; a reference one when `last_resort` and nothing
  * else. */
 static bl_status candidate(bl_plans *p, const plan_key *key, int alg, bool last_resort,
@@ -391,8 +391,8 @@ done:
     return status;
 }
 
-/* ---- the three entry points
- * ---------------------------------------------------------------------- */
+/* ---- the three entry points ---- */
+
 /* true when oneDNN can express the call; the reference kernels do the rest. */
 static bool expressible(const bl_conv_shape *s) {
     return activation_tag(s->ic, s->icb) != dnnl_format_tag_undef &&

@@ -18,8 +18,8 @@ bl_isa bl_cpu_isa(void);
  * convolution and matrix product last. The caller guarantees that the processor has the level. */
 void bl_kernels_init_isa(bl_kernels *k, bl_isa level);
 
-/* Major version of the oneDNN library that runs (3 and later have no Winograd convolution on x64).
- */
+/* Major version of the oneDNN library that runs (3 and later have no Winograd
+ * convolution on x64). */
 int bl_onednn_major(void);
 
 /* The steps of the cascade; each overwrites some slots. */

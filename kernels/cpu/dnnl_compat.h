@@ -21,8 +21,9 @@ typedef struct dn_conv_geom {
 } dn_conv_geom;
 
 #if DNNL_VERSION_MAJOR >= 3
-/* ---- version 3
- * ----------------------------------------------------------------------------------- */
+
+/* ---- version 3 ---- */
+
 typedef dnnl_memory_desc_t dn_md;
 typedef const_dnnl_memory_desc_t dn_cmd;
 
@@ -64,8 +65,9 @@ static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t 
 }
 
 #else
-/* ---- version 2
- * ----------------------------------------------------------------------------------- */
+
+/* ---- version 2 ---- */
+
 typedef dnnl_memory_desc_t *dn_md;
 typedef const dnnl_memory_desc_t *dn_cmd;
 
@@ -116,8 +118,8 @@ static inline dnnl_status_t dn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t 
 }
 #endif
 
-/* ---- common
- * -------------------------------------------------------------------------------------- */
+/* ---- common ---- */
+
 /* An owned copy of a descriptor the primitive wants. */
 static inline dnnl_status_t dn_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what,
                                      dn_md *out) {

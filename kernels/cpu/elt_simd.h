@@ -1,12 +1,12 @@
 /* Elementwise kernels and flat reductions: memory-bound, one pass each. Included once per
  * instruction set after simd_*.h. Tails use masked loads, so there is no second scalar loop. */
 
-/* Below this many floats per thread a second thread costs more than it brings (wake-up of ~40 us).
- */
+/* Below this many floats per thread a second thread costs more than it brings (wake-up
+ * of ~40 us). */
 enum { ELT_GRAIN = 32768, ELT_CHUNKS = 256 };
 
-/* ---- y = f(a, b) over flat ranges
- * ---------------------------------------------------------------- */
+/* ---- y = f(a, b) over flat ranges ---- */
+
 typedef struct elt_args {
     const float *a, *b;
     float *y, *z;
@@ -14,8 +14,8 @@ typedef struct elt_args {
     int mode;
 } elt_args;
 
-/* Ranges are whole vectors except at the very end: results do not depend on where a range starts.
- */
+/* Ranges are whole vectors except at the very end: results do not depend on where
+ * a range starts. */
 typedef struct elt_job {
     void (*fn)(const elt_args *, int64_t i, int64_t n);
     const elt_args *args;
@@ -123,8 +123,8 @@ static void ema(float *t, const float *s, int64_t n, float keep) {
     elt_run(ema_part, &e, n);
 }
 
-/* ---- reductions over a fixed number of chunks
- * ----------------------------------------------------- */
+/* ---- reductions over a fixed number of chunks ---- */
+
 typedef struct sum_job {
     const float *x;
     int64_t n, chunk; /* chunk: whole vectors */
@@ -189,8 +189,8 @@ static void count_nonfinite(const float *x, int64_t n, int64_t *count) {
     for (int64_t c = 0; c < chunks; c++) *count += j.count[c];
 }
 
-/* ---- matrices: bias, activation, column sums
- * ------------------------------------------------------ */
+/* ---- matrices: bias, activation, column sums ---- */
+
 typedef struct rows_job {
     float *y;
     const float *bias; /* NULL: none */

@@ -48,8 +48,8 @@ static void columns_run(const columns *s, bl_range_fn fn, void *arg) {
                     arg);
 }
 
-/* ---- per-column sums
- * ------------------------------------------------------------------------------ */
+/* ---- per-column sums ---- */
+
 typedef struct sums_job {
     columns s;
     const float *x, *y, *dy; /* dy NULL: statistics of x; y NULL: no activation */
@@ -197,8 +197,8 @@ static void bn_stats(const bl_tensor *x, float *mean, float *var) {
     free(j.part);
 }
 
-/* ---- y = act(x * scale + shift + skip)
- * ------------------------------------------------------------ */
+/* ---- y = act(x * scale + shift + skip) ---- */
+
 typedef struct affine_job {
     columns s;
     const float *x, *scale, *shift, *skip;
@@ -245,8 +245,8 @@ static void affine_act(const bl_tensor *x, const float *scale, const float *shif
     columns_run(&j.s, affine_range, &j);
 }
 
-/* ---- backward
- * ------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
+
 /* A copy of v[0..c) with zeros up to whole vectors. */
 static float *padded_copy(const float *v, int64_t c, int64_t padded) {
     float *p = calloc((size_t)padded + 1, sizeof *p);
@@ -337,8 +337,8 @@ static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor
     columns_run(&j.s, apply_range, &j);
 }
 
-/* ---- group normalisation (Wu & He, ECCV 2018)
- * ------------------------------------------------------ */
+/* ---- group normalisation (Wu & He, ECCV 2018) ---- */
+
 /* Column sums give per (image, channel) sums; groups combine them. Per-image scale and shift (or a,
  * b, k) then reuse the batch norm loops. */
 static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, int32_t groups,

@@ -54,8 +54,8 @@ bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes) {
     return BL_OK;
 }
 
-/* ---- names and the tuning file
- * ------------------------------------------------------------------- */
+/* ---- names and the tuning file ---- */
+
 void bl_plan_text(const plan_key *key, char *buf, size_t size) {
     const bl_conv_shape *s = &key->shape;
     snprintf(buf, size, "%s %dx%dx%dx%d/%d -> %d/%d %dx%d/%d p%d d%d%s%s%s t%d", dir_name[key->dir],
@@ -86,8 +86,8 @@ static bl_status open_tuning(bl_plans *p, const char *path) {
     return bl_tuning_open(path, ids, 2, &p->tuning);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
+
 static bl_status open_library(bl_plans *p) {
     DN_TRY(dnnl_engine_create(&p->engine, dnnl_cpu, 0));
     DN_TRY(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags));

@@ -1,6 +1,6 @@
 /* Pooling and nearest-neighbour resampling on channel-blocked tensors. Included once per
- * instruction set after norm_simd.h, whose columns it uses: a column is VW channels of one image.
- */
+ * instruction set after norm_simd.h, whose columns it uses: a column is VW channels
+ * of one image. */
 
 typedef struct pool_job {
     columns in, out;
@@ -19,8 +19,8 @@ static void pool_run(const pool_job *j, int64_t floats, bl_range_fn fn) {
     bl_parallel_for(j->in.images * j->in.per_image, NORM_GRAIN / (floats + 1) + 1, fn, (void *)j);
 }
 
-/* ---- max pooling
- * ---------------------------------------------------------------------------------- */
+/* ---- max pooling ---- */
+
 static void max_fwd_range(void *arg, int64_t begin, int64_t end) {
     const pool_job *j = arg;
     int64_t h = j->x->h, w = j->x->w, oh = j->y->h, ow = j->y->w, step = j->in.cb;
@@ -105,8 +105,8 @@ static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, int32_t k, int
     pool_run(&j, (j.in.pixels + j.out.pixels) * VW, max_bwd_range);
 }
 
-/* ---- global average pooling: (N,C,H,W) -> (N,C,1,1) with block 1
- * ------------------------------------ */
+/* ---- global average pooling: (N,C,H,W) -> (N,C,1,1) with block 1 ---- */
+
 static void avg_fwd_range(void *arg, int64_t begin, int64_t end) {
     const pool_job *j = arg;
     int64_t step = j->in.cb;
@@ -162,8 +162,8 @@ static void avg_pool_bwd(const bl_tensor *dy, bl_tensor *dx, float beta) {
     pool_run(&j, j.in.pixels * VW, avg_bwd_range);
 }
 
-/* ---- FPN's top-down step: y = fine + upsampled coarse (index floor(i * Hc / Hf))
- * -------------------- */
+/* ---- FPN's top-down step: y = fine + upsampled coarse (index floor(i * Hc / Hf)) ---- */
+
 static void upsample_range(void *arg, int64_t begin, int64_t end) {
     const pool_job *j = arg; /* in: fine, out: coarse */
     int64_t step = j->in.cb, h = j->x->h, w = j->x->w, ch = j->y->h, cw = j->y->w;

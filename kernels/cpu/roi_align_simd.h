@@ -132,8 +132,8 @@ typedef struct roi_job {
     bool backward;
 } roi_job;
 
-/* One RoI, one column, from the table. plane: the column of the map; bin: the column of the list.
- */
+/* One RoI, one column, from the table. plane: the column of the map; bin: the column
+ * of the list. */
 static void roi_fwd_column(const roi_job *j, int64_t i, const float *plane, int64_t width,
                            float *bin) {
     int32_t size = j->t.a->size;

@@ -42,8 +42,8 @@ static wino_geom wino_geometry(const bl_conv_shape *s, bl_winograd_dir dir) {
     return g;
 }
 
-/* ---- one-dimensional transforms ----------------------------------------------------------------
- */
+/* ---- one-dimensional transforms ---- */
+
 static inline __attribute__((always_inline)) void wino_input6(const vf d[6], vf o[6]) {
     vf m4 = v_set(-4), m5 = v_set(-5), p4 = v_set(4);
     vf a = v_fma(m4, d[2], d[4]), b = v_fma(m4, d[1], d[3]);
@@ -100,8 +100,8 @@ static inline __attribute__((always_inline)) void wino_weight_gradient6(const vf
     g[2] = v_add(o[5], v_sub(v_mul(v_set(1.0f / 6), p), sixth));
 }
 
-/* ---- tiles --------------------------------------------------------------------------------------
- */
+/* ---- tiles ---- */
+
 /* The rows x rows pixels from (y0, x0) of a plane, zero outside. */
 static inline void wino_load(const float *plane, int32_t h, int32_t w, int64_t y0, int64_t x0,
                              int rows, vf *d) {
@@ -210,8 +210,8 @@ static inline void wino_put(const wino_job *j, const float *m, int64_t tile, int
     }
 }
 
-/* ---- products -----------------------------------------------------------------------------------
- */
+/* ---- products ---- */
+
 /* m[r][0..VW*wide) = sum_i v[r][i] * u[i][..] for 6 rows. */
 static inline __attribute__((always_inline)) void wino_product(const float *v, int64_t v_row,
                                                                const float *u, int64_t k, float *m,
@@ -275,8 +275,8 @@ static inline __attribute__((always_inline)) void wino_outer(const float *v, int
     }
 }
 
-/* ---- weights ------------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
+
 /* U for one pair of output blocks. Index = pair. */
 static void wino_weights_range(void *arg, int64_t begin, int64_t end) {
     const wino_job *j = arg;
@@ -306,8 +306,8 @@ static void wino_weights_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-/* ---- forward ------------------------------------------------------------------------------------
- */
+/* ---- forward ---- */
+
 /* Index = part: one slot of scratch, an equal share of the groups. */
 static void wino_forward_range(void *arg, int64_t begin, int64_t end) {
     const wino_job *j = arg;
@@ -367,8 +367,8 @@ static void wino_backward_data(const bl_conv_shape *s, const float *dy, const fl
     wino_run(&j, scratch);
 }
 
-/* ---- backward of weights ------------------------------------------------------------------------
- */
+/* ---- backward of weights ---- */
+
 /* Chunks of tiles with sums of their own: as many as the problem says, whatever the threads. */
 static int64_t wino_chunks(const wino_geom *g) {
     int64_t chunks = g->groups / 4, room = ((int64_t)16 << 20) / (WINO_POINTS * g->ci * g->co);

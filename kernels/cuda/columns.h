@@ -150,8 +150,8 @@ static __device__ __forceinline__ bl_pair bl_column_total(const bl_columns *s, c
     p.a = bl_warp_sum(p.a), p.b = bl_warp_sum(p.b);
     return p;
 }
-/* Of the sums of bl_columns_stats: a = the column's mean, b = the sum of squared distances to it.
- */
+/* Of the sums of bl_columns_stats: a = the column's mean, b = the sum of squared
+ * distances to it. */
 template <typename T>
 static __device__ __forceinline__ bl_pair bl_column_moments(const bl_columns *s, const double *part,
                                                             const T *x, int64_t image,

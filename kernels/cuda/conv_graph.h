@@ -25,9 +25,13 @@ bl_status bl_cudnn_fail(cudnnStatus_t s, const char *call);
 bl_status bl_cudnn_device(cudnnHandle_t handle, cudnnBackendDescriptor_t *out);
 bl_status bl_cudnn_device_described(const char *json, cudnnBackendDescriptor_t *out);
 
-/* The operation graph of a key. Operands: forward x, w (and bias) -> y; backward data w, dy -> dx;
- * backward weights x, dy -> dw. With bf16 and fp16 all of them have that type; what passes between
- * fused operations is fp32. */
+/* The operation graph of a key. Operands:
+ *
+ *   forward            x, w (and bias) -> y
+ *   backward data      w, dy           -> dx
+ *   backward weights   x, dy           -> dw
+ *
+ * With bf16 and fp16 all of them have that type; what passes between fused operations is fp32. */
 typedef struct bl_conv_graph bl_conv_graph;
 bl_status bl_conv_graph_create(const bl_conv_key *key, bl_conv_graph **out);
 void bl_conv_graph_destroy(bl_conv_graph *g); /* NULL is fine */

@@ -93,8 +93,8 @@ static __device__ __forceinline__ float bl_cuda_f16_value(uint16_t h) {
         }                                                                                          \
         return v;                                                                                  \
     }                                                                                              \
-    /* Over a one-dimensional block of whole warps, all of whose threads must call; every thread   \
-     * gets the result. May be called again at once. */                                            \
+    /* Over a one-dimensional block of whole warps; all threads must call, and get the result. */  \
+    /* May be called again at once. */                                                             \
     static __device__ __forceinline__ type bl_block_sum(type v) {                                  \
         __shared__ type part[BL_WARP];                                                             \
         int lane = (int)threadIdx.x % BL_WARP, warp = (int)threadIdx.x / BL_WARP;                  \

@@ -23,8 +23,7 @@ static __device__ bl_roi_frame frame_of(const roi_list *r, int64_t i) {
     return bl_roi_frame_make(r->box[i], r->scale[r->level[i]], r->size, r->sampling, r->aligned);
 }
 
-/* ---- forward: a thread is one element of the output, lanes of a channel block side by side ----
- */
+/* ---- forward: a thread is one element of the output, lanes of a channel block side by side ---- */
 
 template <typename T>
 static __device__ float bin_sum(const bl_roi_frame *f, int32_t by, int32_t bx, const T *plane,

@@ -13,8 +13,8 @@ static __device__ int64_t pair_low(int64_t p, int64_t stride) {
     return p / stride * 2 * stride + p % stride;
 }
 
-/* Sorted runs of `run` entries go up and down by turns, so that two of them make one bitonic one.
- */
+/* Sorted runs of `run` entries go up and down by turns, so that two of them make
+ * one bitonic one. */
 static __device__ void order(uint64_t *a, uint64_t *b, bool up) {
     if ((*a > *b) == up) {
         uint64_t t = *a;

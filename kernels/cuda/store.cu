@@ -30,8 +30,7 @@ static void ema(float *t, const float *s, int64_t n, float keep) {
     BL_LAUNCH_EACH(ema_kernel, n, t, s, n, keep);
 }
 
-/* ---- reductions to one number: parts of a grid fixed by n, added by one block in a fixed order
- * ---- */
+/* ---- reductions to one number: the grid is fixed by n, one block adds its parts in order ---- */
 
 enum { PARTS_MAX = 512 };
 

@@ -27,8 +27,8 @@ static __device__ void crop(const canvas *c, const bl_view_plan *p, const uint8_
     __syncthreads();
 }
 
-/* A step that maps each channel's values: what of the image it needs to know, the table, the map.
- */
+/* A step that maps each channel's values: what of the image it needs to know, the
+ * table, the map. */
 static __device__ void by_tables(const canvas *c, const bl_view_step *s) {
     __shared__ int32_t count[3][256];
     __shared__ uint8_t table[3][256];

@@ -26,8 +26,8 @@ typedef struct work {
     const bl_match_rule *rule;
     image_job *job;
     int64_t n, per_image, cap; /* boxes and chunks an image; places of ground truth */
-    float
-        *chunk_best; /* [chunk][cap]: highest IoU in the chunk; NULL without low-quality matches */
+    /* [chunk][cap]: highest IoU in the chunk; NULL without low-quality matches */
+    float *chunk_best;
     float *best;     /* [image][cap]: over the image */
     int32_t *argmax; /* [image][n], only for BL_LOWQ_KEEP */
 } work;

@@ -1,5 +1,5 @@
-/* Row-major matrix products, tiled so that a tile of B stays in cache while the rows of C pass by.
- */
+/* Row-major matrix products, tiled so that a tile of B stays in cache while the rows of
+ * C pass by. */
 #include <string.h>
 
 #include "core/parallel.h"

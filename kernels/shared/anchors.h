@@ -25,8 +25,8 @@ typedef struct bl_anchor_grid {
     int32_t n_levels, per_cell;
     int32_t stride[BL_ANCHOR_LEVELS_MAX], h[BL_ANCHOR_LEVELS_MAX], w[BL_ANCHOR_LEVELS_MAX];
     bl_box base[BL_ANCHOR_LEVELS_MAX][BL_ANCHORS_MAX]; /* of the cell at (0,0) */
-    int64_t
-        first[BL_ANCHOR_LEVELS_MAX + 1]; /* number of each level's first anchor; last: the total */
+    /* Number of each level's first anchor; last: the total */
+    int64_t first[BL_ANCHOR_LEVELS_MAX + 1];
 } bl_anchor_grid;
 
 /* The anchor at a location (loc.n is ignored). */

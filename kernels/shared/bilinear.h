@@ -52,8 +52,8 @@ static inline BL_HD float bl_roi_axis_sample(const bl_roi_axis *a, int32_t bin, 
     return a->start + (float)bin * a->bin + ((float)sample + 0.5f) * a->bin / (float)a->grid;
 }
 
-/* Weight of element p of an axis of `size` elements in bin b: its share of all the bin's samples.
- */
+/* Weight of element p of an axis of `size` elements in bin b: its share of all
+ * the bin's samples. */
 static inline BL_HD float bl_roi_axis_weight(const bl_roi_axis *a, int32_t bin, int32_t p,
                                              int32_t size) {
     float sum = 0;

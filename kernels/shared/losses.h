@@ -27,9 +27,12 @@ static inline BL_HD bl_loss_at bl_sigmoid_bce_at(float x, float target) {
 }
 
 /* Focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017) of the true class's
- * probability q: value (1-q)^gamma * nll, nll = -ln q. `slope` is the factor f of the softmax
- * gradient dL/dlogit_j = f * (p_j - [j is the true class]); 1 for gamma = 0. `rest` = 1-q, computed
- * without cancellation. */
+ * probability q:
+ *
+ *   value          (1-q)^gamma * nll,   nll = -ln q
+ *   dL/dlogit_j    slope * (p_j - [j is the true class]);   slope = 1 for gamma = 0
+ *
+ * `rest` = 1-q, computed without cancellation. */
 static inline BL_HD bl_loss_at bl_focal_at(float nll, float rest, float gamma) {
     if (gamma == 0) return (bl_loss_at){nll, 1.0f};
     if (rest <= 0) return (bl_loss_at){0, 0};

@@ -59,8 +59,8 @@ static inline BL_HD bool bl_match_able(bl_box g, bool ignore) {
     return !ignore && g.x2 > g.x1 && g.y2 > g.y1;
 }
 
-/* The match of a box that takes part, by its highest IoU `best`, with box `who` (-1: touches none).
- */
+/* The match of a box that takes part, by its highest IoU `best`, with box `who`
+ * (-1: touches none). */
 static inline BL_HD int32_t bl_match_of(const bl_match_rule *rule, float best, int32_t who) {
     if (who >= 0 && best >= rule->pos_iou) return who;
     return best < rule->neg_iou ? BL_MATCH_NEGATIVE : BL_MATCH_IGNORE;

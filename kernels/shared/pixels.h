@@ -1,6 +1,6 @@
 /* Pillow's arithmetic on single 8-bit pixels, to the bit, for host and device code: what the image
- * operations of datasets/ (pil_color.h, pil_affine.h) and the kernels that make views are built of.
- */
+ * operations of datasets/ (pil_color.h, pil_affine.h) and the kernels that make views
+ * are built of. */
 #ifndef BALLAST_KERNELS_SHARED_PIXELS_H
 #define BALLAST_KERNELS_SHARED_PIXELS_H
 

@@ -31,8 +31,8 @@ typedef struct bl_view_step {
     double v[6];
 } bl_view_step;
 
-/* A view: image `image` cropped at (dx, dy) px and flipped, then the steps [first, first + steps).
- */
+/* A view: image `image` cropped at (dx, dy) px and flipped, then the steps [first,
+ * first + steps). */
 typedef struct bl_view_plan {
     int32_t image, dx, dy; /* the crop starts dx px left of the image, dy above */
     int32_t flip, reflect; /* flags; outside of the image: mirrored, or black */

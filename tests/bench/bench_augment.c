@@ -71,6 +71,7 @@ static int measure(const char *name, const bl_class_set *set, bl_class_view_kind
 }
 
 /* ---- on a device ---- */
+
 typedef struct batch { /* device memory */
     void *images, *plan, *step, *out;
 } batch;

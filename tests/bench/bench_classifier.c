@@ -46,8 +46,8 @@ static void die_unless(bl_status s) {
     exit(1);
 }
 
-/* Rows of the batch: labelled weak, unlabelled weak, unlabelled strong. Index = part of the rows.
- */
+/* Rows of the batch: labelled weak, unlabelled weak, unlabelled strong. Index = part
+ * of the rows. */
 static void make_views(void *arg, int64_t begin, int64_t end) {
     bench *b = arg;
     bl_class_views *v;

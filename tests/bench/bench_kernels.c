@@ -87,8 +87,8 @@ static bl_tensor tensor(bench *b, int i, int64_t n, int64_t c, int64_t h, int64_
     return t;
 }
 
-/* ---- convolution
- * ---------------------------------------------------------------------------------- */
+/* ---- convolution ---- */
+
 static void conv_fwd(bench *b, const void *arg) {
     CHECK_OK(b->k.conv_fwd(&b->ctx, arg, b->buf[0], b->buf[1], b->buf[2], true, b->buf[3]));
 }
@@ -127,8 +127,8 @@ static void convolutions(bench *b) {
     }
 }
 
-/* ---- matrices
- * ------------------------------------------------------------------------------------- */
+/* ---- matrices ---- */
+
 typedef struct product {
     bool ta, tb;
     int64_t m, n, k;
@@ -163,8 +163,8 @@ static void matrices(bench *b) {
     measure(b, &(kase){"col_sum 1024x1024", 0, 4e-9 * 1024 * 1024, col_sum, NULL});
 }
 
-/* ---- flat kernels
- * --------------------------------------------------------------------------------- */
+/* ---- flat kernels ---- */
+
 enum { FLAT = 4 << 20 };
 static void flat_add(bench *b, const void *arg) {
     (void)arg;
@@ -208,8 +208,8 @@ static void flats(bench *b) {
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) measure(b, &list[i]);
 }
 
-/* ---- normalisation, pooling: 2x256x80x80
- * ----------------------------------------------------------- */
+/* ---- normalisation, pooling: 2x256x80x80 ---- */
+
 static void bn_stats(bench *b, const void *arg) {
     bl_tensor x = tensor(b, 0, 2, 256, 80, 80, b->cb);
     (void)arg;
@@ -299,8 +299,8 @@ static void layers(bench *b) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) measure(b, &all[i]);
 }
 
-/* ---- detection
- * ------------------------------------------------------------------------------------ */
+/* ---- detection ---- */
+
 enum { ROIS = 512, BOXES = 4800 };
 typedef struct boxes { /* arrays on the device */
     bl_box *box;
@@ -399,8 +399,8 @@ static void detection(bench *b) {
     free_boxes(b, &d);
 }
 
-/* ---- command line
- * --------------------------------------------------------------------------------- */
+/* ---- command line ---- */
+
 static int table(bench *b, const char *name) {
     static const char *const level[] = {"base", "avx2", "avx512"};
     bl_kernels_init_ref(&b->k);

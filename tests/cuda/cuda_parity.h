@@ -12,6 +12,7 @@
 #endif
 
 /* ---- device copies; all freed after each round ---- */
+
 enum { DEVICE_MAX = 1024 };
 static bl_ctx device_ctx; /* dev, k and plans alone: for slots that take a context */
 static void *device_memory[DEVICE_MAX];

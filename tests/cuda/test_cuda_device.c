@@ -1,5 +1,5 @@
-/* The CUDA device behind bl_device: copies of every size, errors in words, the choice of a device.
- */
+/* The CUDA device behind bl_device: copies of every size, errors in words, the choice
+ * of a device. */
 #include <pthread.h>
 
 #include "kernels/staging.h"

@@ -133,8 +133,8 @@ cublasStatus_t cublasSgemm_v2_64(cublasHandle_t h, cublasOperation_t ta, cublasO
         (product){h, ta, tb, m, n, k, lda, ldb, ldc, BL_F32, BL_F32, a, b, c, *alpha, *beta});
 }
 
-/* 16-bit operands of one type, a result of their type or fp32, sums in fp32: what is asked of it.
- */
+/* 16-bit operands of one type, a result of their type or fp32, sums in fp32: what is
+ * asked of it. */
 cublasStatus_t cublasGemmEx_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb,
                                int64_t m, int64_t n, int64_t k, const void *alpha, const void *a,
                                cudaDataType at, int64_t lda, const void *b, cudaDataType bt,

@@ -1,6 +1,6 @@
 /* Parts of the emulated cuDNN: descriptors as bags of attributes (emu_cudnn_desc.c), what a graph
- * of them means (emu_cudnn_graph.c), engines and plans (emu_cudnn.c), execution (emu_cudnn_run.c).
- */
+ * of them means (emu_cudnn_graph.c), engines and plans
+ * (emu_cudnn.c), execution (emu_cudnn_run.c). */
 #ifndef BALLAST_TESTS_EMU_EMU_CUDNN_GRAPH_H
 #define BALLAST_TESTS_EMU_EMU_CUDNN_GRAPH_H
 

@@ -1,5 +1,5 @@
-/* Executes a plan of the emulated cuDNN, from nothing but its descriptors and the pack's pointers.
- */
+/* Executes a plan of the emulated cuDNN, from nothing but its descriptors and
+ * the pack's pointers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What stands in for cuDNN and cuBLAS on the emulated device: the plain C slots, run on its memory.
- */
+/* What stands in for cuDNN and cuBLAS on the emulated device: the plain C slots, run
+ * on its memory. */
 #include <stdlib.h>
 
 #include "kernels/cuda/cuda_internal.h"

@@ -229,8 +229,8 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
     return cudaSuccess;
 }
 
-/* Nothing that a stream of ours waits for ever waits for it: an event's work can be done at once.
- */
+/* Nothing that a stream of ours waits for ever waits for it: an event's work can be
+ * done at once. */
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
     BL_EMU_REFUSE();
     pthread_mutex_lock(&g.lock);

@@ -79,8 +79,8 @@ void bl_emu_argument(const char *kernel, int index, const void *value, size_t by
 bool bl_emu_capturing(void);
 /* Keeps a call: run(arg) at each launch of the graph, drop(arg) when it goes (NULL: free). */
 void bl_emu_keep(void (*run)(void *arg), void (*drop)(void *arg), void *arg);
-/* cudaSuccess, or while capturing, which then fails, the error of a call that cannot be captured.
- */
+/* cudaSuccess, or while capturing, which then fails, the error of a call that
+ * cannot be captured. */
 int bl_emu_refuse(void);
 #define BL_EMU_REFUSE()                                                                            \
     do {                                                                                           \
@@ -88,9 +88,7 @@ int bl_emu_refuse(void);
         if (refused_) return (cudaError_t)refused_;                                                \
     } while (0)
 
-/* ---- copies: pinned host memory; a check of one side, which is on the device or outside of it
- * ----
- */
+/* ---- copies: pinned host memory; a check of one side, which is on the device or outside of it ---- */
 
 void bl_emu_pin(const void *p, size_t bytes);
 void bl_emu_unpin(const void *p);

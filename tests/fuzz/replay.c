@@ -1,5 +1,5 @@
-/* Runs files, or all files of folders, through a fuzz target:  fuzz_json_replay FILE_OR_FOLDER...
- */
+/* Runs files, or all files of folders, through a fuzz target:
+ *  fuzz_json_replay FILE_OR_FOLDER... */
 #include <dirent.h>
 #include <string.h>
 

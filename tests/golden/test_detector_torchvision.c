@@ -13,8 +13,7 @@
 enum { SEED = 9, CLASSES = 5 };
 static bl_st_file *file;
 
-/* ---- inputs both sides draw ---------------------------------------------------------------------
- */
+/* ---- inputs both sides draw ---- */
 
 static bl_rng stream(const char *name) {
     uint64_t h = 0xcbf29ce484222325ull;
@@ -61,8 +60,7 @@ static bl_tensor *draw_image(bl_ctx *ctx, const char *name, int64_t h, int64_t w
     return t;
 }
 
-/* ---- stored values ------------------------------------------------------------------------------
- */
+/* ---- stored values ---- */
 
 static const bl_st_tensor *entry(const char *a, const char *b) {
     char name[160];
@@ -105,8 +103,7 @@ static void check_map(bl_ctx *ctx, const char *a, const char *b, const bl_tensor
     free(v), free(want);
 }
 
-/* ---- backbones ----------------------------------------------------------------------------------
- */
+/* ---- backbones ---- */
 
 static void test_backbone(bl_ctx *ctx, const char *name, bl_resnet_depth depth, bl_norm_type norm,
                           bool caffe, double tolerance) {
@@ -150,8 +147,7 @@ static void test_backbone(bl_ctx *ctx, const char *name, bl_resnet_depth depth, 
     bl_store_destroy(s);
 }
 
-/* ---- parts --------------------------------------------------------------------------------------
- */
+/* ---- parts ---- */
 
 static void test_anchors(void) {
     bl_anchor_grid g = {
@@ -224,8 +220,7 @@ static void test_matcher(bl_ctx *ctx) {
     free(box), free(g), free(keep), free(none), free(got);
 }
 
-/* ---- the whole detector -------------------------------------------------------------------------
- */
+/* ---- the whole detector ---- */
 
 static bl_box g0[] = {{10, 12, 40, 50}, {60, 20, 110, 90}, {30, 60, 55, 80}},
               g1[] = {{20, 8, 80, 60}};
@@ -382,8 +377,8 @@ static void test_detector(bl_ctx *ctx, const char *norm) {
     CHECK_OK(bl_backward(ctx, loss, seeds, 4));
     check_gradients(norm, s);
 
-    /* Inference on the same proposals; with batch statistics the pyramid must be the training one.
-     */
+    /* Inference on the same proposals; with batch statistics the pyramid must be
+     * the training one. */
     bl_set_grad(ctx, false);
     if (strcmp(norm, "bn") != 0) {
         CHECK_OK(bl_detector_predict(ctx, d, draw_image(ctx, "detector", 96, 128), size, true, 0.05,

@@ -147,8 +147,8 @@ static void network(bl_ctx *ctx, const bl_st_file *f, const char *key, int32_t b
     }
     for (int64_t i = 0; i < n; i++) {
         const bl_tensor *t = bl_store_find(s, p[i]->name);
-        /* Variant b: PyTorch updates the statistics of a norm that nothing uses, we leave it out.
-         */
+        /* Variant b: PyTorch updates the statistics of a norm that nothing uses, we
+         * leave it out. */
         bool unused = variant == BL_WRN_B && p[i]->buffer &&
                       (strstr(p[i]->name, "layer2.0.bn1.") || strstr(p[i]->name, "layer3.0.bn1."));
         if (!unused) compare_row(ctx, key, p[i], p[i]->buffer ? t : t->grad, rows + 2 * i);

@@ -25,8 +25,7 @@ typedef struct world {
     int n_state;
 } world;
 
-/* ---- the golden file
- * ---------------------------------------------------------------------------------- */
+/* ---- the golden file ---- */
 
 static const bl_st_tensor *look(const world *t, int step, const char *what) {
     char full[96];
@@ -46,8 +45,7 @@ static void *need(world *t, int step, const char *what, bl_st_dtype dtype, int64
     return memcpy(copy, s->data, s->bytes);
 }
 
-/* ---- one step
- * ----------------------------------------------------------------------------------------- */
+/* ---- one step ---- */
 
 /* Rows [first, first + n) of a golden matrix as a tensor with a gradient. */
 static bl_tensor *leaf(world *t, const float *all, int first, int n, int cols) {
@@ -327,8 +325,7 @@ static void run_step(world *t, int step) {
     check_state(t, step);
 }
 
-/* ---- cases
- * -------------------------------------------------------------------------------------------- */
+/* ---- cases ---- */
 
 static void make_plugins(world *t) {
     t->w.n_plugins = 0;

@@ -64,8 +64,8 @@ static bl_status given(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor *
     return bl_given_loss(ctx, in, grad, 2, value, out);
 }
 
-/* Two losses of one trunk through bl_backward's seeds, against the weighted sum of separate runs.
- */
+/* Two losses of one trunk through bl_backward's seeds, against the weighted sum
+ * of separate runs. */
 static void roots(bl_ctx *ctx) {
     float x[6 * 4], w[5 * 4], dw[20], want[20] = {0}, got[24], want_x[24] = {0};
     bl_rng rng = bl_rng_make(3, 3);

@@ -8,8 +8,8 @@
 #include "kernels/cpu/cpu.h"
 #include "tests/check.h"
 
-/* ---- memory with guard zones
- * ---------------------------------------------------------------------- */
+/* ---- memory with guard zones ---- */
+
 enum { GUARD = 64, POOL_MAX = 1024 };
 #define CANARY 0x7fc0beefu /* a NaN: what reads beyond the end shows up, too */
 
@@ -46,8 +46,8 @@ static inline void guards_check(const char *what) {
     pool_used = 0;
 }
 
-/* ---- random content
- * ------------------------------------------------------------------------------- */
+/* ---- random content ---- */
+
 static inline int64_t pick(bl_rng *r, int64_t lo, int64_t hi) { /* inclusive */
     return lo + (int64_t)(bl_rng_u32(r) % (uint32_t)(hi - lo + 1));
 }
@@ -88,8 +88,8 @@ static inline bl_tensor tensor_copy(const bl_tensor *src) {
     return t;
 }
 
-/* ---- comparison
- * ----------------------------------------------------------------------------------- */
+/* ---- comparison ---- */
+
 /* |got - want| <= tol * the largest |want| (NaN must meet NaN). */
 static inline void compare(const char *what, const float *want, const float *got, int64_t n,
                            double tol) {
@@ -130,8 +130,8 @@ static inline void compare_bits(const char *what, const void *a, const void *b, 
     }
 }
 
-/* ---- levels
- * --------------------------------------------------------------------------------------- */
+/* ---- levels ---- */
+
 typedef void (*level_fn)(const bl_kernels *ref, const bl_kernels *got, bl_rng *r);
 
 /* Runs fn for every level this processor has; the highest once more with 2 threads. */

@@ -1,6 +1,6 @@
 /* A small run folder in the layout of docs/run-folder.md, for the tests of reports: real evaluation
- * files (made by the evaluator), hand-made metrics, and class names that try to break out of HTML.
- */
+ * files (made by the evaluator), hand-made metrics, and class names that try to break
+ * out of HTML. */
 #ifndef BALLAST_TESTS_EVAL_FAKE_RUN_H
 #define BALLAST_TESTS_EVAL_FAKE_RUN_H
 

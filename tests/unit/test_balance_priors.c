@@ -1,7 +1,7 @@
 /* Class priors, effective numbers, class-balanced and deferred weights, logit adjustment, LDAM
  * margins. Reference values: the tables of long-tail CIFAR-10 (imbalance 100, 5000 images at the
- * head) and a toy batch, made by independent double-precision code; compared to the printed digits.
- */
+ * head) and a toy batch, made by independent double-precision code; compared to
+ * the printed digits. */
 #include "balance/class_prior.h"
 #include "balance/logit_adjustment.h"
 #include "balance/simplex.h"

@@ -159,8 +159,8 @@ static void test_direct_random(void) {
 
 static void test_direct_degenerate(void) {
     double w[4];
-    /* Class 1 was never seen as a label: at the cap, the others are solved as if it were not there.
-     */
+    /* Class 1 was never seen as a label: at the cap, the others are solved as if it
+     * were not there. */
     static const double unseen[16] = {-3, 1, 1, 1, 0, 0, 0, 0, 2, 1, -5, 2, 1, 1, 1, -3};
     static const double without[9] = {-2, 1, 1, 2, -4, 2, 1, 1, -2};
     double rest[3];

@@ -269,8 +269,8 @@ typedef struct watch {
     pthread_mutex_t lock;
     uint64_t at[PLACES]; /* the digest of what a place holds */
     int calls;
-    int64_t
-        bad_step; /* the batch that cannot be sent, however early or late it is made; -1: none */
+    /* The batch that cannot be sent, however early or late it is made; -1: none */
+    int64_t bad_step;
 } watch;
 
 static bl_status note(void *arg, const bl_class_batch *b) {

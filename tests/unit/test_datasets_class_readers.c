@@ -1,5 +1,5 @@
-/* Readers of classification sets on small files made here: contents, and what damage is reported.
- */
+/* Readers of classification sets on small files made here: contents, and what
+ * damage is reported. */
 #include "datasets/class_readers.h"
 
 #include <lzma.h>

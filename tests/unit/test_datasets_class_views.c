@@ -139,8 +139,7 @@ static void test_strong(void) {
 }
 
 /* ra_fixed: a square of 8 to 16 px a side is exactly 0, nothing else is; operations act nearly
- * always.
- */
+ * always. */
 static void test_fixed(void) {
     bl_class_set *s = make_set(32, 32);
     s->mean[0] = s->mean[1] = s->mean[2] = 0.3f; /* no 8-bit value normalises to 0 */

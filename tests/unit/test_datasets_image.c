@@ -75,8 +75,8 @@ static void jpeg_is_close(void) {
     bl_image_free(&a);
 }
 
-/* Any cut before the end marker (`tail` bytes), behind which there is no picture, must be noticed.
- */
+/* Any cut before the end marker (`tail` bytes), behind which there is no picture,
+ * must be noticed. */
 static void cuts_are_errors(const char *what, size_t tail, size_t step) {
     char *data;
     size_t size;

@@ -1,6 +1,5 @@
 /* The ring behind the loaders: order, scratch numbers, what is finished, failures, another course,
- * what is emptied.
- */
+ * what is emptied. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>

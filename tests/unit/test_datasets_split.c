@@ -149,8 +149,8 @@ static void stripped(const bl_dataset *d, int64_t few_shot) {
     CHECK_EQ(s.n_short, 0);
     CHECK(s.is_minority[2] && s.is_minority[3] && !s.is_minority[0]);
     CHECK(boxes_of(s.labelled, 2) >= 3 && boxes_of(s.labelled, 3) >= 3);
-    /* An image is either stripped of its minority boxes or complete; the numbers of both are known.
-     */
+    /* An image is either stripped of its minority boxes or complete; the numbers of
+     * both are known. */
     int bare = 0, complete = 0, minority_images = 0;
     for (int32_t i = 0; i < s.labelled->n_images; i++) {
         const bl_image_info *im = &s.labelled->images[i];

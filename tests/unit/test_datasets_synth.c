@@ -1,5 +1,5 @@
-/* The generator: determinism, frequencies, annotations that fit the pixels' geometry, bad settings.
- */
+/* The generator: determinism, frequencies, annotations that fit the pixels'
+ * geometry, bad settings. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-/* Views: sizes, geometry of pixels and boxes, box filtering, mapping between views, normalisation.
- */
+/* Views: sizes, geometry of pixels and boxes, box filtering, mapping
+ * between views, normalisation. */
 #include <stdlib.h>
 
 #include "core/arena.h"

@@ -1,5 +1,5 @@
-/* Matching: thresholds, low-quality rules, ignore regions, and the whole against a plain reference.
- */
+/* Matching: thresholds, low-quality rules, ignore regions, and the whole against
+ * a plain reference. */
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "detector/boxes.h"

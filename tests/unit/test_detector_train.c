@@ -1,5 +1,5 @@
-/* Training steps as a whole: one fixed batch is learned and then detected; runs repeat bit for bit.
- */
+/* Training steps as a whole: one fixed batch is learned and then detected; runs repeat
+ * bit for bit. */
 #include "core/parallel.h"
 #include "tests/detector_fixture.h"
 #include "tests/list_fixture.h"

@@ -29,8 +29,8 @@ static bl_detections make(const bl_detection *v, int64_t n) {
 
 static const bl_detection good[] = {{10, 10, 50, 50, .9, 0, 0}, {90, 10, 50, 50, .8, 1, 1}};
 
-/* Runs the checks; `code` must be their only finding, with this count and these words. NULL: none.
- */
+/* Runs the checks; `code` must be their only finding, with this count and these
+ * words. NULL: none. */
 static void expect(const bl_dataset *gt, const bl_detections *dt, const bl_eval_params *p,
                    const bl_dataset *train, const char *code, int64_t count, const char *words) {
     bl_findings f = {0};

@@ -81,8 +81,8 @@ static void test_slope(void) {
     CHECK_NEAR(bl_class_slope(0, 0.25), 4, 0);
 }
 
-/* Without the offset, M is minus what the logits feel: d(sum of v FL)/dz, by central differences.
- */
+/* Without the offset, M is minus what the logits feel: d(sum of v FL)/dz,
+ * by central differences. */
 static void test_is_the_gradient(void) {
     double m[K * K], expected[K * K] = {0};
     CHECK_OK(measure(1.5, 0, 4, logits, labels, weights, N, m));

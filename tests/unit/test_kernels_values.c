@@ -42,8 +42,8 @@ static void test_roi_align(bl_ctx *ctx) {
 }
 
 static void test_nms(bl_ctx *ctx) {
-    /* 0 and 1 overlap by exactly a half: kept at 0.5 (suppress when IoU > threshold), not at 0.49.
-     */
+    /* 0 and 1 overlap by exactly a half: kept at 0.5 (suppress when IoU > threshold),
+     * not at 0.49. */
     const bl_box box[] = {
         {0, 0, 10, 10}, {0, 0, 10, 5}, {20, 20, 30, 30}, {20, 20, 30, 30}, {5, 5, 5, 5}};
     const float score[] = {0.5f, 0.9f, 0.7f, 0.7f, NAN};

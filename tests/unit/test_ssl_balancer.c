@@ -1,6 +1,6 @@
 /* The balancer decides when the statistics of balance/ act: against the reference numbers of the
- * solver, against an independent simulation of whole training iterations, and across a checkpoint.
- */
+ * solver, against an independent simulation of whole training iterations, and
+ * across a checkpoint. */
 #include "ssl/balancer.h"
 
 #include <unistd.h>
@@ -54,8 +54,7 @@ static void weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const 
     bl_step_end(ctx);
 }
 
-/* ---- the reference batch
- * ---------------------------------------------------------------------------------- */
+/* ---- the reference batch ---- */
 
 static const float ref_logits[] = {2, 0, 1, .5f, .2f, .9f, -1, 1.5f, .3f, .1f, -.2f, 2, 0, .4f, 1};
 static const int32_t ref_labels[] = {0, 0, 1, 2, 2};
@@ -119,8 +118,7 @@ static void test_solver(void) {
     bl_dataset_free(d);
 }
 
-/* ---- whole iterations against a simulation
- * ------------------------------------------------------------------ */
+/* ---- whole iterations against a simulation ---- */
 
 typedef struct {
     double A[K][K], a[K], vel[K], grad[K], w[K], m;
@@ -244,8 +242,7 @@ static void test_iterations(void) {
     bl_dataset_free(d);
 }
 
-/* ---- thresholds
- * ---------------------------------------------------------------------------------------------- */
+/* ---- thresholds ---- */
 
 static bool forty_and_three(int32_t i, int32_t c) {
     return c == 0 ? i < 40 : i >= 97;
@@ -318,9 +315,7 @@ static void test_thresholds(void) {
     bl_dataset_free(d);
 }
 
-/* ---- repeats
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- repeats ---- */
 
 /* 100 labelled images, 40 with class 0, 3 with class 1; thresholds 0.9 and 0.5. Image 0 holds (0,
  * 0.95) and (1, 0.85), image 1 (1, 0.55), image 2 nothing: copies 2, 1, 1 at lambda 0.5 and 1, 1, 1
@@ -419,9 +414,7 @@ static void test_resampling(void) {
     bl_dataset_free(d), bl_dataset_free(u);
 }
 
-/* ---- state
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- state ---- */
 
 static const char *const everything[] = {"focal=1",
                                          "rfs=0.1",

@@ -4,8 +4,7 @@
 #include "ssl/teacher_ema.h"
 #include "tests/ssl_fixture.h"
 
-/* ---- moving average
- * ------------------------------------------------------------------------------------- */
+/* ---- moving average ---- */
 
 static void test_keep(void) {
     static const struct {
@@ -74,8 +73,7 @@ static void test_average(void) {
     bl_arena_destroy(arena);
 }
 
-/* ---- box jitter
- * ----------------------------------------------------------------------------------------- */
+/* ---- box jitter ---- */
 
 /* A detector whose box head moves nothing for class 0 and doubles the width for class 1, whatever
  * it sees. */
@@ -183,8 +181,7 @@ static void test_jitter_statistics(void) {
     fixture_free(&f);
 }
 
-/* ---- from the weak view to the strong one
- * ---------------------------------------------------------------- */
+/* ---- from the weak view to the strong one ---- */
 
 static bool keep_all(const bl_pseudo *p, int32_t i, const void *arg) {
     (void)p, (void)i, (void)arg;
@@ -252,8 +249,7 @@ static void test_mapping(void) {
     bl_arena_destroy(arena);
 }
 
-/* ---- quality against hidden truth
- * ------------------------------------------------------------------------ */
+/* ---- quality against hidden truth ---- */
 
 static void test_quality(void) {
     bl_arena *arena = bl_arena_create(0);
@@ -286,8 +282,7 @@ static void test_quality(void) {
     bl_arena_destroy(arena);
 }
 
-/* ---- teacher passes
- * --------------------------------------------------------------------------------------- */
+/* ---- teacher passes ---- */
 
 typedef struct {
     bl_view view[2];
