@@ -48,7 +48,8 @@ static bl_status add_source(job *j, source **out) {
         int cap = j->cap ? 2 * j->cap : 16;
         source *grown = realloc(j->v, (size_t)cap * sizeof *grown);
         if (!grown) return bl_fail(BL_ENOMEM, "no memory for %d sources", cap);
-        j->v = grown, j->cap = cap;
+        j->v = grown;
+        j->cap = cap;
     }
     *out = &j->v[j->n++];
     **out = (source){0};
@@ -62,7 +63,8 @@ static bl_status split_name(const char *word, source *out) {
     if (!equals || equals == word || bl_exists(word)) return BL_OK;
     out->name = strndup(word, (size_t)(equals - word));
     if (!out->name) return bl_fail(BL_ENOMEM, "no memory for a name");
-    out->s.label = out->name, out->s.path = equals + 1;
+    out->s.label = out->name;
+    out->s.path = equals + 1;
     return BL_OK;
 }
 
@@ -73,7 +75,8 @@ static bl_status add_run(job *j, const char *dir, const char *name, int seed, bo
         asprintf(&s->path, "%s/%s/seed%d", dir, name, seed) >= 0 &&
         (alone ? asprintf(&s->name, "%s", name) : asprintf(&s->name, "%s/seed%d", name, seed)) >= 0;
     if (!made) return bl_fail(BL_ENOMEM, "no memory for %s", dir);
-    s->s.path = s->path, s->s.label = s->name;
+    s->s.path = s->path;
+    s->s.label = s->name;
     return BL_OK;
 }
 
@@ -140,10 +143,16 @@ static bl_status score_file(const options *o, source *s) {
         s->s.label = s->name;
     }
     bl_score_options how = bl_score_defaults;
-    how.gt = o->score.gt, how.dt = s->s.path, how.out = dir, how.groups = o->score.groups;
-    how.train_gt = o->score.train_gt, how.images = o->score.images, how.quiet = true;
+    how.gt = o->score.gt;
+    how.dt = s->s.path;
+    how.out = dir;
+    how.groups = o->score.groups;
+    how.train_gt = o->score.train_gt;
+    how.images = o->score.images;
+    how.quiet = true;
     if (o->score.protocol) how.protocol = o->score.protocol;
-    s->s.origin = s->s.path, s->s.path = dir;
+    s->s.origin = s->s.path;
+    s->s.path = dir;
     return bl_score_run(&how);
 }
 
@@ -189,7 +198,9 @@ static bl_status write_report(const options *o, const job *j) {
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
-    (void)st, (void)type, (void)walk;
+    (void)st;
+    (void)type;
+    (void)walk;
     return remove(path);
 }
 
@@ -204,7 +215,9 @@ static bl_status run(const bl_invocation *in) {
     for (int i = 0; i < j.n; i++) {
         source *s = &j.v[i];
         if (s->scored) nftw(s->scored, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        free(s->scored), free(s->name), free(s->path);
+        free(s->scored);
+        free(s->name);
+        free(s->path);
     }
     free(j.v);
     return status;

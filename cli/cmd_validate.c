@@ -101,7 +101,10 @@ static bl_status check_data(check *c, const options *o) {
     const char *labels[SETS];
     int n = 0;
     for (int k = 0; k < SETS; k++)
-        if (c->set[k]) sets[n] = c->set[k], labels[n++] = set_names[k];
+        if (c->set[k]) {
+            sets[n] = c->set[k];
+            labels[n++] = set_names[k];
+        }
     if (n == 0) return BL_OK;
     bl_validate_config how = {.files = !o->quick,
                               .decode = !o->quick,

@@ -12,7 +12,8 @@ enum { MAX_TEXT = 2048 };
 
 bl_status bl_cli_names(const char *option, const char *text, bl_arena *arena, const char ***names,
                        int *n) {
-    *names = NULL, *n = 0;
+    *names = NULL;
+    *n = 0;
     if (!text) return BL_OK;
     char *copy = bl_arena_strdup(arena, text), *save = NULL;
     *names = BL_NEW_ARRAY(arena, const char *, strlen(text) + 1);

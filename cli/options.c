@@ -199,7 +199,8 @@ bl_status bl_options_parse(const bl_option *table, bl_settings settings, int arg
 }
 
 void bl_words_free(bl_words *w) {
-    free(w->positional), free(w->settings);
+    free(w->positional);
+    free(w->settings);
     *w = (bl_words){0};
 }
 

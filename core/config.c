@@ -290,7 +290,8 @@ static bl_status apply_override(loader *l, const char *text) {
     char *copy = path ? strdup(path) : NULL;
     const bl_field *field = copy ? find_dotted(l->schema, copy) : NULL;
     if (copy && l->lenient && !field) {
-        free(copy), free(path);
+        free(copy);
+        free(path);
         return BL_OK;
     }
     struct json_object *value = NULL;

@@ -34,8 +34,10 @@ static inline BL_HD bl_box bl_affine_box(bl_affine a, bl_box b) {
     for (int i = 0; i < 4; i++) {
         float x = m[0] * xs[i] + m[1] * ys[i] + m[2];
         float y = m[3] * xs[i] + m[4] * ys[i] + m[5];
-        hull.x1 = fminf(hull.x1, x), hull.x2 = fmaxf(hull.x2, x);
-        hull.y1 = fminf(hull.y1, y), hull.y2 = fmaxf(hull.y2, y);
+        hull.x1 = fminf(hull.x1, x);
+        hull.x2 = fmaxf(hull.x2, x);
+        hull.y1 = fminf(hull.y1, y);
+        hull.y2 = fmaxf(hull.y2, y);
     }
     return hull;
 }

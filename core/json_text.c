@@ -17,7 +17,10 @@ static inline bool append(bl_number *s, int *digits, uint8_t c) {
 const uint8_t *bl_number_scan(const uint8_t *p, const uint8_t *end, bl_number *s) {
     *s = (bl_number){.exact = true, .whole = true};
     int digits = 0;
-    if (p < end && *p == '-') s->neg = true, p++;
+    if (p < end && *p == '-') {
+        s->neg = true;
+        p++;
+    }
     if (p == end || !bl_digit(*p)) return NULL;
     if (*p == '0' && p + 1 < end && bl_digit(p[1])) return NULL;
     for (; p < end && bl_digit(*p); p++)

@@ -101,7 +101,8 @@ bl_status bl_metrics_open(const char *path, long keep_upto, bl_metrics **out) {
     bl_metrics *m = calloc(1, sizeof *m);
     char *copy = strdup(path);
     if (!m || !copy) {
-        free(m), free(copy);
+        free(m);
+        free(copy);
         fclose(f);
         return bl_fail(BL_ENOMEM, "%s: out of memory", path);
     }

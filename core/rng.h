@@ -34,7 +34,10 @@ static inline BL_HD void bl_philox(const uint32_t ctr[4], const uint32_t key[2],
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
+    out[0] = c0;
+    out[1] = c1;
+    out[2] = c2;
+    out[3] = c3;
 }
 
 /* SplitMix64 finaliser: a bijective mixer of 64 bits. */
@@ -53,8 +56,12 @@ static inline BL_HD uint64_t bl_rng_key(uint64_t a, uint64_t b, uint64_t c) {
 /* The stream `stream` of `seed`, at its start. */
 static inline BL_HD bl_rng bl_rng_make(uint64_t seed, uint64_t stream) {
     bl_rng r;
-    r.key[0] = (uint32_t)seed, r.key[1] = (uint32_t)(seed >> 32);
-    r.ctr[0] = 0, r.ctr[1] = 0, r.ctr[2] = (uint32_t)stream, r.ctr[3] = (uint32_t)(stream >> 32);
+    r.key[0] = (uint32_t)seed;
+    r.key[1] = (uint32_t)(seed >> 32);
+    r.ctr[0] = 0;
+    r.ctr[1] = 0;
+    r.ctr[2] = (uint32_t)stream;
+    r.ctr[3] = (uint32_t)(stream >> 32);
     r.out[0] = r.out[1] = r.out[2] = r.out[3] = 0;
     r.used = 4;
     return r;
@@ -73,7 +80,8 @@ static inline BL_HD uint32_t bl_rng_u32(bl_rng *r) {
 static inline BL_HD bl_rng bl_rng_skip(const bl_rng *r, uint64_t words) {
     bl_rng at = *r;
     uint64_t block = words / 4;
-    at.ctr[0] = (uint32_t)block, at.ctr[1] = (uint32_t)(block >> 32);
+    at.ctr[0] = (uint32_t)block;
+    at.ctr[1] = (uint32_t)(block >> 32);
     if (words % 4 == 0) return at;
     bl_rng_u32(&at);
     at.used = (uint32_t)(words % 4);
@@ -104,7 +112,8 @@ static inline void bl_rng_shuffle(bl_rng *r, int32_t *v, int64_t n) {
     for (int64_t i = n - 1; i > 0; i--) {
         int64_t j = bl_rng_below(r, (uint32_t)(i + 1));
         int32_t t = v[i];
-        v[i] = v[j], v[j] = t;
+        v[i] = v[j];
+        v[j] = t;
     }
 }
 

@@ -96,7 +96,10 @@ static bl_status check_tensor(bl_scan *s, const bl_st_file *f, bl_st_tensor *t,
     }
     /* A zero dimension makes the product 0 whatever overflowed before it. */
     for (int i = 0; i < t->ndim; i++) {
-        if (t->shape[i] == 0) overflow = false, bytes = 0;
+        if (t->shape[i] == 0) {
+            overflow = false;
+            bytes = 0;
+        }
     }
     if (span[0] > span[1] || (uint64_t)span[1] > f->body_size) {
         return bl_scan_fail(
@@ -121,7 +124,10 @@ static bl_status scan_tensor(bl_scan *s, bl_st_file *f, const char *name) {
     int n_span = -1;
     bool has_shape = false, more = true;
     BL_TRY(bl_scan_expect(s, '{'));
-    if (bl_scan_peek(s) == '}') more = false, s->p++;
+    if (bl_scan_peek(s) == '}') {
+        more = false;
+        s->p++;
+    }
     while (more) {
         char key[16];
         BL_TRY(bl_scan_string(s));

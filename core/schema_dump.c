@@ -65,7 +65,8 @@ static void doc_range(const bl_field *fld, FILE *f) {
         for (int i = 0; fld->choices[i]; i++) fprintf(f, "%s`%s`", i ? ", " : "", fld->choices[i]);
     } else if (fld->min != fld->max) {
         char lo[32], hi[32];
-        bound(fld->min, lo), bound(fld->max, hi);
+        bound(fld->min, lo);
+        bound(fld->max, hi);
         fprintf(f, "%s to %s", lo, hi);
     }
 }
@@ -79,14 +80,18 @@ static void doc_section(const bl_schema *schema, const char *path, FILE *f) {
         if (fld->type == BL_T_SECTION) {
             fputs("see below", f);
         } else if (fld->def) {
-            fputc('`', f), cell(f, fld->def), fputc('`', f);
+            fputc('`', f);
+            cell(f, fld->def);
+            fputc('`', f);
         } else {
             fputs("required", f);
         }
         fputs(" | ", f);
         doc_range(fld, f);
-        fputs(" | ", f), cell(f, fld->unit ? fld->unit : "");
-        fputs(" | ", f), cell(f, fld->doc ? fld->doc : "");
+        fputs(" | ", f);
+        cell(f, fld->unit ? fld->unit : "");
+        fputs(" | ", f);
+        cell(f, fld->doc ? fld->doc : "");
         fputs(" |\n", f);
     }
     fputc('\n', f);

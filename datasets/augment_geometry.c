@@ -99,7 +99,9 @@ bl_status bl_image_warp(const bl_image *src, bl_affine map, uint8_t fill, bl_ima
 static void mirror_row(const uint8_t *src, uint8_t *dst, int w) {
     for (int x = 0; x < w; x++) {
         const uint8_t *s = src + 3 * (w - 1 - x);
-        dst[3 * x] = s[0], dst[3 * x + 1] = s[1], dst[3 * x + 2] = s[2];
+        dst[3 * x] = s[0];
+        dst[3 * x + 1] = s[1];
+        dst[3 * x + 2] = s[2];
     }
 }
 
@@ -110,7 +112,8 @@ void bl_image_flip(bl_image *img) {
         for (; l < r; l += 3, r -= 3)
             for (int c = 0; c < 3; c++) {
                 uint8_t t = l[c];
-                l[c] = r[c], r[c] = t;
+                l[c] = r[c];
+                r[c] = t;
             }
     }
 }
@@ -126,7 +129,8 @@ bl_status bl_image_flip_copy(const bl_image *src, bl_image *out) {
 void bl_image_fill(bl_image *img, int x, int y, int w, int h, uint8_t value) {
     int x1 = x + w < img->width ? x + w : img->width,
         y1 = y + h < img->height ? y + h : img->height;
-    x = x > 0 ? x : 0, y = y > 0 ? y : 0;
+    x = x > 0 ? x : 0;
+    y = y > 0 ? y : 0;
     if (x >= x1) return;
     for (; y < y1; y++)
         memset(img->rgb + 3 * ((size_t)y * (size_t)img->width + (size_t)x), value,

@@ -49,8 +49,11 @@ static bl_status unpack(const uint8_t *data, size_t size, const char *name, layo
                            name, r[l.use], i * record + (size_t)l.use, i, l.n_classes);
         s->labels[first + (int32_t)i] = r[l.use];
         uint8_t *p = bl_class_image(s, first + (int64_t)i);
-        for (int k = 0; k < PLANE; k++, p += 3)
-            p[0] = plane[k], p[1] = plane[PLANE + k], p[2] = plane[2 * PLANE + k];
+        for (int k = 0; k < PLANE; k++, p += 3) {
+            p[0] = plane[k];
+            p[1] = plane[PLANE + k];
+            p[2] = plane[2 * PLANE + k];
+        }
     }
     return BL_OK;
 }
@@ -94,7 +97,9 @@ static bl_status read_names(const char *dir, const char *file, bl_class_set *s) 
     else
         status = bl_class_set_names(s, (const char *const *)names);
 done:
-    free(names), free(text), free(path);
+    free(names);
+    free(text);
+    free(path);
     return status;
 }
 
@@ -166,7 +171,8 @@ static bl_status read_files(const char *dir, const char *const *files, int n, la
 }
 
 static void set_statistics(bl_class_set *s, const float mean[3], const float std[3]) {
-    memcpy(s->mean, mean, sizeof s->mean), memcpy(s->std, std, sizeof s->std);
+    memcpy(s->mean, mean, sizeof s->mean);
+    memcpy(s->std, std, sizeof s->std);
 }
 
 bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {

@@ -25,7 +25,8 @@ bl_status bl_contrast_create(const bl_class_view_config *cfg, int width, int hei
 }
 
 void bl_contrast_free(bl_contrast *c) {
-    free(c->image), free(c->scratch);
+    free(c->image);
+    free(c->scratch);
     bl_pil_resizer_free(&c->resizer);
     *c = (bl_contrast){0};
 }
@@ -36,17 +37,20 @@ void bl_contrast_crop(const bl_contrast *c, bl_rng *rng, int *x, int *y, int *w,
     for (int attempt = 0; attempt < 10; attempt++) {
         double share = c->cfg.crop_min + (1 - c->cfg.crop_min) * (double)bl_rng_uniform(rng);
         double ratio = exp(log(low) + (log(high) - log(low)) * (double)bl_rng_uniform(rng));
-        *w = (int)rint(sqrt(area * share * ratio)), *h = (int)rint(sqrt(area * share / ratio));
+        *w = (int)rint(sqrt(area * share * ratio));
+        *h = (int)rint(sqrt(area * share / ratio));
         if (*w < 1 || *h < 1 || *w > c->width || *h > c->height) continue;
         *x = (int)bl_rng_below(rng, (uint32_t)(c->width - *w) + 1);
         *y = (int)bl_rng_below(rng, (uint32_t)(c->height - *h) + 1);
         return;
     }
     double ratio = (double)c->width / c->height;
-    *w = c->width, *h = c->height;
+    *w = c->width;
+    *h = c->height;
     if (ratio < low) *h = (int)rint(*w / low);
     if (ratio > high) *w = (int)rint(*h * high);
-    *x = (c->width - *w) / 2, *y = (c->height - *h) / 2;
+    *x = (c->width - *w) / 2;
+    *y = (c->height - *h) / 2;
 }
 
 /* The four changes of colour in a random order. */

@@ -68,7 +68,8 @@ static bl_status read_npy(const char *dir, const char *part, int32_t n_classes,
     bl_status status = images && labels
                            ? bl_class_npy_read(images, hidden ? NULL : labels, n_classes, out)
                            : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
-    free(images), free(labels);
+    free(images);
+    free(labels);
     return status;
 }
 

@@ -20,7 +20,8 @@ static bl_status add_class(const char *dir, bl_file_list *files, int32_t *n) {
         own.path[i] = NULL;
     }
     *n = own.n;
-    bl_file_list_free(&folders), bl_file_list_free(&own);
+    bl_file_list_free(&folders);
+    bl_file_list_free(&own);
     return status;
 }
 
@@ -92,7 +93,8 @@ bl_status bl_class_folder_read(const char *dir, int32_t size, bl_class_set **out
         status = add_class(classes.path[c], &files, &counts[c]);
     if (status == BL_OK) status = build(dir, &classes, counts, &files, size, out);
 done:
-    bl_file_list_free(&classes), bl_file_list_free(&files);
+    bl_file_list_free(&classes);
+    bl_file_list_free(&files);
     free(counts);
     return status;
 }

@@ -62,7 +62,8 @@ static void plan_view(const bl_class_loader *l, bl_class_batch *b, int g, int v,
     const bl_class_part *p = &b->part[g];
     int32_t row = p->first_row[v] + index, first = row * BL_CLASS_MAX_STEPS;
     bl_class_view_draw(views, l->groups[g].g.views[v], rng, &b->plan[row], b->steps + first, info);
-    b->plan[row].image = l->groups[g].base + p->image[index], b->plan[row].first = first;
+    b->plan[row].image = l->groups[g].base + p->image[index];
+    b->plan[row].first = first;
 }
 
 static bl_status make_item(void *owner, int64_t place, int32_t index, int thread) {
@@ -100,7 +101,8 @@ static void close_up(bl_class_batch *b) {
     b->n_steps = 0;
     for (bl_view_plan *p = b->plan; p < b->plan + b->rows; p++) {
         memmove(b->steps + b->n_steps, b->steps + p->first, sizeof *b->steps * (size_t)p->steps);
-        p->first = b->n_steps, b->n_steps += p->steps;
+        p->first = b->n_steps;
+        b->n_steps += p->steps;
     }
 }
 
@@ -110,7 +112,8 @@ static bl_status plan_group(bl_class_loader *l, slot *s, int g, bl_class_pos *po
     BL_TRY(bl_class_sampler_draw(&own->sampler, pos->cursor[g], p->n, p->item));
     for (int32_t k = 0; k < p->n; k++) {
         int32_t i = p->item[k];
-        p->image[k] = own->images[i], p->label[k] = own->labels[i];
+        p->image[k] = own->images[i];
+        p->label[k] = own->labels[i];
         p->is_labelled[k] = own->is_labelled[i];
     }
     pos->cursor[g] += p->n;
@@ -159,7 +162,9 @@ static bl_status copy_group(const bl_class_group *from, int index, items *to) {
         to->is_labelled[i] = from->is_labelled ? from->is_labelled[i] != 0 : from->labelled;
         to->copies[i] = 1;
     }
-    to->g.images = to->images, to->g.labels = to->labels, to->g.is_labelled = to->is_labelled;
+    to->g.images = to->images;
+    to->g.labels = to->labels;
+    to->g.is_labelled = to->is_labelled;
     return BL_OK;
 }
 
@@ -192,17 +197,28 @@ static bl_status make_slots(bl_class_loader *l) {
                            "class loader: no memory for %lld batches of %lld views (%.0f MB each)",
                            (long long)n, (long long)rows, (double)bytes / 1e6);
         *(l->plans ? (void **)&b->steps : (void **)&b->pixels) = s->memory;
-        for (int k = 0; k < 3; k++) b->mean[k] = 255 * l->mean[k], b->std[k] = 255 * l->std[k];
+        for (int k = 0; k < 3; k++) {
+            b->mean[k] = 255 * l->mean[k];
+            b->std[k] = 255 * l->std[k];
+        }
         b->place = s - l->slots;
-        b->rows = rows, b->height = height, b->width = width, b->n_groups = l->n_groups;
+        b->rows = rows;
+        b->height = height;
+        b->width = width;
+        b->n_groups = l->n_groups;
         int32_t *numbers = s->numbers, row = 0;
         uint8_t *flag = s->flags;
         for (int g = 0; g < l->n_groups; g++) {
             bl_class_part *p = &b->part[g];
-            p->n = l->groups[g].g.batch, p->n_views = l->groups[g].g.n_views;
-            p->item = numbers, p->image = numbers + p->n, p->label = numbers + 2 * (size_t)p->n;
-            p->is_labelled = flag, p->turn = flag + p->n;
-            numbers += 3 * (size_t)p->n, flag += (size_t)p->n * (size_t)(1 + p->n_views);
+            p->n = l->groups[g].g.batch;
+            p->n_views = l->groups[g].g.n_views;
+            p->item = numbers;
+            p->image = numbers + p->n;
+            p->label = numbers + 2 * (size_t)p->n;
+            p->is_labelled = flag;
+            p->turn = flag + p->n;
+            numbers += 3 * (size_t)p->n;
+            flag += (size_t)p->n * (size_t)(1 + p->n_views);
             for (int k = 0; k < p->n_views; k++, row += p->n) p->first_row[k] = row;
         }
     }
@@ -241,7 +257,10 @@ static bl_status prepare_plans(bl_class_loader *l, const bl_class_view_config *v
         int64_t base = 0;
         int i = 0;
         for (; i < l->n_sets && l->sets[i] != own->g.set; i++) base += l->sets[i]->n;
-        if (i == l->n_sets) l->sets[l->n_sets++] = own->g.set, images += own->g.set->n;
+        if (i == l->n_sets) {
+            l->sets[l->n_sets++] = own->g.set;
+            images += own->g.set->n;
+        }
         own->base = (int32_t)base;
     }
     if (images > INT32_MAX)
@@ -291,16 +310,24 @@ void bl_class_loader_destroy(bl_class_loader *l) {
     if (!l) return;
     int64_t n_slots = l->slots ? bl_prefetch_places(l->ring) : 0;
     bl_prefetch_destroy(l->ring);
-    for (slot *s = l->slots; s < l->slots + n_slots; s++)
-        free(s->numbers), free(s->flags), free(s->memory), free(s->batch.plan);
+    for (slot *s = l->slots; s < l->slots + n_slots; s++) {
+        free(s->numbers);
+        free(s->flags);
+        free(s->memory);
+        free(s->batch.plan);
+    }
     for (size_t i = 0; l->views && i < ((size_t)l->cfg.workers + 1) * (size_t)l->n_groups; i++)
         bl_class_views_destroy(l->views[i]);
     for (int g = 0; g < BL_CLASS_MAX_GROUPS; g++) {
         items *own = &l->groups[g];
-        free(own->images), free(own->labels), free(own->copies), free(own->is_labelled);
+        free(own->images);
+        free(own->labels);
+        free(own->copies);
+        free(own->is_labelled);
         bl_class_sampler_free(&own->sampler);
     }
-    free(l->slots), free(l->views);
+    free(l->slots);
+    free(l->views);
     free(l);
 }
 
@@ -311,7 +338,8 @@ int64_t bl_class_loader_places(const bl_class_loader *l) {
 }
 
 void bl_class_loader_on_ready(bl_class_loader *l, bl_class_ready_fn ready, void *arg) {
-    l->ready = ready, l->ready_arg = arg;
+    l->ready = ready;
+    l->ready_arg = arg;
 }
 
 bl_status bl_class_loader_next(bl_class_loader *l, bl_class_batch **out) {

@@ -19,16 +19,20 @@ static bl_status find_layout(const bl_npy *a, const char *name, layout *l) {
     const int64_t *s = a->shape;
     *l = (layout){.n = s[0]};
     if (a->ndim == 4 && s[3] == 3) {
-        l->height = s[1], l->width = s[2];
+        l->height = s[1];
+        l->width = s[2];
     } else if (a->ndim == 4 && s[1] == 3) {
-        l->height = s[2], l->width = s[3], l->planar = true;
+        l->height = s[2];
+        l->width = s[3];
+        l->planar = true;
     } else if (a->ndim == 2) {
         int64_t side = 1;
         while (side < 4096 && 3 * side * side < s[1]) side++;
         if (3 * side * side != s[1])
             return bl_fail(BL_EFORMAT, "%s: rows of %lld values are no square colour images", name,
                            (long long)s[1]);
-        l->height = l->width = side, l->planar = true;
+        l->height = l->width = side;
+        l->planar = true;
     } else {
         return bl_fail(BL_EFORMAT,
                        "%s: images must have shape (n, h, w, 3), (n, 3, h, w) or (n, 3*h*h)", name);
@@ -45,8 +49,11 @@ static void fill_images(const bl_npy *a, const layout *l, bl_class_set *s) {
     for (int32_t i = 0; i < s->n; i++) {
         const uint8_t *src = a->data + (size_t)i * 3 * plane;
         uint8_t *dst = bl_class_image(s, i);
-        for (size_t k = 0; k < plane; k++, dst += 3)
-            dst[0] = src[k], dst[1] = src[plane + k], dst[2] = src[2 * plane + k];
+        for (size_t k = 0; k < plane; k++, dst += 3) {
+            dst[0] = src[k];
+            dst[1] = src[plane + k];
+            dst[2] = src[2 * plane + k];
+        }
     }
 }
 

@@ -9,7 +9,10 @@
 enum { STREAM_ORDER = 1, STREAM_DRAW = 2 };
 
 static void free_lists(bl_class_sampler *s) {
-    free(s->list), free(s->order_of_pass), free(s->by_class), free(s->class_start);
+    free(s->list);
+    free(s->order_of_pass);
+    free(s->by_class);
+    free(s->class_start);
     free(s->present);
 }
 
@@ -73,7 +76,9 @@ bl_status bl_class_sampler_set(bl_class_sampler *s, const int32_t *copies, const
     BL_TRY(length_of(s, copies, &n));
     bl_class_sampler old = *s;
     size_t classes = (size_t)s->n_classes, scratch = (size_t)n > classes ? (size_t)n : classes;
-    s->n = 0, s->n_present = 0, s->pass = -1;
+    s->n = 0;
+    s->n_present = 0;
+    s->pass = -1;
     s->list = malloc((size_t)n * sizeof *s->list);
     s->order_of_pass = malloc(scratch * sizeof *s->order_of_pass);
     s->by_class = malloc((size_t)n * sizeof *s->by_class);

@@ -37,7 +37,9 @@ bl_status bl_class_set_create(const char *name, int64_t n, int64_t height, int64
     BL_TRY(check_sizes(name, n, height, width, n_classes));
     bl_class_set *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
-    s->n = (int32_t)n, s->height = (int32_t)height, s->width = (int32_t)width;
+    s->n = (int32_t)n;
+    s->height = (int32_t)height;
+    s->width = (int32_t)width;
     s->n_classes = (int32_t)n_classes;
     for (int c = 0; c < 3; c++) s->std[c] = 1;
     s->name = strdup(name);
@@ -68,7 +70,9 @@ static void free_names(bl_class_set *s) {
 void bl_class_set_free(bl_class_set *s) {
     if (!s) return;
     free_names(s);
-    free(s->name), free(s->pixels), free(s->labels);
+    free(s->name);
+    free(s->pixels);
+    free(s->labels);
     free(s);
 }
 
@@ -136,7 +140,8 @@ bl_status bl_class_set_join(const bl_class_set *a, const bl_class_set *b, bool k
     memcpy(s->pixels + (size_t)a->n * bytes, b->pixels, (size_t)b->n * bytes);
     memcpy(s->labels, a->labels, (size_t)a->n * sizeof *s->labels);
     if (keep_labels) memcpy(s->labels + a->n, b->labels, (size_t)b->n * sizeof *s->labels);
-    memcpy(s->mean, a->mean, sizeof s->mean), memcpy(s->std, a->std, sizeof s->std);
+    memcpy(s->mean, a->mean, sizeof s->mean);
+    memcpy(s->std, a->std, sizeof s->std);
     *out = s;
     return BL_OK;
 }
@@ -158,7 +163,9 @@ bl_status bl_class_set_resize(bl_class_set *s, int32_t width, int32_t height) {
         return status;
     }
     free(s->pixels);
-    s->pixels = pixels, s->width = width, s->height = height;
+    s->pixels = pixels;
+    s->width = width;
+    s->height = height;
     return BL_OK;
 }
 
@@ -172,15 +179,18 @@ bl_status bl_class_set_reorder(bl_class_set *s, const int32_t *order) {
     for (int32_t c = 0; status == BL_OK && c < s->n_classes; c++) {
         if (order[c] < 0 || order[c] >= s->n_classes || new_of[order[c]] >= 0)
             status = bl_fail(BL_EINVAL, "%s: the new order of classes is no permutation", s->name);
-        else
-            new_of[order[c]] = c, names[c] = s->class_names[order[c]];
+        else {
+            new_of[order[c]] = c;
+            names[c] = s->class_names[order[c]];
+        }
     }
     if (status == BL_OK) {
         memcpy(s->class_names, names, k * sizeof *names);
         for (int32_t i = 0; i < s->n; i++)
             if (s->labels[i] >= 0) s->labels[i] = new_of[s->labels[i]];
     }
-    free(new_of), free(names);
+    free(new_of);
+    free(names);
     return status;
 }
 
@@ -201,6 +211,7 @@ bl_status bl_class_set_sort_classes(bl_class_set *s, int32_t *order) {
     status = bl_class_set_reorder(s, own);
     if (order) memcpy(order, own, (size_t)s->n_classes * sizeof *order);
 done:
-    free(counts), free(own);
+    free(counts);
+    free(own);
     return status;
 }

@@ -20,7 +20,9 @@ static void transpose(const uint8_t *src, uint8_t *dst) {
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++, dst += 3) {
             const uint8_t *p = src + x * SIDE + y;
-            dst[0] = p[0], dst[1] = p[PLANE], dst[2] = p[2 * PLANE];
+            dst[0] = p[0];
+            dst[1] = p[PLANE];
+            dst[2] = p[2 * PLANE];
         }
 }
 
@@ -74,7 +76,8 @@ bl_status bl_stl_parse(const uint8_t *x, size_t x_size, const uint8_t *y, size_t
         bl_class_set_free(s);
         return status;
     }
-    memcpy(s->mean, mean, sizeof s->mean), memcpy(s->std, std, sizeof s->std);
+    memcpy(s->mean, mean, sizeof s->mean);
+    memcpy(s->std, std, sizeof s->std);
     *out = s;
     return BL_OK;
 }

@@ -63,7 +63,8 @@ static bl_status convert(const char *path, const bl_mat_array *x, const bl_mat_a
         return status;
     }
     fill_images(x, s);
-    memcpy(s->mean, mean, sizeof s->mean), memcpy(s->std, std, sizeof s->std);
+    memcpy(s->mean, mean, sizeof s->mean);
+    memcpy(s->std, std, sizeof s->std);
     *out = s;
     return BL_OK;
 }

@@ -90,7 +90,10 @@ static colour draw_distinct(bl_rng *rng, colour from, float least) {
         colour c = draw_colour(rng);
         float d = 0;
         for (int k = 0; k < 3; k++) d += (c.v[k] - from.v[k]) * (c.v[k] - from.v[k]);
-        if (sqrtf(d) > far) far = sqrtf(d), best = c;
+        if (sqrtf(d) > far) {
+            far = sqrtf(d);
+            best = c;
+        }
     }
     return best;
 }
@@ -112,8 +115,10 @@ static void draw_background(float *img, int side, colour base, bl_rng *rng) {
     for (int k = 0; k < 2; k++) {
         float f = bl_rng_range(rng, 1.0f, 6.0f) * 2 * (float)M_PI / (float)side;
         float a = bl_rng_range(rng, 0, 2 * (float)M_PI);
-        wave[k][0] = f * cosf(a), wave[k][1] = f * sinf(a);
-        wave[k][2] = bl_rng_range(rng, 0, 2 * (float)M_PI), wave[k][3] = bl_rng_range(rng, 0, 16);
+        wave[k][0] = f * cosf(a);
+        wave[k][1] = f * sinf(a);
+        wave[k][2] = bl_rng_range(rng, 0, 2 * (float)M_PI);
+        wave[k][3] = bl_rng_range(rng, 0, 16);
     }
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++) {
@@ -270,7 +275,8 @@ bl_status bl_class_synth(const bl_class_synth_config *cfg, bl_class_split split,
         return status;
     }
     bl_class_set_measure(sample);
-    memcpy(s->mean, sample->mean, sizeof s->mean), memcpy(s->std, sample->std, sizeof s->std);
+    memcpy(s->mean, sample->mean, sizeof s->mean);
+    memcpy(s->std, sample->std, sizeof s->std);
     bl_class_set_free(sample);
     *out = s;
     return BL_OK;

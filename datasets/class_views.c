@@ -85,7 +85,8 @@ bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_
     bl_class_views *v = calloc(1, sizeof *v);
     if (!v) return bl_fail(BL_ENOMEM, "views: out of memory");
     v->cfg = *cfg;
-    v->width = set->width, v->height = set->height;
+    v->width = set->width;
+    v->height = set->height;
     v->out_width = cfg->size > 0 ? (int)cfg->size : v->width;
     v->out_height = cfg->size > 0 ? (int)cfg->size : v->height;
     int side = v->width < v->height ? v->width : v->height;
@@ -114,7 +115,9 @@ bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_
 
 void bl_class_views_destroy(bl_class_views *v) {
     if (!v) return;
-    free(v->columns), free(v->rows), free(v->out);
+    free(v->columns);
+    free(v->rows);
+    free(v->out);
     bl_canvas_free(&v->canvas);
     bl_contrast_free(&v->contrast);
     bl_pil_resizer_free(&v->resizer);
@@ -272,7 +275,10 @@ static void normalise(const bl_class_views *v, const uint8_t *pixels, const floa
                       const float std[3], float *dst) {
     bl_image img = {v->out_width, v->out_height, (uint8_t *)(uintptr_t)pixels};
     float m[3], s[3];
-    for (int c = 0; c < 3; c++) m[c] = 255 * mean[c], s[c] = 255 * std[c];
+    for (int c = 0; c < 3; c++) {
+        m[c] = 255 * mean[c];
+        s[c] = 255 * std[c];
+    }
     bl_view_normalise(&img, m, s, false, 1, v->out_width, v->out_height, dst);
 }
 

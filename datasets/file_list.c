@@ -18,7 +18,10 @@ bl_status bl_file_list_add(bl_file_list *l, char *path) {
     if (path && l->n == l->room) {
         int32_t room = l->room ? 2 * l->room : 256;
         char **grown = realloc(l->path, (size_t)room * sizeof *grown);
-        if (grown) l->path = grown, l->room = room;
+        if (grown) {
+            l->path = grown;
+            l->room = room;
+        }
     }
     if (!path || l->n == l->room) {
         free(path);
@@ -72,7 +75,8 @@ static bl_status add_folder(const char *dir, int depth, bl_file_list *out) {
     }
     for (int32_t i = 0; i < folders.n && status == BL_OK; i++)
         status = add_folder(folders.path[i], depth + 1, out);
-    bl_file_list_free(&folders), bl_file_list_free(&files);
+    bl_file_list_free(&folders);
+    bl_file_list_free(&files);
     return status;
 }
 

@@ -17,7 +17,8 @@ bl_status bl_image_cache_create(const bl_dataset *d, size_t budget, bl_image_cac
         free(c);
         return bl_fail(BL_ENOMEM, "%s: no memory for the image cache's table", d->name);
     }
-    c->data = d, c->budget = budget;
+    c->data = d;
+    c->budget = budget;
     pthread_mutex_init(&c->lock, NULL);
     *out = c;
     return BL_OK;

@@ -129,7 +129,10 @@ bl_status bl_jpeg_size(const uint8_t *data, size_t size, const char *name, int32
     bl_status status = decode_header(&c, &g, data, size)
                            ? bl_image_check_size(name, c.image_width, c.image_height)
                            : damaged(name, &g);
-    if (status == BL_OK) *width = (int32_t)c.image_width, *height = (int32_t)c.image_height;
+    if (status == BL_OK) {
+        *width = (int32_t)c.image_width;
+        *height = (int32_t)c.image_height;
+    }
     jpeg_destroy_decompress(&c);
     return status;
 }

@@ -387,7 +387,8 @@ bl_status bl_pull_skip(bl_pull *j) {
     case BL_PULL_ARRAY:
         return skip_container(j);
     case BL_PULL_STRING:
-        pull_mark(j), j->p++;
+        pull_mark(j);
+        j->p++;
         return skip_string(j);
     case BL_PULL_NUMBER:
         return bl_pull_number(j, &v);

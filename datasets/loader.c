@@ -181,7 +181,8 @@ static bl_status make_stores(bl_loader *l) {
         const bl_dataset *d = l->data[k];
         if (!d) continue;
         if (k == 1 && d == l->data[0]) {
-            l->cache[1] = l->cache[0], l->bad[1] = l->bad[0];
+            l->cache[1] = l->cache[0];
+            l->bad[1] = l->bad[0];
             continue;
         }
         /* The two data sets share the budget in proportion to their number of images. */
@@ -242,7 +243,9 @@ void bl_loader_destroy(bl_loader *l) {
     for (slot *s = l->slots; s < l->slots + n_slots; s++) {
         for (int64_t k = 0; s->arenas && k < l->cfg.batch; k++)
             if (s->arenas[k]) bl_arena_destroy(s->arenas[k]);
-        free(s->arenas), free(s->images), free(s->batch.samples);
+        free(s->arenas);
+        free(s->images);
+        free(s->batch.samples);
     }
     free(l->slots);
     for (int k = 0; k < 2; k++) {
@@ -269,7 +272,8 @@ int64_t bl_loader_places(const bl_loader *l) {
 }
 
 void bl_loader_on_ready(bl_loader *l, bl_ready_fn ready, void *arg) {
-    l->ready = ready, l->ready_arg = arg;
+    l->ready = ready;
+    l->ready_arg = arg;
 }
 
 bl_status bl_loader_next(bl_loader *l, bl_batch **out) {

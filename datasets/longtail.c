@@ -104,7 +104,8 @@ bl_status bl_longtail_arrange(bl_longtail_order order, uint64_t seed, int32_t n_
     int64_t *falling = malloc((size_t)n_classes * sizeof *falling);
     int32_t *random = malloc((size_t)n_classes * sizeof *random);
     if (!falling || !random) {
-        free(falling), free(random);
+        free(falling);
+        free(random);
         return bl_fail(BL_ENOMEM, "longtail: out of memory");
     }
     memcpy(falling, counts, (size_t)n_classes * sizeof *falling);
@@ -113,7 +114,8 @@ bl_status bl_longtail_arrange(bl_longtail_order order, uint64_t seed, int32_t n_
     bl_rng_shuffle(&rng, random, n_classes);
     for (int32_t c = 0; c < n_classes; c++)
         counts[c] = falling[order == BL_LONGTAIL_RANDOM ? random[c] : rank_of(order, c, n_classes)];
-    free(falling), free(random);
+    free(falling);
+    free(random);
     return BL_OK;
 }
 
@@ -138,7 +140,11 @@ bl_status bl_longtail_multiple(double multiple, double ratio, int32_t n_classes,
 
 void bl_longtail_free(bl_longtail *l) {
     if (!l) return;
-    free(l->labelled_counts), free(l->unlabelled_counts);
-    free(l->labelled), free(l->unlabelled), free(l->is_labelled), free(l->validation);
+    free(l->labelled_counts);
+    free(l->unlabelled_counts);
+    free(l->labelled);
+    free(l->unlabelled);
+    free(l->is_labelled);
+    free(l->validation);
     free(l);
 }

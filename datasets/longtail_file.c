@@ -156,7 +156,8 @@ static bl_status read_document(const bl_json *doc, const bl_class_set *train,
         status = bl_fail(BL_ENOMEM, "%s: out of memory", doc->file);
     else
         status = read_lists(doc, train, pool, seen, seen_in_pool, l);
-    free(seen), free(seen_in_pool);
+    free(seen);
+    free(seen_in_pool);
     return status;
 }
 

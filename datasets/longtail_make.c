@@ -266,7 +266,10 @@ bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *tr
     BL_TRY_DONE(pick_validation(&m));
     BL_TRY_DONE(pick_unlabelled(&m));
 done:
-    free(m.train.image), free(m.train.start), free(m.pool.image), free(m.pool.start);
+    free(m.train.image);
+    free(m.train.start);
+    free(m.pool.image);
+    free(m.pool.start);
     if (status != BL_OK)
         bl_longtail_free(m.out);
     else

@@ -39,10 +39,14 @@ static edge make_edge(const int32_t a[2], const int32_t b[2], int32_t w) {
     if (dx == 0) return e; /* in no column's way */
     bool flip = e.steep ? a[1] > b[1] : a[0] > b[0];
     const int32_t *p = flip ? b : a, *q = flip ? a : b;
-    e.x = p[0], e.y = p[1];
+    e.x = p[0];
+    e.y = p[1];
     e.slope = e.steep ? (double)(q[0] - p[0]) / dy : (double)(q[1] - p[1]) / dx;
     int32_t from = p[0], to = q[0];
-    if (e.steep) from = across(&e, 0), to = across(&e, dy);
+    if (e.steep) {
+        from = across(&e, 0);
+        to = across(&e, dy);
+    }
     int32_t low = from < to ? from : to, high = from < to ? to : from;
     e.first = floor_div(low - 2 + SCALE - 1, SCALE);
     e.last = floor_div(high - 3, SCALE);
@@ -96,7 +100,9 @@ static void sort_column(uint32_t *v, int64_t n) {
 static bl_status emit(const uint32_t *ends, int64_t n, int32_t h, int32_t w, bl_rle *out) {
     uint32_t pixels = (uint32_t)h * (uint32_t)w, at = 0;
     BL_TRY(bl_rle_reserve(out, n + 1));
-    out->h = h, out->w = w, out->n = 0;
+    out->h = h;
+    out->w = w;
+    out->n = 0;
     for (int64_t i = 0; i < n; i++) {
         if (i + 1 < n && ends[i + 1] == ends[i]) {
             i++;

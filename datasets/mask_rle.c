@@ -51,7 +51,9 @@ bl_status bl_rle_encode(const uint8_t *mask, int32_t h, int32_t w, bl_rle *out) 
     BL_TRY(check_size(h, w));
     size_t pixels = (size_t)h * (size_t)w, run = 0;
     bool value = false;
-    out->h = h, out->w = w, out->n = 0;
+    out->h = h;
+    out->w = w;
+    out->n = 0;
     for (size_t i = 0; i < pixels; i++, run++) {
         if ((mask[i] != 0) == value) continue;
         BL_TRY(bl_rle_reserve(out, out->n + 2));
@@ -77,7 +79,9 @@ bl_status bl_rle_from_counts(const double *counts, int64_t n, int32_t h, int32_t
     uint64_t sum = 0, pixels = (uint64_t)h * (uint64_t)w;
     BL_TRY(check_size(h, w));
     BL_TRY(bl_rle_reserve(out, n));
-    out->h = h, out->w = w, out->n = n;
+    out->h = h;
+    out->w = w;
+    out->n = n;
     for (int64_t i = 0; i < n; i++) {
         double c = counts[i];
         if (!(c >= 0) || c != floor(c))
@@ -130,7 +134,9 @@ bl_status bl_rle_from_string(const char *s, size_t len, int32_t h, int32_t w, bl
         counts[n++] = (uint32_t)v;
         p = next;
     }
-    out->h = h, out->w = w, out->n = n;
+    out->h = h;
+    out->w = w;
+    out->n = n;
     return check_sum((uint64_t)sum, h, w);
 }
 
@@ -175,7 +181,9 @@ static bl_status merge_two(const bl_rle *x, const bl_rle *y, bool intersect, bl_
     walk a = walk_start(x), b = walk_start(y);
     uint32_t run = 0, todo = (uint32_t)x->h * (uint32_t)x->w;
     bool value = false;
-    out->h = x->h, out->w = x->w, out->n = 0;
+    out->h = x->h;
+    out->w = x->w;
+    out->n = 0;
     while (todo > 0) {
         uint32_t step = a.left < b.left ? a.left : b.left;
         run += step;
@@ -199,7 +207,9 @@ bl_status bl_rle_merge(const bl_rle *masks, int64_t n, bool intersect, bl_rle *o
             return bl_fail(BL_EINVAL, "masks of %d x %d and %d x %d cannot be merged", masks[0].h,
                            masks[0].w, masks[i].h, masks[i].w);
     BL_TRY(bl_rle_reserve(out, masks[0].n));
-    out->h = masks[0].h, out->w = masks[0].w, out->n = masks[0].n;
+    out->h = masks[0].h;
+    out->w = masks[0].w;
+    out->n = masks[0].n;
     memcpy(out->counts, masks[0].counts, (size_t)masks[0].n * sizeof *out->counts);
     bl_rle other = {0};
     bl_status status = BL_OK;
@@ -234,8 +244,10 @@ void bl_rle_to_box(const bl_rle *r, double box[4]) {
         if (top < y0) y0 = top;
         if (bottom > y1) y1 = bottom;
     }
-    box[0] = x0, box[1] = y0;
-    box[2] = x1 - x0 + 1, box[3] = y1 - y0 + 1; /* unsigned, as in the API */
+    box[0] = x0;
+    box[1] = y0;
+    box[2] = x1 - x0 + 1;
+    box[3] = y1 - y0 + 1; /* unsigned, as in the API */
 }
 
 /* Whether the API's IoU of the boxes is above 0, which decides if it looks at the masks. */

@@ -11,7 +11,10 @@ static double normal(bl_rng *rng) {
 /* log of a Gamma(shape, 1) variate: small shapes give values that underflow. */
 static double log_gamma_variate(double shape, bl_rng *rng) {
     double boost = 0; /* Gamma(a) = Gamma(a + 1) U^(1/a) */
-    if (shape < 1) boost = log(uniform(rng)) / shape, shape += 1;
+    if (shape < 1) {
+        boost = log(uniform(rng)) / shape;
+        shape += 1;
+    }
     double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
     for (;;) {
         double x = normal(rng), v = 1 + c * x;

@@ -41,6 +41,7 @@ void bl_mt19937_shuffle(bl_mt19937 *m, int32_t *v, int32_t n) {
     for (int32_t i = n - 1; i > 0; i--) {
         uint32_t j = interval(m, (uint32_t)i);
         int32_t t = v[i];
-        v[i] = v[j], v[j] = t;
+        v[i] = v[j];
+        v[j] = t;
     }
 }

@@ -28,9 +28,12 @@ __attribute__((target("avx2"))) static int row_avx2(const uint8_t *p, int width,
     __m128i pick_lo[3], pick_hi[3];
     for (int c = 0; c < 3; c++) {
         char lo[16], hi[16];
-        memset(lo, -128, sizeof lo), memset(hi, -128, sizeof hi);
-        for (int k = 0; k < 4; k++)
-            lo[k] = (char)(3 * k + c), hi[k + 4] = (char)(3 * (k + 4) + c - 8);
+        memset(lo, -128, sizeof lo);
+        memset(hi, -128, sizeof hi);
+        for (int k = 0; k < 4; k++) {
+            lo[k] = (char)(3 * k + c);
+            hi[k + 4] = (char)(3 * (k + 4) + c - 8);
+        }
         pick_lo[c] = _mm_loadu_si128((const __m128i *)lo);
         pick_hi[c] = _mm_loadu_si128((const __m128i *)hi);
     }
@@ -81,7 +84,10 @@ void bl_view_normalise(const bl_image *img, const float mean[3], const float std
     bool avx2 = has_avx2();
     /* mean and std are given in the order of the output planes. */
     float m[3], s[3];
-    for (int c = 0; c < 3; c++) m[c] = mean[bgr ? 2 - c : c], s[c] = std[bgr ? 2 - c : c];
+    for (int c = 0; c < 3; c++) {
+        m[c] = mean[bgr ? 2 - c : c];
+        s[c] = std[bgr ? 2 - c : c];
+    }
     for (int32_t y = 0; y < pad_h; y++) {
         planes o = {.mean = m, .std = s};
         for (int c = 0; c < 3; c++)

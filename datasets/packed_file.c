@@ -32,7 +32,8 @@ bl_status bl_xz_unpack(const uint8_t *packed, size_t packed_size, const char *na
     if (room > max_bytes) room = max_bytes;
     uint8_t *buffer = NULL;
     bl_status status = BL_OK;
-    z.next_in = packed, z.avail_in = packed_size;
+    z.next_in = packed;
+    z.avail_in = packed_size;
     size_t done = 0;
     while (r == LZMA_OK && status == BL_OK) {
         if (!buffer || done == room) {
@@ -46,9 +47,11 @@ bl_status bl_xz_unpack(const uint8_t *packed, size_t packed_size, const char *na
                                                name, max_bytes);
                 break;
             }
-            buffer = grown, room = more;
+            buffer = grown;
+            room = more;
         }
-        z.next_out = buffer + done, z.avail_out = room - done;
+        z.next_out = buffer + done;
+        z.avail_out = room - done;
         r = lzma_code(&z, LZMA_FINISH);
         done = room - z.avail_out;
     }
@@ -61,7 +64,8 @@ bl_status bl_xz_unpack(const uint8_t *packed, size_t packed_size, const char *na
         free(buffer);
         return status;
     }
-    *data = buffer, *size = done;
+    *data = buffer;
+    *size = done;
     return BL_OK;
 }
 
@@ -80,7 +84,8 @@ bool bl_packed_exists(const char *path) {
 
 void bl_packed_close(bl_packed *p) {
     if (p->map.data) bl_map_close(&p->map);
-    free(p->heap), free(p->name);
+    free(p->heap);
+    free(p->name);
     *p = (bl_packed){0};
 }
 
@@ -89,7 +94,8 @@ static bl_status open_named(const char *path, char *packed, size_t max_bytes, bl
     p->name = strdup(plain ? path : packed);
     if (!p->name) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
     BL_TRY(bl_map_open(p->name, &p->map));
-    p->data = p->map.data, p->size = p->map.size;
+    p->data = p->map.data;
+    p->size = p->map.size;
     if (plain) return BL_OK;
     BL_TRY(bl_xz_unpack(p->map.data, p->map.size, p->name, max_bytes, &p->heap, &p->size));
     bl_map_close(&p->map);

@@ -16,7 +16,10 @@ void bl_pil_rotation(double degrees, int width, int height, double a[6]) {
     double angle = -(turn * (M_PI / 180));
     double c = round15(cos(angle)), s = round15(sin(angle));
     double cx = width / 2.0, cy = height / 2.0;
-    a[0] = c, a[1] = s, a[3] = round15(-sin(angle)), a[4] = c;
+    a[0] = c;
+    a[1] = s;
+    a[3] = round15(-sin(angle));
+    a[4] = c;
     a[2] = a[0] * -cx + a[1] * -cy + 0.0 + cx;
     a[5] = a[3] * -cx + a[4] * -cy + 0.0 + cy;
 }

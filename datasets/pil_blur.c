@@ -52,7 +52,8 @@ static void line(uint8_t *p, size_t step, int n, box b, uint8_t *scratch) {
     for (int k = 0; k < PASSES; k++) {
         pass(a, n, b, c);
         uint8_t *t = a;
-        a = c, c = t;
+        a = c;
+        c = t;
     }
     for (int i = 0; i < n; i++) memcpy(p + (size_t)i * step, a + 3 * i, 3);
 }

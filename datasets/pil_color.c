@@ -20,7 +20,10 @@ static void histograms(const uint8_t *p, size_t n, uint32_t h[3][256]) {
     uint32_t other[3][256] = {{0}};
     memset(h, 0, 3 * 256 * sizeof(uint32_t));
     for (; n > 1; n -= 2, p += 6)
-        for (int c = 0; c < 3; c++) h[c][p[c]]++, other[c][p[3 + c]]++;
+        for (int c = 0; c < 3; c++) {
+            h[c][p[c]]++;
+            other[c][p[3 + c]]++;
+        }
     if (n)
         for (int c = 0; c < 3; c++) h[c][p[c]]++;
     for (int c = 0; c < 3; c++)
@@ -47,7 +50,11 @@ static void equalize_lut(const uint32_t *h, uint8_t *lut) {
     uint64_t sum = 0, last = 0;
     int used = 0;
     for (int i = 0; i < 256; i++)
-        if (h[i]) sum += h[i], last = h[i], used++;
+        if (h[i]) {
+            sum += h[i];
+            last = h[i];
+            used++;
+        }
     uint64_t step = (sum - last) / 255, n = step / 2;
     if (used <= 1 || !step) {
         identity_lut(lut);
@@ -151,7 +158,8 @@ void bl_pil_sharpness(const bl_pixel_ops *ops, uint8_t *rgb, int width, int heig
         ops->smooth(above, here, out + row, row, smooth);
         ops->blend(out + 3, smooth + 3, row - 6, factor);
         uint8_t *t = above;
-        above = here, here = t;
+        above = here;
+        here = t;
     }
 }
 

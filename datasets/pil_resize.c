@@ -15,8 +15,10 @@ typedef struct bl_pil_taps taps;
 
 void bl_pil_resizer_free(bl_pil_resizer *r) {
     for (int k = 0; k < 2; k++) {
-        free(r->taps[k].first), free(r->taps[k].count);
-        free(r->taps[k].weights), free(r->taps[k].exact);
+        free(r->taps[k].first);
+        free(r->taps[k].count);
+        free(r->taps[k].weights);
+        free(r->taps[k].exact);
     }
     free(r->rows);
     *r = (bl_pil_resizer){0};
@@ -40,7 +42,8 @@ static double weight(bl_pil_filter f, double x) {
 static bl_status reserve(taps *t, int n, int most) {
     size_t outputs = (size_t)n, weights = outputs * (size_t)most;
     if (outputs > t->room) {
-        free(t->first), free(t->count);
+        free(t->first);
+        free(t->count);
         t->first = malloc(outputs * sizeof *t->first);
         t->count = malloc(outputs * sizeof *t->count);
         t->room = t->first && t->count ? outputs : 0;
@@ -91,7 +94,8 @@ static bl_status make_taps(taps *t, int in, int out, bl_pil_filter f) {
             double v = (sum != 0 ? w[k] / sum : w[k]) * (1 << BITS);
             fixed[k] = (int32_t)(v < 0 ? v - 0.5 : v + 0.5);
         }
-        t->first[i] = first, t->count[i] = n;
+        t->first[i] = first;
+        t->count[i] = n;
     }
     return BL_OK;
 }

@@ -150,7 +150,8 @@ AVX2 void gather_avx2(const uint8_t *src, int width, int height, int32_t u0, int
         p = _mm256_shuffle_epi8(p, pack);
         _mm_storeu_si128((__m128i *)(dst + 3 * x), _mm256_castsi256_si128(p));
         _mm_storeu_si128((__m128i *)(dst + 3 * x + 12), _mm256_extracti128_si256(p, 1));
-        u = _mm256_add_epi32(u, du8), v = _mm256_add_epi32(v, dv8);
+        u = _mm256_add_epi32(u, du8);
+        v = _mm256_add_epi32(v, dv8);
     }
     gather_plain_from(src, width, height, u0, v0, du, dv, x, n, dst);
 }

@@ -46,7 +46,10 @@ bl_status bl_png_size(const uint8_t *data, size_t size, const char *name, int32_
     spng_ctx *c;
     struct spng_ihdr head;
     bl_status status = open_png(data, size, name, &c, &head);
-    if (status == BL_OK) *width = (int32_t)head.width, *height = (int32_t)head.height;
+    if (status == BL_OK) {
+        *width = (int32_t)head.width;
+        *height = (int32_t)head.height;
+    }
     spng_ctx_free(c);
     return status;
 }

@@ -42,7 +42,8 @@ static int64_t index_of(const bl_prefetch *p, const place *at) {
 }
 
 static void note_failure(place *at, int32_t part, bl_status status) {
-    at->status = status, at->failed = part;
+    at->status = status;
+    at->failed = part;
     snprintf(at->message, sizeof at->message, "%s", bl_error());
 }
 

@@ -33,7 +33,9 @@ bl_status bl_canvas_create(int width, int height, bl_canvas *c) {
     if (!c->memory)
         return bl_fail(BL_ENOMEM, "augmentation: no memory for images of %dx%d pixels", width,
                        height);
-    c->image = c->memory, c->spare = c->image + image, c->rows = c->spare + image;
+    c->image = c->memory;
+    c->spare = c->image + image;
+    c->rows = c->spare + image;
     return BL_OK;
 }
 
@@ -46,7 +48,8 @@ void bl_canvas_free(bl_canvas *c) {
 
 static void swap(bl_canvas *c) {
     uint8_t *t = c->image;
-    c->image = c->spare, c->spare = t;
+    c->image = c->spare;
+    c->spare = t;
 }
 
 static void erase(bl_canvas *c, const bl_view_step *s) {
@@ -194,17 +197,20 @@ static double fixed_amount(bl_ra_op op, int level, int *is_signed) {
     case BL_RA_COLOR:
     case BL_RA_CONTRAST:
     case BL_RA_SHARPNESS:
-        lo = 0.1, most = 1.9;
+        lo = 0.1;
+        most = 1.9;
         break;
     case BL_RA_POSTERIZE:
         most = 4;
         break;
     case BL_RA_ROTATE:
-        *is_signed = 1, most = 30;
+        *is_signed = 1;
+        most = 30;
         break;
     case BL_RA_SHEAR_X:
     case BL_RA_SHEAR_Y:
-        *is_signed = 1, most = 0.3;
+        *is_signed = 1;
+        most = 0.3;
         break;
     case BL_RA_SOLARIZE:
         most = 256;
@@ -214,7 +220,8 @@ static double fixed_amount(bl_ra_op op, int level, int *is_signed) {
         break;
     case BL_RA_TRANSLATE_X:
     case BL_RA_TRANSLATE_Y:
-        *is_signed = 1, most = 100;
+        *is_signed = 1;
+        most = 100;
         break;
     case BL_RA_CUTOUT:
         most = 40;
@@ -269,19 +276,23 @@ void bl_ra_range(bl_ra_op op, double *lo, double *hi) {
     case BL_RA_COLOR:
     case BL_RA_CONTRAST:
     case BL_RA_SHARPNESS:
-        from = 0.05, to = 0.95;
+        from = 0.05;
+        to = 0.95;
         break;
     case BL_RA_POSTERIZE:
-        from = 4, to = 8;
+        from = 4;
+        to = 8;
         break;
     case BL_RA_ROTATE:
-        from = -30, to = 30;
+        from = -30;
+        to = 30;
         break;
     case BL_RA_SHEAR_X:
     case BL_RA_SHEAR_Y:
     case BL_RA_TRANSLATE_X:
     case BL_RA_TRANSLATE_Y:
-        from = -0.3, to = 0.3;
+        from = -0.3;
+        to = 0.3;
         break;
     case BL_RA_SOLARIZE:
         to = 256;
@@ -289,7 +300,8 @@ void bl_ra_range(bl_ra_op op, double *lo, double *hi) {
     default:
         break;
     }
-    *lo = from, *hi = to;
+    *lo = from;
+    *hi = to;
 }
 
 /* ---- drawing ---- */

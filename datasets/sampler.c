@@ -30,7 +30,8 @@ static bl_status build_lists(bl_sampler *s, int kind) {
         n[group_of(s, kind, i)] += s->copies[kind][i];
     for (int g = 0; g < 2; g++) {
         bl_sampler_list *list = &s->lists[kind][g];
-        free(list->base), free(list->shuffled);
+        free(list->base);
+        free(list->shuffled);
         *list = (bl_sampler_list){.pass = -1};
         if (n[g] > INT32_MAX)
             return bl_fail(
@@ -73,7 +74,8 @@ bl_status bl_sampler_init(bl_sampler *s, const bl_loader_config *cfg, const bl_d
     *s = (bl_sampler){.cfg = *cfg, .seed = bl_mix64(seed ^ 0x73616d706c6572ull)};
     BL_TRY(check_config(cfg, unlabelled));
     bool mixed = cfg->labelled < cfg->batch;
-    s->data[0] = labelled, s->data[1] = mixed ? unlabelled : NULL;
+    s->data[0] = labelled;
+    s->data[1] = mixed ? unlabelled : NULL;
     s->grouped = cfg->group_by_aspect && can_group(s->data);
     for (int k = 0; k < 2; k++) {
         if (!s->data[k]) continue;
@@ -90,7 +92,10 @@ bl_status bl_sampler_init(bl_sampler *s, const bl_loader_config *cfg, const bl_d
 void bl_sampler_free(bl_sampler *s) {
     for (int k = 0; k < 2; k++) {
         free(s->copies[k]);
-        for (int g = 0; g < 2; g++) free(s->lists[k][g].base), free(s->lists[k][g].shuffled);
+        for (int g = 0; g < 2; g++) {
+            free(s->lists[k][g].base);
+            free(s->lists[k][g].shuffled);
+        }
     }
     memset(s, 0, sizeof *s);
 }

@@ -123,7 +123,10 @@ static void quotas(const bl_synth_config *cfg, double imbalance, int64_t total, 
         for (int c = 0; c < n; c++) {
             if (given > total && out[c] <= least) continue;
             gap = sign * (share[c] - (double)out[c]);
-            if (best < 0 || gap > best_gap) best = c, best_gap = gap;
+            if (best < 0 || gap > best_gap) {
+                best = c;
+                best_gap = gap;
+            }
         }
         out[best] += given < total ? 1 : -1;
     }
@@ -162,7 +165,8 @@ static bl_status plan_set(const bl_synth_config *cfg, image_set *s) {
 static void note_failure(job *j, int64_t image, bl_status status) {
     pthread_mutex_lock(&j->lock);
     if (j->status == BL_OK || image < j->failed) {
-        j->status = status, j->failed = image;
+        j->status = status;
+        j->failed = image;
         snprintf(j->message, sizeof j->message, "%s", bl_error());
     }
     pthread_mutex_unlock(&j->lock);
@@ -243,7 +247,10 @@ static bl_status write_plain(const char *path, const uint8_t *data, size_t size)
     if (!f) return bl_fail(BL_EIO, "%s: cannot create: %s", path, strerror(errno));
     size_t done = fwrite(data, 1, size, f);
     int bad = done != size, saved = errno;
-    if (fclose(f) != 0 && !bad) bad = 1, saved = errno;
+    if (fclose(f) != 0 && !bad) {
+        bad = 1;
+        saved = errno;
+    }
     if (bad) return bl_fail(BL_EIO, "%s: cannot write %zu bytes: %s", path, size, strerror(saved));
     return BL_OK;
 }
@@ -265,7 +272,8 @@ static bl_status render_image(job *j, int64_t i) {
     BL_TRY_DONE(write_plain(path, jpeg, size));
     bl_sha256(jpeg, size, s->sums[i]);
 done:
-    free(path), free(jpeg);
+    free(path);
+    free(jpeg);
     bl_image_free(&img);
     return status;
 }
@@ -468,10 +476,13 @@ bl_status bl_synth_generate(const bl_synth_config *cfg, const char *out_dir,
     }
     if (status == BL_OK) status = write_summary(cfg, sets, sums, out_dir);
     for (int k = 0; k < 3; k++) {
-        free(sets[k].categories), free(sets[k].planned);
-        free(sets[k].scenes), free(sets[k].sums);
+        free(sets[k].categories);
+        free(sets[k].planned);
+        free(sets[k].scenes);
+        free(sets[k].sums);
     }
-    free(image_dir), free(summary);
+    free(image_dir);
+    free(summary);
     pthread_mutex_destroy(&j.lock);
     return status;
 }

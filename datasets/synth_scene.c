@@ -45,7 +45,8 @@ static void draw_pose(const bl_synth_config *cfg, const bl_synth_scene *scene, b
     o->scale = size / 2;
     o->aspect = expf(bl_rng_range(rng, -0.10f, 0.10f));
     float angle = bl_rng_range(rng, -1, 1) * (float)(cfg->rotation * M_PI / 180);
-    o->cos_r = cosf(angle), o->sin_r = sinf(angle);
+    o->cos_r = cosf(angle);
+    o->sin_r = sinf(angle);
     float margin = o->scale * 0.8f;
     o->cx = bl_rng_range(rng, margin, (float)cfg->width - margin);
     o->cy = bl_rng_range(rng, margin, (float)cfg->height - margin);
@@ -54,7 +55,8 @@ static void draw_pose(const bl_synth_config *cfg, const bl_synth_scene *scene, b
     if (over && scene->n > 0) {
         const bl_synth_object *below = &scene->objects[(int)(pick * (float)scene->n)];
         float d = near * (o->scale + below->scale);
-        o->cx = below->cx + d * cosf(toward), o->cy = below->cy + d * sinf(toward);
+        o->cx = below->cx + d * cosf(toward);
+        o->cy = below->cy + d * sinf(toward);
     }
 }
 
@@ -65,7 +67,9 @@ static bool rasterise(const bl_synth_config *cfg, bl_synth_object *o, uint8_t *m
     int bx0 = (int)floorf(o->cx - reach), bx1 = (int)ceilf(o->cx + reach);
     int by0 = (int)floorf(o->cy - reach), by1 = (int)ceilf(o->cy + reach);
     int w = (int)cfg->width, h = (int)cfg->height;
-    o->x0 = w, o->y0 = h, o->x1 = o->y1 = 0;
+    o->x0 = w;
+    o->y0 = h;
+    o->x1 = o->y1 = 0;
     float area = 0;
     for (int y = by0; y < by1; y++)
         for (int x = bx0; x < bx1; x++) {
@@ -91,7 +95,8 @@ bl_status bl_synth_scene_place(const bl_synth_config *cfg, uint64_t key, const i
     int8_t *owner = malloc((size_t)w * (size_t)h);
     uint8_t *mask = malloc((size_t)w * (size_t)h);
     if (!owner || !mask) {
-        free(owner), free(mask);
+        free(owner);
+        free(mask);
         return bl_fail(BL_ENOMEM, "no memory to place a %dx%d scene", w, h);
     }
     memset(owner, -1, (size_t)w * (size_t)h);
@@ -132,7 +137,8 @@ bl_status bl_synth_scene_place(const bl_synth_config *cfg, uint64_t key, const i
             break;
         }
     }
-    free(owner), free(mask);
+    free(owner);
+    free(mask);
     return BL_OK;
 }
 
@@ -170,7 +176,8 @@ static float lattice(uint64_t salt, int x, int y) {
 static float value_noise(uint64_t salt, float x, float y) {
     int ix = (int)floorf(x), iy = (int)floorf(y);
     float fx = x - (float)ix, fy = y - (float)iy;
-    fx = fx * fx * (3 - 2 * fx), fy = fy * fy * (3 - 2 * fy);
+    fx = fx * fx * (3 - 2 * fx);
+    fy = fy * fy * (3 - 2 * fy);
     float top = lattice(salt, ix, iy) * (1 - fx) + lattice(salt, ix + 1, iy) * fx;
     float low = lattice(salt, ix, iy + 1) * (1 - fx) + lattice(salt, ix + 1, iy + 1) * fx;
     return top * (1 - fy) + low * fy;
@@ -216,8 +223,10 @@ static void stroke(const canvas *cv, bl_rng *rng, float max_width) {
     for (int s = 0; s <= SEGMENTS; s++) {
         float t = (float)s / SEGMENTS, a = (1 - t) * (1 - t), b = 2 * t * (1 - t), c = t * t;
         for (int d = 0; d < 2; d++) q[s][d] = a * p[0][d] + b * p[1][d] + c * p[2][d];
-        x0 = lesser(x0, q[s][0]), x1 = greater(x1, q[s][0]);
-        y0 = lesser(y0, q[s][1]), y1 = greater(y1, q[s][1]);
+        x0 = lesser(x0, q[s][0]);
+        x1 = greater(x1, q[s][0]);
+        y0 = lesser(y0, q[s][1]);
+        y1 = greater(y1, q[s][1]);
     }
     float inv_len2[SEGMENTS];
     for (int s = 0; s < SEGMENTS; s++) {
@@ -231,7 +240,8 @@ static void stroke(const canvas *cv, bl_rng *rng, float max_width) {
                 float ex = q[s + 1][0] - q[s][0], ey = q[s + 1][1] - q[s][1];
                 float wx = fx - q[s][0], wy = fy - q[s][1];
                 float t = unit((wx * ex + wy * ey) * inv_len2[s]);
-                wx -= t * ex, wy -= t * ey;
+                wx -= t * ex;
+                wy -= t * ey;
                 best = lesser(best, wx * wx + wy * wy);
             }
             float cover = unit(half + 0.5f - sqrtf(best));
@@ -285,7 +295,10 @@ static void object_colour(const bl_synth_config *cfg, const canvas *cv, const bl
         for (int c = 0; c < 3; c++) d2 += (cand[c] - mean[c]) * (cand[c] - mean[c]);
         /* Mostly brightness tells objects from their background, as in photographs. */
         float d = 0.7f * fabsf(dl) + 0.3f * sqrtf(d2);
-        if (d > far) far = d, memcpy(rgb, cand, sizeof cand);
+        if (d > far) {
+            far = d;
+            memcpy(rgb, cand, sizeof cand);
+        }
     }
 }
 

@@ -46,7 +46,8 @@ static float greater(float a, float b) {
 }
 
 static void vertex(bl_synth_shape *s, float x, float y) {
-    s->v[s->n][0] = x, s->v[s->n][1] = y;
+    s->v[s->n][0] = x;
+    s->v[s->n][1] = y;
     s->n++;
 }
 
@@ -60,9 +61,20 @@ static void star(bl_synth_shape *s, int points, float inner) {
 /* A cross of arm half width h; without its lower arm it is a T. */
 static void cross(bl_synth_shape *s, float h, bool lower) {
     const float e = 0.96f;
-    vertex(s, -h, -e), vertex(s, h, -e), vertex(s, h, -h), vertex(s, e, -h), vertex(s, e, h);
-    if (lower) vertex(s, h, h), vertex(s, h, e), vertex(s, -h, e), vertex(s, -h, h);
-    vertex(s, -e, h), vertex(s, -e, -h), vertex(s, -h, -h);
+    vertex(s, -h, -e);
+    vertex(s, h, -e);
+    vertex(s, h, -h);
+    vertex(s, e, -h);
+    vertex(s, e, h);
+    if (lower) {
+        vertex(s, h, h);
+        vertex(s, h, e);
+        vertex(s, -h, e);
+        vertex(s, -h, h);
+    }
+    vertex(s, -e, h);
+    vertex(s, -e, -h);
+    vertex(s, -h, -h);
 }
 
 bl_synth_shape bl_synth_shape_make(bl_synth_kind kind, bl_rng *rng) {
@@ -70,23 +82,34 @@ bl_synth_shape bl_synth_shape_make(bl_synth_kind kind, bl_rng *rng) {
     float u = bl_rng_uniform(rng), t = bl_rng_uniform(rng), b = 0.76f;
     s.stroke = 0.15f + 0.06f * u;
     float opening = 0.50f + 0.18f * t; /* radians, half of it */
-    s.notch_cos = cosf(opening), s.notch_sin = sinf(opening);
+    s.notch_cos = cosf(opening);
+    s.notch_sin = sinf(opening);
     s.shift = 0.45f + 0.15f * u;
     switch (kind) {
     case BL_SYNTH_SQUARE:
-        vertex(&s, -b, -b), vertex(&s, b, -b), vertex(&s, b, b), vertex(&s, -b, b);
+        vertex(&s, -b, -b);
+        vertex(&s, b, -b);
+        vertex(&s, b, b);
+        vertex(&s, -b, b);
         break;
     case BL_SYNTH_CLIPPED_SQUARE: {
         float c = b - 2 * b * (0.48f + 0.12f * u); /* where the cut meets the sides */
-        vertex(&s, -b, -b), vertex(&s, c, -b), vertex(&s, b, -c), vertex(&s, b, b),
-            vertex(&s, -b, b);
+        vertex(&s, -b, -b);
+        vertex(&s, c, -b);
+        vertex(&s, b, -c);
+        vertex(&s, b, b);
+        vertex(&s, -b, b);
         break;
     }
     case BL_SYNTH_TRIANGLE:
-        vertex(&s, 0, -1), vertex(&s, 0.9f, 0.62f), vertex(&s, -0.9f, 0.62f);
+        vertex(&s, 0, -1);
+        vertex(&s, 0.9f, 0.62f);
+        vertex(&s, -0.9f, 0.62f);
         break;
     case BL_SYNTH_ARROWHEAD:
-        vertex(&s, 0, -1), vertex(&s, 0.9f, 0.72f), vertex(&s, 0, 0.02f + 0.14f * u);
+        vertex(&s, 0, -1);
+        vertex(&s, 0.9f, 0.72f);
+        vertex(&s, 0, 0.02f + 0.14f * u);
         vertex(&s, -0.9f, 0.72f);
         break;
     case BL_SYNTH_STAR5:
@@ -103,32 +126,58 @@ bl_synth_shape bl_synth_shape_make(bl_synth_kind kind, bl_rng *rng) {
         break;
     case BL_SYNTH_OPEN_FRAME: {
         float w = b - 2 * s.stroke;
-        vertex(&s, -b, -b), vertex(&s, -w, -b), vertex(&s, -w, w), vertex(&s, w, w);
-        vertex(&s, w, -b), vertex(&s, b, -b), vertex(&s, b, b), vertex(&s, -b, b);
+        vertex(&s, -b, -b);
+        vertex(&s, -w, -b);
+        vertex(&s, -w, w);
+        vertex(&s, w, w);
+        vertex(&s, w, -b);
+        vertex(&s, b, -b);
+        vertex(&s, b, b);
+        vertex(&s, -b, b);
         break;
     }
     case BL_SYNTH_BOLT:
-        vertex(&s, 0.30f, -1), vertex(&s, -0.65f, 0.14f), vertex(&s, -0.08f, 0.14f);
-        vertex(&s, -0.30f, 1), vertex(&s, 0.65f, -0.14f), vertex(&s, 0.08f, -0.14f);
+        vertex(&s, 0.30f, -1);
+        vertex(&s, -0.65f, 0.14f);
+        vertex(&s, -0.08f, 0.14f);
+        vertex(&s, -0.30f, 1);
+        vertex(&s, 0.65f, -0.14f);
+        vertex(&s, 0.08f, -0.14f);
         break;
     case BL_SYNTH_HOURGLASS: {
         float w = 0.12f + 0.10f * u;
-        vertex(&s, -0.8f, -0.95f), vertex(&s, 0.8f, -0.95f), vertex(&s, w, 0);
-        vertex(&s, 0.8f, 0.95f), vertex(&s, -0.8f, 0.95f), vertex(&s, -w, 0);
+        vertex(&s, -0.8f, -0.95f);
+        vertex(&s, 0.8f, -0.95f);
+        vertex(&s, w, 0);
+        vertex(&s, 0.8f, 0.95f);
+        vertex(&s, -0.8f, 0.95f);
+        vertex(&s, -w, 0);
         break;
     }
     case BL_SYNTH_AITCH: {
         float in = 0.78f - 2 * s.stroke, h = 0.16f + 0.08f * t;
-        vertex(&s, -0.78f, -0.95f), vertex(&s, -in, -0.95f), vertex(&s, -in, -h);
-        vertex(&s, in, -h), vertex(&s, in, -0.95f), vertex(&s, 0.78f, -0.95f);
-        vertex(&s, 0.78f, 0.95f), vertex(&s, in, 0.95f), vertex(&s, in, h);
-        vertex(&s, -in, h), vertex(&s, -in, 0.95f), vertex(&s, -0.78f, 0.95f);
+        vertex(&s, -0.78f, -0.95f);
+        vertex(&s, -in, -0.95f);
+        vertex(&s, -in, -h);
+        vertex(&s, in, -h);
+        vertex(&s, in, -0.95f);
+        vertex(&s, 0.78f, -0.95f);
+        vertex(&s, 0.78f, 0.95f);
+        vertex(&s, in, 0.95f);
+        vertex(&s, in, h);
+        vertex(&s, -in, h);
+        vertex(&s, -in, 0.95f);
+        vertex(&s, -0.78f, 0.95f);
         break;
     }
     case BL_SYNTH_ARROW: {
         float h = 0.20f + 0.10f * u;
-        vertex(&s, -0.97f, -h), vertex(&s, 0.08f, -h), vertex(&s, 0.08f, -0.72f);
-        vertex(&s, 0.97f, 0), vertex(&s, 0.08f, 0.72f), vertex(&s, 0.08f, h);
+        vertex(&s, -0.97f, -h);
+        vertex(&s, 0.08f, -h);
+        vertex(&s, 0.08f, -0.72f);
+        vertex(&s, 0.97f, 0);
+        vertex(&s, 0.08f, 0.72f);
+        vertex(&s, 0.08f, h);
         vertex(&s, -0.97f, h);
         break;
     }

@@ -49,7 +49,10 @@ static bool leaves(const bl_segmentation *s, const bl_image_info *im) {
     bool boxes = s->ends[0] == 4;
     for (int64_t i = 0; i + 1 < s->n_numbers; i += 2) {
         double x = s->numbers[i], y = s->numbers[i + 1];
-        if (boxes && i % 4 == 2) x += s->numbers[i - 2], y += s->numbers[i - 1];
+        if (boxes && i % 4 == 2) {
+            x += s->numbers[i - 2];
+            y += s->numbers[i - 1];
+        }
         if (x < -BL_BOX_SLACK || y < -BL_BOX_SLACK || x > im->width + BL_BOX_SLACK ||
             y > im->height + BL_BOX_SLACK)
             return true;

@@ -47,7 +47,8 @@ void bl_view_size(int32_t width, int32_t height, int64_t short_side, int64_t lon
     double longer = width > height ? width : height, shorter = width > height ? height : width;
     double a = (double)long_side / longer, b = (double)short_side / shorter, s = a < b ? a : b;
     int32_t rw = (int32_t)(width * s + 0.5), rh = (int32_t)(height * s + 0.5);
-    *w = rw > 0 ? rw : 1, *h = rh > 0 ? rh : 1;
+    *w = rw > 0 ? rw : 1;
+    *h = rh > 0 ? rh : 1;
 }
 
 void bl_view_free(bl_view *v) {

@@ -62,7 +62,10 @@ static bl_status add_object(voc *v, const bl_voc_object *o, const char *xml_path
     if (c >= 0 && v->n_anns == v->cap_anns) {
         int64_t cap = v->cap_anns ? 2 * v->cap_anns : 1024;
         bl_ann *a = realloc(v->anns, sizeof *a * (size_t)cap);
-        if (a) v->anns = a, v->cap_anns = cap;
+        if (a) {
+            v->anns = a;
+            v->cap_anns = cap;
+        }
     }
     if (c < 0 || v->n_anns == v->cap_anns) return bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
     double one = v->one_based ? 1 : 0;

@@ -9,7 +9,12 @@ void bl_anchors_base(const double *sizes, int n_sizes, const double *ratios, int
         for (int j = 0; j < n_ratios; j++) {
             double r = sqrt(ratios[j]), w = sizes[i] / r, h = sizes[i] * r;
             double x1 = c - 0.5 * w, y1 = c - 0.5 * h, x2 = c + 0.5 * w, y2 = c + 0.5 * h;
-            if (round) x1 = rint(x1), y1 = rint(y1), x2 = rint(x2), y2 = rint(y2);
+            if (round) {
+                x1 = rint(x1);
+                y1 = rint(y1);
+                x2 = rint(x2);
+                y2 = rint(y2);
+            }
             *out++ = (bl_box){(float)x1, (float)y1, (float)x2, (float)y2};
         }
 }

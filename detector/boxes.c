@@ -15,7 +15,8 @@ bl_status bl_boxes_upload(bl_ctx *ctx, const bl_boxes *b, int32_t n, bl_box_list
     bool label = false, ignore = false;
     for (int32_t i = 0; i < n; i++) {
         if (b[i].n > cap) cap = b[i].n;
-        label |= b[i].label != NULL, ignore |= b[i].ignore != NULL;
+        label |= b[i].label != NULL;
+        ignore |= b[i].ignore != NULL;
     }
     *out = (bl_box_lists){.images = n, .cap = cap};
     bl_box *box = BL_NEW_ARRAY(ctx->arena, bl_box, n * cap);

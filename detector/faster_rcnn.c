@@ -88,8 +88,10 @@ static bl_status build(bl_detector *d, bl_store *s) {
     n[3] = bl_store_elements(s);
     BL_TRY(bl_roi_head_declare(d, s));
     n[4] = bl_store_elements(s);
-    d->count.backbone = n[1] - n[0], d->count.neck = n[2] - n[1];
-    d->count.rpn = n[3] - n[2], d->count.roi = n[4] - n[3];
+    d->count.backbone = n[1] - n[0];
+    d->count.neck = n[2] - n[1];
+    d->count.rpn = n[3] - n[2];
+    d->count.roi = n[4] - n[3];
     return BL_OK;
 }
 
@@ -101,7 +103,9 @@ bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, b
         return bl_fail(BL_EINVAL, "detector: %d classes, must be 1..1000000", n_classes);
     bl_detector *d = calloc(1, sizeof *d);
     if (!d) return bl_fail(BL_ENOMEM, "detector: out of memory");
-    d->cfg = *cfg, d->classes = n_classes, d->style = bl_style_get(cfg->style);
+    d->cfg = *cfg;
+    d->classes = n_classes;
+    d->style = bl_style_get(cfg->style);
     d->arena = bl_arena_create(4096);
     bl_status status = d->arena ? build(d, store) : bl_fail(BL_ENOMEM, "detector: out of memory");
     if (status != BL_OK) {
@@ -195,7 +199,10 @@ static bl_status join(bl_arena *a, const bl_boxes *prop, int32_t n_images, bl_bo
     *image = BL_NEW_ARRAY(a, int32_t, total);
     if (!*roi || !*image) return BL_ENOMEM;
     for (int32_t i = 0; i < n_images; i++)
-        for (int32_t j = 0; j < prop[i].n; j++, k++) (*roi)[k] = prop[i].box[j], (*image)[k] = i;
+        for (int32_t j = 0; j < prop[i].n; j++, k++) {
+            (*roi)[k] = prop[i].box[j];
+            (*image)[k] = i;
+        }
     *n = total;
     return BL_OK;
 }

@@ -56,7 +56,9 @@ static bl_status image_detections(bl_ctx *ctx, const bl_detector *d, const score
             if (!(p[c] > thr)) continue;
             bl_box b = decode(d, s->roi[i], &s->delta[4 * ((int64_t)i * d->classes + c)], size);
             if (!(b.x2 - b.x1 > least && b.y2 - b.y1 > least)) continue; /* NaN too */
-            box[n] = b, score[n] = p[c], label[n] = c;
+            box[n] = b;
+            score[n] = p[c];
+            label[n] = c;
             n++;
         }
     }

@@ -63,7 +63,8 @@ void bl_rpn_grid(const bl_detector *d, const bl_rpn_out *r, bl_anchor_grid *g) {
     *g = (bl_anchor_grid){.n_levels = BL_PYRAMID_LEVELS, .per_cell = d->rpn.per_cell};
     for (int l = 0; l < BL_PYRAMID_LEVELS; l++) {
         g->stride[l] = r->stride[l];
-        g->h[l] = (int32_t)r->cls[l]->h, g->w[l] = (int32_t)r->cls[l]->w;
+        g->h[l] = (int32_t)r->cls[l]->h;
+        g->w[l] = (int32_t)r->cls[l]->w;
         for (int a = 0; a < g->per_cell; a++) g->base[l][a] = d->rpn.base[l][a];
     }
     bl_anchor_grid_count(g);
@@ -115,7 +116,10 @@ static bl_status choose(bl_ctx *ctx, const bl_detector *d, const bl_rpn_out *r, 
     BL_TRY(match_images(ctx, d, &g, &truth, size, &match));
     BL_TRY(bl_list_sample(ctx, match, r->n, g.first[g.n_levels], &attr, &rows));
     BL_TRY(bl_list_anchor_targets(ctx, &g, &d->rpn.coder, &rows, &truth, fixed, out));
-    if (counts) *counts = rows.count, rows.count = NULL;
+    if (counts) {
+        *counts = rows.count;
+        rows.count = NULL;
+    }
     bl_samples_drop(ctx, &rows);
     bl_tensor_drop(ctx, match);
     bl_box_lists_drop(ctx, &truth);

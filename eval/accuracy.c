@@ -16,12 +16,15 @@ bl_status bl_accuracy_create(int32_t n_classes, bl_accuracy *out) {
         bl_accuracy_free(out);
         return bl_fail(BL_ENOMEM, "out of memory for the accuracy of %d classes", (int)n_classes);
     }
-    out->precision = out->recall + k, out->f1 = out->recall + 2 * k;
+    out->precision = out->recall + k;
+    out->f1 = out->recall + 2 * k;
     return BL_OK;
 }
 
 void bl_accuracy_free(bl_accuracy *a) {
-    free(a->confusion), free(a->recall), free(a->frequency);
+    free(a->confusion);
+    free(a->recall);
+    free(a->frequency);
     *a = (bl_accuracy){0};
 }
 
@@ -32,7 +35,9 @@ void bl_accuracy_add(bl_accuracy *a, int32_t label, const float *logits) {
         if (logits[c] > logits[best]) best = c;
     for (int32_t c = 0; c < a->n_classes; c++)
         before += logits[c] > logits[label] || (logits[c] == logits[label] && c < label);
-    a->n++, a->correct += best == label, a->top5_correct += before < 5;
+    a->n++;
+    a->correct += best == label;
+    a->top5_correct += before < 5;
     a->confusion[(int64_t)label * a->n_classes + best]++;
 }
 
@@ -86,7 +91,8 @@ static double mean_of(const bl_accuracy *a, const double *v, int group) {
     int32_t n = 0;
     for (int32_t c = 0; c < a->n_classes; c++) {
         if (isnan(v[c]) || (group >= 0 && a->frequency[c] != group)) continue;
-        sum += v[c], n++;
+        sum += v[c];
+        n++;
     }
     return n ? sum / n : NAN;
 }
@@ -111,11 +117,15 @@ static int rising(const void *x, const void *y) {
 bl_series_summary bl_series_summarise(const double *v, int32_t n, int32_t window) {
     bl_series_summary s = {.last = v[n - 1], .best = v[0], .window = n < window ? n : window};
     for (int32_t i = 1; i < n; i++)
-        if (v[i] > s.best) s.best = v[i], s.best_at = i;
+        if (v[i] > s.best) {
+            s.best = v[i];
+            s.best_at = i;
+        }
     int32_t w = s.window;
     double sum = 0, *sorted = malloc(sizeof *sorted * (size_t)w);
     for (int32_t i = 0; i < w; i++) sum += v[n - w + i];
-    s.mean = sum / w, s.median = NAN;
+    s.mean = sum / w;
+    s.median = NAN;
     if (!sorted) return s;
     memcpy(sorted, v + n - w, sizeof *sorted * (size_t)w);
     qsort(sorted, (size_t)w, sizeof *sorted, rising);

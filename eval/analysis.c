@@ -196,7 +196,8 @@ bl_status bl_analysis_write(const char *dir, const bl_results *r, const bl_analy
     status = bl_outfile_commit(&o);
 done:
     if (n_unreadable) *n_unreadable = unreadable;
-    free(made), free(path);
+    free(made);
+    free(path);
     return status;
 }
 

@@ -38,8 +38,11 @@ bl_status bl_calibration_make(const bl_dataset *gt, const bl_detections *dt, con
         if (f->dt[i] < BL_FATE_RIGHT) continue;
         int b = bin_of(dt->v[i].score), right = f->dt[i] == BL_FATE_RIGHT;
         sums *to[2] = {&all, &classes[class_agnostic ? 0 : dt->v[i].category]};
-        for (int j = 0; j < 2; j++)
-            to[j]->n[b]++, to[j]->right[b] += right, to[j]->score[b] += dt->v[i].score;
+        for (int j = 0; j < 2; j++) {
+            to[j]->n[b]++;
+            to[j]->right[b] += right;
+            to[j]->score[b] += dt->v[i].score;
+        }
     }
     for (int b = 0; b < BL_CALIBRATION_BINS; b++) {
         double n = (double)all.n[b];

@@ -20,7 +20,9 @@ static bl_status allocate_groups(bl_class_groups *g, int32_t n_groups, int32_t n
     *members = BL_NEW_ARRAY(g->arena, uint8_t, (int64_t)n_groups * n_classes + 1);
     if (!*names || !*group || !*members) return BL_ENOMEM;
     memset(*group, NO_GROUP, (size_t)n_classes);
-    g->info.group_names = *names, g->info.group = *group, g->info.members = *members;
+    g->info.group_names = *names;
+    g->info.group = *group;
+    g->info.members = *members;
     g->info.n_groups = n_groups;
     return BL_OK;
 }
@@ -134,7 +136,8 @@ static bl_status count_training(bl_class_groups *g, const bl_dataset *gt, const 
     bool any = train != NULL;
     if (!images || !boxes) return BL_ENOMEM;
     for (int32_t k = 0; !train && k < gt->n_categories; k++) {
-        images[k] = gt->categories[k].image_count, boxes[k] = gt->categories[k].instance_count;
+        images[k] = gt->categories[k].image_count;
+        boxes[k] = gt->categories[k].instance_count;
         any |= images[k] > 0 || boxes[k] > 0;
     }
     if (train) {
@@ -144,11 +147,16 @@ static bl_status count_training(bl_class_groups *g, const bl_dataset *gt, const 
         bl_dataset_counts(train, false, counts, counts + m);
         for (int32_t k = 0; k < gt->n_categories; k++)
             for (int32_t t = 0; t < train->n_categories; t++)
-                if (strcmp(gt->categories[k].name, train->categories[t].name) == 0)
-                    images[k] = counts[t], boxes[k] = counts[m + (size_t)t];
+                if (strcmp(gt->categories[k].name, train->categories[t].name) == 0) {
+                    images[k] = counts[t];
+                    boxes[k] = counts[m + (size_t)t];
+                }
         free(counts);
     }
-    if (any) g->info.train_images = images, g->info.train_boxes = boxes;
+    if (any) {
+        g->info.train_images = images;
+        g->info.train_boxes = boxes;
+    }
     return BL_OK;
 }
 

@@ -89,7 +89,9 @@ static void put_csv(FILE *f, const bl_class_results *r) {
         fprintf(f, ",%s,%" PRId64 ",", bl_frequency_names[a->frequency[c]], r->labelled[c]);
         if (r->unlabelled) fprintf(f, "%" PRId64, r->unlabelled[c]);
         fprintf(f, ",%" PRId64 ",%" PRId64, n.test, n.predicted);
-        csv_number(f, a->recall[c]), csv_number(f, a->precision[c]), csv_number(f, a->f1[c]);
+        csv_number(f, a->recall[c]);
+        csv_number(f, a->precision[c]);
+        csv_number(f, a->f1[c]);
         fputc('\n', f);
     }
 }

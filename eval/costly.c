@@ -91,7 +91,8 @@ static void work(void *arg, int64_t begin, int64_t end) {
     } else {
         atomic_store(&j->failed, 1);
     }
-    free(s.per_image), free(s.touched);
+    free(s.per_image);
+    free(s.touched);
 }
 
 /* Objects that count, by class. */
@@ -138,13 +139,18 @@ bl_status bl_costly_find(const bl_dataset *gt, const bl_detections *dt, const bl
     if (atomic_load(&j.failed))
         status = bl_fail(BL_ENOMEM, "no memory to search %d images", gt->n_images);
 done:
-    free(key), free(first), free(order), free(rank);
+    free(key);
+    free(first);
+    free(order);
+    free(rank);
     bl_eval_ranking_free(&ranking);
     if (status != BL_OK) bl_costly_free(out);
     return status;
 }
 
 void bl_costly_free(bl_costly *c) {
-    free(c->images), free(c->n), free(c->ap);
+    free(c->images);
+    free(c->n);
+    free(c->ap);
     *c = (bl_costly){0};
 }

@@ -13,7 +13,8 @@ static bl_status append(bl_detections *d, const bl_detection *one) {
         int64_t cap = d->cap ? d->cap + d->cap / 2 : 1024;
         bl_detection *v = realloc(d->v, (size_t)cap * sizeof *v);
         if (!v) return bl_fail(BL_ENOMEM, "no memory for %lld detections", (long long)cap);
-        d->v = v, d->cap = cap;
+        d->v = v;
+        d->cap = cap;
     }
     d->v[d->n++] = *one;
     return BL_OK;
@@ -36,7 +37,10 @@ static bl_status grow_masks(bl_detections *d) {
     if (!masks) {
         int64_t cap = d->cap_masks ? d->cap_masks + d->cap_masks / 2 : 1024;
         masks = realloc(d->masks, (size_t)cap * sizeof *masks);
-        if (masks) d->masks = masks, d->cap_masks = cap;
+        if (masks) {
+            d->masks = masks;
+            d->cap_masks = cap;
+        }
     }
     return d->arena && masks ? BL_OK : bl_fail(BL_ENOMEM, "no memory for detections with masks");
 }

@@ -208,7 +208,10 @@ static bl_status add_with_mask(reader *r, bl_detection *d, const bool given[KEYS
     if (!given[BBOX]) {
         double box[4];
         bl_rle_to_box(&s->runs, box);
-        d->x = box[0], d->y = box[1], d->w = box[2], d->h = box[3];
+        d->x = box[0];
+        d->y = box[1];
+        d->w = box[2];
+        d->h = box[3];
     }
     return bl_detections_add_mask(out, d, &s->runs);
 }

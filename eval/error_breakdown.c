@@ -39,12 +39,16 @@ typedef struct curve {
 } curve;
 
 static void curve_start(curve *c, const bl_eval_params *p, int64_t n_gt) {
-    c->p = p, c->n_gt = n_gt, c->tp = c->fp = 0, c->at = -1;
+    c->p = p;
+    c->n_gt = n_gt;
+    c->tp = c->fp = 0;
+    c->at = -1;
 }
 
 /* Between two recall points only the best precision matters, and only a true positive raises it. */
 static void curve_add(curve *c, bool right) {
-    c->tp += right, c->fp += !right;
+    c->tp += right;
+    c->fp += !right;
     double recall = (double)c->tp / (double)c->n_gt;
     while (c->at + 1 < c->p->n_recalls && c->p->recalls[c->at + 1] <= recall) c->best[++c->at] = 0;
     if (!right || c->at < 0) return;
@@ -93,7 +97,8 @@ static double class_ap(const job *j, int32_t k, int oracle) {
         bool added = a == a_end || (b < b_end && before(j, j->elsewhere.order[b], j->own.order[a]));
         int verdict = added ? 1 : judge(j, j->own.order[a], oracle);
         if (verdict >= 0) curve_add(&c, verdict);
-        b += added, a += !added;
+        b += added;
+        a += !added;
     }
     return curve_ap(&c);
 }
@@ -122,7 +127,10 @@ static void summarise(bl_error_breakdown *e) {
         int64_t n = 0;
         for (int32_t k = 0; k < e->n_classes; k++) {
             double ap = oracle == AS_IT_IS ? e->classes[k].ap : e->classes[k].gain[oracle];
-            if (ap >= 0) sum += ap, n++;
+            if (ap >= 0) {
+                sum += ap;
+                n++;
+            }
         }
         mean[oracle] = n ? sum / (double)n : -1;
     }
@@ -170,7 +178,9 @@ bl_status bl_error_breakdown_make(const bl_dataset *gt, const bl_detections *dt,
     *out = (bl_error_breakdown){.n_classes = k_n, .classes = calloc(k, sizeof *out->classes)};
     if (!key || !counts || !out->classes)
         BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the errors of %d classes", k_n));
-    j.n_gt = counts, j.n_found = counts + k, j.n_missed = counts + 2 * k;
+    j.n_gt = counts;
+    j.n_found = counts + k;
+    j.n_missed = counts + 2 * k;
     BL_TRY_DONE(bl_eval_rank_images(gt, &rank));
     j.image_rank = rank;
     for (int64_t i = 0; i < dt->n; i++)
@@ -183,7 +193,9 @@ bl_status bl_error_breakdown_make(const bl_dataset *gt, const bl_detections *dt,
     bl_parallel_for(k_n, 1, work, &j);
     summarise(out);
 done:
-    free(key), free(counts), free(rank);
+    free(key);
+    free(counts);
+    free(rank);
     bl_eval_ranking_free(&j.own);
     bl_eval_ranking_free(&j.elsewhere);
     if (status != BL_OK) bl_error_breakdown_free(out);

@@ -124,9 +124,10 @@ static void arrange(items *it, bool class_agnostic, const eval_index *x, int64_t
     key minor = class_agnostic ? BY_CLASS : BY_IMAGE, major = class_agnostic ? BY_IMAGE : BY_CLASS;
     int64_t n = sort_by(it, minor, NULL, 0, it->part);
     sort_by(it, major, it->part, n, out);
-    if (class_agnostic)
-        first[0] = 0, first[1] = n;
-    else
+    if (class_agnostic) {
+        first[0] = 0;
+        first[1] = n;
+    } else
         memcpy(first, it->first, ((size_t)x->n_classes + 1) * sizeof *first);
 }
 
@@ -166,7 +167,9 @@ static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) 
     if (p->federated) drop_without_area(it);
     arrange(it, p->class_agnostic, x, it->dt ? x->dt_first : x->gt_first, it->dt ? x->dt : x->gt);
 done:
-    free(it->drop), free(it->part), free(it->first);
+    free(it->drop);
+    free(it->part);
+    free(it->first);
     return status;
 }
 
@@ -200,6 +203,9 @@ bl_status bl_eval_index_build(const bl_dataset *gt, const bl_detections *dt,
 }
 
 void bl_eval_index_free(eval_index *x) {
-    free(x->dt_first), free(x->gt_first), free(x->dt), free(x->gt);
+    free(x->dt_first);
+    free(x->gt_first);
+    free(x->dt);
+    free(x->gt);
     *x = (eval_index){0};
 }

@@ -42,11 +42,24 @@ bl_status bl_eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const e
 }
 
 void bl_eval_scratch_free(eval_scratch *s) {
-    free(s->list), free(s->spare), free(s->pairs);
-    free(s->x1), free(s->y1), free(s->x2), free(s->y2), free(s->area);
-    free(s->matched), free(s->ignored), free(s->crowd), free(s->void_id);
-    free(s->cand), free(s->cand_iou);
-    free(s->precision), free(s->scores), free(s->recall), free(s->need);
+    free(s->list);
+    free(s->spare);
+    free(s->pairs);
+    free(s->x1);
+    free(s->y1);
+    free(s->x2);
+    free(s->y2);
+    free(s->area);
+    free(s->matched);
+    free(s->ignored);
+    free(s->crowd);
+    free(s->void_id);
+    free(s->cand);
+    free(s->cand_iou);
+    free(s->precision);
+    free(s->scores);
+    free(s->recall);
+    free(s->need);
     for (int64_t i = 0; i < s->n_masks && s->masks; i++) bl_rle_free(&s->masks[i].runs);
     bl_rle_free(&s->dt_mask.runs);
     free(s->masks);
@@ -76,8 +89,10 @@ static void load_gt(const eval_input *in, const eval_plan *plan, const eval_item
     for (int64_t i = 0; i < n; i++) {
         const bl_ann *g = &in->gt->anns[item[i].index];
         bool crowd = p->crowd && g->iscrowd, ignore = crowd || (p->honour_ignore && g->ignore);
-        s->x1[i] = g->x, s->y1[i] = g->y;
-        s->x2[i] = g->w + g->x, s->y2[i] = g->h + g->y;
+        s->x1[i] = g->x;
+        s->y1[i] = g->y;
+        s->x2[i] = g->w + g->x;
+        s->y2[i] = g->h + g->y;
         s->area[i] = g->w * g->h;
         s->ignored[i] =
             ignore ? all : (uint16_t)(~plan->class_areas[bl_eval_area_class(plan, g->area)] & all);
@@ -90,7 +105,8 @@ static void load_gt(const eval_input *in, const eval_plan *plan, const eval_item
 }
 
 static void add_candidate(eval_scratch *s, int *n, int64_t g, double iou, double *best) {
-    s->cand[*n] = (int32_t)g, s->cand_iou[(*n)++] = iou;
+    s->cand[*n] = (int32_t)g;
+    s->cand_iou[(*n)++] = iou;
     if (!(iou <= *best)) *best = isnan(iou) ? INFINITY : iou;
 }
 
@@ -273,7 +289,8 @@ bl_status bl_eval_match_class(const eval_input *in, const eval_plan *plan, int32
             judgement j = judge(in, plan, k, image, ng > 0);
             if (j.judged) BL_TRY(match_image(in, plan, x->dt + d, nd, ng, j.exhaustive, s));
         }
-        d += nd, g += ng;
+        d += nd;
+        g += ng;
     }
     bl_eval_sort_scores(s->list, s->n, s->spare);
     return BL_OK;

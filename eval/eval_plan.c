@@ -35,8 +35,10 @@ static uint8_t find_class(eval_plan *plan, uint16_t bits) {
 
 static void make_classes(eval_plan *plan) {
     const bl_eval_params *p = plan->p;
-    for (int a = 0; a < p->n_areas; a++)
-        add_edge(plan, p->areas[a].min), add_edge(plan, p->areas[a].max);
+    for (int a = 0; a < p->n_areas; a++) {
+        add_edge(plan, p->areas[a].min);
+        add_edge(plan, p->areas[a].max);
+    }
     plan->class_areas[0] = 0;
     plan->n_classes = 1;
     for (int i = 0; i < plan->n_edges; i++) { /* on edge i; between it and the next */

@@ -19,7 +19,8 @@ static void merge(const eval_scored *a, int64_t na, const eval_scored *b, int64_
     while (i < na && j < nb) {
         bool right = b[j].score > a[i].score; /* equal: the left one, for stability */
         *out++ = right ? b[j] : a[i];
-        j += right, i += !right;
+        j += right;
+        i += !right;
     }
     memcpy(out, a + i, (size_t)(na - i) * sizeof *a);
     memcpy(out + (na - i), b + j, (size_t)(nb - j) * sizeof *b);
@@ -36,7 +37,8 @@ static eval_scored *merge_sort(eval_scored *v, int64_t n, eval_scored *spare) {
             merge(v + i, na, v + i + na, nb, spare + i);
         }
         eval_scored *t = v;
-        v = spare, spare = t;
+        v = spare;
+        spare = t;
     }
     return v;
 }
@@ -71,7 +73,8 @@ static eval_scored *radix_sort(eval_scored *v, int64_t n, eval_scored *spare) {
         }
         for (int64_t i = 0; i < n; i++) spare[at[d][digit_of(v[i].score, d)]++] = v[i];
         eval_scored *t = v;
-        v = spare, spare = t;
+        v = spare;
+        spare = t;
     }
     return v;
 }

@@ -84,7 +84,10 @@ typedef struct spec {
 } spec;
 
 static double evaluate(const bl_eval_result *r, const spec *s, bl_eval_cells cells) {
-    cells.t0 = 0, cells.t1 = r->T, cells.area = s->area, cells.limit = s->limit;
+    cells.t0 = 0;
+    cells.t1 = r->T;
+    cells.area = s->area;
+    cells.limit = s->limit;
     if (s->iou > 0) {
         cells.t0 = bl_eval_find_iou(&r->params, s->iou);
         if (cells.t0 < 0) return -1;

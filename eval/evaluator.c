@@ -222,14 +222,19 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     if (atomic_load(&j.lost) || (atomic_load(&j.failed) && atomic_load(&j.next) < j.n_tasks))
         status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
 done:
-    free(queue), free(plans);
+    free(queue);
+    free(plans);
     bl_eval_index_free(&index);
     if (status != BL_OK) bl_eval_result_free(out);
     return status;
 }
 
 void bl_eval_result_free(bl_eval_result *r) {
-    free(r->precision), free(r->recall), free(r->scores), free(r->n_gt), free(r->best);
+    free(r->precision);
+    free(r->recall);
+    free(r->scores);
+    free(r->n_gt);
+    free(r->best);
     free(r->frequency);
     *r = (bl_eval_result){0};
 }

@@ -43,7 +43,10 @@ typedef struct scratch {
 
 static void scratch_free(scratch *s) {
     bl_eval_pairs_free(&s->pairs);
-    free(s->dt), free(s->taken), free(s->covered), free(s->class_seen);
+    free(s->dt);
+    free(s->taken);
+    free(s->covered);
+    free(s->class_seen);
     free(s->judged);
 }
 
@@ -133,7 +136,8 @@ static int64_t best_free(const scratch *s, int64_t d, bool counting) {
         if (row[g] < best || class_of(s->j, s->gt[g].category) != class) continue;
         if (row[g] == best && found >= 0 && s->gt[g].category < s->gt[found].category) continue;
         if (counts(s, &s->gt[g]) != counting || (s->taken[g] && !is_crowd(s, &s->gt[g]))) continue;
-        best = row[g], found = g;
+        best = row[g];
+        found = g;
     }
     return found;
 }
@@ -175,9 +179,13 @@ static bl_fate explain(const scratch *s, int64_t d, int64_t *object) {
     for (int64_t g = 0; g < s->n_gt; g++) {
         if (!counts(s, &s->gt[g])) continue;
         if (class_of(s->j, s->gt[g].category) == class) {
-            if (row[g] > same) same = row[g], same_at = g;
+            if (row[g] > same) {
+                same = row[g];
+                same_at = g;
+            }
         } else if (row[g] > other) {
-            other = row[g], other_at = g;
+            other = row[g];
+            other_at = g;
         }
     }
     *object = -1;
@@ -228,7 +236,11 @@ static void confuse(scratch *s) {
         for (int64_t g = 0; g < s->n_gt; g++) {
             if (row[g] < best || s->covered[g] || !counts(s, &s->gt[g])) continue;
             bool own = class_of(s->j, s->gt[g].category) == class;
-            if (row[g] > best || own || !same) best = row[g], found = g, same = own;
+            if (row[g] > best || own || !same) {
+                best = row[g];
+                found = g;
+                same = own;
+            }
         }
         if (found >= 0) s->covered[found] = 1;
         out->confused[i] = found < 0 ? BL_CONFUSED_BACKGROUND : (int32_t)(s->first_gt + found);
@@ -242,7 +254,8 @@ static bl_status one_image(scratch *s, int32_t image) {
     const bl_image_info *im = &j->gt->images[image];
     s->image = image;
     s->gt = j->gt->anns + im->first_ann;
-    s->first_gt = im->first_ann, s->n_gt = im->n_anns;
+    s->first_gt = im->first_ann;
+    s->n_gt = im->n_anns;
     s->n_dt = 0;
     for (int64_t i = j->first[image]; i < j->first[image + 1]; i++)
         s->dt[s->n_dt++] = (eval_ranked){
@@ -305,7 +318,8 @@ static void group(job *j, int64_t *first, int32_t *by_image) {
         at[i + 1] += at[i];
     }
     for (int64_t i = 0; i < j->dt->n; i++) by_image[at[j->dt->v[i].image]++] = (int32_t)i;
-    j->first = first, j->by_image = by_image;
+    j->first = first;
+    j->by_image = by_image;
 }
 
 static bl_status allocate(bl_fates *out, int64_t n_dt, int64_t n_gt) {
@@ -320,7 +334,10 @@ static bl_status allocate(bl_fates *out, int64_t n_dt, int64_t n_gt) {
         bl_fates_free(out);
         return bl_fail(BL_ENOMEM, "no memory to analyse %lld detections", (long long)n_dt);
     }
-    for (int64_t i = 0; i < n_dt; i++) out->fix[i] = -1, out->confused[i] = BL_CONFUSED_NOT;
+    for (int64_t i = 0; i < n_dt; i++) {
+        out->fix[i] = -1;
+        out->confused[i] = BL_CONFUSED_NOT;
+    }
     return BL_OK;
 }
 
@@ -349,11 +366,16 @@ bl_status bl_fates_find(const bl_dataset *gt, const bl_detections *dt, const bl_
     if (status != BL_OK) bl_fail(status, "%s", j.message);
 done:
     if (status != BL_OK) bl_fates_free(out);
-    free(first), free(by_image), free(over);
+    free(first);
+    free(by_image);
+    free(over);
     return status;
 }
 
 void bl_fates_free(bl_fates *f) {
-    free(f->dt), free(f->gt), free(f->fix), free(f->confused);
+    free(f->dt);
+    free(f->gt);
+    free(f->fix);
+    free(f->confused);
     *f = (bl_fates){0};
 }

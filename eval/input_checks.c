@@ -256,7 +256,9 @@ static bl_status check_images(const check *c) {
         check_image(c, list + first[i], first[i + 1] - first[i], i, seen, &r);
     report_images(c, &r);
 done:
-    free(first), free(list), free(seen);
+    free(first);
+    free(list);
+    free(seen);
     return status;
 }
 
@@ -291,8 +293,11 @@ static void check_categories(const check *c, const bl_dataset *train) {
             const bl_category *other = &train->categories[t];
             bool equal = strcmp(mine->name, other->name) == 0;
             known |= equal;
-            if (mine->id == other->id && !equal && renamed++ == 0)
-                id = mine->id, here = mine->name, there = other->name;
+            if (mine->id == other->id && !equal && renamed++ == 0) {
+                id = mine->id;
+                here = mine->name;
+                there = other->name;
+            }
         }
         if (!known && unknown++ == 0) missing = mine->name;
     }

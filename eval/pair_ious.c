@@ -12,7 +12,8 @@ bl_status bl_eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t mos
         x->gt = calloc(g, sizeof *x->gt);
         x->crowd = malloc(g);
         x->columns = malloc(cells * sizeof *x->columns);
-        x->most_dt = most_dt, x->most_gt = most_gt;
+        x->most_dt = most_dt;
+        x->most_gt = most_gt;
         ok = x->dt && x->gt && x->crowd && x->columns;
     }
     if (ok && x->iou) return BL_OK;
@@ -24,7 +25,11 @@ bl_status bl_eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t mos
 void bl_eval_pairs_free(eval_pairs *x) {
     for (int64_t d = 0; x->dt && d < x->most_dt; d++) bl_rle_free(&x->dt[d]);
     for (int64_t g = 0; x->gt && g < x->most_gt; g++) bl_rle_free(&x->gt[g]);
-    free(x->iou), free(x->dt), free(x->gt), free(x->crowd), free(x->columns);
+    free(x->iou);
+    free(x->dt);
+    free(x->gt);
+    free(x->crowd);
+    free(x->columns);
     *x = (eval_pairs){0};
 }
 

@@ -40,7 +40,8 @@ bl_status bl_eval_rank_images(const bl_dataset *gt, int32_t **rank) {
     known *v = malloc((n + 1) * sizeof *v);
     *rank = malloc((n + 1) * sizeof **rank);
     if (!v || !*rank) {
-        free(v), free(*rank);
+        free(v);
+        free(*rank);
         *rank = NULL;
         return bl_fail(BL_ENOMEM, "no memory to order %zu images", n);
     }
@@ -73,7 +74,8 @@ bl_status bl_eval_rank(const bl_dataset *gt, const bl_detections *dt, const int3
     out->order = malloc(((size_t)dt->n + 1) * sizeof *out->order);
     eval_ranked *v = malloc(((size_t)dt->n + 1) * sizeof *v);
     if (!out->first || !out->order || !v) {
-        free(v), free(rank);
+        free(v);
+        free(rank);
         bl_eval_ranking_free(out);
         return bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)dt->n);
     }
@@ -90,11 +92,13 @@ bl_status bl_eval_rank(const bl_dataset *gt, const bl_detections *dt, const int3
     sorting s = {v, out->first};
     bl_parallel_for(n_keys, 1, sort_lists, &s);
     for (int64_t i = 0; i < out->first[n_keys]; i++) out->order[i] = v[i].index;
-    free(v), free(rank);
+    free(v);
+    free(rank);
     return BL_OK;
 }
 
 void bl_eval_ranking_free(eval_ranking *r) {
-    free(r->first), free(r->order);
+    free(r->first);
+    free(r->order);
     *r = (eval_ranking){0};
 }

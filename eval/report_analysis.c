@@ -27,7 +27,8 @@ static void add_cell(rep_analysis *a, int row, int column, double count) {
     if (!(count > 0) || row < 0 || column < 0 || row > a->n_classes || column > a->n_classes)
         return;
     a->cells[a->n_cells++] = (rep_confused){row, column, count};
-    a->row_sum[row] += count, a->column_sum[column] += count;
+    a->row_sum[row] += count;
+    a->column_sum[column] += count;
     if (row == a->n_classes || column == a->n_classes) a->background = true;
 }
 

@@ -27,7 +27,8 @@ static void widen(extent *e, const rep_series *s) {
     for (int i = 0; s && i < s->x.n; i++) {
         if (isnan(s->x.v[i])) continue;
         e->last = fmax(e->last, s->x.v[i]);
-        e->lo = fmin(e->lo, s->y.v[i]), e->hi = fmax(e->hi, s->y.v[i]);
+        e->lo = fmin(e->lo, s->y.v[i]);
+        e->hi = fmax(e->hi, s->y.v[i]);
     }
     if (s && s->x.n > e->points) e->points = s->x.n;
 }
@@ -71,7 +72,9 @@ static void seeds_line(const svg_plot *p, const rep_report *r, int method, int g
             for (int k = 0; one && k < one->x.n; k++)
                 if (one->x.v[k] == base->x.v[i]) bl_rep_stat_add(&s, &squares, one->y.v[k]);
         }
-        mean[i] = s.mean, lo[i] = s.lo, hi[i] = s.hi;
+        mean[i] = s.mean;
+        lo[i] = s.lo;
+        hi[i] = s.hi;
     }
     char style[64];
     snprintf(style, sizeof style, "class=\"band b%d\"", method % SVG_COLOURS);
@@ -249,7 +252,10 @@ static rep_stat group_stat(const rep_report *r, int method, int group) {
         for (int k = 0; k < r->n_classes; k++) {
             double v =
                 bl_rep_class_metric(&r->runs[r->methods[method].runs[i]], k, r->per_class.primary);
-            if (r->classes[k].group == group && !isnan(v)) sum += v, n++;
+            if (r->classes[k].group == group && !isnan(v)) {
+                sum += v;
+                n++;
+            }
         }
         if (n) bl_rep_stat_add(&s, &squares, sum / n);
     }

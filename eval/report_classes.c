@@ -122,8 +122,10 @@ void bl_rep_class_bars(FILE *f, const rep_report *r) {
     double need = r->n_classes * fmax(18, 7.0 * r->n_methods + 5), names = bl_rep_longest_name(r);
     bars b = {.p = {.f = f, .width = fmax(1120, need + 60), .height = 400, .top = 6}};
     b.p.left = fmax(44, 4.4 * names - need / r->n_classes / 2);
-    b.p.right = b.p.width - 6, b.p.bottom = 245;
-    b.strip = b.p.bottom + 6, b.base = r->by_frequency ? b.strip + 62 : b.p.bottom;
+    b.p.right = b.p.width - 6;
+    b.p.bottom = 245;
+    b.strip = b.p.bottom + 6;
+    b.base = r->by_frequency ? b.strip + 62 : b.p.bottom;
     b.slot = (b.p.right - b.p.left) / r->n_classes;
     b.bar = fmin(b.slot * .8 / r->n_methods, 34);
     b.p.height = b.base + 14 + 4.3 * names;
@@ -184,10 +186,15 @@ static void trend(const svg_plot *p, const rep_report *r, int method, bool diffe
     for (int k = 0; k < r->n_classes; k++) {
         double v = scatter_value(r, method, k, difference), count = bl_rep_train_count(r, k);
         if (isnan(v) || isnan(count)) continue;
-        sx += log10(scatter_x(count)), sy += v, m++, seen++;
+        sx += log10(scatter_x(count));
+        sy += v;
+        m++;
+        seen++;
         if ((int64_t)seen * BINS < (int64_t)(n + 1) * points) continue;
-        x[n] = pow(10, sx / m), y[n++] = sy / m;
-        sx = sy = 0, m = 0;
+        x[n] = pow(10, sx / m);
+        y[n++] = sy / m;
+        sx = sy = 0;
+        m = 0;
         if (n == BINS) break;
     }
     char halo[64], style[64];
@@ -227,10 +234,14 @@ static void scatter(FILE *f, const rep_report *r, bool difference) {
     for (int k = 0; k < r->n_classes; k++) {
         double count = bl_rep_train_count(r, k);
         if (isnan(count)) continue;
-        least = fmin(least, scatter_x(count)), most = fmax(most, count);
+        least = fmin(least, scatter_x(count));
+        most = fmax(most, count);
         for (int m = 0; m < r->n_methods; m++) {
             double v = scatter_value(r, m, k, difference);
-            if (!isnan(v)) lo = fmin(lo, v), hi = fmax(hi, v);
+            if (!isnan(v)) {
+                lo = fmin(lo, v);
+                hi = fmax(hi, v);
+            }
         }
     }
     if (!(most > 0)) return;
@@ -325,7 +336,9 @@ static void gain_panel(FILE *f, const rep_report *r, int method, const gain *g, 
                        double lo, double hi) {
     double h = 17, names = fmin(bl_rep_longest_name(r), REP_LABEL);
     svg_plot p = {.f = f, .width = 540, .top = 6, .height = 6 + h * n + 22};
-    p.left = 14 + 6.3 * names, p.right = 500, p.bottom = p.top + h * n;
+    p.left = 14 + 6.3 * names;
+    p.right = 500;
+    p.bottom = p.top + h * n;
     double room = .14 * (hi - lo);
     p.x = bl_svg_range(lo < 0 ? lo - room : 0, hi > 0 ? hi + room : 0, false, axis_format(r), NULL);
     p.y = (svg_axis){0, n, false, SVG_PLAIN, NULL};
@@ -333,7 +346,8 @@ static void gain_panel(FILE *f, const rep_report *r, int method, const gain *g, 
     const rep_column *c = &r->per_class.v[r->per_class.primary];
     for (int i = 0; i < n; i++) {
         const char *tone = bl_rep_tone(c, g[i].g.value);
-        up += strcmp(tone, "up") == 0, down += strcmp(tone, "down") == 0;
+        up += strcmp(tone, "up") == 0;
+        down += strcmp(tone, "down") == 0;
     }
     fputs("<figure><figcaption>", f);
     bl_rep_method_name(f, r, method);
@@ -377,7 +391,10 @@ void bl_rep_gains(FILE *f, const rep_report *r) {
     double lo = 0, hi = 0;
     for (int m = 0; m < r->n_methods; m++) {
         int n = m == r->baseline ? 0 : sorted_gains(r, m, g);
-        for (int i = 0; i < n; i++) lo = fmin(lo, g[i].g.value), hi = fmax(hi, g[i].g.value);
+        for (int i = 0; i < n; i++) {
+            lo = fmin(lo, g[i].g.value);
+            hi = fmax(hi, g[i].g.value);
+        }
     }
     bl_rep_section_begin(
         f, "gains", bl_rep_text(r, "Gains and losses against %s", r->methods[r->baseline].label),

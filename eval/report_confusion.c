@@ -64,7 +64,8 @@ static bool choose(const rep_report *r, shown *s) {
             if (row == column || row < 0 || column < 0 || row == r->n_classes ||
                 column == r->n_classes)
                 continue;
-            w[row].errors += c->count, w[column].errors += c->count;
+            w[row].errors += c->count;
+            w[column].errors += c->count;
         }
     }
     qsort(w, (size_t)r->n_classes, sizeof *w, by_errors);
@@ -165,8 +166,10 @@ static heat heat_layout(FILE *f, const rep_report *r, const shown *s, const rep_
     h.size = fmax(14, fmin(32, (room - 1.7 * names) / h.n));
     h.dense = h.size < 22;
     h.p = (svg_plot){.f = f, .left = names + 16, .top = (h.dense ? 1 : .72) * names + 22};
-    h.p.right = h.p.left + h.n * h.size, h.p.bottom = h.p.top + h.n * h.size;
-    h.p.width = h.p.right + (h.dense ? 6 : .72 * names), h.p.height = h.p.bottom + 6;
+    h.p.right = h.p.left + h.n * h.size;
+    h.p.bottom = h.p.top + h.n * h.size;
+    h.p.width = h.p.right + (h.dense ? 6 : .72 * names);
+    h.p.height = h.p.bottom + 6;
     for (int i = 0; i < a->n_cells; i++)
         if (a->cells[i].row == a->n_classes)
             h.most_background = fmax(h.most_background, a->cells[i].count);
@@ -287,7 +290,10 @@ void bl_rep_confusion(FILE *f, const rep_report *r) {
     shown s;
     int n = 0;
     for (int m = r->n_methods - 1; m >= 0; m--)
-        if (matrix_of(r, m)) first = matrix_of(r, m), n++;
+        if (matrix_of(r, m)) {
+            first = matrix_of(r, m);
+            n++;
+        }
     if (!first || !choose(r, &s)) return;
     bool pair = n > 1 && s.n <= SIDE_BY_SIDE;
     bl_rep_section_begin(f, "confusion", "Confusion matrix", explanation(r, first));

@@ -20,7 +20,8 @@ bl_status bl_rep_push(bl_arena *a, rep_vec *v, double x) {
         double *bigger = BL_NEW_ARRAY(a, double, cap);
         if (!bigger) return BL_ENOMEM;
         if (v->n) memcpy(bigger, v->v, (size_t)v->n * sizeof *bigger);
-        v->v = bigger, v->cap = cap;
+        v->v = bigger;
+        v->cap = cap;
     }
     v->v[v->n++] = x;
     return BL_OK;

@@ -72,7 +72,8 @@ static void tide_chart(FILE *f, const rep_report *r, int n) {
     }
     double h = 32;
     svg_plot p = {.f = f, .width = 900, .height = h * n + 44, .left = 16 + 6.4 * names, .top = 4};
-    p.right = 892, p.bottom = p.top + h * n;
+    p.right = 892;
+    p.bottom = p.top + h * n;
     p.x = bl_svg_range(0, most > 0 ? most : 1, false, SVG_PERCENT, "points of AP50");
     p.y = (svg_axis){0, n, false, SVG_PLAIN, NULL};
     fputs("<ul class=\"legend\">", f);

@@ -78,8 +78,10 @@ static void draw(FILE *f, const rep_report *r, int method, const map *m) {
     const rep_run *run = bl_rep_first(r, method);
     /* One unit for both axes; the frame as high as the map needs. */
     double lo[2] = {INFINITY, INFINITY}, hi[2] = {-INFINITY, -INFINITY};
-    for (int64_t i = 0; i < 2 * m->n; i++)
-        lo[i & 1] = fmin(lo[i & 1], m->y[i]), hi[i & 1] = fmax(hi[i & 1], m->y[i]);
+    for (int64_t i = 0; i < 2 * m->n; i++) {
+        lo[i & 1] = fmin(lo[i & 1], m->y[i]);
+        hi[i & 1] = fmax(hi[i & 1], m->y[i]);
+    }
     double across = 1.06 * fmax(fmax(hi[0] - lo[0], (hi[1] - lo[1])), 1e-9);
     double ratio = fmax(fmin(1.06 * (hi[1] - lo[1]) / across, 1), .5);
     svg_plot p = {.f = f,

@@ -17,7 +17,8 @@ static rep_series *series_of(bl_arena *a, rep_series_list *list, const char *key
         rep_series *v = BL_NEW_ARRAY(a, rep_series, cap);
         if (!v) return NULL;
         if (list->n) memcpy(v, list->v, (size_t)list->n * sizeof *v);
-        list->v = v, list->cap = cap;
+        list->v = v;
+        list->cap = cap;
     }
     s = &list->v[list->n];
     *s = (rep_series){.key = bl_arena_strdup(a, key)};

@@ -15,7 +15,8 @@ static bool add_setting(bl_arena *a, rep_settings *s, const char *key, const cha
         rep_setting *v = BL_NEW_ARRAY(a, rep_setting, cap);
         if (!v) return false;
         if (s->n) memcpy(v, s->v, (size_t)s->n * sizeof *v);
-        s->v = v, s->cap = cap;
+        s->v = v;
+        s->cap = cap;
     }
     s->v[s->n] = (rep_setting){bl_arena_strdup(a, key), bl_arena_strdup(a, value)};
     return s->v[s->n].key && s->v[s->n++].value;
@@ -179,7 +180,8 @@ void bl_rep_stat_add(rep_stat *s, double *sum_of_squares, double x) {
     s->mean += before / s->n;
     *sum_of_squares += before * (x - s->mean);
     s->std = sqrt(*sum_of_squares / (s->n - 1));
-    s->lo = fmin(s->lo, x), s->hi = fmax(s->hi, x);
+    s->lo = fmin(s->lo, x);
+    s->hi = fmax(s->hi, x);
 }
 
 static const rep_stat nothing = {NAN, NAN, NAN, NAN, 0};

@@ -47,10 +47,15 @@ static void pr_line(const svg_plot *p, const double *precision, const char *styl
         bool flat = n > 1 && j + 1 < REP_CURVE && precision[j] == y[n - 1] &&
                     precision[j + 1] == precision[j];
         if (flat) continue;
-        x[n] = j / 100.0, y[n++] = precision[j];
+        x[n] = j / 100.0;
+        y[n++] = precision[j];
     }
     if (n == 0) return;
-    if (precision[REP_CURVE - 1] <= 0) x[n] = x[n - 1], y[n] = 0, n++;
+    if (precision[REP_CURVE - 1] <= 0) {
+        x[n] = x[n - 1];
+        y[n] = 0;
+        n++;
+    }
     bl_svg_line(p, x, y, n, 0, style, title);
 }
 
@@ -152,7 +157,10 @@ static int interesting(const rep_report *r, interest *v, int wanted) {
         double lo = INFINITY, hi = -INFINITY;
         for (int m = 0; m < r->n_methods; m++) {
             double x = bl_rep_method_class(r, m, k, r->per_class.primary).mean;
-            if (!isnan(x)) lo = fmin(lo, x), hi = fmax(hi, x);
+            if (!isnan(x)) {
+                lo = fmin(lo, x);
+                hi = fmax(hi, x);
+            }
         }
         if (lo <= hi) v[n++] = (interest){k, hi - lo};
     }

@@ -45,7 +45,8 @@ static double best_of(const rep_report *r, column c) {
     double lo = NAN, hi = NAN;
     for (int m = 0; m < r->n_methods; m++) {
         double v = bl_rep_method_summary(r, m, c.group, c.key).mean;
-        lo = fmin(lo, v), hi = fmax(hi, v);
+        lo = fmin(lo, v);
+        hi = fmax(hi, v);
     }
     if (!(hi > lo) || metric->format == REP_COUNT) return NAN;
     return metric->lower ? lo : hi;

@@ -31,16 +31,23 @@ double bl_svg_py(const svg_plot *p, double y) {
 
 svg_axis bl_svg_range(double lo, double hi, bool log, svg_format format, const char *label) {
     svg_axis a = {lo, hi, log, format, label};
-    if (!isfinite(lo) || !isfinite(hi) || lo > hi) a.lo = log ? 1 : 0, a.hi = log ? 10 : 1;
+    if (!isfinite(lo) || !isfinite(hi) || lo > hi) {
+        a.lo = log ? 1 : 0;
+        a.hi = log ? 10 : 1;
+    }
     if (log) {
         if (!(a.lo > 0)) a.lo = a.hi > 0 ? a.hi / 1e3 : 1e-3;
-        if (!(a.hi > 1.5 * a.lo)) a.lo /= 1.5, a.hi = fmax(a.hi, a.lo) * 1.5;
+        if (!(a.hi > 1.5 * a.lo)) {
+            a.lo /= 1.5;
+            a.hi = fmax(a.hi, a.lo) * 1.5;
+        }
         return a;
     }
     if (a.lo > 0 && a.lo < 0.5 * a.hi) a.lo = 0;
     if (!(a.hi - a.lo > 1e-12 * fmax(fabs(a.lo), fabs(a.hi)))) {
         double room = a.hi == 0 ? 1 : 0.5 * fabs(a.hi);
-        a.lo = a.lo == 0 ? 0 : a.lo - room, a.hi += room;
+        a.lo = a.lo == 0 ? 0 : a.lo - room;
+        a.hi += room;
     }
     return a;
 }
@@ -130,13 +137,18 @@ void bl_svg_line(const svg_plot *p, const double *x, const double *y, int n, int
         double sx = 0, sy = 0;
         int m = 0;
         for (int j = i; j < i + run && j < n; j++)
-            if (drawable(p, x[j], y[j])) sx += x[j], sy += y[j], m++;
+            if (drawable(p, x[j], y[j])) {
+                sx += x[j];
+                sy += y[j];
+                m++;
+            }
         if (!m) {
             pen = false;
             continue;
         }
         if (!drawn) fprintf(p->f, "<path %s d=\"", style);
-        last_x = bl_svg_px(p, sx / m), last_y = bl_svg_py(p, sy / m);
+        last_x = bl_svg_px(p, sx / m);
+        last_y = bl_svg_py(p, sy / m);
         fprintf(p->f, "%c%.1f %.1f", pen ? 'L' : 'M', last_x, last_y);
         pen = true;
         drawn++;

@@ -45,12 +45,15 @@ void bl_report_print(const bl_report *r, FILE *f) {
         for (int m = 0; m < r->n_methods; m++)
             any = any || bl_rep_method_summary(r, m, g, primary).n > 0;
         if (!any) continue;
-        column[n].group = g, column[n].key = primary;
+        column[n].group = g;
+        column[n].key = primary;
         snprintf(column[n++].name, 40, "%.30s", g < 0 ? r->summary.v[primary].name : r->groups[g]);
     }
     for (int c = 0, more = 0; c < r->summary.n && more < SHOWN; c++) {
         if (c == primary || r->summary.v[c].hidden) continue;
-        column[n].group = -1, column[n].key = c, more++;
+        column[n].group = -1;
+        column[n].key = c;
+        more++;
         snprintf(column[n++].name, 40, "%.30s", r->summary.v[c].name);
     }
     for (int m = 0; m < r->n_methods; m++) {

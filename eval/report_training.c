@@ -19,7 +19,8 @@ static const extent nothing = {0, INFINITY, -INFINITY, INFINITY};
 static void widen(extent *e, double x, double y) {
     if (isnan(y) || isnan(x)) return;
     e->x = fmax(e->x, x);
-    e->lo = fmin(e->lo, y), e->hi = fmax(e->hi, y);
+    e->lo = fmin(e->lo, y);
+    e->hi = fmax(e->hi, y);
     if (y > 0) e->positive = fmin(e->positive, y);
 }
 
@@ -28,7 +29,8 @@ static void widen(extent *e, double x, double y) {
 static void smooth(const rep_series *s, double *out) {
     double keep = 1 - 1 / fmax(1, s->y.n / 40.0), sum = 0, weight = 0;
     for (int i = 0; i < s->y.n; i++) {
-        sum = keep * sum + (1 - keep) * s->y.v[i], weight = keep * weight + (1 - keep);
+        sum = keep * sum + (1 - keep) * s->y.v[i];
+        weight = keep * weight + (1 - keep);
         out[i] = sum / weight;
     }
 }
@@ -166,7 +168,10 @@ static void average(const double *y, int n, double *out) {
         double sum = 0;
         int m = 0;
         for (int j = i - half; j <= i + half; j++)
-            if (j >= 0 && j < n && !isnan(y[j])) sum += y[j], m++;
+            if (j >= 0 && j < n && !isnan(y[j])) {
+                sum += y[j];
+                m++;
+            }
         out[i] = isnan(y[i]) ? NAN : sum / m;
     }
 }
@@ -230,7 +235,8 @@ static void group_line(const svg_plot *p, const rep_report *r, const rep_run *ru
         }
         qsort(v, (size_t)m, sizeof *v, ascending);
         q[i] = m ? v[m / 2] : NAN;
-        q[n + i] = m ? v[m / 10] : NAN, q[2 * n + i] = m ? v[m - 1 - m / 10] : NAN;
+        q[n + i] = m ? v[m / 10] : NAN;
+        q[2 * n + i] = m ? v[m - 1 - m / 10] : NAN;
     }
     int i = group < 0 ? 0 : group, all = r->n_groups ? r->n_groups : 1;
     svg_colour c = bl_svg_rank_colour(i, all);
@@ -332,7 +338,10 @@ static double late_mean(const rep_run *run, rep_state s, int k) {
     int n = 0;
     for (int i = run->state_iter.n - (run->state_iter.n + 3) / 4; i < run->state_iter.n; i++) {
         double v = bl_rep_state_at(run, s, i, k);
-        if (!isnan(v)) sum += v, n++;
+        if (!isnan(v)) {
+            sum += v;
+            n++;
+        }
     }
     return n ? sum / n : NAN;
 }

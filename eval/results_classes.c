@@ -48,7 +48,8 @@ static const char *group_name(const bl_class_info *info, int32_t k) {
 
 static const char *frequency(const bl_results *r, int32_t k, char text[2]) {
     bool one = r->eval->params.class_agnostic;
-    text[0] = one ? 0 : r->gt->categories[k].frequency, text[1] = 0;
+    text[0] = one ? 0 : r->gt->categories[k].frequency;
+    text[1] = 0;
     return text;
 }
 

@@ -20,7 +20,8 @@ static void say(text *t, const char *format, ...) {
     int n = vsnprintf(t->at, t->left, format, args);
     va_end(args);
     size_t taken = n < 0 ? 0 : (size_t)n < t->left ? (size_t)n : t->left ? t->left - 1 : 0;
-    t->at += taken, t->left -= taken;
+    t->at += taken;
+    t->left -= taken;
 }
 
 /* Same distance between all of them. */

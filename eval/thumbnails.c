@@ -32,9 +32,15 @@ static void dot(bl_image *im, int32_t x, int32_t y, colour c) {
 static void frame(bl_image *im, int32_t x1, int32_t y1, int32_t x2, int32_t y2, colour c,
                   bool dashed) {
     for (int32_t x = x1; x <= x2; x++)
-        if (!dashed || (x - x1) % 8 < 4) dot(im, x, y1, c), dot(im, x, y2, c);
+        if (!dashed || (x - x1) % 8 < 4) {
+            dot(im, x, y1, c);
+            dot(im, x, y2, c);
+        }
     for (int32_t y = y1; y <= y2; y++)
-        if (!dashed || (y - y1) % 8 < 4) dot(im, x1, y, c), dot(im, x2, y, c);
+        if (!dashed || (y - y1) % 8 < 4) {
+            dot(im, x1, y, c);
+            dot(im, x2, y, c);
+        }
 }
 
 static int32_t pixel(double v, int32_t side) {
@@ -68,7 +74,8 @@ static void halve(bl_image *im) {
                 im->rgb[((size_t)y * (size_t)w + (size_t)x) * 3 + (size_t)c] =
                     (uint8_t)((sum + 2) / 4);
             }
-    im->width = w, im->height = h;
+    im->width = w;
+    im->height = h;
 }
 
 static bl_status shrink(bl_image *im, bl_image *out) {
@@ -142,7 +149,8 @@ static bl_status one(job *j, const item *it) {
 done:
     bl_image_free(&full);
     bl_image_free(&small);
-    free(from), free(to);
+    free(from);
+    free(to);
     return status;
 }
 
@@ -192,12 +200,17 @@ bl_status bl_eval_thumbnails_write(const char *dir, const bl_results *r, const b
     for (int64_t i = 0; i < r->dt->n; i++) at[r->dt->v[i].image + 1]++;
     for (int32_t i = 0; i < r->gt->n_images; i++) at[i + 1] += at[i];
     for (int64_t i = 0; i < r->dt->n; i++) by_image[at[r->dt->v[i].image]++] = (int32_t)i;
-    j.first = first, j.by_image = by_image;
+    j.first = first;
+    j.by_image = by_image;
     bl_parallel_for(choose(a, items), 1, work, &j);
     *n_unreadable = atomic_load(&j.unreadable);
     status = atomic_load(&j.status);
     if (status != BL_OK) bl_fail(status, "%s", j.message ? j.message : "a thumbnail failed");
 done:
-    free(items), free(first), free(by_image), free(folder), free(j.message);
+    free(items);
+    free(first);
+    free(by_image);
+    free(folder);
+    free(j.message);
     return status;
 }

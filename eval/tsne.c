@@ -29,7 +29,8 @@ static bool add_children(tree *t, int32_t parent) {
         int32_t cap = 2 * t->cap + 64;
         node *v = realloc(t->v, (size_t)cap * sizeof *v);
         if (!v) return false;
-        t->v = v, t->cap = cap;
+        t->v = v;
+        t->cap = cap;
     }
     node p = t->v[parent];
     for (int c = 0; c < 4; c++)
@@ -50,7 +51,8 @@ static int32_t child_of(const tree *t, int32_t at, const double *y) {
 
 static void count_in(node *n, const double *y) {
     n->count++;
-    n->mx += (y[0] - n->mx) / n->count, n->my += (y[1] - n->my) / n->count;
+    n->mx += (y[0] - n->mx) / n->count;
+    n->my += (y[1] - n->my) / n->count;
 }
 
 static bool insert(tree *t, const double *y, int32_t i) {
@@ -81,8 +83,10 @@ static bool insert(tree *t, const double *y, int32_t i) {
 
 static bool build(tree *t, const double *y, int64_t n) {
     double lo[2] = {INFINITY, INFINITY}, hi[2] = {-INFINITY, -INFINITY};
-    for (int64_t i = 0; i < 2 * n; i++)
-        lo[i & 1] = fmin(lo[i & 1], y[i]), hi[i & 1] = fmax(hi[i & 1], y[i]);
+    for (int64_t i = 0; i < 2 * n; i++) {
+        lo[i & 1] = fmin(lo[i & 1], y[i]);
+        hi[i & 1] = fmax(hi[i & 1], y[i]);
+    }
     double half = fmax(hi[0] - lo[0], hi[1] - lo[1]) / 2;
     t->v[0] = (node){.cx = (lo[0] + hi[0]) / 2,
                      .cy = (lo[1] + hi[1]) / 2,
@@ -109,7 +113,8 @@ typedef struct forces {
 static inline void repel(double dx, double dy, double count, double force[2], double *z) {
     double q = 1 / (1 + dx * dx + dy * dy);
     *z += count * q;
-    force[0] += count * q * q * dx, force[1] += count * q * q * dy;
+    force[0] += count * q * q * dx;
+    force[1] += count * q * q * dy;
 }
 
 static void walk(const forces *f, int64_t i, double force[2], double *z) {
@@ -146,7 +151,8 @@ static void point_forces(void *arg, int64_t begin, int64_t end) {
             const double *q = f->y + 2 * (int64_t)f->a->column[e];
             double dx = p[0] - q[0], dy = p[1] - q[1];
             double w = f->a->p[e] / (1 + dx * dx + dy * dy);
-            attract[0] += w * dx, attract[1] += w * dy;
+            attract[0] += w * dx;
+            attract[1] += w * dy;
         }
         if (f->t)
             walk(f, i, away, &z);
@@ -177,7 +183,11 @@ static bl_status workspace_make(workspace *w, int64_t n) {
 }
 
 static void workspace_free(workspace *w) {
-    free(w->t.v), free(w->t.next), free(w->attract), free(w->repel), free(w->z);
+    free(w->t.v);
+    free(w->t.next);
+    free(w->attract);
+    free(w->repel);
+    free(w->z);
 }
 
 static double divergence(const bl_tsne_affinity *a, const double *y, double z) {
@@ -229,7 +239,8 @@ bl_tsne_params bl_tsne_defaults(void) {
 static void start(double *y, int64_t n, uint64_t seed) {
     for (int64_t i = 0; i < n; i++) {
         bl_rng rng = bl_rng_make(seed, bl_rng_key(0x74736e65, (uint64_t)i, 0)); /* "tsne" */
-        y[2 * i] = 1e-4 * bl_rng_normal(&rng), y[2 * i + 1] = 1e-4 * bl_rng_normal(&rng);
+        y[2 * i] = 1e-4 * bl_rng_normal(&rng);
+        y[2 * i + 1] = 1e-4 * bl_rng_normal(&rng);
     }
 }
 
@@ -249,7 +260,10 @@ static bl_status descend(const bl_tsne_affinity *a, const bl_tsne_params *p, dou
     double *gradient = memory, *step = memory + m, *gain = step + m;
     int early = p->iterations / 3 < EARLY ? p->iterations / 3 : EARLY;
     double rate = fmax((double)a->n / EXAGGERATION / 4, 50);
-    for (int64_t i = 0; i < m; i++) step[i] = 0, gain[i] = 1;
+    for (int64_t i = 0; i < m; i++) {
+        step[i] = 0;
+        gain[i] = 1;
+    }
     for (int it = 0; it < p->iterations; it++) {
         double momentum = it < early ? .5 : .8;
         BL_TRY(gradient_in(w, a, y, p->theta, it < early ? EXAGGERATION : 1, gradient, NULL));

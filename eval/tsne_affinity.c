@@ -38,7 +38,8 @@ static double row_entropy(const neighbour *v, int k, double beta, double *p) {
     for (int j = 0; j < k; j++) {
         double d = v[j].distance - nearest; /* the nearest has weight 1: no underflow of all */
         p[j] = exp(-beta * d);
-        sum += p[j], weighted += d * p[j];
+        sum += p[j];
+        weighted += d * p[j];
     }
     for (int j = 0; j < k; j++) p[j] /= sum;
     return log(sum) + beta * weighted / sum;
@@ -52,10 +53,13 @@ static void calibrate(const neighbour *v, int k, double perplexity, double *p) {
     for (int step = 0; step < 200; step++) {
         double excess = row_entropy(v, k, beta, p) - wanted;
         if (fabs(excess) < 1e-10) break;
-        if (excess > 0)
-            lo = beta, beta = isinf(hi) ? 2 * beta : (beta + hi) / 2;
-        else
-            hi = beta, beta = (beta + lo) / 2;
+        if (excess > 0) {
+            lo = beta;
+            beta = isinf(hi) ? 2 * beta : (beta + hi) / 2;
+        } else {
+            hi = beta;
+            beta = (beta + lo) / 2;
+        }
         if (beta > 1e300) break; /* many neighbours at one distance: no width tells them apart */
     }
 }
@@ -121,7 +125,10 @@ static bl_status symmetrise(const rows *r, bl_tsne_affinity *a) {
             a->start[i + 1]++;
             if (find(r, j, (int32_t)i) < 0) a->start[j + 1]++;
         }
-    for (int64_t i = 0; i < n; i++) a->start[i + 1] += a->start[i], fill[i] = a->start[i];
+    for (int64_t i = 0; i < n; i++) {
+        a->start[i + 1] += a->start[i];
+        fill[i] = a->start[i];
+    }
     a->column = malloc((size_t)a->start[n] * sizeof *a->column);
     a->p = malloc((size_t)a->start[n] * sizeof *a->p);
     neighbour *sort = malloc((size_t)n * sizeof *sort);
@@ -133,15 +140,21 @@ static bl_status symmetrise(const rows *r, bl_tsne_affinity *a) {
             int32_t j = r->list[e].j;
             int64_t back = find(r, j, (int32_t)i);
             double p = (r->p[e] + (back >= 0 ? r->p[back] : 0)) / (2 * (double)n);
-            a->column[fill[i]] = j, a->p[fill[i]++] = p;
-            if (back < 0) a->column[fill[j]] = (int32_t)i, a->p[fill[j]++] = p;
+            a->column[fill[i]] = j;
+            a->p[fill[i]++] = p;
+            if (back < 0) {
+                a->column[fill[j]] = (int32_t)i;
+                a->p[fill[j]++] = p;
+            }
         }
     for (int64_t i = 0; status == BL_OK && i < n; i++) {
         int64_t from = a->start[i], m = a->start[i + 1] - from;
         for (int64_t e = 0; e < m; e++) sort[e] = (neighbour){a->p[from + e], a->column[from + e]};
         qsort(sort, (size_t)m, sizeof *sort, by_index);
-        for (int64_t e = 0; e < m; e++)
-            a->p[from + e] = sort[e].distance, a->column[from + e] = sort[e].j;
+        for (int64_t e = 0; e < m; e++) {
+            a->p[from + e] = sort[e].distance;
+            a->column[from + e] = sort[e].j;
+        }
     }
     free(sort);
     free(fill);
@@ -178,6 +191,8 @@ bl_status bl_tsne_affinities(const float *x, int64_t n, int64_t d, double perple
 }
 
 void bl_tsne_affinity_free(bl_tsne_affinity *a) {
-    free(a->start), free(a->column), free(a->p);
+    free(a->start);
+    free(a->column);
+    free(a->p);
     *a = (bl_tsne_affinity){0};
 }

@@ -47,7 +47,10 @@ static int8_t judge(work *k, const bl_detection *d) {
         const bl_ann *a = &k->gt->anns[i];
         if (a->category != d->category) continue;
         double v = overlap(d, a, k->p->plus_one ? 1 : 0);
-        if (v > most) most = v, best = i;
+        if (v > most) {
+            most = v;
+            best = i;
+        }
     }
     if (!(most >= k->p->iou)) return -1;
     if (!counts(&k->gt->anns[best])) return 0;
@@ -85,7 +88,8 @@ static void best_f1(const eval_ranked *list, const int8_t *fate, int64_t n, bl_v
     if (c->n_gt == 0) return;
     c->best.f1 = c->recall = 0;
     for (int64_t i = 0; i < n; i++) {
-        tp += fate[i] > 0, fp += fate[i] < 0;
+        tp += fate[i] > 0;
+        fp += fate[i] < 0;
         if (i + 1 < n && list[i + 1].score == list[i].score) continue;
         double f1 = 2 * (double)tp / (double)(tp + fp + c->n_gt);
         if (f1 <= c->best.f1) continue;
@@ -194,9 +198,16 @@ bl_status bl_voc_evaluate(const bl_dataset *gt, const bl_detections *dt, const b
         double sum = 0;
         int32_t defined = 0;
         for (int32_t c = 0; c < gt->n_categories; c++)
-            if (out[c].AP >= 0) sum += out[c].AP, defined++;
+            if (out[c].AP >= 0) {
+                sum += out[c].AP;
+                defined++;
+            }
         if (defined) *mean = sum / defined;
     }
-    free(k.first), free(k.list), free(k.fate), free(k.curve), free(k.taken);
+    free(k.first);
+    free(k.list);
+    free(k.fate);
+    free(k.curve);
+    free(k.taken);
     return status;
 }

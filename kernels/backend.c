@@ -80,7 +80,8 @@ static bl_status choose_cuda(const char *device, const bl_backend **out, int *in
             "device \"%s\": this build has no CUDA backend (%s); use \"cpu\" or \"auto\"", device,
             bl_cuda_absent());
     }
-    *out = cuda, *index = (int)i;
+    *out = cuda;
+    *index = (int)i;
     return BL_OK;
 }
 
@@ -89,7 +90,8 @@ bl_status bl_backend_choose(const char *device, const char *kernels, const bl_ba
     bool any = !device || !strcmp(device, "auto");
     bool ref = kernels && !strcmp(kernels, "ref");
     const char *why;
-    *out = ref ? bl_backend_ref() : bl_backend_cpu(), *index = 0;
+    *out = ref ? bl_backend_ref() : bl_backend_cpu();
+    *index = 0;
     if (!ref && kernels && strcmp(kernels, "auto") != 0) {
         return bl_fail(BL_EINVAL, "unknown backend \"%s\"; use \"auto\" or \"ref\"", kernels);
     }

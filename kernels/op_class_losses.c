@@ -21,7 +21,8 @@ static bl_status upload_attr(bl_ctx *ctx, const bl_softmax_attr *a, int64_t k, d
     d->attr = *a;
     BL_TRY(bl_loss_list(ctx, BL_F32, 1, k, a->bias, &d->bias, &bias));
     BL_TRY(bl_loss_list(ctx, BL_F32, 1, k, a->margin, &d->margin, &margin));
-    d->attr.bias = bias, d->attr.margin = margin;
+    d->attr.bias = bias;
+    d->attr.margin = margin;
     return BL_OK;
 }
 

@@ -39,7 +39,8 @@ bl_status bl_loss_close(bl_ctx *ctx, const bl_op *op, bl_tensor *x, bool made, b
 
 bl_status bl_loss_list(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const void *src,
                        bl_tensor **t, void **data) {
-    *t = NULL, *data = NULL;
+    *t = NULL;
+    *data = NULL;
     if (!src) return BL_OK;
     BL_TRY(bl_upload(ctx, dtype, n, c, src, t));
     *data = (*t)->data;

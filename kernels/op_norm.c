@@ -147,7 +147,8 @@ static bl_status batch_forward(bl_ctx *ctx, const bl_tensor *x, const bl_norm *p
     bl_tensor *folded;
     BL_TRY(bl_tensor_new(ctx, 2, cp, 1, 1, 1, BL_F32, &folded));
     if (p->kind == BL_NORM_BATCH) {
-        mean = row(stats, 0), var = row(stats, 1);
+        mean = row(stats, 0);
+        var = row(stats, 1);
         ctx->k->bn_stats(x, row(stats, 0), row(stats, 1));
         ctx->k->bn_running(c, (double)(x->n * x->h * x->w), p->momentum, mean, var,
                            bl_f32(p->running_mean), bl_f32(p->running_var));
@@ -175,7 +176,8 @@ bl_status bl_norm_act(bl_ctx *ctx, bl_tensor *x, const bl_norm *p, bl_tensor *sk
     BL_TRY(bl_act_factor("norm", act, slope, &a->slope));
     BL_TRY(check(x, p, skip));
     bool group = p->kind == BL_NORM_GROUP, made = false;
-    a->kind = p->kind, a->groups = p->groups;
+    a->kind = p->kind;
+    a->groups = p->groups;
     bl_tensor *stats;
     BL_TRY(bl_tensor_new(ctx, 2, group ? x->n * p->groups : padded(x), 1, 1, 1, BL_F32, &stats));
     if (skip) BL_TRY(bl_as(ctx, skip, x->cb, x->dtype, &skip, &made));

@@ -213,7 +213,8 @@ bl_status bl_reorder(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_tensor **y) {
 }
 
 bl_status bl_as(bl_ctx *ctx, bl_tensor *x, int32_t cb, bl_dtype dtype, bl_tensor **y, bool *made) {
-    *y = x, *made = x->cb != cb || x->dtype != dtype;
+    *y = x;
+    *made = x->cb != cb || x->dtype != dtype;
     return *made ? convert(ctx, x, cb, dtype, y) : BL_OK;
 }
 

@@ -69,7 +69,8 @@ static bl_status fresh(bl_pool *p, size_t bytes, bl_buf **out) {
         free(b);
         return status;
     }
-    b->bytes = bytes, b->pool = p;
+    b->bytes = bytes;
+    b->pool = p;
     *out = b;
     return BL_OK;
 }
@@ -86,7 +87,8 @@ bl_status bl_buf_new(bl_pool *p, size_t bytes, bl_buf **out) {
     } else {
         BL_TRY(fresh(p, class_bytes(c), &b));
     }
-    b->refs = 1, b->next = NULL;
+    b->refs = 1;
+    b->next = NULL;
     p->stats.live += b->bytes;
     if (p->stats.live > p->stats.peak) p->stats.peak = p->stats.live;
     *out = b;
@@ -124,7 +126,10 @@ static bl_buf *merge(bl_buf *a, bl_buf *b) {
 static bl_buf *sort(bl_buf *list) {
     if (!list || !list->next) return list;
     bl_buf *slow = list, *fast = list->next;
-    while (fast && fast->next) slow = slow->next, fast = fast->next->next;
+    while (fast && fast->next) {
+        slow = slow->next;
+        fast = fast->next->next;
+    }
     bl_buf *second = slow->next;
     slow->next = NULL;
     return merge(sort(list), sort(second));

@@ -25,7 +25,9 @@ bl_status bl_resident_create(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64
     }
     bl_resident *r = calloc(1, sizeof *r);
     if (!r) return bl_fail(BL_ENOMEM, "out of memory: cannot describe a tensor");
-    r->t = shape, r->dev = ctx->dev, r->entry = entry;
+    r->t = shape;
+    r->dev = ctx->dev;
+    r->entry = entry;
     bl_status status = ctx->dev->alloc(ctx->dev, bytes, &r->t.data);
     if (status != BL_OK) {
         free(r);

@@ -51,11 +51,14 @@ bl_status bl_tape_push(bl_ctx *ctx, const bl_op *op, bl_tensor *const *in, int n
         int cap = tape->cap ? 2 * tape->cap : 256;
         bl_node **nodes = realloc(tape->nodes, (size_t)cap * sizeof *nodes);
         if (!nodes) return bl_fail(BL_ENOMEM, "out of memory: cannot extend the tape");
-        tape->nodes = nodes, tape->cap = cap;
+        tape->nodes = nodes;
+        tape->cap = cap;
     }
     bl_node *node = BL_NEW(ctx->arena, bl_node);
     if (!node) return BL_ENOMEM;
-    node->op = op, node->out = out, node->attr = attr;
+    node->op = op;
+    node->out = out;
+    node->attr = attr;
     for (int i = 0; i < n_in; i++) node->in[i] = in[i];
     for (int i = 0; i < n_saved; i++) {
         node->saved[i] = saved[i];
@@ -67,7 +70,8 @@ bl_status bl_tape_push(bl_ctx *ctx, const bl_op *op, bl_tensor *const *in, int n
 }
 
 bl_status bl_grad_target(bl_ctx *ctx, bl_tensor *t, bl_tensor **grad, float *beta) {
-    *grad = NULL, *beta = 1;
+    *grad = NULL;
+    *beta = 1;
     if (!t || !t->needs_grad) return BL_OK;
     if (!t->grad) {
         if (t->leaf) {

@@ -25,11 +25,12 @@ bool bl_same_shape(const bl_tensor *a, const bl_tensor *b) {
 /* Bytes of storage, or false on overflow. */
 static bool storage_bytes(const bl_tensor *t, size_t *bytes) {
     int64_t size = bl_dtype_size(t->dtype), blocks = (t->c + t->cb - 1) / t->cb;
-    return !__builtin_mul_overflow(size, t->n, &size) &&
-           !__builtin_mul_overflow(size, blocks, &size) &&
-           !__builtin_mul_overflow(size, (int64_t)t->cb, &size) &&
-           !__builtin_mul_overflow(size, t->h, &size) &&
-           !__builtin_mul_overflow(size, t->w, &size) && (*bytes = (size_t)size, true);
+    if (__builtin_mul_overflow(size, t->n, &size) || __builtin_mul_overflow(size, blocks, &size) ||
+        __builtin_mul_overflow(size, (int64_t)t->cb, &size) ||
+        __builtin_mul_overflow(size, t->h, &size) || __builtin_mul_overflow(size, t->w, &size))
+        return false;
+    *bytes = (size_t)size;
+    return true;
 }
 
 /* A tensor struct of this shape without storage, known to the step. */
@@ -39,7 +40,8 @@ static bl_status make(bl_ctx *ctx, bl_tensor shape, bl_tensor **out) {
     struct bl_live *entry = BL_NEW(ctx->arena, struct bl_live);
     if (!t || !entry) return BL_ENOMEM;
     *t = shape;
-    entry->t = t, entry->next = ctx->live;
+    entry->t = t;
+    entry->next = ctx->live;
     ctx->live = entry;
     *out = t;
     return BL_OK;
@@ -68,13 +70,16 @@ bl_status bl_tensor_new(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64_t w,
 bl_status bl_tensor_over(bl_ctx *ctx, const void *data, int64_t n, int64_t c, int64_t h, int64_t w,
                          int32_t cb, bl_dtype dtype, bl_tensor **out) {
     bl_tensor shape = {.data = (void *)(uintptr_t)data, .n = n, .c = c, .h = h, .w = w};
-    shape.cb = cb, shape.dtype = dtype;
+    shape.cb = cb;
+    shape.dtype = dtype;
     return make(ctx, shape, out);
 }
 
 bl_status bl_tensor_share(bl_ctx *ctx, bl_tensor *t, bl_tensor **out) {
     bl_tensor same = *t;
-    same.grad = NULL, same.needs_grad = false, same.leaf = false;
+    same.grad = NULL;
+    same.needs_grad = false;
+    same.leaf = false;
     BL_TRY(make(ctx, same, out));
     bl_buf_retain((*out)->buf);
     return BL_OK;
@@ -193,7 +198,8 @@ bl_status bl_upload(bl_ctx *ctx, bl_dtype dtype, int64_t n, int64_t c, const voi
 }
 
 bl_status bl_cast(bl_ctx *ctx, bl_tensor *t, bl_dtype dtype, bl_tensor **y, bool *made) {
-    *y = t, *made = t->dtype != dtype;
+    *y = t;
+    *made = t->dtype != dtype;
     if (!*made) return BL_OK;
     BL_TRY(bl_tensor_new(ctx, t->n, t->c, t->h, t->w, t->cb, dtype, y));
     return bl_storage(t) > 0 ? ctx->k->reorder(ctx, t, *y, 0) : BL_OK;

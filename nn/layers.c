@@ -15,7 +15,10 @@ static bl_status add_vector(bl_store *s, const char *base, const char *leaf, int
     char name[192];
     BL_TRY(full_name(name, base, leaf));
     bl_param_spec p = *like;
-    p.name = name, p.shape[0] = c, p.shape[1] = p.shape[2] = p.shape[3] = 1, p.ndim = 1;
+    p.name = name;
+    p.shape[0] = c;
+    p.shape[1] = p.shape[2] = p.shape[3] = 1;
+    p.ndim = 1;
     return bl_store_add(s, &p, t);
 }
 
@@ -118,7 +121,9 @@ bl_status bl_linear_layer_build(bl_store *s, const bl_linear_spec *d, bl_linear_
                        .decay = true};
     BL_TRY(bl_store_add(s, &p, &l->w));
     if (d->no_bias) return BL_OK;
-    p.init = d->bias_init, p.std = d->bias_std, p.decay = !d->no_bias_decay;
+    p.init = d->bias_init;
+    p.std = d->bias_std;
+    p.decay = !d->no_bias_decay;
     return add_vector(s, d->name, "bias", d->out, &p, &l->b);
 }
 

@@ -59,7 +59,8 @@ static bl_status build(bl_resnet_cifar *r, const builder *b) {
             block *k = &r->block[i * per + j];
             char unit[32];
             snprintf(unit, sizeof unit, "layer%d.%d.", i + 1, (int)j);
-            k->out = WIDTH << i, k->stride = i > 0 && j == 0 ? 2 : 1;
+            k->out = WIDTH << i;
+            k->stride = i > 0 && j == 0 ? 2 : 1;
             BL_TRY(declare(b, unit, 1, in, k->out, k->stride, &k->conv[0]));
             BL_TRY(declare(b, unit, 2, k->out, k->out, 1, &k->conv[1]));
             in = k->out;

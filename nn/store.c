@@ -100,7 +100,8 @@ bl_status bl_store_add(bl_store *s, const bl_param_spec *spec, bl_tensor **t) {
         int64_t cap = s->cap ? 2 * s->cap : 128;
         item *p = realloc(s->item, (size_t)cap * sizeof *p);
         if (!p) return bl_fail(BL_ENOMEM, "parameter %s: out of memory", spec->name);
-        s->item = p, s->cap = cap;
+        s->item = p;
+        s->cap = cap;
     }
     item it = {.spec = *spec, .count = count};
     it.spec.name = bl_arena_strdup(s->arena, spec->name);
@@ -452,7 +453,8 @@ static bool file_name(const bl_rename *rules, int n, const char *name, char *ful
     for (int i = 0; i < n; i++) {
         size_t len = strlen(rules[i].ours);
         if (strncmp(name, rules[i].ours, len) != 0) continue;
-        head = rules[i].theirs, name += len;
+        head = rules[i].theirs;
+        name += len;
         break;
     }
     int len = snprintf(full, size, "%s%s", head, name);

@@ -69,7 +69,8 @@ static inline void check_resume(const char *name, const char *const *settings) {
     bl_arena *arena = bl_arena_create(0);
     bl_run_config c = config(arena, settings);
     char whole[64], parts[64];
-    snprintf(whole, sizeof whole, "%s", name), snprintf(parts, sizeof parts, "%s_parts", name);
+    snprintf(whole, sizeof whole, "%s", name);
+    snprintf(parts, sizeof parts, "%s_parts", name);
     CHECK_OK(train(&c, in(whole), false, 0));
     CHECK_OK(train(&c, in(parts), false, 3));
     CHECK_OK(train(&c, in(parts), true, 9));
@@ -77,7 +78,8 @@ static inline void check_resume(const char *name, const char *const *settings) {
     char *a = bl_checkpoint_path(in(whole), 14), *b = bl_checkpoint_path(in(parts), 14);
     check_same_checkpoint(a, b);
     check_same_metrics(in(whole), in(parts));
-    free(a), free(b);
+    free(a);
+    free(b);
     bl_arena_destroy(arena);
 }
 

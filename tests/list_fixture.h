@@ -29,7 +29,10 @@ static inline host_rois rois_read(bl_ctx *ctx, const bl_roi_batch *b) {
                    .target = list_read(ctx, t->delta),
                    .weight = list_read(ctx, t->weight),
                    .share = list_read(ctx, t->share)};
-    while (r.n < b->n && r.image[r.n] >= 0) r.n_pos += r.gt[r.n] >= 0, r.n++;
+    while (r.n < b->n && r.image[r.n] >= 0) {
+        r.n_pos += r.gt[r.n] >= 0;
+        r.n++;
+    }
     for (int64_t i = r.n; i < b->n; i++)
         CHECK(r.image[i] == -1 && r.label[i] == -1 && r.weight[i] == 0 && r.share[i] == 0);
     return r;
@@ -39,7 +42,10 @@ static inline host_rois rois_read(bl_ctx *ctx, const bl_roi_batch *b) {
 static inline void counts_read(bl_ctx *ctx, const bl_tensor *counts, int64_t *pos, int64_t *neg) {
     const int32_t *v = list_read(ctx, counts);
     *pos = *neg = 0;
-    for (int64_t i = 0; i < counts->n; i++) *pos += v[2 * i], *neg += v[2 * i + 1];
+    for (int64_t i = 0; i < counts->n; i++) {
+        *pos += v[2 * i];
+        *neg += v[2 * i + 1];
+    }
 }
 
 /* Host boxes as proposals. */

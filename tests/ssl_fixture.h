@@ -44,7 +44,8 @@ static inline bl_dataset *make_dataset(int32_t classes, int32_t n_images,
                         .n_anns = n};
     bl_dataset *d;
     CHECK_OK(bl_dataset_build(&parts, &d));
-    free(image), free(ann);
+    free(image);
+    free(ann);
     return d;
 }
 
@@ -64,15 +65,19 @@ static inline bl_view make_view(bl_arena *arena, bl_view_kind kind, int32_t w, i
                                 uint64_t seed) {
     bl_view v = {.from_original = m, .kind = kind, .n_boxes = n};
     v.image = (bl_image){w, h, bl_arena_alloc(arena, (size_t)w * (size_t)h * 3)};
-    v.boxes = BL_NEW_ARRAY(arena, bl_box, n + 1), v.labels = BL_NEW_ARRAY(arena, int32_t, n + 1);
-    v.ignore = BL_NEW_ARRAY(arena, uint8_t, n + 1), v.ann = BL_NEW_ARRAY(arena, int32_t, n + 1);
+    v.boxes = BL_NEW_ARRAY(arena, bl_box, n + 1);
+    v.labels = BL_NEW_ARRAY(arena, int32_t, n + 1);
+    v.ignore = BL_NEW_ARRAY(arena, uint8_t, n + 1);
+    v.ann = BL_NEW_ARRAY(arena, int32_t, n + 1);
     CHECK(v.image.rgb && v.boxes && v.labels && v.ignore && v.ann);
     bl_rng r = bl_rng_make(seed, 1);
     for (int64_t i = 0; i < (int64_t)w * h * 3; i++)
         v.image.rgb[i] = (uint8_t)bl_rng_below(&r, 120);
     for (int32_t b = 0; b < n; b++) {
         v.boxes[b] = bl_box_clip(bl_affine_box(m, box[b]), (float)w, (float)h);
-        v.labels[b] = label[b], v.ignore[b] = 0, v.ann[b] = b;
+        v.labels[b] = label[b];
+        v.ignore[b] = 0;
+        v.ann[b] = b;
         for (int y = (int)v.boxes[b].y1; y < (int)v.boxes[b].y2; y++)
             for (int x = (int)v.boxes[b].x1; x < (int)v.boxes[b].x2; x++)
                 v.image.rgb[((int64_t)y * w + x) * 3 + label[b] % 3] += 130;

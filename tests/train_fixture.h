@@ -20,7 +20,9 @@
 enum { MAX_SETTINGS = 96 };
 
 static inline int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
-    (void)st, (void)flag, (void)ftw;
+    (void)st;
+    (void)flag;
+    (void)ftw;
     return remove(path);
 }
 
@@ -151,7 +153,8 @@ static inline void check_same_checkpoint(const char *a, const char *b) {
             exit(1);
         }
     }
-    bl_st_close(fa), bl_st_close(fb);
+    bl_st_close(fa);
+    bl_st_close(fb);
 }
 
 static inline char *read_text(const char *dir, const char *name) {
@@ -175,7 +178,8 @@ static inline void blank_times(char *text) {
 
 static inline void check_same_metrics(const char *dir_a, const char *dir_b) {
     char *a = read_text(dir_a, "metrics.jsonl"), *b = read_text(dir_b, "metrics.jsonl");
-    blank_times(a), blank_times(b);
+    blank_times(a);
+    blank_times(b);
     size_t pa = 0, pb = 0;
     for (int line = 1; a[pa] || b[pb]; line++) {
         size_t la = strcspn(a + pa, "\n"), lb = strcspn(b + pb, "\n");
@@ -191,9 +195,11 @@ static inline void check_same_metrics(const char *dir_a, const char *dir_b) {
                 exit(1);
             }
         }
-        pa += la + (qa[la] == '\n'), pb += lb + (qb[lb] == '\n');
+        pa += la + (qa[la] == '\n');
+        pb += lb + (qb[lb] == '\n');
     }
-    free(a), free(b);
+    free(a);
+    free(b);
 }
 
 static inline int count_of(const char *text, const char *what) {

@@ -18,13 +18,19 @@ static const char *const LOOP_ARRAY = "loop", *const SCALE_ARRAY = "loss_scale";
 enum { LOOP_WORDS = 4 + BL_POS_WORDS + BL_MAX_LOSSES + 4, SCALE_WORDS = 2 };
 
 static void loop_pack(const bl_loop_state *st, double *v) {
-    *v++ = (double)st->iter, *v++ = st->best_score, *v++ = st->best_iter, *v++ = st->bad_steps;
+    *v++ = (double)st->iter;
+    *v++ = st->best_score;
+    *v++ = st->best_iter;
+    *v++ = st->bad_steps;
     for (int i = 0; i < BL_POS_WORDS; i++) *v++ = (double)st->pos[i];
     memcpy(v, st->window, sizeof st->window);
 }
 
 static void loop_unpack(const double *v, bl_loop_state *st) {
-    st->iter = (int64_t)*v++, st->best_score = *v++, st->best_iter = *v++, st->bad_steps = *v++;
+    st->iter = (int64_t)*v++;
+    st->best_score = *v++;
+    st->best_iter = *v++;
+    st->bad_steps = *v++;
     for (int i = 0; i < BL_POS_WORDS; i++) st->pos[i] = (int64_t)*v++;
     memcpy(st->window, v, sizeof st->window);
 }
@@ -177,7 +183,10 @@ bl_status bl_checkpoint_state(const char *path, const char *name, double **v, in
     bl_status status = !good ? bl_fail(BL_EFORMAT, "%s: no array %s", path, full)
                        : *v  ? BL_OK
                              : bl_fail(BL_ENOMEM, "out of memory reading %s", path);
-    if (*v) memcpy(*v, t->data, t->bytes), *n = (int64_t)(t->bytes / sizeof **v);
+    if (*v) {
+        memcpy(*v, t->data, t->bytes);
+        *n = (int64_t)(t->bytes / sizeof **v);
+    }
     bl_st_close(f);
     return status;
 }
@@ -224,7 +233,8 @@ char *bl_checkpoint_named(const char *run_dir, const char *which) {
         else
             path = join3(run_dir, "ckpt", text);
     }
-    free(pointer), free(text);
+    free(pointer);
+    free(text);
     return path;
 }
 
@@ -276,6 +286,7 @@ bl_status bl_checkpoint_prune(const char *run_dir, int64_t keep, int64_t best_it
             BL_WARN("cannot remove old checkpoint %s: %s", path, strerror(errno));
         free(path);
     }
-    free(iters), free(dir);
+    free(iters);
+    free(dir);
     return BL_OK;
 }

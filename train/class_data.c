@@ -70,7 +70,10 @@ done:
 void bl_class_run_data_close(bl_class_run_data *d) {
     bl_longtail_free(d->split);
     bl_class_data_free(&d->sets);
-    free(d->labelled_counts), free(d->unlabelled_counts);
-    free(d->labels), free(d->truth), free(d->held);
+    free(d->labelled_counts);
+    free(d->unlabelled_counts);
+    free(d->labels);
+    free(d->truth);
+    free(d->held);
     *d = (bl_class_run_data){0};
 }

@@ -67,7 +67,8 @@ bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
     if (c.features) BL_TRY_DONE(write_features(e, &c, items.n));
     if (e->table) bl_class_results_print(e->table, &r, e->all_classes);
 done:
-    free(c.features), free(c.logits);
+    free(c.features);
+    free(c.logits);
     if (status != BL_OK) bl_accuracy_free(out);
     return status;
 }

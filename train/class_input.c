@@ -93,10 +93,13 @@ static bl_status build(const char *path, struct json_object *root, int64_t n, bl
     if (status == BL_OK) status = bl_class_set_names(*room, names);
     for (int32_t c = 0; status == BL_OK && c < k; c++)
         for (int64_t i = 0; i < counts[c]; i++) (*labels)[at++] = c;
-    for (int c = 0; status == BL_OK && c < 3; c++)
-        (*room)->mean[c] = mean[c], (*room)->std[c] = std[c];
+    for (int c = 0; status == BL_OK && c < 3; c++) {
+        (*room)->mean[c] = mean[c];
+        (*room)->std[c] = std[c];
+    }
     *n_labels = at;
-    free(names), free(counts);
+    free(names);
+    free(counts);
     return status;
 }
 
@@ -104,7 +107,8 @@ bl_status bl_class_input_read(const char *run_dir, int64_t n, bl_class_set **roo
                               int32_t *n_labels) {
     char *path = bl_path_join(run_dir, "classes.json");
     bl_json doc = {0};
-    *room = NULL, *labels = NULL;
+    *room = NULL;
+    *labels = NULL;
     bl_status status = path ? bl_json_load(path, &doc) : bl_fail(BL_ENOMEM, "out of memory");
     if (status == BL_OK) {
         status = build(path, doc.root, n, room, labels, n_labels);
@@ -113,7 +117,8 @@ bl_status bl_class_input_read(const char *run_dir, int64_t n, bl_class_set **roo
     if (status != BL_OK) {
         bl_class_set_free(*room);
         free(*labels);
-        *room = NULL, *labels = NULL;
+        *room = NULL;
+        *labels = NULL;
     }
     free(path);
     return status;

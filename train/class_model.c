@@ -22,7 +22,8 @@ bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data
                         .lr_arg = cfg,
                         .ctx = ctx};
     if (data) {
-        env.labelled = data->labelled, env.unlabelled = data->unlabelled;
+        env.labelled = data->labelled;
+        env.unlabelled = data->unlabelled;
         env.is_labelled = data->split->is_labelled;
         env.validation = data->validation;
     }
@@ -72,7 +73,8 @@ bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
     *out = l;
 done:
     if (status != BL_OK && l) l->ops->destroy(l);
-    free(path), free(counts);
+    free(path);
+    free(counts);
     return status;
 }
 
@@ -84,19 +86,28 @@ bl_status bl_pseudo_set_join(const bl_class_run_data *d, bl_pseudo_set *p) {
     *p = (bl_pseudo_set){.items.set = u->set, .accuracy = NAN};
     if (u->set != x->set) {
         BL_TRY(bl_class_set_join(x->set, u->set, false, &p->joined));
-        p->items.set = p->joined, shift = x->set->n;
+        p->items.set = p->joined;
+        shift = x->set->n;
     }
     size_t n = (size_t)x->n + (size_t)u->n;
-    p->image = malloc(sizeof *p->image * n), p->label = malloc(sizeof *p->label * n);
+    p->image = malloc(sizeof *p->image * n);
+    p->label = malloc(sizeof *p->label * n);
     p->is_labelled = malloc(n);
     if (!p->image || !p->label || !p->is_labelled)
         return bl_fail(BL_ENOMEM, "out of memory for pseudo-labels");
-    for (int32_t i = 0; i < x->n; i++)
-        p->image[i] = x->image[i], p->label[i] = x->label[i], p->is_labelled[i] = 1;
-    for (int32_t i = 0; i < u->n; i++)
-        p->image[x->n + i] = u->image[i] + shift, p->label[x->n + i] = BL_CLASS_UNKNOWN,
-                        p->is_labelled[x->n + i] = 0;
-    p->items.n = (int32_t)n, p->items.image = p->image, p->items.label = p->label;
+    for (int32_t i = 0; i < x->n; i++) {
+        p->image[i] = x->image[i];
+        p->label[i] = x->label[i];
+        p->is_labelled[i] = 1;
+    }
+    for (int32_t i = 0; i < u->n; i++) {
+        p->image[x->n + i] = u->image[i] + shift;
+        p->label[x->n + i] = BL_CLASS_UNKNOWN;
+        p->is_labelled[x->n + i] = 0;
+    }
+    p->items.n = (int32_t)n;
+    p->items.image = p->image;
+    p->items.label = p->label;
     return BL_OK;
 }
 
@@ -117,7 +128,8 @@ static bl_status take_argmax(void *arg, int32_t first, int32_t n, const float *l
         for (int32_t c = 1; c < l->k; c++)
             if (z[c] > z[best]) best = c;
         l->label[first + i] = best;
-        l->known += truth >= 0, l->right += truth == best;
+        l->known += truth >= 0;
+        l->right += truth == best;
     }
     return BL_OK;
 }
@@ -162,7 +174,8 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
             (int)data->unlabelled.n, from, 100 * out->accuracy, (long long)job.known);
 done:
     if (l) l->ops->destroy(l);
-    free(run), free(config);
+    free(run);
+    free(config);
     bl_arena_destroy(arena);
     if (status != BL_OK) {
         bl_pseudo_set_free(out);
@@ -173,6 +186,8 @@ done:
 
 void bl_pseudo_set_free(bl_pseudo_set *p) {
     bl_class_set_free(p->joined);
-    free(p->image), free(p->label), free(p->is_labelled);
+    free(p->image);
+    free(p->label);
+    free(p->is_labelled);
     *p = (bl_pseudo_set){0};
 }

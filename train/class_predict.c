@@ -98,7 +98,8 @@ static void write_one(writer *w, const subject *s, const float *logits) {
     (w->csv ? write_csv : write_json)(w, s, best);
     bl_point_end(format);
     w->written++;
-    w->known += s->truth >= 0, w->right += s->truth == best;
+    w->known += s->truth >= 0;
+    w->right += s->truth == best;
 }
 
 /* ---- a model and its writer ---- */
@@ -235,7 +236,8 @@ static bl_status predict_files(job *j) {
         goto done;
     }
     BL_TRY_DONE(bl_class_input_read(run, n, &c.room, &labels, &n_labels));
-    c.status = calloc((size_t)n, sizeof *c.status), c.row = calloc((size_t)n, sizeof *c.row);
+    c.status = calloc((size_t)n, sizeof *c.status);
+    c.row = calloc((size_t)n, sizeof *c.row);
     c.message = calloc((size_t)n, sizeof *c.message);
     if (!c.status || !c.row || !c.message) {
         status = bl_fail(BL_ENOMEM, "out of memory");
@@ -250,7 +252,11 @@ static bl_status predict_files(job *j) {
 done:
     status = close_job(j, status);
     bl_class_set_free(c.room);
-    free(labels), free(run), free(c.status), free(c.row), free(c.message);
+    free(labels);
+    free(run);
+    free(c.status);
+    free(c.row);
+    free(c.message);
     return status;
 }
 

@@ -99,6 +99,8 @@ bl_status bl_class_summary_write(const char *run_dir) {
         for (int k = 0; k < MEASURES; k++) free(s[m].v[k]);
         free(s[m].iter);
     }
-    free(from), free(to), free(text);
+    free(from);
+    free(to);
+    free(text);
     return status;
 }

@@ -153,6 +153,8 @@ done:
     bl_ctx_destroy(ctx);
     bl_groups_free(&groups);
     bl_run_data_close(&data);
-    free(ckpt), free(run_dir), free(classes_file);
+    free(ckpt);
+    free(run_dir);
+    free(classes_file);
     return status;
 }

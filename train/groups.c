@@ -64,7 +64,8 @@ bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, 
             bl_groups_assign(by_list ? BL_GROUP_BY_LIST : BL_GROUP_BY_RATIO, cfg->minority_ratio,
                              index, cfg->minority.n, out->boxes, n, group);
     for (int32_t c = 0; status == BL_OK && c < n; c++) out->group[c] = (uint8_t)group[c];
-    free(group), free(index);
+    free(group);
+    free(index);
     if (status == BL_OK)
         finish(out);
     else
@@ -104,7 +105,8 @@ static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t 
     if (strcmp(json_object_get_string(name), d->categories[c].name) != 0)
         return bl_fail(BL_EFORMAT, "%s: class %d is \"%s\", but \"%s\" in %s", path, (int)c,
                        json_object_get_string(name), d->categories[c].name, d->name);
-    g->images[c] = json_object_get_int64(images), g->boxes[c] = json_object_get_int64(boxes);
+    g->images[c] = json_object_get_int64(images);
+    g->boxes[c] = json_object_get_int64(boxes);
     g->group[c] = strcmp(json_object_get_string(group), names[1]) == 0;
     return BL_OK;
 }
@@ -130,6 +132,9 @@ bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out) 
 }
 
 void bl_groups_free(bl_groups *g) {
-    free(g->images), free(g->boxes), free(g->group), free(g->mask);
+    free(g->images);
+    free(g->boxes);
+    free(g->group);
+    free(g->mask);
     *g = (bl_groups){0};
 }

@@ -40,12 +40,16 @@ static bl_status predict_batch(bl_infer *in, const bl_image *scaled, int32_t n, 
         if (scaled[i].width > w) w = scaled[i].width;
         if (scaled[i].height > h) h = scaled[i].height;
     }
-    w = (w + m - 1) / m * m, h = (h + m - 1) / m * m;
+    w = (w + m - 1) / m * m;
+    h = (h + m - 1) / m * m;
     float *host = BL_NEW_ARRAY(ctx->arena, float, (size_t)n * 3 * (size_t)w * (size_t)h);
     bl_size *size = BL_NEW_ARRAY(ctx->arena, bl_size, n);
     if (!host || !size) return BL_ENOMEM;
     float mean[3], std[3];
-    for (int c = 0; c < 3; c++) mean[c] = (float)dc->mean.v[c], std[c] = (float)dc->std.v[c];
+    for (int c = 0; c < 3; c++) {
+        mean[c] = (float)dc->mean.v[c];
+        std[c] = (float)dc->std.v[c];
+    }
     for (int32_t i = 0; i < n; i++) {
         size[i] = (bl_size){(float)scaled[i].width, (float)scaled[i].height};
         bl_view_normalise(&scaled[i], mean, std, dc->bgr, 1, w, h, host + (int64_t)i * 3 * w * h);
@@ -61,9 +65,9 @@ static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int3
     bl_ctx *ctx = in->ctx;
     decode_job j = {.in = in, .paths = paths + first};
     bl_boxes *boxes = BL_NEW_ARRAY(ctx->arena, bl_boxes, n);
-    j.original = BL_NEW_ARRAY(ctx->arena, bl_image, n),
+    j.original = BL_NEW_ARRAY(ctx->arena, bl_image, n);
     j.scaled = BL_NEW_ARRAY(ctx->arena, bl_image, n);
-    j.status = BL_NEW_ARRAY(ctx->arena, bl_status, n),
+    j.status = BL_NEW_ARRAY(ctx->arena, bl_status, n);
     j.message = bl_arena_array(ctx->arena, (size_t)n, 512);
     if (!boxes || !j.original || !j.scaled || !j.status || !j.message) return BL_ENOMEM;
     bl_parallel_for(n, 1, decode_range, &j);
@@ -76,7 +80,8 @@ static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int3
     for (int32_t i = 0; i < n && status == BL_OK; i++) {
         slot[i] = -1;
         if (j.status[i] == BL_OK) {
-            scaled[good] = j.scaled[i], slot[i] = good++;
+            scaled[good] = j.scaled[i];
+            slot[i] = good++;
         } else if (in->skip_bad) {
             BL_WARN("skipped: %s", j.message[i]);
             in->n_skipped++;
@@ -97,7 +102,10 @@ static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int3
         }
         status = fn(arg, first + i, &j.original[i], b);
     }
-    for (int32_t i = 0; i < n; i++) bl_image_free(&j.original[i]), bl_image_free(&j.scaled[i]);
+    for (int32_t i = 0; i < n; i++) {
+        bl_image_free(&j.original[i]);
+        bl_image_free(&j.scaled[i]);
+    }
     return status;
 }
 

@@ -80,7 +80,8 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
     double total = 0, norm = 0, squares, value[BL_MAX_LOSSES];
     double scale = bl_loss_scale_factor(&t->st.loss_scale);
     for (int i = 0; i < l->n; i++) {
-        roots[i] = l->loss[i].value, seeds[i] = (float)(l->loss[i].weight * scale);
+        roots[i] = l->loss[i].value;
+        seeds[i] = (float)(l->loss[i].weight * scale);
         part[i] = (bl_part){&v[i], roots[i]->data, sizeof v[i]};
     }
     BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
@@ -105,7 +106,9 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
     t->st.bad_steps = 0;
     bl_loss_scale_good(&t->st.loss_scale, &t->cfg->optim.loss_scale);
     for (int i = 0; i < l->n; i++) t->st.window[loss_slot(t, l->loss[i].name)] += value[i];
-    t->st.window[W_TOTAL] += total, t->st.window[W_NORM] += norm, t->st.window[W_STEPS] += 1;
+    t->st.window[W_TOTAL] += total;
+    t->st.window[W_NORM] += norm;
+    t->st.window[W_STEPS] += 1;
     return BL_OK;
 }
 
@@ -180,7 +183,9 @@ static bl_status log_window(bl_trainer *t) {
     bl_log_line(head, part, t->n_names, tail, line, sizeof line);
     BL_INFO("%s", line);
     memset(t->st.window, 0, sizeof t->st.window);
-    t->window_start = now, t->window_first = t->st.iter, t->data_time = 0;
+    t->window_start = now;
+    t->window_first = t->st.iter;
+    t->data_time = 0;
     return BL_OK;
 }
 
@@ -203,7 +208,8 @@ static bl_status run(bl_trainer *t) {
         if (t->task->ops->has_test(t->task) && (last || due(t->st.iter, r->eval_every))) {
             double before = bl_now();
             BL_TRY(bl_trainer_evaluate(t, last));
-            t->window_start += bl_now() - before, t->started += bl_now() - before;
+            t->window_start += bl_now() - before;
+            t->started += bl_now() - before;
         }
         bool cancelled = t->opt->cancel && *t->opt->cancel;
         bool stop = cancelled || (t->opt->stop_after > 0 && t->st.iter >= t->opt->stop_after);

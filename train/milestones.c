@@ -50,7 +50,8 @@ bl_status bl_trainer_evaluate(bl_trainer *t, bool last) {
                                                                      .chooses = teacher,
                                                                      .score = &score}));
         if (teacher && score > t->st.best_score) {
-            t->st.best_score = score, t->st.best_iter = (double)t->st.iter;
+            t->st.best_score = score;
+            t->st.best_iter = (double)t->st.iter;
             best = true;
         }
     }

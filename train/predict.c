@@ -91,7 +91,8 @@ static bl_status read_classes(const char *checkpoint, bl_json *doc, struct json_
         status = bl_fail(BL_EFORMAT, "%s: no \"classes\" list", path);
         bl_json_free(doc);
     }
-    free(run), free(path);
+    free(run);
+    free(path);
     return status;
 }
 

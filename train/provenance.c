@@ -59,7 +59,10 @@ bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, con
     cpu_model(text, sizeof text);
     add(o, "cpu", text);
     struct utsname u;
-    if (uname(&u) == 0) add(o, "system", u.sysname), add(o, "release", u.release);
+    if (uname(&u) == 0) {
+        add(o, "system", u.sysname);
+        add(o, "release", u.release);
+    }
     add(o, "device", ctx->dev->name);
     add(o, "kernels", ctx->k->name);
     add(o, "cpu_features", bl_cpu_features());

@@ -16,7 +16,8 @@ static bl_status open_coco(const bl_data_config *c, const char *file, bool test,
         status = bl_fail(BL_ENOMEM, "out of memory opening %s", file);
     else
         status = bl_coco_read(path, images, opt, out);
-    free(path), free(images);
+    free(path);
+    free(images);
     if (status != BL_OK || c->classes.n == 0) return status;
 
     bl_dataset *d = *out;
@@ -63,7 +64,10 @@ static bl_status drop_empty_images(bl_dataset **d) {
         bl_dataset *sub;
         BL_INFO("%s: %d images without boxes left out", (*d)->name, (int)((*d)->n_images - n));
         status = bl_dataset_subset(*d, keep, n, &sub);
-        if (status == BL_OK) bl_dataset_free(*d), *d = sub;
+        if (status == BL_OK) {
+            bl_dataset_free(*d);
+            *d = sub;
+        }
     }
     free(keep);
     return status;
@@ -109,6 +113,8 @@ done:
 }
 
 void bl_run_data_close(bl_run_data *d) {
-    bl_dataset_free(d->labelled), bl_dataset_free(d->unlabelled), bl_dataset_free(d->test);
+    bl_dataset_free(d->labelled);
+    bl_dataset_free(d->unlabelled);
+    bl_dataset_free(d->test);
     *d = (bl_run_data){0};
 }

@@ -98,7 +98,9 @@ bl_status bl_samples_write(bl_infer *in, const char *dir, int32_t n, const bl_da
     bl_status status = BL_OK;
     if (test) status = one_set(in, &j, n);
     if (status == BL_OK && unlabelled && pseudo_threshold) {
-        j.set = "unlabelled", j.data = unlabelled, j.pseudo_threshold = pseudo_threshold;
+        j.set = "unlabelled";
+        j.data = unlabelled;
+        j.pseudo_threshold = pseudo_threshold;
         status = one_set(in, &j, n);
     }
     struct json_object *root = json_object_new_object();

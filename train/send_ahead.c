@@ -32,7 +32,8 @@ bl_status bl_send_ahead_create(bl_ctx *ctx, int64_t places, int32_t parcels, bl_
 void bl_send_ahead_destroy(bl_send_ahead *a) {
     if (!a) return;
     for (int64_t i = 0; i < a->places; i++) bl_staging_close(a->block[i]);
-    free(a->block), free(a->parcel);
+    free(a->block);
+    free(a->parcel);
     free(a);
 }
 

@@ -199,7 +199,8 @@ static bool finished(const char *dir, int64_t iterations) {
     char *path = bl_checkpoint_named(dir, "last_checkpoint");
     char *want = bl_checkpoint_path(dir, iterations);
     bool done = path && want && strcmp(path, want) == 0 && bl_exists(path);
-    free(path), free(want);
+    free(path);
+    free(want);
     return done;
 }
 
@@ -229,7 +230,8 @@ static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run
                                                   .cancel = opt->cancel}));
 done:
     if (status != BL_OK && dir) bl_fail_context(status, "%s", dir);
-    free(dir), free(last);
+    free(dir);
+    free(last);
     bl_arena_destroy(arena);
     return status;
 }

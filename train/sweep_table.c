@@ -66,7 +66,9 @@ static void take_line(struct json_object *line, result *r, double *iter, bool *t
     bool is_teacher = strcmp(json_object_get_string(model), "student") != 0;
     if (at < *iter || (at == *iter && *teacher && !is_teacher)) return;
     for (int c = 0; c < COLUMNS; c++) r->v[c] = number_at(line, detection_columns[c]);
-    *iter = at, *teacher = is_teacher, r->there = true;
+    *iter = at;
+    *teacher = is_teacher;
+    r->there = true;
 }
 
 /* The last evaluation in metrics.jsonl. */
@@ -83,7 +85,8 @@ static void read_detection(const char *dir, result *r) {
             take_line(line.root, r, &iter, &teacher);
             bl_json_free(&line);
         }
-    free(path), free(text);
+    free(path);
+    free(text);
 }
 
 static bl_status collect(const bl_sweep *s, const bl_sweep_options *opt, table *t) {
@@ -110,7 +113,10 @@ static int statistics(const table *t, int32_t run, int column, double *mean, dou
     int n = 0;
     const result *r = t->r + run * t->s->seeds.n;
     for (int32_t i = 0; i < t->s->seeds.n; i++)
-        if (r[i].there && !isnan(r[i].v[column])) sum += r[i].v[column], n++;
+        if (r[i].there && !isnan(r[i].v[column])) {
+            sum += r[i].v[column];
+            n++;
+        }
     *mean = n ? sum / n : NAN;
     for (int32_t i = 0; i < t->s->seeds.n; i++)
         if (r[i].there && !isnan(r[i].v[column]))
@@ -238,7 +244,9 @@ bl_status bl_sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt) 
     if (status == BL_OK) status = write_text(&t, csv, put_csv);
     if (status == BL_OK) status = write_text(&t, md, put_markdown);
     free(t.r);
-    free(json), free(csv), free(md);
+    free(json);
+    free(csv);
+    free(md);
     return status;
 }
 

@@ -72,7 +72,8 @@ static bl_status record(bl_task *k, const char *run_dir) {
                                    images);
     json_object_put(root);
     bl_accuracy_free(&a);
-    free(classes), free(images);
+    free(classes);
+    free(images);
     return status;
 }
 
@@ -110,10 +111,12 @@ static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
     if (c->needs.labels_unlabelled) {
         BL_TRY(bl_pseudo_set_make(c->cfg, &c->data, ctx, &c->pseudo));
         env.labelled = c->pseudo.items;
-        env.unlabelled = (bl_class_items){0}, env.is_labelled = NULL;
+        env.unlabelled = (bl_class_items){0};
+        env.is_labelled = NULL;
     } else if (bl_class_method_generations(m) > 1) {
         BL_TRY(bl_pseudo_set_join(&c->data, &c->pseudo));
-        env.labelled = c->pseudo.items, env.joined = c->data.unlabelled.n;
+        env.labelled = c->pseudo.items;
+        env.joined = c->data.unlabelled.n;
     }
     BL_TRY(bl_class_learner_create(m, &env, l));
     bl_classifier_describe((*l)->model[0].model, log_line, NULL);
@@ -355,7 +358,8 @@ static const bl_task_ops ops = {.describe = describe,
 bl_status bl_class_task_open(const bl_run_config *cfg, bl_task **out) {
     classification *c = calloc(1, sizeof *c);
     if (!c) return bl_fail(BL_ENOMEM, "out of memory");
-    c->base.ops = &ops, c->cfg = cfg;
+    c->base.ops = &ops;
+    c->cfg = cfg;
     bl_status status = bl_class_run_data_open(cfg, &c->data);
     if (status != BL_OK) {
         close_task(&c->base);

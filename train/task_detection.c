@@ -96,9 +96,10 @@ static bl_status create_loader(bl_task *k, const bl_learner *learner) {
     const bl_detection_learner *l = (const bl_detection_learner *)learner;
     bl_loader_config lc = d->cfg->loader;
     bool mixed = l->n_unlabelled_views > 0;
-    if (!mixed)
-        lc.batch = lc.labelled,
+    if (!mixed) {
+        lc.batch = lc.labelled;
         lc.binomial = false; /* supervised: the same labelled images a step */
+    }
     if (mixed && lc.labelled >= lc.batch)
         return bl_fail(
             BL_ECONFIG,
@@ -212,7 +213,8 @@ static bl_status write_samples(const detection *d, const bl_task_evaluation *e, 
             bl_samples_write(in, dir, (int32_t)d->cfg->run.samples, d->data.test,
                              e->learner->uses_unlabelled ? d->data.unlabelled : NULL, 0.3, theta);
     }
-    free(theta), free(dir);
+    free(theta);
+    free(dir);
     return status;
 }
 
@@ -239,7 +241,8 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
 }
 
 static bl_status finish(bl_task *k, const char *run_dir) {
-    (void)k, (void)run_dir;
+    (void)k;
+    (void)run_dir;
     return BL_OK;
 }
 
@@ -273,7 +276,8 @@ static const bl_task_ops ops = {.describe = describe,
 bl_status bl_detection_task_open(const bl_run_config *cfg, bl_task **out) {
     detection *d = calloc(1, sizeof *d);
     if (!d) return bl_fail(BL_ENOMEM, "out of memory");
-    d->base.ops = &ops, d->cfg = cfg;
+    d->base.ops = &ops;
+    d->cfg = cfg;
     bl_status status = bl_run_data_open(&cfg->data, true, &d->data);
     if (status == BL_OK) status = bl_groups_make(&cfg->data, d->data.labelled, &d->groups);
     if (status != BL_OK) {

@@ -49,7 +49,8 @@ static bl_status same_config(const char *path, const char *now) {
                              path, line, (int)la, a, (int)lb, b);
             break;
         }
-        a += la + (a[la] == '\n'), b += lb + (b[lb] == '\n');
+        a += la + (a[la] == '\n');
+        b += lb + (b[lb] == '\n');
     }
     free(was);
     return status;
@@ -72,7 +73,8 @@ bl_status bl_train_same_config(const bl_run_config *cfg, const char *run_dir) {
     size_t size;
     bl_status status = path ? config_text(cfg, &text, &size) : bl_fail(BL_ENOMEM, "out of memory");
     if (status == BL_OK) status = same_config(path, text);
-    free(path), free(text);
+    free(path);
+    free(text);
     return status;
 }
 
@@ -125,7 +127,10 @@ static bl_status prepare_folder(bl_trainer *t) {
     }
     BL_TRY_DONE(bl_log_set_file(log));
 done:
-    free(config), free(ckpt), free(log), free(text);
+    free(config);
+    free(ckpt);
+    free(log);
+    free(text);
     return status;
 }
 

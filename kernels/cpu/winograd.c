@@ -21,7 +21,8 @@ const bl_winograd *bl_winograd_for(const bl_conv_shape *s, bl_winograd_dir dir) 
     double need = dir == BL_WINOGRAD_BWD_WEIGHTS ? 96 : 32;
     return channels >= 16 && fill >= 0.5 && s->n * tiles * fill >= need ? w : NULL;
 #else
-    (void)s, (void)dir;
+    (void)s;
+    (void)dir;
     return NULL;
 #endif
 }

@@ -24,8 +24,10 @@ static wino_geom wino_geometry(const bl_conv_shape *s, bl_winograd_dir dir) {
                    .oh = data ? s->ih : s->oh,
                    .ow = data ? s->iw : s->ow,
                    .pad = data ? 2 - s->pad : s->pad};
-    g.bi = ((data ? s->oc : s->ic) + VW - 1) / VW, g.bo = ((data ? s->ic : s->oc) + VW - 1) / VW;
-    g.ci = g.bi * VW, g.co = g.bo * VW;
+    g.bi = ((data ? s->oc : s->ic) + VW - 1) / VW;
+    g.bo = ((data ? s->ic : s->oc) + VW - 1) / VW;
+    g.ci = g.bi * VW;
+    g.co = g.bo * VW;
     g.across = (g.ow + 3) / 4;
     g.per_image = g.across * ((g.oh + 3) / 4);
     g.tiles = g.n * g.per_image;

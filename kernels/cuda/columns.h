@@ -119,10 +119,14 @@ static __device__ __forceinline__ void bl_unit_sum(const bl_columns *s, int64_t 
                                                    double b, double *part) {
     __shared__ double sum[2][BL_THREADS];
     int t = (int)threadIdx.x;
-    sum[0][t] = a, sum[1][t] = b;
+    sum[0][t] = a;
+    sum[1][t] = b;
     for (int half = BL_THREADS / 2; half >= s->lanes; half /= 2) {
         __syncthreads();
-        if (t < half) sum[0][t] += sum[0][t + half], sum[1][t] += sum[1][t + half];
+        if (t < half) {
+            sum[0][t] += sum[0][t + half];
+            sum[1][t] += sum[1][t + half];
+        }
     }
     if (t < s->lanes) {
         part[u * 2 * s->lanes + t] = sum[0][t];
@@ -147,7 +151,8 @@ static __device__ __forceinline__ bl_pair bl_column_total(const bl_columns *s, c
         p.a += part[unit * 2 * s->lanes + l % s->lanes];
         p.b += part[(unit * 2 + 1) * s->lanes + l % s->lanes];
     }
-    p.a = bl_warp_sum(p.a), p.b = bl_warp_sum(p.b);
+    p.a = bl_warp_sum(p.a);
+    p.b = bl_warp_sum(p.b);
     return p;
 }
 /* Of the sums of bl_columns_stats: a = the column's mean, b = the sum of squared

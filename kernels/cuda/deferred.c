@@ -121,7 +121,8 @@ void *bl_cuda_defer(bl_cuda_command run, size_t bytes) {
     command *c = (command *)(l->bytes + l->used);
     memset(c, 0, size);
     *c = (command){run, size};
-    l->used += size, l->commands++;
+    l->used += size;
+    l->commands++;
     return c + 1;
 }
 
@@ -221,11 +222,13 @@ static bl_status run_list(bl_cuda_list *l) {
         l->stats.graphs += k->graph != NULL;
     }
     if (equal && k->graph) {
-        l->stats.replayed++, l->stats.replayed_commands += l->commands;
+        l->stats.replayed++;
+        l->stats.replayed_commands += l->commands;
         return bl_cuda_status((int)cudaGraphLaunch(k->graph, cudaStreamPerThread),
                               "launching a graph");
     }
-    l->stats.direct++, l->stats.direct_commands += l->commands;
+    l->stats.direct++;
+    l->stats.direct_commands += l->commands;
     bl_status status = run_each(l);
     if (!k && status == BL_OK) remember(l, &key);
     return status;
@@ -235,7 +238,8 @@ void bl_cuda_flush_quietly(void) {
     bl_cuda_list *l = mine;
     if (!l || l->running) return;
     if (l->commands > 0 && l->failed == BL_OK) fail_later(l, run_list(l));
-    l->used = 0, l->commands = 0;
+    l->used = 0;
+    l->commands = 0;
 }
 
 bl_status bl_cuda_flush(void) {

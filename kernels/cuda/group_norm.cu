@@ -24,7 +24,10 @@ static __global__ void fwd_fold(bl_columns s, const T *x, const double *part, co
         }
         float mf = (float)m, rf = bl_rstd(v / count, eps);
         int64_t lane = threadIdx.x % BL_WARP, at = image * s.blocks * s.cb;
-        if (lane == 0) mean[i] = mf, rstd[i] = rf;
+        if (lane == 0) {
+            mean[i] = mf;
+            rstd[i] = rf;
+        }
         for (int64_t c = first + lane; c < first + per; c += BL_WARP) {
             bl_norm_map map = bl_norm_fold(gamma[c], beta[c], mf, rf);
             scale[at + c] = map.scale;

@@ -54,7 +54,10 @@ static __global__ void first_pass(bl_candidates_kernel c, bl_gt_kernel gt, bl_ma
         for (int32_t g = 0; g < p.n_gt && !p.out; g++) {
             if (!matchable(&p, g)) continue;
             float v = bl_match_iou(p.box, p.gt[g]);
-            if (v > best) best = v, who = g;
+            if (v > best) {
+                best = v;
+                who = g;
+            }
             if (top && v > 0) {
                 int32_t *t = &top[i * gt.cap + g], bits = bits_of(v);
                 if (bits > *t) atomicMax(t, bits);
@@ -75,7 +78,10 @@ static __global__ void second_pass(bl_candidates_kernel c, bl_gt_kernel gt, bl_m
         for (int32_t g = 0; g < p.n_gt; g++) {
             if (!matchable(&p, g)) continue;
             float v = bl_match_iou(p.box, p.gt[g]), t = float_of(top[i * gt.cap + g]);
-            if (v > best) best = v, who = g;
+            if (v > best) {
+                best = v;
+                who = g;
+            }
             if (v == t && bl_match_low_quality(&rule, t)) last = g;
         }
         if (last >= 0) match[e] = rule.low_quality == BL_LOWQ_KEEP ? who : last;

@@ -36,7 +36,10 @@ static __global__ void max_fwd(bl_columns s, window w, const T *x, T *y, int32_t
             for (int64_t iy = rows.begin; iy < rows.end; iy++) {
                 for (int64_t ix = cols.begin; ix < cols.end; ix++) {
                     float v = bl_get(in, (iy * w.iw + ix) * s.cb);
-                    if (bl_max_leads(v, best, at)) best = v, at = (int32_t)(iy * w.iw + ix);
+                    if (bl_max_leads(v, best, at)) {
+                        best = v;
+                        at = (int32_t)(iy * w.iw + ix);
+                    }
                 }
             }
             bl_put(y, e, best);

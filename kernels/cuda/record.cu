@@ -51,8 +51,12 @@ template <typename T> static void copy_of(T *to, const T *from) {
 static void copy_of(bl_tensor *to, const bl_tensor *from) {
     memset(to, 0, sizeof *to);
     to->data = from->data;
-    to->n = from->n, to->c = from->c, to->h = from->h, to->w = from->w;
-    to->cb = from->cb, to->dtype = from->dtype;
+    to->n = from->n;
+    to->c = from->c;
+    to->h = from->h;
+    to->w = from->w;
+    to->cb = from->cb;
+    to->dtype = from->dtype;
 }
 
 /* Writing: put(). Reading: the constructor and get(). `maps`: how many tensors a list of them has.

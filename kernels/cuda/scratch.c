@@ -25,9 +25,11 @@ static void *push(size_t bytes) {
         while (size < room) size *= 2;
         if (stack.blocks == BLOCKS || cudaMalloc(&p, size) != cudaSuccess) return NULL;
         stack.block[stack.blocks++] = p;
-        stack.size = size, stack.top = 0;
+        stack.size = size;
+        stack.top = 0;
     }
-    stack.top += room, stack.live++;
+    stack.top += room;
+    stack.live++;
     return stack.block[stack.blocks - 1] + stack.top - room;
 }
 
@@ -48,6 +50,9 @@ void bl_scratch_free(void *p) {
 
 void bl_scratch_keep(bool keep) {
     for (int i = 0; i < stack.blocks; i++) cudaFree(stack.block[i]);
-    stack.blocks = 0, stack.size = 0, stack.top = 0, stack.live = 0;
+    stack.blocks = 0;
+    stack.size = 0;
+    stack.top = 0;
+    stack.live = 0;
     stack.keep = keep;
 }

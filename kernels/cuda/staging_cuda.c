@@ -37,7 +37,8 @@ static void free_memory(block *b) {
     bl_cuda_forget_graphs();
     if (b->memory) cudaFree(b->memory);
     if (b->host) cudaFreeHost(b->host);
-    b->memory = b->host = NULL, b->capacity = 0;
+    b->memory = b->host = NULL;
+    b->capacity = 0;
 }
 
 static void cuda_close(bl_staging *s) {
@@ -83,7 +84,8 @@ static bl_status reserve(block *b, size_t bytes) {
     CU_TRY(cudaHostAlloc(&host, bytes, cudaHostAllocDefault));
     b->host = host;
     CU_TRY(cudaMalloc(&memory, bytes));
-    b->memory = memory, b->capacity = bytes;
+    b->memory = memory;
+    b->capacity = bytes;
     return BL_OK;
 }
 

@@ -56,7 +56,10 @@ static __global__ void reduce_kernel(const float *x, int64_t n, part *out) {
 static __global__ void reduce_end(const part *in, int n, double *sum, int64_t *bad) {
     double s = 0;
     unsigned long long b = 0;
-    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) s += in[i].sum, b += in[i].bad;
+    for (int i = (int)threadIdx.x; i < n; i += (int)blockDim.x) {
+        s += in[i].sum;
+        b += in[i].bad;
+    }
     s = bl_block_sum(s);
     b = bl_block_sum(b);
     if (threadIdx.x != 0) return;

@@ -84,7 +84,8 @@ static bl_status finish(call *c) {
 static void act_bwd(bl_dtype type, const void *y, const void *dy, float slope, void *to,
                     int64_t n) {
     BEGIN(conv);
-    y = map(&c, type, y, n, false), dy = map(&c, type, dy, n, false),
+    y = map(&c, type, y, n, false);
+    dy = map(&c, type, dy, n, false);
     to = map(&c, type, to, n, true);
     if (!c.failed) f.act_bwd(BL_F32, y, dy, slope, to, n);
     finish(&c);
@@ -92,21 +93,25 @@ static void act_bwd(bl_dtype type, const void *y, const void *dy, float slope, v
 
 static void axpby(bl_dtype type, float a, const void *x, float b, void *y, int64_t n) {
     BEGIN(elementwise);
-    x = map(&c, type, x, n, false), y = map(&c, type, y, n, true);
+    x = map(&c, type, x, n, false);
+    y = map(&c, type, y, n, true);
     if (!c.failed) f.axpby(BL_F32, a, x, b, y, n);
     finish(&c);
 }
 
 static void add(bl_dtype type, const void *a, const void *b, void *y, int64_t n) {
     BEGIN(elementwise);
-    a = map(&c, type, a, n, false), b = map(&c, type, b, n, false), y = map(&c, type, y, n, true);
+    a = map(&c, type, a, n, false);
+    b = map(&c, type, b, n, false);
+    y = map(&c, type, y, n, true);
     if (!c.failed) f.add(BL_F32, a, b, y, n);
     finish(&c);
 }
 
 static bl_status reorder(bl_ctx *ctx, const bl_tensor *src, bl_tensor *dst, float beta) {
     BEGIN(elementwise);
-    src = in(&c, src), dst = out(&c, dst);
+    src = in(&c, src);
+    dst = out(&c, dst);
     if (!c.failed) f.reorder(ctx, src, dst, beta);
     return finish(&c);
 }
@@ -115,7 +120,8 @@ static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int
                         bl_dtype type, const void *a, const void *b, float beta, bl_dtype to,
                         void *y) {
     BEGIN(matmul);
-    a = map(&c, type, a, m * k, false), b = map(&c, type, b, k * n, false),
+    a = map(&c, type, a, m * k, false);
+    b = map(&c, type, b, k * n, false);
     y = map(&c, to, y, m * n, true);
     if (!c.failed) f.matmul(ctx, ta, tb, m, n, k, BL_F32, a, b, beta, BL_F32, y);
     return finish(&c);
@@ -170,7 +176,9 @@ static const float *weights(call *c, const bl_conv_shape *s, const float *w) {
 static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, const float *w,
                           const float *b, bool relu, void *y) {
     BEGIN(conv);
-    x = map_x(&c, s, x, false), w = weights(&c, s, w), y = map_y(&c, s, y, true);
+    x = map_x(&c, s, x, false);
+    w = weights(&c, s, w);
+    y = map_y(&c, s, y, true);
     if (!c.failed) f.conv_fwd(ctx, s, x, w, b, relu, y);
     return finish(&c);
 }
@@ -178,7 +186,9 @@ static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, co
 static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *dy, const float *w,
                                void *dx, float beta) {
     BEGIN(conv);
-    dy = map_y(&c, s, dy, false), w = weights(&c, s, w), dx = map_x(&c, s, dx, true);
+    dy = map_y(&c, s, dy, false);
+    w = weights(&c, s, w);
+    dx = map_x(&c, s, dx, true);
     if (!c.failed) f.conv_bwd_data(ctx, s, dy, w, dx, beta);
     return finish(&c);
 }
@@ -186,7 +196,8 @@ static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *
 static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const void *x,
                                   const void *dy, float *dw, float *db) {
     BEGIN(conv);
-    x = map_x(&c, s, x, false), dy = map_y(&c, s, dy, false);
+    x = map_x(&c, s, x, false);
+    dy = map_y(&c, s, dy, false);
     float *sum = s->dtype == BL_F32 ? dw : round_copy(&c, s->dtype, NULL, weights_of(s));
     if (!c.failed) f.conv_bwd_weights(ctx, s, x, dy, sum, db);
     for (int64_t i = 0; !c.failed && sum != dw && i < weights_of(s); i++) {
@@ -207,7 +218,9 @@ static void bn_stats(const bl_tensor *x, float *mean, float *var) {
 static void affine_act(const bl_tensor *x, const float *scale, const float *shift,
                        const bl_tensor *skip, float slope, bl_tensor *y) {
     BEGIN(norm);
-    x = in(&c, x), skip = in(&c, skip), y = out(&c, y);
+    x = in(&c, x);
+    skip = in(&c, skip);
+    y = out(&c, y);
     if (!c.failed) f.affine_act(x, scale, shift, skip, slope, y);
     finish(&c);
 }
@@ -216,7 +229,9 @@ static void bn_bwd_reduce(const bl_tensor *x, const bl_tensor *y, const bl_tenso
                           const float *mean, const float *rstd, float slope, float *sum_g,
                           float *sum_gx) {
     BEGIN(norm);
-    x = in(&c, x), y = in(&c, y), dy = in(&c, dy);
+    x = in(&c, x);
+    y = in(&c, y);
+    dy = in(&c, dy);
     if (!c.failed) f.bn_bwd_reduce(x, y, dy, mean, rstd, slope, sum_g, sum_gx);
     finish(&c);
 }
@@ -225,7 +240,11 @@ static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor
                          const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
                          float beta_dx, bl_tensor *dskip, float beta_dskip) {
     BEGIN(norm);
-    x = in(&c, x), y = in(&c, y), dy = in(&c, dy), dx = out(&c, dx), dskip = out(&c, dskip);
+    x = in(&c, x);
+    y = in(&c, y);
+    dy = in(&c, dy);
+    dx = out(&c, dx);
+    dskip = out(&c, dskip);
     if (!c.failed) f.bn_bwd_apply(x, y, dy, a, b, k, slope, dx, beta_dx, dskip, beta_dskip);
     finish(&c);
 }
@@ -234,7 +253,9 @@ static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, in
                    float eps, const bl_tensor *skip, float slope, bl_tensor *y, float *mean,
                    float *rstd) {
     BEGIN(group_norm);
-    x = in(&c, x), skip = in(&c, skip), y = out(&c, y);
+    x = in(&c, x);
+    skip = in(&c, skip);
+    y = out(&c, y);
     if (!c.failed) f.gn_fwd(x, gamma, beta, groups, eps, skip, slope, y, mean, rstd);
     finish(&c);
 }
@@ -243,7 +264,11 @@ static void gn_bwd(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, 
                    int32_t groups, const float *mean, const float *rstd, float slope, bl_tensor *dx,
                    float beta_dx, bl_tensor *dskip, float beta_dskip, float *dgamma, float *dbeta) {
     BEGIN(group_norm);
-    x = in(&c, x), y = in(&c, y), dy = in(&c, dy), dx = out(&c, dx), dskip = out(&c, dskip);
+    x = in(&c, x);
+    y = in(&c, y);
+    dy = in(&c, dy);
+    dx = out(&c, dx);
+    dskip = out(&c, dskip);
     if (!c.failed) {
         f.gn_bwd(x, y, dy, gamma, groups, mean, rstd, slope, dx, beta_dx, dskip, beta_dskip, dgamma,
                  dbeta);
@@ -256,7 +281,8 @@ static void gn_bwd(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, 
 static void max_pool_fwd(const bl_tensor *x, int32_t k, int32_t stride, int32_t pad, bl_tensor *y,
                          int32_t *arg) {
     BEGIN(pool);
-    x = in(&c, x), y = out(&c, y);
+    x = in(&c, x);
+    y = out(&c, y);
     if (!c.failed) f.max_pool_fwd(x, k, stride, pad, y, arg);
     finish(&c);
 }
@@ -264,7 +290,8 @@ static void max_pool_fwd(const bl_tensor *x, int32_t k, int32_t stride, int32_t 
 static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
                          int32_t pad, bl_tensor *dx, float beta) {
     BEGIN(pool);
-    dy = in(&c, dy), dx = out(&c, dx);
+    dy = in(&c, dy);
+    dx = out(&c, dx);
     if (!c.failed) f.max_pool_bwd(dy, arg, k, stride, pad, dx, beta);
     finish(&c);
 }
@@ -285,21 +312,25 @@ static void avg_pool_bwd(const bl_tensor *dy, bl_tensor *dx, float beta) {
 
 static void upsample_add_fwd(const bl_tensor *fine, const bl_tensor *coarse, bl_tensor *y) {
     BEGIN(resample);
-    fine = in(&c, fine), coarse = in(&c, coarse), y = out(&c, y);
+    fine = in(&c, fine);
+    coarse = in(&c, coarse);
+    y = out(&c, y);
     if (!c.failed) f.upsample_add_fwd(fine, coarse, y);
     finish(&c);
 }
 
 static void upsample_bwd(const bl_tensor *dy, bl_tensor *dcoarse, float beta) {
     BEGIN(resample);
-    dy = in(&c, dy), dcoarse = out(&c, dcoarse);
+    dy = in(&c, dy);
+    dcoarse = out(&c, dcoarse);
     if (!c.failed) f.upsample_bwd(dy, dcoarse, beta);
     finish(&c);
 }
 
 static void shortcut_fwd(const bl_tensor *x, int32_t stride, int64_t first, bl_tensor *y) {
     BEGIN(resample);
-    x = in(&c, x), y = out(&c, y);
+    x = in(&c, x);
+    y = out(&c, y);
     if (!c.failed) f.shortcut_fwd(x, stride, first, y);
     finish(&c);
 }
@@ -307,7 +338,8 @@ static void shortcut_fwd(const bl_tensor *x, int32_t stride, int64_t first, bl_t
 static void shortcut_bwd(const bl_tensor *dy, int32_t stride, int64_t first, bl_tensor *dx,
                          float beta) {
     BEGIN(resample);
-    dy = in(&c, dy), dx = out(&c, dx);
+    dy = in(&c, dy);
+    dx = out(&c, dx);
     if (!c.failed) f.shortcut_bwd(dy, stride, first, dx, beta);
     finish(&c);
 }
@@ -345,7 +377,8 @@ static void roi_align_fwd(const bl_tensor *const *maps, int n_maps, const bl_box
                           const bl_roi_attr *a, bl_tensor *y) {
     const bl_tensor *w[MAPS];
     BEGIN(roi_align);
-    all_in(&c, maps, n_maps, w), y = out(&c, y);
+    all_in(&c, maps, n_maps, w);
+    y = out(&c, y);
     if (!c.failed) f.roi_align_fwd(w, n_maps, rois, batch, level, count, a, y);
     finish(&c);
 }
@@ -355,7 +388,8 @@ static void roi_align_bwd(const bl_tensor *dy, const bl_box *rois, const int32_t
                           bl_tensor *const *dmaps) {
     bl_tensor *w[MAPS];
     BEGIN(roi_align);
-    all_out(&c, dmaps, n_maps, w), dy = in(&c, dy);
+    all_out(&c, dmaps, n_maps, w);
+    dy = in(&c, dy);
     if (!c.failed) f.roi_align_bwd(dy, rois, batch, level, count, a, n_maps, w);
     finish(&c);
 }

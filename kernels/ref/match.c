@@ -50,8 +50,10 @@ static bool touches(bl_box a, bl_box b) {
 static bl_box hull_of(const bl_box *b, int n) {
     bl_box h = b[0];
     for (int i = 1; i < n; i++) {
-        h.x1 = bl_match_lower(h.x1, b[i].x1), h.y1 = bl_match_lower(h.y1, b[i].y1);
-        h.x2 = bl_match_upper(h.x2, b[i].x2), h.y2 = bl_match_upper(h.y2, b[i].y2);
+        h.x1 = bl_match_lower(h.x1, b[i].x1);
+        h.y1 = bl_match_lower(h.y1, b[i].y1);
+        h.x2 = bl_match_upper(h.x2, b[i].x2);
+        h.y2 = bl_match_upper(h.y2, b[i].y2);
     }
     return h;
 }
@@ -88,14 +90,20 @@ static void first_pass(void *arg, int64_t begin, int64_t end) {
         const bl_box *b = j->box + c.begin;
         bl_box hull = hull_of(b, c.n);
         mark_out(&c, w->rule, hull, out);
-        for (int i = 0; i < c.n; i++) best[i] = 0, who[i] = -1;
+        for (int i = 0; i < c.n; i++) {
+            best[i] = 0;
+            who[i] = -1;
+        }
         for (int32_t g = 0; g < j->n_gt; g++) {
             if (!matchable(j, g) || !touches(hull, j->gt[g])) continue;
             iou_row(b, c.n, j->gt[g], iou);
             float top = 0;
             for (int i = 0; i < c.n; i++) {
                 float v = out[i] ? 0 : iou[i];
-                if (v > best[i]) best[i] = v, who[i] = g;
+                if (v > best[i]) {
+                    best[i] = v;
+                    who[i] = g;
+                }
                 if (v > top) top = v;
             }
             if (w->chunk_best) w->chunk_best[k * w->cap + g] = top;
@@ -184,7 +192,10 @@ static bl_status match(const bl_candidates_kernel *c, const bl_gt_kernel *gt,
     }
     own_boxes(&w, gt->images, c->own);
 done:
-    free(w.job), free(w.chunk_best), free(w.best), free(w.argmax);
+    free(w.job);
+    free(w.chunk_best);
+    free(w.best);
+    free(w.argmax);
     return status;
 }
 

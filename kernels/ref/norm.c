@@ -42,7 +42,8 @@ static void stats_range(void *arg, int64_t begin, int64_t end) {
             for (int l = 0; l < p.lanes; l++) sum[l] /= count;
         }
         for (int l = 0; l < p.lanes && c + l < x->c; l++) {
-            j->out0[c + l] = (float)mean[l], j->out1[c + l] = (float)var[l];
+            j->out0[c + l] = (float)mean[l];
+            j->out1[c + l] = (float)var[l];
         }
     }
 }
@@ -67,7 +68,8 @@ static void bn_fold(int64_t c, int64_t padded, const float *mean, const float *v
         mean_out[i] = i < c ? mean[i] : 0;
         rstd[i] = i < c ? bl_rstd(var[i], eps) : 0;
         if (i < c) map = bl_norm_fold(gamma[i], beta[i], mean_out[i], rstd[i]);
-        scale[i] = map.scale, shift[i] = map.shift;
+        scale[i] = map.scale;
+        shift[i] = map.shift;
     }
 }
 
@@ -79,7 +81,8 @@ static void bn_bwd_fold(int64_t c, int64_t padded, double count, const float *ga
         if (!b) continue;
         bl_bn_slope s = {0, 0};
         if (i < c) s = bl_bn_slope_at(a[i], mean[i], rstd[i], sum_g[i], sum_gx[i], count);
-        b[i] = s.b, k[i] = s.k;
+        b[i] = s.b;
+        k[i] = s.k;
     }
 }
 

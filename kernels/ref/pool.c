@@ -19,11 +19,15 @@ static void max_window(const pool_job *j, const float *plane, int64_t oy, int64_
     const bl_tensor *x = j->x;
     bl_span rows = bl_window_inputs(oy, j->kernel, j->stride, j->pad, x->h);
     bl_span cols = bl_window_inputs(ox, j->kernel, j->stride, j->pad, x->w);
-    *best = -INFINITY, *arg = -1;
+    *best = -INFINITY;
+    *arg = -1;
     for (int64_t iy = rows.begin; iy < rows.end; iy++) {
         for (int64_t ix = cols.begin; ix < cols.end; ix++) {
             float v = plane[(iy * x->w + ix) * x->cb + lane];
-            if (bl_max_leads(v, *best, *arg)) *best = v, *arg = (int32_t)(iy * x->w + ix);
+            if (bl_max_leads(v, *best, *arg)) {
+                *best = v;
+                *arg = (int32_t)(iy * x->w + ix);
+            }
         }
     }
 }
@@ -66,7 +70,9 @@ static void max_bwd_range(void *arg, int64_t begin, int64_t end) {
 /* Outputs know their input, so the window's shape is of no use here: inputs that gather need it. */
 static void max_pool_bwd(const bl_tensor *dy, const int32_t *arg, int32_t k, int32_t stride,
                          int32_t pad, bl_tensor *dx, float beta) {
-    (void)k, (void)stride, (void)pad;
+    (void)k;
+    (void)stride;
+    (void)pad;
     pool_job j = {.dy = dy, .arg_in = arg, .dx = dx, .beta = beta};
     bl_parallel_for(dy->n * bl_blocks(dy), 1, max_bwd_range, &j);
 }

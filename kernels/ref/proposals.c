@@ -41,7 +41,8 @@ static void anchors(const bl_anchor_grid *g, int32_t images, const bl_size *size
         anchor_job j = {.g = g, .level = l, .multiple = multiple, .box = box};
         bl_parallel_for(g->h[l], 64, anchor_rows, &j);
         for (int32_t i = 0; valid && i < images; i++) {
-            j.size = &size[i], j.valid = valid + i * g->first[g->n_levels];
+            j.size = &size[i];
+            j.valid = valid + i * g->first[g->n_levels];
             bl_parallel_for(g->h[l], 64, valid_rows, &j);
         }
     }

@@ -54,7 +54,10 @@ static int64_t sample(const int32_t *match, int32_t images, int64_t n, const bl_
         }
     }
     free(set);
-    for (int64_t i = at; i < rows->n; i++) rows->image[i] = rows->gt[i] = -1, rows->index[i] = 0;
+    for (int64_t i = at; i < rows->n; i++) {
+        rows->image[i] = rows->gt[i] = -1;
+        rows->index[i] = 0;
+    }
     return at;
 }
 
@@ -123,7 +126,10 @@ static int64_t map_rows(const int32_t *label, int32_t wanted, const bl_box *box,
         to_image[used] = image[i];
         to_box[used++] = bl_box_clip(bl_affine_box(map[image[i]], box[i]), s.w, s.h);
     }
-    for (int64_t i = used; i < n; i++) row[i] = to_image[i] = -1, to_box[i] = (bl_box){0};
+    for (int64_t i = used; i < n; i++) {
+        row[i] = to_image[i] = -1;
+        to_box[i] = (bl_box){0};
+    }
     return used;
 }
 

@@ -58,7 +58,8 @@ static ranked heap_at(const heap *h, int64_t i) {
 }
 
 static void heap_set(heap *h, int64_t i, ranked v) {
-    h->score[i] = v.score, h->pos[i] = v.index;
+    h->score[i] = v.score;
+    h->pos[i] = v.index;
 }
 
 /* Puts v where the root's hole of a heap of n entries settles. */

@@ -76,7 +76,8 @@ static void reduce_range(void *arg, int64_t begin, int64_t end) {
             sum += (double)j->g[e] * j->g[e];
             bad += !isfinite(j->g[e]);
         }
-        j->partial[i] = sum, j->found[i] = bad;
+        j->partial[i] = sum;
+        j->found[i] = bad;
     }
 }
 
@@ -85,8 +86,12 @@ static void reduce(const float *x, int64_t n, double *sum, int64_t *bad) {
     int64_t found[CHUNKS];
     store_job j = {.g = x, .n = n, .partial = partial, .found = found};
     bl_parallel_for(CHUNKS, n < GRAIN ? CHUNKS : 1, reduce_range, &j);
-    *sum = 0, *bad = 0;
-    for (int i = 0; i < CHUNKS; i++) *sum += partial[i], *bad += found[i];
+    *sum = 0;
+    *bad = 0;
+    for (int i = 0; i < CHUNKS; i++) {
+        *sum += partial[i];
+        *bad += found[i];
+    }
 }
 
 static void sum_squares(const float *x, int64_t n, double *sum) {

@@ -13,7 +13,8 @@ typedef struct canvas {
 
 static void swap(canvas *c) {
     uint8_t *t = c->image;
-    c->image = c->spare, c->spare = t;
+    c->image = c->spare;
+    c->spare = t;
 }
 
 static void by_tables(canvas *c, const bl_view_step *s) {
@@ -66,7 +67,8 @@ static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl
     size_t bytes = 3 * (size_t)out->w * (size_t)out->h;
     uint8_t *memory = malloc(2 * bytes + 1);
     if (!memory) return bl_fail(BL_ENOMEM, "out of memory: views of %zu bytes", bytes);
-    c.image = memory, c.spare = memory + bytes;
+    c.image = memory;
+    c.spare = memory + bytes;
     if (out->c % out->cb) memset(out->data, 0, (size_t)bl_storage(out) * sizeof(float));
     for (int64_t n = 0; n < out->n; n++) {
         crop(&c, &plan[n], images + (size_t)plan[n].image * bytes);

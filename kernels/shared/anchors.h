@@ -34,7 +34,10 @@ static inline BL_HD bl_box bl_anchor_at(const bl_anchor_grid *g, const bl_loc *l
     bl_box b = g->base[loc->level][loc->a];
     float dx = (float)loc->x * (float)g->stride[loc->level];
     float dy = (float)loc->y * (float)g->stride[loc->level];
-    b.x1 += dx, b.y1 += dy, b.x2 += dx, b.y2 += dy;
+    b.x1 += dx;
+    b.y1 += dy;
+    b.x2 += dx;
+    b.y2 += dy;
     return b;
 }
 

@@ -36,7 +36,10 @@ static inline BL_HD void bl_bn_running_at(float mean, float var, double count, f
     double unbias = count > 1 ? count / (count - 1) : 1, keep = 1.0 - momentum;
     float m = (float)(keep * *running_mean + (double)momentum * mean);
     float v = (float)(keep * *running_var + (double)momentum * var * unbias);
-    if (isfinite(m) && isfinite(v)) *running_mean = m, *running_var = v;
+    if (isfinite(m) && isfinite(v)) {
+        *running_mean = m;
+        *running_var = v;
+    }
 }
 
 /* Through batch statistics the input gradient is dx = g*scale + x*b + k. */

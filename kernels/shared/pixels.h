@@ -106,7 +106,8 @@ static inline BL_HD int32_t bl_px_fixed(double v) {
 
 static inline BL_HD bl_px_map bl_px_map_make(const double a[6], int width, int height) {
     bl_px_map m;
-    m.width = width, m.height = height;
+    m.width = width;
+    m.height = height;
     for (int i = 0; i < 6; i++) m.a[i] = a[i];
     m.u = m.v = 0;
     m.du = m.dv = m.ru = m.rv = 0;
@@ -122,8 +123,10 @@ static inline BL_HD bl_px_map bl_px_map_make(const double a[6], int width, int h
         m.kind = BL_PX_FIXED;
         m.u = (uint32_t)bl_px_fixed(a[2] + a[0] * 0.5 + a[1] * 0.5);
         m.v = (uint32_t)bl_px_fixed(a[5] + a[3] * 0.5 + a[4] * 0.5);
-        m.du = bl_px_fixed(a[0]), m.dv = bl_px_fixed(a[3]);
-        m.ru = bl_px_fixed(a[1]), m.rv = bl_px_fixed(a[4]);
+        m.du = bl_px_fixed(a[0]);
+        m.dv = bl_px_fixed(a[3]);
+        m.ru = bl_px_fixed(a[1]);
+        m.rv = bl_px_fixed(a[4]);
     }
     return m;
 }

@@ -21,7 +21,8 @@ static inline BL_HD void bl_adam_at(float *w, float *m, float *v, float gradient
     float g = gradient * a->gscale + a->decay * *w;
     float first = a->beta1 * *m + (1.0f - a->beta1) * g;
     float second = a->beta2 * *v + (1.0f - a->beta2) * g * g;
-    *m = first, *v = second;
+    *m = first;
+    *v = second;
     *w -= a->lr * first / (sqrtf(second * a->square_fix) + a->epsilon);
 }
 

@@ -93,7 +93,8 @@ static bl_status make_batch(bl_ctx *ctx, const bl_class_set *set, bl_class_view_
     for (int i = 0; i < VIEWS; i++) {
         bl_rng rng = bl_rng_make(1, (uint64_t)i);
         bl_class_view_draw(v, kind, &rng, &plan[i], step + steps, NULL);
-        plan[i].image = i % IMAGES, plan[i].first = steps;
+        plan[i].image = i % IMAGES;
+        plan[i].first = steps;
         steps += plan[i].steps;
     }
     bl_class_views_destroy(v);
@@ -109,7 +110,8 @@ static bl_status time_batch(bl_ctx *ctx, const bl_class_set *set, const batch *b
     bl_tensor y = {.data = b->out, .n = VIEWS, .c = 3, .h = SIDE, .w = SIDE, .cb = 1};
     y.dtype = BL_F32;
     for (int c = 0; c < 3; c++) {
-        scale.mean[c] = 255 * set->mean[c], scale.std[c] = 255 * set->std[c];
+        scale.mean[c] = 255 * set->mean[c];
+        scale.std[c] = 255 * set->std[c];
     }
     double begin = bench_now_ms();
     *best_ms = 1e30;

@@ -60,7 +60,8 @@ static void make_views(void *arg, int64_t begin, int64_t end) {
         int64_t image = (b->step * b->batch + i) % SET, first = i * BL_CLASS_MAX_STEPS;
         if (b->on_device) {
             bl_class_view_draw(v, kind, &r, &b->plan[i], b->steps + first, NULL);
-            b->plan[i].image = (int32_t)image, b->plan[i].first = (int32_t)first;
+            b->plan[i].image = (int32_t)image;
+            b->plan[i].first = (int32_t)first;
         } else {
             bl_class_view_make(v, kind, bl_class_image(b->set, image), b->set->mean, b->set->std,
                                &r, b->images + i * PIXELS, NULL);
@@ -74,11 +75,15 @@ static bl_status input(bench *b, bl_tensor **x) {
     if (!b->on_device) return bl_tensor_from_host(b->ctx, b->images, b->batch, 3, SIDE, SIDE, 1, x);
     float mean[3], std[3];
     int32_t n_steps = 0;
-    for (int c = 0; c < 3; c++) mean[c] = 255 * b->set->mean[c], std[c] = 255 * b->set->std[c];
+    for (int c = 0; c < 3; c++) {
+        mean[c] = 255 * b->set->mean[c];
+        std[c] = 255 * b->set->std[c];
+    }
     for (int i = 0; i < b->batch; i++) { /* closed up, as the loader does */
         memmove(b->steps + n_steps, b->steps + b->plan[i].first,
                 sizeof *b->steps * (size_t)b->plan[i].steps);
-        b->plan[i].first = n_steps, n_steps += b->plan[i].steps;
+        b->plan[i].first = n_steps;
+        n_steps += b->plan[i].steps;
     }
     return bl_make_views(b->ctx, bl_resident_tensor(b->resident), b->plan, b->batch, b->steps,
                          n_steps, mean, std, x);
@@ -218,6 +223,8 @@ int main(int argc, char **argv) {
     bl_store_destroy(b.average);
     bl_resident_destroy(b.resident);
     bl_ctx_destroy(b.ctx);
-    free(b.images), free(b.plan), free(b.steps);
+    free(b.images);
+    free(b.plan);
+    free(b.steps);
     return 0;
 }

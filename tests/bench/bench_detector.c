@@ -170,8 +170,13 @@ static bl_status run(int argc, char **argv, bl_arena *arena) {
     bl_detector_destroy(b.detector);
     bl_store_destroy(b.store);
     bl_ctx_destroy(b.ctx);
-    for (int i = 0; i < b.batch; i++) free(b.gt[i].box), free(b.gt[i].label);
-    free(b.gt), free(b.sizes), free(b.images);
+    for (int i = 0; i < b.batch; i++) {
+        free(b.gt[i].box);
+        free(b.gt[i].label);
+    }
+    free(b.gt);
+    free(b.sizes);
+    free(b.images);
     return BL_OK;
 }
 

@@ -512,9 +512,10 @@ int main(int argc, char **argv) {
             b.filter = v;
         else if (!strcmp(option, "--ms"))
             b.budget_ms = atof(v);
-        else if (!strcmp(option, "--clock") && !strcmp(v, "cpu"))
-            b.clock = CLOCK_PROCESS_CPUTIME_ID, b.n_threads = 1;
-        else if (!strcmp(option, "--clock") && !strcmp(v, "wall"))
+        else if (!strcmp(option, "--clock") && !strcmp(v, "cpu")) {
+            b.clock = CLOCK_PROCESS_CPUTIME_ID;
+            b.n_threads = 1;
+        } else if (!strcmp(option, "--clock") && !strcmp(v, "wall"))
             b.clock = CLOCK_MONOTONIC;
         else if (!strcmp(option, "--threads")) {
             b.n_threads = 0;

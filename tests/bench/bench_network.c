@@ -105,6 +105,7 @@ int main(int argc, char **argv) {
     bl_store_destroy(b.store);
     bl_ctx_destroy(b.ctx);
     bl_arena_destroy(arena);
-    free(b.images), free(b.labels);
+    free(b.images);
+    free(b.labels);
     return status != BL_OK;
 }

@@ -42,7 +42,10 @@ static void not_finite(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) 
         const double *d = sums(got, z, N, K, y, NULL, &a);
         for (int c = 0; c < K; c++) {
             double sum = 0, sum_d = 0;
-            for (int j = 0; j < K; j++) sum += m[c * K + j], sum_d += d[c * K + j];
+            for (int j = 0; j < K; j++) {
+                sum += m[c * K + j];
+                sum_d += d[c * K + j];
+            }
             CHECK_EQ(isfinite(sum), c != 3);
             CHECK_EQ(isfinite(sum_d), c != 3);
         }

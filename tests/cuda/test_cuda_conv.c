@@ -17,7 +17,10 @@ static bl_conv_shape shape_of(int32_t n, int32_t ic, int32_t icb, int32_t h, int
     bl_conv_shape s = {.n = n, .ic = ic, .ih = h, .iw = w, .icb = icb, .oc = oc, .ocb = ocb};
     s.oh = (h + 2 * pad - extent) / stride + 1;
     s.ow = (w + 2 * pad - extent) / stride + 1;
-    s.kh = s.kw = k, s.stride = stride, s.pad = pad, s.dilation = dilation;
+    s.kh = s.kw = k;
+    s.stride = stride;
+    s.pad = pad;
+    s.dilation = dilation;
     return s;
 }
 

@@ -33,8 +33,10 @@ static void roi_align(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
         a.scale[l] = 0.25f / (float)(1 << l);
         map[l] = tensor_random(r, n, c, h, w, cb, -1, 1);
         grad[l] = tensor_random(r, n, c, h, w, cb, -1, 1);
-        dmap[l] = tensor_to_device(&map[l]), dgrad[l] = tensor_to_device(&grad[l]);
-        maps[l] = &map[l], dmaps[l] = &dmap[l];
+        dmap[l] = tensor_to_device(&map[l]);
+        dgrad[l] = tensor_to_device(&grad[l]);
+        maps[l] = &map[l];
+        dmaps[l] = &dmap[l];
         grads[l] = l == 1 && pick(r, 0, 1) ? NULL : &grad[l]; /* a level without gradient */
         dgrads[l] = grads[l] ? &dgrad[l] : NULL;
     }
@@ -151,8 +153,10 @@ static void gather(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int3
     for (int l = 0; l < MAPS; l++) {
         map[l] = tensor_random(r, 2, ANCHORS * per, 6 - l, 7 - l, cb, -1, 1);
         grad[l] = tensor_copy(&map[l]);
-        dmap[l] = tensor_to_device(&map[l]), dgrad[l] = tensor_to_device(&map[l]);
-        maps[l] = &map[l], dmaps[l] = &dmap[l];
+        dmap[l] = tensor_to_device(&map[l]);
+        dgrad[l] = tensor_to_device(&map[l]);
+        maps[l] = &map[l];
+        dmaps[l] = &dmap[l];
         grads[l] = l == 1 && pick(r, 0, 1) ? NULL : &grad[l];
         dgrads[l] = grads[l] ? &dgrad[l] : NULL;
     }

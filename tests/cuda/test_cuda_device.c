@@ -22,8 +22,10 @@ static void test_copies(bl_device *d) {
         CHECK_OK(d->zero(d, b, n / 2));
         CHECK_OK(d->to_host(d, to, b, n));
         for (size_t j = 0; j < n; j++) CHECK_EQ(to[j], j < n / 2 ? 0 : from[j]);
-        d->free(d, a), d->free(d, b);
-        free(from), free(to);
+        d->free(d, a);
+        d->free(d, b);
+        free(from);
+        free(to);
     }
 }
 

@@ -26,7 +26,9 @@ static bl_tensor *leaf(leaves *l, int64_t n, int64_t c, int64_t h, int64_t w) {
     *g = (bl_tensor){.data = l->g + l->used, .n = n, .c = c, .h = h, .w = w, .cb = 1};
     *t = *g;
     t->data = l->w + l->used;
-    t->leaf = true, t->needs_grad = true, t->grad = g;
+    t->leaf = true;
+    t->needs_grad = true;
+    t->grad = g;
     l->used += n * c * h * w;
     return t;
 }
@@ -61,8 +63,10 @@ static void losses(bl_ctx *ctx, leaves *l, const float *image, int step, bl_tens
     const float target[4] = {0, 1, 1, 0};
     bl_tensor *x, *y, *z, *maps[2], *rois, *logits, *chosen;
     bl_norm group = {.kind = BL_NORM_GROUP, .groups = 2, .eps = 1e-5f};
-    l->n = 0, l->used = 0;
-    group.gamma = leaf(l, 1, MID, 1, 1), group.beta = leaf(l, 1, MID, 1, 1);
+    l->n = 0;
+    l->used = 0;
+    group.gamma = leaf(l, 1, MID, 1, 1);
+    group.beta = leaf(l, 1, MID, 1, 1);
     CHECK_OK(bl_tensor_from_host(ctx, image, N, IN, SIZE, SIZE, 1, &x));
     CHECK_OK(bl_conv2d(ctx, x, leaf(l, MID, IN, 3, 3), leaf(l, 1, MID, 1, 1), &stem, &y));
     CHECK_OK(bl_conv2d(ctx, y, leaf(l, MID, MID, 1, 1), NULL,
@@ -163,7 +167,8 @@ static void test_uploads(void) {
     CHECK_EQ(all[4 * FLOATS - 1], 5);
     for (int i = 0; i < PIECES; i++) ctx->dev->free(ctx->dev, device[i]);
     ctx->dev->free(ctx->dev, big);
-    free(host), free(all);
+    free(host);
+    free(all);
     bl_ctx_destroy(ctx);
 }
 

@@ -82,8 +82,10 @@ static bl_tensor map_up(const bl_tensor *t) {
 static void same_maps(const char *what, const bl_tensor *want, const bl_tensor *got, double tol) {
     bl_tensor a = *want, b = *got;
     int64_t n = bl_storage(want);
-    a.data = widened(want->dtype, want->data, n), a.dtype = BL_F32;
-    b.data = widened(got->dtype, down(got->dtype, got->data, n), n), b.dtype = BL_F32;
+    a.data = widened(want->dtype, want->data, n);
+    a.dtype = BL_F32;
+    b.data = widened(got->dtype, down(got->dtype, got->data, n), n);
+    b.dtype = BL_F32;
     compare_tensors(named(what, want->dtype), &a, &b, tol);
 }
 
@@ -157,8 +159,13 @@ static void convolution(const bl_kernels *ref, const bl_kernels *got, bl_rng *r,
                         int32_t ic, int32_t icb, int32_t oc, int32_t ocb, int32_t k,
                         int32_t stride) {
     bl_conv_shape s = {.n = 2, .ic = ic, .ih = 9, .iw = 8, .icb = icb, .oc = oc, .ocb = ocb};
-    s.kh = s.kw = k, s.stride = stride, s.pad = k / 2, s.dilation = 1, s.dtype = t;
-    s.oh = (s.ih + 2 * s.pad - k) / stride + 1, s.ow = (s.iw + 2 * s.pad - k) / stride + 1;
+    s.kh = s.kw = k;
+    s.stride = stride;
+    s.pad = k / 2;
+    s.dilation = 1;
+    s.dtype = t;
+    s.oh = (s.ih + 2 * s.pad - k) / stride + 1;
+    s.ow = (s.iw + 2 * s.pad - k) / stride + 1;
     int64_t nw = (int64_t)oc * ic * k * k;
     double tol = step_of(t);
     float *w = random_floats(r, nw, -1, 1), *b = random_floats(r, oc, -1, 1);
@@ -212,7 +219,8 @@ static void every_value(const bl_kernels *got, bl_rng *r, bl_dtype t) {
     uint16_t *bits = guarded_new(N / 2);
     for (int i = 0; i < N; i++) bits[i] = (uint16_t)i;
     x.data = up(t, bits, N);
-    y.data = device_new(N), y.dtype = BL_F32;
+    y.data = device_new(N);
+    y.dtype = BL_F32;
     CHECK_OK(got->reorder(NULL, &x, &y, 0));
     compare("widening", widened(t, bits, N), to_host(y.data, N), N, 0);
 
@@ -374,7 +382,8 @@ static void lists(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, bl_dt
     for (int l = 0; l < MAPS; l++) {
         map[l] = random_map(r, t, 2, ANCHORS * per, 6 - l, 7 - l, cb, -1, 1);
         dmap[l] = map_up(&map[l]);
-        maps[l] = grads[l] = &map[l], dmaps[l] = dgrads[l] = &dmap[l];
+        maps[l] = grads[l] = &map[l];
+        dmaps[l] = dgrads[l] = &dmap[l];
     }
     grads[1] = dgrads[1] = NULL; /* a level without gradient */
     bl_loc *loc = guarded_new(count * 5);
@@ -410,9 +419,14 @@ static void regions(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, bl_
     bl_tensor *grads[LEVELS], *dgrads[LEVELS];
     for (int l = 0; l < LEVELS; l++) {
         a.scale[l] = 0.25f / (float)(1 << l);
-        map[l] = random_map(r, t, 2, c, 12 >> l, 14 >> l, cb, -1, 1), dmap[l] = map_up(&map[l]);
-        grad[l] = random_map(r, t, 2, c, 12 >> l, 14 >> l, cb, -1, 1), dgrad[l] = map_up(&grad[l]);
-        maps[l] = &map[l], dmaps[l] = &dmap[l], grads[l] = &grad[l], dgrads[l] = &dgrad[l];
+        map[l] = random_map(r, t, 2, c, 12 >> l, 14 >> l, cb, -1, 1);
+        dmap[l] = map_up(&map[l]);
+        grad[l] = random_map(r, t, 2, c, 12 >> l, 14 >> l, cb, -1, 1);
+        dgrad[l] = map_up(&grad[l]);
+        maps[l] = &map[l];
+        dmaps[l] = &dmap[l];
+        grads[l] = &grad[l];
+        dgrads[l] = &dgrad[l];
     }
     bl_box *rois = guarded_new(4 * count);
     int32_t *batch = guarded_new(count), *level = guarded_new(count);

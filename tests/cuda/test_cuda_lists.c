@@ -69,7 +69,8 @@ static void match(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64
     bl_match_rule rule = {0.5f, 0.3f, pick(r, 0, 1) ? 0.2f : 0, low, 0.5f};
     int32_t *want = guarded_new(all), *out = device_new(all);
     bl_candidates_kernel c = {box, valid.host, n, own, shared}, d = c;
-    d.box = to_device(box, 4 * boxes), d.valid = valid.device;
+    d.box = to_device(box, 4 * boxes);
+    d.valid = valid.device;
     CHECK_OK(ref->match(&c, &t.host, &rule, want));
     CHECK_OK(got->match(&d, &t.device, &rule, out));
     compare_device_exact("match", want, out, all);
@@ -135,7 +136,8 @@ static bl_anchor_grid grid_new(bl_rng *r) {
     bl_anchor_grid g = {.n_levels = 3, .per_cell = (int32_t)pick(r, 1, 4)};
     for (int l = 0; l < g.n_levels; l++) {
         g.stride[l] = 8 << l;
-        g.h[l] = (int32_t)pick(r, 1, 12 >> l), g.w[l] = (int32_t)pick(r, 1, 16 >> l);
+        g.h[l] = (int32_t)pick(r, 1, 12 >> l);
+        g.w[l] = (int32_t)pick(r, 1, 16 >> l);
         for (int a = 0; a < g.per_cell; a++) g.base[l][a] = random_box(r, 30, 9);
         g.first[l + 1] = g.first[l] + g.h[l] * g.w[l] * g.per_cell;
     }
@@ -198,7 +200,8 @@ static void rois(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, bool o
     for (int i = 0; i < IMAGES; i++) count[i] = (int32_t)pick(r, 0, cap);
     int64_t first = own ? gts : 0, n = first + cap, all = IMAGES * n, words = (all + 3) / 4;
     bl_candidates_kernel c = {guarded_new(4 * all), guarded_new(words), n, first, false}, d = c;
-    d.box = device_new(4 * all), d.valid = device_new(words);
+    d.box = device_new(4 * all);
+    d.valid = device_new(words);
     ref->candidates(&t.host, prop, count, cap, first, (bl_box *)c.box, (uint8_t *)c.valid);
     got->candidates(&t.device, to_device(prop, 4 * IMAGES * cap), to_device(count, IMAGES), cap,
                     first, (bl_box *)d.box, (uint8_t *)d.valid);
@@ -282,7 +285,8 @@ static void proposals(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
         reg[l] = tensor_random(r, IMAGES, 4 * g.per_cell, g.h[l], g.w[l],
                                pick(r, 0, 1) ? 4 * g.per_cell : 1, -1, 1);
         dreg[l] = tensor_to_device(&reg[l]);
-        regs[l] = &reg[l], dregs[l] = &dreg[l];
+        regs[l] = &reg[l];
+        dregs[l] = &dreg[l];
         p.first[l + 1] = p.per_image += pick(r, 1, all);
     }
     int64_t n = IMAGES * p.per_image;
@@ -300,8 +304,10 @@ static void proposals(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, i
     bl_box *box = guarded_new(4 * n), *dbox = device_new(4 * n);
     int32_t *group = guarded_new(n), *dgroup = device_new(n);
     bl_proposals_kernel d = p;
-    p.pos = pos, p.size = size;
-    d.pos = to_device(pos, n), d.size = to_device(size, 2 * IMAGES);
+    p.pos = pos;
+    p.size = size;
+    d.pos = to_device(pos, n);
+    d.size = to_device(size, 2 * IMAGES);
     const float *dlogit = to_device(logit, n);
     ref->decode(&p, &g, &coder, regs, logit, box, group);
     got->decode(&d, &g, &coder, dregs, dlogit, dbox, dgroup);

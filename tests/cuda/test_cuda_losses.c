@@ -19,14 +19,19 @@ typedef struct matrix {
 
 static matrix matrix_random(bl_rng *r, int64_t n, int64_t k) {
     matrix m = {.n = n, .k = k};
-    m.x = random_floats(r, n * k, -8, 8), m.gx = to_device(m.x, n * k);
-    m.weight = random_floats(r, n, 0, 2), m.gweight = to_device(m.weight, n);
+    m.x = random_floats(r, n * k, -8, 8);
+    m.gx = to_device(m.x, n * k);
+    m.weight = random_floats(r, n, 0, 2);
+    m.gweight = to_device(m.weight, n);
     m.target = random_floats(r, n * k, 0, 1);
     for (int64_t i = 0; i < n * k; i += 3) m.target[i] = 0;
     m.gtarget = to_device(m.target, n * k);
-    m.bias = random_floats(r, k, -2, 2), m.gbias = to_device(m.bias, k);
-    m.margin = random_floats(r, k, 0, 1), m.gmargin = to_device(m.margin, k);
-    m.d = guarded_new(n * k), m.gd = device_new(n * k);
+    m.bias = random_floats(r, k, -2, 2);
+    m.gbias = to_device(m.bias, k);
+    m.margin = random_floats(r, k, 0, 1);
+    m.gmargin = to_device(m.margin, k);
+    m.d = guarded_new(n * k);
+    m.gd = device_new(n * k);
     return m;
 }
 
@@ -43,7 +48,8 @@ static void softmax_losses(const bl_kernels *ref, const bl_kernels *got, bl_rng 
                              .focal = focal ? 1.5f : 0,
                              .weight_in_focal = focal && weights};
         bl_softmax_attr b = a;
-        b.bias = lists ? m->gbias : NULL, b.margin = lists ? m->gmargin : NULL;
+        b.bias = lists ? m->gbias : NULL;
+        b.margin = lists ? m->gmargin : NULL;
         ref->softmax_loss(m->x, m->n, m->k, label, weights ? m->weight : NULL, &a, 0.5f, m->d, &x);
         got->softmax_loss(m->gx, m->n, m->k, glabel, weights ? m->gweight : NULL, &b, 0.5f, m->gd,
                           y);

@@ -6,7 +6,10 @@ static void shape(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64
     float *mean = random_floats(r, c, -1, 1), *var = random_floats(r, c, 0, 2);
     float *gamma = random_floats(r, c, -1, 1), *beta = random_floats(r, c, -1, 1);
     float *out[4], *dev[4];
-    for (int i = 0; i < 4; i++) out[i] = guarded_new(padded), dev[i] = device_new(padded);
+    for (int i = 0; i < 4; i++) {
+        out[i] = guarded_new(padded);
+        dev[i] = device_new(padded);
+    }
     float *dmean = to_device(mean, c), *dvar = to_device(var, c), *dgamma = to_device(gamma, c);
     ref->bn_fold(c, padded, mean, var, gamma, beta, 1e-5f, out[0], out[1], out[2], out[3]);
     got->bn_fold(c, padded, dmean, dvar, dgamma, to_device(beta, c), 1e-5f, dev[0], dev[1], dev[2],

@@ -14,7 +14,10 @@ static bl_class_set *make_set(bl_rng *r, int w, int h) {
         uint32_t v = bl_rng_u32(r) % 256;
         s->pixels[i] = (uint8_t)(image == 0 ? v : image == 1 ? 90 + v % 40 : i % 3 ? v / 64 : 7);
     }
-    for (int c = 0; c < 3; c++) s->mean[c] = 0.4f + 0.1f * (float)c, s->std[c] = 0.3f;
+    for (int c = 0; c < 3; c++) {
+        s->mean[c] = 0.4f + 0.1f * (float)c;
+        s->std[c] = 0.3f;
+    }
     return s;
 }
 
@@ -32,7 +35,8 @@ static float *draw(bl_class_views *v, const bl_class_set *set, bl_class_view_kin
     float *rows = guarded_new(VIEWS * row);
     *d = (drawn){0};
     for (int c = 0; c < 3; c++) {
-        d->scale.mean[c] = 255 * set->mean[c], d->scale.std[c] = 255 * set->std[c];
+        d->scale.mean[c] = 255 * set->mean[c];
+        d->scale.std[c] = 255 * set->std[c];
     }
     for (int i = 0; i < VIEWS; i++) {
         bl_rng rng = bl_rng_make(key, (uint64_t)i), same = rng;
@@ -43,7 +47,8 @@ static float *draw(bl_class_views *v, const bl_class_set *set, bl_class_view_kin
         CHECK(bl_class_view_draw(v, kind, &same, &d->plan[i], d->step + d->steps, &other));
         CHECK_EQ(info.turn, other.turn);
         CHECK(!memcmp(&rng, &same, sizeof rng));
-        d->plan[i].image = image, d->plan[i].first = d->steps;
+        d->plan[i].image = image;
+        d->plan[i].first = d->steps;
         d->steps += d->plan[i].steps;
     }
     return rows;
@@ -74,7 +79,10 @@ static void set_of(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int 
     for (int pass = 0; pass < 6; pass++) { /* three kinds, three recipes of strong views */
         bl_class_view_config cfg = {.flip = 0.5, .pad = -1, .cutout = -1, .pad_mode = pass % 2};
         bl_class_view_kind kind = pass < 3 ? kinds[pass] : BL_CLASS_STRONG;
-        if (kind == BL_CLASS_STRONG) cfg.strong = pass - 3, cfg.strong_ops = 6;
+        if (kind == BL_CLASS_STRONG) {
+            cfg.strong = pass - 3;
+            cfg.strong_ops = 6;
+        }
         bl_class_views *v;
         CHECK_OK(bl_class_views_create(&cfg, set, &v));
         const float *rows = draw(v, set, kind, bl_rng_u32(r), &d);

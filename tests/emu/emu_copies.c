@@ -24,7 +24,10 @@ static void set_range(const void *from, const void *to, size_t bytes) {
     pthread_mutex_lock(&g.lock);
     int i = 0;
     while (i < PINNED_MAX && g.range[i].at != from) i++;
-    if (i < PINNED_MAX) g.range[i].at = to, g.range[i].bytes = bytes;
+    if (i < PINNED_MAX) {
+        g.range[i].at = to;
+        g.range[i].bytes = bytes;
+    }
     pthread_mutex_unlock(&g.lock);
 }
 

@@ -117,7 +117,10 @@ static cublasStatus_t start(product p) {
         return CUBLAS_STATUS_SUCCESS;
     }
     /* Without a workspace of the caller's, the library allocates one. */
-    if (!p.h->workspace) return bl_emu_refuse(), CUBLAS_STATUS_ALLOC_FAILED;
+    if (!p.h->workspace) {
+        bl_emu_refuse();
+        return CUBLAS_STATUS_ALLOC_FAILED;
+    }
     product *kept = malloc(sizeof *kept);
     if (!kept) return CUBLAS_STATUS_ALLOC_FAILED;
     *kept = p;

@@ -24,10 +24,13 @@ static int engines_of(const bl_emu_desc *heuristic, int64_t engine[3]) {
     const cudnnBackendHeurMode_t *mode =
         bl_emu_values(heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1);
     if (*mode == CUDNN_HEUR_MODE_A) {
-        engine[0] = BL_EMU_TENSOR_CORES, engine[1] = BL_EMU_UNORDERED, engine[2] = BL_EMU_PLAIN;
+        engine[0] = BL_EMU_TENSOR_CORES;
+        engine[1] = BL_EMU_UNORDERED;
+        engine[2] = BL_EMU_PLAIN;
         return 3;
     }
-    engine[0] = BL_EMU_PLAIN, engine[1] = BL_EMU_FALLBACK;
+    engine[0] = BL_EMU_PLAIN;
+    engine[1] = BL_EMU_FALLBACK;
     return 2;
 }
 

@@ -90,11 +90,15 @@ bool bl_emu_read_conv(const bl_emu_desc *d, bl_emu_conv_op *o) {
         !bl_emu_read_tensor(bl_emu_part(d, a[5]), &o->y) || o->w.type != o->x.type) {
         return false;
     }
-    s->n = (int32_t)o->x.dim[0], s->ic = s->icb = (int32_t)o->x.dim[1];
-    s->ih = (int32_t)o->x.dim[2], s->iw = (int32_t)o->x.dim[3];
-    s->oc = s->ocb = (int32_t)o->w.dim[0], s->kh = (int32_t)o->w.dim[2];
+    s->n = (int32_t)o->x.dim[0];
+    s->ic = s->icb = (int32_t)o->x.dim[1];
+    s->ih = (int32_t)o->x.dim[2];
+    s->iw = (int32_t)o->x.dim[3];
+    s->oc = s->ocb = (int32_t)o->w.dim[0];
+    s->kh = (int32_t)o->w.dim[2];
     s->kw = (int32_t)o->w.dim[3];
-    s->oh = out_size(s->ih, s->kh, s), s->ow = out_size(s->iw, s->kw, s);
+    s->oh = out_size(s->ih, s->kh, s);
+    s->ow = out_size(s->iw, s->kw, s);
     return o->w.dim[1] == s->ic && o->y.dim[0] == s->n && o->y.dim[1] == s->oc &&
            o->y.dim[2] == s->oh && o->y.dim[3] == s->ow;
 }

@@ -164,7 +164,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     kept = malloc(sizeof *kept);
     if (!kept) return CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
     *kept = x;
-    ((bl_emu_desc *)plan)->references++, ((bl_emu_desc *)arg)->references++;
+    ((bl_emu_desc *)plan)->references++;
+    ((bl_emu_desc *)arg)->references++;
     bl_emu_keep(run, drop, kept);
     return CUDNN_STATUS_SUCCESS;
 }

@@ -99,7 +99,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
     if (bl_emu_refuse() != cudaSuccess) return cudaErrorStreamCaptureUnsupported;
     for (int i = 0; i < exec->n; i++) exec->call[i].run(exec->call[i].arg);
-    count.graphs++, count.work += exec->n;
+    count.graphs++;
+    count.work += exec->n;
     return cudaSuccess;
 }
 

@@ -245,7 +245,10 @@ uint64_t bl_emu_warp(bl_emu_op op, unsigned mask, uint64_t value, int from) {
     int t = e.current;
     if (!(mask >> bl_emu_lane() & 1)) die("a warp operation whose mask does not name the caller");
     thread *self = &e.thread[t];
-    self->op = op, self->mask = mask, self->value = value, self->from = from;
+    self->op = op;
+    self->mask = mask;
+    self->value = value;
+    self->from = from;
     self->state = IN_WARP;
     release_group(self, t / WARP * WARP);
     leave(self->fiber);
@@ -268,7 +271,11 @@ static void run_block(void) {
     }
     e.shared = e.shared_page + MAX_SHARED - (e.launch->shared + 15) / 16 * 16;
     memset(e.shared, 0xff, (size_t)(e.shared_page + MAX_SHARED - e.shared));
-    e.born = 0, e.live = e.n, e.waiting = 0, e.first = 0, e.n_ready = 0;
+    e.born = 0;
+    e.live = e.n;
+    e.waiting = 0;
+    e.first = 0;
+    e.n_ready = 0;
     for (int i = 0; i < e.n; i++) e.thread[i] = (thread){.state = UNBORN};
     while (e.live > 0) {
         int t;
@@ -277,7 +284,8 @@ static void run_block(void) {
             e.thread[t].fiber = fiber_take();
         } else if (e.n_ready > 0) {
             t = e.ready[e.first];
-            e.first = (e.first + 1) % MAX_THREADS, e.n_ready--;
+            e.first = (e.first + 1) % MAX_THREADS;
+            e.n_ready--;
         } else {
             die("deadlock: the threads wait at different barriers");
         }
@@ -305,7 +313,8 @@ int bl_emu_run(const bl_emu_launch *l) {
         return cudaErrorInvalidConfiguration;
     }
     bl_emu_begin(l->name);
-    e.launch = l, e.n = (int)threads;
+    e.launch = l;
+    e.n = (int)threads;
     prepare();
     e.launches++;
     blockDim = (struct bl_emu_idx){l->block[0], l->block[1], l->block[2]};

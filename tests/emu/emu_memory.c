@@ -155,7 +155,8 @@ void bl_emu_check(void) {
 static void begin(const char *what, bool aside) {
     pthread_once(&g.once, start);
     pthread_mutex_lock(&g.work);
-    g.what = what, g.aside = aside;
+    g.what = what;
+    g.aside = aside;
     g.number += !aside;
 }
 

@@ -132,7 +132,9 @@ static void copy_later(struct bl_emu_stream *s, void *dst, const void *src, size
     memset(dst, SPOILT, bytes);
     bl_emu_end();
     put(s, (job){dst, src, bytes, 0});
-    s->last.src = src, s->last.bytes = bytes, s->last.after = s->recorded;
+    s->last.src = src;
+    s->last.bytes = bytes;
+    s->last.after = s->recorded;
     s->last.sum = checksum(src, bytes);
     pthread_mutex_unlock(&g.lock);
 }
@@ -155,7 +157,8 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) {
     *s = calloc(1, sizeof **s);
     if (!*s) return cudaErrorMemoryAllocation;
     pthread_mutex_lock(&g.lock);
-    (*s)->next = g.first, g.first = *s;
+    (*s)->next = g.first;
+    g.first = *s;
     pthread_mutex_unlock(&g.lock);
     return cudaSuccess;
 }

@@ -22,7 +22,8 @@ static void check_set(bl_status status, bl_class_set **set) {
 static void run_npy(const uint8_t *data, size_t size) {
     if (size < 2) return;
     size_t cut = (size_t)data[0] | (size_t)data[1] << 8;
-    data += 2, size -= 2;
+    data += 2;
+    size -= 2;
     if (cut > size) cut = size;
     bl_npy a;
     if (bl_npy_parse(data, cut, "fuzz", &a) == BL_OK) {

@@ -30,7 +30,8 @@ static void check_mask(const bl_rle *m) {
     bl_rle_to_box(&again, box);
     HOLDS(area == 0 || (box[2] >= 1 && box[3] >= 1 && box[2] * box[3] >= area));
     bl_rle_free(&again);
-    free(image), free(text);
+    free(image);
+    free(text);
 }
 
 static void check_pair(const bl_rle *a, const bl_rle *b) {
@@ -46,7 +47,8 @@ static void check_pair(const bl_rle *a, const bl_rle *b) {
         HOLDS(bl_rle_ious(a, 1, b, 1, &flag, &iou[crowd]) == BL_OK);
         HOLDS(iou[crowd] >= 0 && iou[crowd] <= 1);
     }
-    bl_rle_free(&both), bl_rle_free(&either);
+    bl_rle_free(&both);
+    bl_rle_free(&either);
 }
 
 static bl_status make(const uint8_t *data, size_t size, int kind, int32_t h, int32_t w,
@@ -68,12 +70,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int32_t h = data[1], w = data[2];
     bl_rle a = {0}, b = {0};
     size_t half = data[0] & 128 ? (size - 3) / 2 : size - 3;
-    data += 3, size -= 3;
+    data += 3;
+    size -= 3;
     bool first = make(data, half, kind, h, w, &a) == BL_OK;
     bool second = make(data + half, size - half, other, h, w, &b) == BL_OK;
     if (first) check_mask(&a);
     if (second) check_mask(&b);
     if (first && second) check_pair(&a, &b);
-    bl_rle_free(&a), bl_rle_free(&b);
+    bl_rle_free(&a);
+    bl_rle_free(&b);
     return 0;
 }

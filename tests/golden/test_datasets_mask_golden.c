@@ -77,7 +77,8 @@ static void polygon(void) {
     CHECK_EQ(bl_rle_area(&got), integer());
     bl_rle_to_box(&got, box);
     for (int i = 0; i < 4; i++) CHECK_NEAR(box[i], number(), 0);
-    bl_rle_free(&want), bl_rle_free(&got);
+    bl_rle_free(&want);
+    bl_rle_free(&got);
     free(xy);
 }
 
@@ -92,8 +93,10 @@ static void encode(void) {
     same(&got, &want);
     bl_rle_decode(&got, back);
     CHECK(memcmp(pixels, back, n) == 0);
-    bl_rle_free(&want), bl_rle_free(&got);
-    free(pixels), free(back);
+    bl_rle_free(&want);
+    bl_rle_free(&got);
+    free(pixels);
+    free(back);
 }
 
 static void box(void) {
@@ -101,7 +104,8 @@ static void box(void) {
     bl_rle want = mask(), got = {0};
     CHECK_OK(bl_rle_from_box(b, want.h, want.w, &got));
     same(&got, &want);
-    bl_rle_free(&want), bl_rle_free(&got);
+    bl_rle_free(&want);
+    bl_rle_free(&got);
     free(b);
 }
 
@@ -111,7 +115,8 @@ static void counts(void) {
     bl_rle want = mask(), got = {0};
     CHECK_OK(bl_rle_from_counts(v, n, want.h, want.w, &got));
     same(&got, &want);
-    bl_rle_free(&want), bl_rle_free(&got);
+    bl_rle_free(&want);
+    bl_rle_free(&got);
     free(v);
 }
 
@@ -120,7 +125,8 @@ static void merge(void) {
     bl_rle *m = masks(n), want = mask(), got = {0};
     CHECK_OK(bl_rle_merge(m, n, intersect, &got));
     same(&got, &want);
-    bl_rle_free(&want), bl_rle_free(&got);
+    bl_rle_free(&want);
+    bl_rle_free(&got);
     free_masks(m, n);
 }
 
@@ -133,7 +139,8 @@ static void iou(void) {
     for (int k = 0; k < n; k++) crowd[k] = (uint8_t)integer();
     CHECK_OK(bl_rle_ious(d, m, g, n, crowd, out));
     for (int i = 0; i < m * n; i++) CHECK_NEAR(out[i], number(), 0);
-    free_masks(d, m), free_masks(g, n);
+    free_masks(d, m);
+    free_masks(g, n);
 }
 
 int main(int argc, char **argv) {

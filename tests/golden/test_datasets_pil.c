@@ -45,7 +45,10 @@ static void make_set(const char *name, image_set *s) {
 }
 
 static void free_set(image_set *s) {
-    for (int k = 0; k < s->n; k++) bl_canvas_free(&s->c[k]), free(s->original[k]);
+    for (int k = 0; k < s->n; k++) {
+        bl_canvas_free(&s->c[k]);
+        free(s->original[k]);
+    }
 }
 
 static int op_named(const char *name) {
@@ -166,7 +169,8 @@ static int run_all(const bl_pixel_ops *ops) {
     CHECK(f);
     image_set sets[2];
     bl_pil_resizer r = {.plain = ops == bl_pixel_ops_plain()};
-    make_set("small", &sets[0]), make_set("odd", &sets[1]);
+    make_set("small", &sets[0]);
+    make_set("odd", &sets[1]);
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < sets[k].n; i++) sets[k].c[i].ops = ops;
     char line[256], name[16];
@@ -184,7 +188,8 @@ static int run_all(const bl_pixel_ops *ops) {
         lines++;
     }
     fclose(f);
-    free_set(&sets[0]), free_set(&sets[1]);
+    free_set(&sets[0]);
+    free_set(&sets[1]);
     bl_pil_resizer_free(&r);
     CHECK_EQ(wrong, 0);
     return lines;

@@ -100,7 +100,8 @@ static void check_map(bl_ctx *ctx, const char *a, const char *b, const bl_tensor
     CHECK_EQ(count, 1 + (n + step - 1) / step);
     for (int64_t i = 1; i < count; i++)
         check_near(what, v[(i - 1) * step], want[i], tolerance * (rms + fabs(want[i])));
-    free(v), free(want);
+    free(v);
+    free(want);
 }
 
 /* ---- backbones ---- */
@@ -165,7 +166,8 @@ static void test_anchors(void) {
     k.anchors(&g, 0, NULL, 1, all, NULL);
     for (int64_t i = 0; i < g.first[3]; i++)
         for (int j = 0; j < 4; j++) CHECK_EQ((&all[i].x1)[j], want[4 * i + j]);
-    free(all), free(want);
+    free(all);
+    free(want);
 }
 
 static void test_coder(void) {
@@ -186,7 +188,11 @@ static void test_coder(void) {
         bounded += delta[4 * i + 2] * 0.2f > coder.max_log_ratio;
     }
     CHECK(n == 256 && bounded > 0);
-    free(from), free(to), free(delta), free(enc), free(dec);
+    free(from);
+    free(to);
+    free(delta);
+    free(enc);
+    free(dec);
 }
 
 static void check_matches(bl_ctx *ctx, const bl_box *box, int64_t n, const bl_boxes *gt,
@@ -205,7 +211,8 @@ static void test_matcher(bl_ctx *ctx) {
     int64_t n, m;
     bl_box *box = values("match.box", "", &n), *g = values("match.gt", "", &m);
     int32_t *keep = values("match.keep", "", NULL), *none = values("match.none", "", NULL);
-    n /= 4, m /= 4;
+    n /= 4;
+    m /= 4;
     int32_t *got = malloc((size_t)n * sizeof *got);
     bl_boxes gt = {.n = (int32_t)m, .box = g};
     bl_match_rule low = {0.7f, 0.3f, 0, BL_LOWQ_KEEP, 0.5f},
@@ -214,10 +221,17 @@ static void test_matcher(bl_ctx *ctx) {
     bl_step_begin(ctx, false);
     check_matches(ctx, box, n, &gt, &plain, none, got);
     check_matches(ctx, box, n, &gt, &low, keep, got);
-    for (int64_t i = 0; i < n; i++) fg += got[i] >= 0, between += got[i] == BL_MATCH_IGNORE;
+    for (int64_t i = 0; i < n; i++) {
+        fg += got[i] >= 0;
+        between += got[i] == BL_MATCH_IGNORE;
+    }
     CHECK(fg >= m && between > 10);
     bl_step_end(ctx);
-    free(box), free(g), free(keep), free(none), free(got);
+    free(box);
+    free(g);
+    free(keep);
+    free(none);
+    free(got);
 }
 
 /* ---- the whole detector ---- */
@@ -242,7 +256,8 @@ static void check_proposals(const char *norm, const bl_boxes *prop) {
             for (int j = 0; j < 4; j++)
                 check_near("proposal", (&prop[i].box[k].x1)[j], (&box[k].x1)[j], 5e-3);
         }
-        free(box), free(score);
+        free(box);
+        free(score);
     }
 }
 
@@ -386,7 +401,8 @@ static void test_detector(bl_ctx *ctx, const char *norm) {
         check_detections(norm, det);
     }
     bl_step_end(ctx);
-    free(counts), free(want);
+    free(counts);
+    free(want);
     bl_detector_destroy(d);
     bl_store_destroy(s);
     bl_arena_destroy(arena);

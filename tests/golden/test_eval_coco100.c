@@ -40,7 +40,11 @@ static void check_classes(const bl_dataset *gt, const bl_class_result *per) {
     int valid = 0, zero = 0;
     double sum = 0;
     for (int32_t k = 0; k < gt->n_categories; k++)
-        if (per[k].AP > -1) valid++, sum += per[k].AP, zero += per[k].AP == 0;
+        if (per[k].AP > -1) {
+            valid++;
+            sum += per[k].AP;
+            zero += per[k].AP == 0;
+        }
     CHECK_EQ(valid, 70);
     CHECK_EQ(zero, 2);
     CHECK_NEAR(sum / valid, summary[0], 1e-12);
@@ -98,7 +102,8 @@ static void boxes(const bl_dataset *gt) {
     CHECK_OK(bl_eval_run(gt, &dt, &p, &r));
     CHECK_NEAR(bl_eval_summarise(&r, NULL).AP, 0.5029898351678436, 1e-12);
     bl_eval_result_free(&r);
-    p = bl_eval_params_coco(), p.class_agnostic = true;
+    p = bl_eval_params_coco();
+    p.class_agnostic = true;
     CHECK_OK(bl_eval_run(gt, &dt, &p, &r));
     check_summary(&r, agnostic);
     bl_eval_result_free(&r);

@@ -124,7 +124,8 @@ static void read_images(FILE *f, bl_dataset *p) {
     for (int32_t i = 0; i < p->n_images; i++) {
         bl_image_info *im = &p->images[i];
         im->id = read_int(f);
-        im->height = (int32_t)read_int(f), im->width = (int32_t)read_int(f);
+        im->height = (int32_t)read_int(f);
+        im->width = (int32_t)read_int(f);
         im->file = "f";
     }
     p->federated = calloc((size_t)p->n_images + 1, sizeof *p->federated);
@@ -152,9 +153,13 @@ static void read_annotations(FILE *f, test_case *c) {
         a->id = read_int(f);
         a->image = find_image(p, read_int(f));
         a->category = find_category(p, read_int(f));
-        a->x = read_double(f), a->y = read_double(f), a->w = read_double(f), a->h = read_double(f);
+        a->x = read_double(f);
+        a->y = read_double(f);
+        a->w = read_double(f);
+        a->h = read_double(f);
         a->area = read_double(f);
-        a->iscrowd = (uint8_t)read_int(f), a->ignore = (uint8_t)read_int(f);
+        a->iscrowd = (uint8_t)read_int(f);
+        a->ignore = (uint8_t)read_int(f);
         read_mask(f, c, a->image, &p->masks[i]);
     }
 }
@@ -169,10 +174,13 @@ static void read_list(FILE *f, bl_dataset *p, bool negative) {
     int32_t n = (int32_t)read_int(f), *v = malloc(((size_t)n + 1) * sizeof *v);
     for (int32_t i = 0; i < n; i++) v[i] = find_category(p, read_int(f));
     qsort(v, (size_t)n, sizeof *v, ascending);
-    if (negative)
-        l->negative = v, l->n_negative = n;
-    else
-        l->not_exhaustive = v, l->n_not_exhaustive = n;
+    if (negative) {
+        l->negative = v;
+        l->n_negative = n;
+    } else {
+        l->not_exhaustive = v;
+        l->n_not_exhaustive = n;
+    }
 }
 
 /* As loadRes has it: with boxes, sizes are those of the boxes, else those of the masks. */
@@ -184,7 +192,10 @@ static void read_detections(FILE *f, test_case *c) {
         bl_detection d = {0};
         d.image = find_image(p, read_int(f));
         d.category = find_category(p, read_int(f));
-        d.x = read_double(f), d.y = read_double(f), d.w = read_double(f), d.h = read_double(f);
+        d.x = read_double(f);
+        d.y = read_double(f);
+        d.w = read_double(f);
+        d.h = read_double(f);
         d.score = read_double(f);
         bl_mask m;
         bl_rle runs = {0};
@@ -241,7 +252,10 @@ static bool read_case(FILE *f, test_case *c) {
     read_sha(f, "precision", c->precision);
     read_sha(f, "recall", c->recall);
     read_sha(f, "scores", c->scores);
-    if (c->params.kind != BL_IOU_SEGM) free(c->parts.masks), c->parts.masks = NULL;
+    if (c->params.kind != BL_IOU_SEGM) {
+        free(c->parts.masks);
+        c->parts.masks = NULL;
+    }
     CHECK_OK(bl_dataset_build(&c->parts, &c->gt));
     return true;
 }
@@ -251,9 +265,12 @@ static void free_case(test_case *c) {
         free((void *)c->parts.federated[i].negative);
         free((void *)c->parts.federated[i].not_exhaustive);
     }
-    free(c->parts.federated), free(c->parts.masks);
+    free(c->parts.federated);
+    free(c->parts.masks);
     bl_arena_destroy(c->pool.arena);
-    free(c->parts.categories), free(c->parts.images), free(c->parts.anns);
+    free(c->parts.categories);
+    free(c->parts.images);
+    free(c->parts.anns);
     bl_dataset_free(c->gt);
     bl_detections_free(&c->dt);
 }

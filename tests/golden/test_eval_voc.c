@@ -60,14 +60,19 @@ static void one_case(void) {
     bl_voc_params p = {.plus_one = true};
     p.eleven_points = number() != 0;
     p.iou = number();
-    s.n_categories = (int)number(), s.n_images = (int)number();
-    s.n_anns = (int)number(), s.n_dets = (int)number();
+    s.n_categories = (int)number();
+    s.n_images = (int)number();
+    s.n_anns = (int)number();
+    s.n_dets = (int)number();
     CHECK(s.n_anns <= MAX && s.n_dets <= MAX);
     for (int i = 0; i < s.n_anns; i++) {
         bl_ann *a = &s.anns[i];
         *a = (bl_ann){.id = i + 1, .image = (int32_t)number()};
         a->category = (int32_t)number();
-        a->x = number(), a->y = number(), a->w = number(), a->h = number();
+        a->x = number();
+        a->y = number();
+        a->w = number();
+        a->h = number();
         bool difficult = number() != 0; /* either flag means the same */
         a->difficult = difficult && i % 2;
         a->ignore = difficult && !(i % 2);
@@ -76,7 +81,10 @@ static void one_case(void) {
         bl_detection *d = &s.dets[i];
         d->image = (int32_t)number();
         d->category = (int32_t)number();
-        d->x = number(), d->y = number(), d->w = number(), d->h = number();
+        d->x = number();
+        d->y = number();
+        d->w = number();
+        d->h = number();
         d->score = number();
     }
     double mean = run(&s, &p, out);
@@ -154,7 +162,8 @@ static void refuses(void) {
     bl_detections dt = {.n = 1, .v = &d};
     double mean;
     CHECK_FAILS(bl_voc_evaluate(gt, &dt, &p, out, &mean), BL_EINVAL, "category 1 of 1");
-    d.category = 0, d.score = NAN;
+    d.category = 0;
+    d.score = NAN;
     CHECK_FAILS(bl_voc_evaluate(gt, &dt, &p, out, &mean), BL_EINVAL, "detection 0 is not finite");
     p.iou = 0;
     CHECK_FAILS(bl_voc_evaluate(gt, &dt, &p, out, &mean), BL_EINVAL, "IoU threshold 0");

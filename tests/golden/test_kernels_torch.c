@@ -67,7 +67,8 @@ static bl_tensor *leaf(world *t, const char *name) {
     w->data = list(t, name, &count);
     *dw = *w;
     dw->data = BL_NEW_ARRAY(t->arena, float, count);
-    w->leaf = w->needs_grad = true, w->grad = dw;
+    w->leaf = w->needs_grad = true;
+    w->grad = dw;
     return w;
 }
 
@@ -171,7 +172,8 @@ static void roi_align(world *t) {
     CHECK(count <= 16);
     for (int64_t i = 0; i < count; i++) {
         const float *r = rows + 5 * i;
-        batch[i] = (int32_t)r[0], box[i] = (bl_box){r[1], r[2], r[3], r[4]};
+        batch[i] = (int32_t)r[0];
+        box[i] = (bl_box){r[1], r[2], r[3], r[4]};
     }
     bl_roi_attr attr = {a[0], a[1], a[2] != 0, {reals(t, "scale")[0]}};
     bl_tensor *x = map(t, "x", t->cb), *y;

@@ -257,7 +257,8 @@ static void check_state(world *t, int step) {
                 to[j] = bl_bank_confidence(bank, k, j);
             if (bl_bank_filled(bank, k) == 2 && to[0] > to[1]) {
                 double swap = to[0];
-                to[0] = to[1], to[1] = swap;
+                to[0] = to[1];
+                to[1] = swap;
             }
         }
         check_numbers(t, step, "confidence", confidence, K * 2);
@@ -314,7 +315,10 @@ static void run_step(world *t, int step) {
     check_losses(t, step, &out);
     bl_tensor *roots[BL_MAX_LOSSES];
     float seeds[BL_MAX_LOSSES];
-    for (int i = 0; i < out.n; i++) roots[i] = out.loss[i].value, seeds[i] = out.loss[i].weight;
+    for (int i = 0; i < out.n; i++) {
+        roots[i] = out.loss[i].value;
+        seeds[i] = out.loss[i].weight;
+    }
     CHECK_OK(bl_backward(t->ctx, roots, seeds, out.n));
     for (int i = 0; i < n_in; i++) check_gradient(t, step, &in[i], &s);
     bl_step_end(t->ctx);
@@ -343,15 +347,29 @@ static void script_settings(bl_class_method_config *c) {
     c->fixmatch.tau = 0.6;
     c->abc.tau = 0.6;
     c->da.window = 3;
-    c->daso.queue = 3, c->daso.proto_temperature = 0.4, c->daso.window = 2, c->daso.pretrain = 3;
-    c->semi.tau = 0.5, c->semi.kappa = 3, c->semi.proto_temperature = 0.2;
-    c->semi.embedding_temperature = 0.5, c->semi.slots = 2, c->semi.decay = 0.7;
-    c->semi.decay_every = 2, c->semi.warmup = 0;
-    c->bacon.projection = PROJ, c->bacon.start = 2.0 / TOTAL, c->bacon.label = 0.6;
-    c->bacon.reliable = 0.5, c->bacon.eta = 0.5;
-    c->freematch.decay = 0.8, c->freematch.fairness = 0.3;
+    c->daso.queue = 3;
+    c->daso.proto_temperature = 0.4;
+    c->daso.window = 2;
+    c->daso.pretrain = 3;
+    c->semi.tau = 0.5;
+    c->semi.kappa = 3;
+    c->semi.proto_temperature = 0.2;
+    c->semi.embedding_temperature = 0.5;
+    c->semi.slots = 2;
+    c->semi.decay = 0.7;
+    c->semi.decay_every = 2;
+    c->semi.warmup = 0;
+    c->bacon.projection = PROJ;
+    c->bacon.start = 2.0 / TOTAL;
+    c->bacon.label = 0.6;
+    c->bacon.reliable = 0.5;
+    c->bacon.eta = 0.5;
+    c->freematch.decay = 0.8;
+    c->freematch.fairness = 0.3;
     c->softmatch.decay = 0.7;
-    c->darp.start = 3.0 / TOTAL, c->darp.every = 2, c->darp.tolerance = 1e-13;
+    c->darp.start = 3.0 / TOTAL;
+    c->darp.every = 2;
+    c->darp.tolerance = 1e-13;
 }
 
 static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plugins,
@@ -383,10 +401,22 @@ static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plu
     double prior[K], bias[K] = {0}, sum = 0;
     int64_t own_counts[K];
     for (int k = 0; k < K; k++) sum += (double)counts[k];
-    for (int k = 0; k < K; k++) prior[k] = (double)counts[k] / sum, own_counts[k] = counts[k];
-    t.w.method = &t.cfg, t.w.classes = K, t.w.dim = DIM, t.w.counts = own_counts, t.w.prior = prior;
-    t.w.labelled.n = N_L, t.w.unlabelled.n = N_U, t.w.seed = 77, t.w.iterations = TOTAL;
-    t.w.batch_labelled = B_L, t.w.batch_unlabelled = B_U, t.w.epoch = t.cfg.epoch;
+    for (int k = 0; k < K; k++) {
+        prior[k] = (double)counts[k] / sum;
+        own_counts[k] = counts[k];
+    }
+    t.w.method = &t.cfg;
+    t.w.classes = K;
+    t.w.dim = DIM;
+    t.w.counts = own_counts;
+    t.w.prior = prior;
+    t.w.labelled.n = N_L;
+    t.w.unlabelled.n = N_U;
+    t.w.seed = 77;
+    t.w.iterations = TOTAL;
+    t.w.batch_labelled = B_L;
+    t.w.batch_unlabelled = B_U;
+    t.w.epoch = t.cfg.epoch;
     t.w.predict_bias = bias;
 
     double digest[2];
@@ -426,7 +456,8 @@ static void of_classes(bl_class_method_config *c) {
     c->flexmatch.warmup = false;
 }
 static void clipped_quantile(bl_class_method_config *c) {
-    c->freematch.quantile = 0.8, c->freematch.clip = 0.5;
+    c->freematch.quantile = 0.8;
+    c->freematch.clip = 0.5;
 }
 
 static void test_formulas(void) {

@@ -37,7 +37,8 @@ static inline gc_input gc_frozen(gc_input i, bool frozen) {
     return i;
 }
 static inline gc_input gc_range(gc_input i, float lo, float hi) {
-    i.lo = lo, i.hi = hi;
+    i.lo = lo;
+    i.hi = hi;
     return i;
 }
 
@@ -104,8 +105,10 @@ static void gc_make_inputs(bl_ctx *ctx, gc_state *s, bl_tensor **in) {
         s->dleaf[i] = (bl_tensor){.data = s->store[i], .n = g->n, .c = g->c, .h = g->h, .w = g->w};
         s->dleaf[i].cb = 1;
         s->leaf[i] = s->dleaf[i];
-        s->leaf[i].data = s->value[i], s->leaf[i].leaf = true;
-        s->leaf[i].needs_grad = !g->constant, s->leaf[i].grad = &s->dleaf[i];
+        s->leaf[i].data = s->value[i];
+        s->leaf[i].leaf = true;
+        s->leaf[i].needs_grad = !g->constant;
+        s->leaf[i].grad = &s->dleaf[i];
         in[i] = &s->leaf[i];
     }
 }

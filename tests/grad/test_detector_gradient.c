@@ -21,8 +21,10 @@ static void fixed_proposals(bl_boxes prop[IMAGES]) {
         for (int k = 0; k < ROIS; k++) {
             bl_box b = gt[i].box[k % gt[i].n];
             float s = k % 2 ? 3 : 20;
-            b.x1 += bl_rng_range(&r, -s, s), b.y1 += bl_rng_range(&r, -s, s);
-            b.x2 = b.x1 + bl_rng_range(&r, 6, 40), b.y2 = b.y1 + bl_rng_range(&r, 6, 40);
+            b.x1 += bl_rng_range(&r, -s, s);
+            b.y1 += bl_rng_range(&r, -s, s);
+            b.x2 = b.x1 + bl_rng_range(&r, 6, 40);
+            b.y2 = b.y1 + bl_rng_range(&r, 6, 40);
             box[i][k] = bl_box_clip(b, SIDE, SIDE);
         }
         prop[i] = (bl_boxes){.n = ROIS, .box = box[i]};
@@ -101,7 +103,8 @@ static void test_gradient(const char *backend, const char *norm, const char *par
         step_along(&f, part, seed, -2 * eps, false);
         double down = loss_of(&f, false), got = (up - down) / (2 * eps);
         step_along(&f, part, seed, eps, false);
-        err += (got - want) * (got - want), size2 += want * want;
+        err += (got - want) * (got - want);
+        size2 += want * want;
     }
     err = sqrt(err / size2);
     printf("%s %-8s %-9s derivative %.4f, relative error %.5f\n", backend, norm, part,

@@ -64,7 +64,8 @@ static void all(bl_ctx *ctx) {
     const int32_t blocks[] = {8, 16};
     for (int i = 0; i < 2; i++) {
         gc_case k = {.name = "shared conv", .n_in = 2, .fn = shared, .step = 0.004f};
-        k.in[0] = gc_map(1, 6, 5, 5, blocks[i]), k.in[1] = gc_leaf(6, 6, 3, 3);
+        k.in[0] = gc_map(1, 6, 5, 5, blocks[i]);
+        k.in[1] = gc_leaf(6, 6, 3, 3);
         gc_check(ctx, &k);
     }
 }

@@ -72,7 +72,9 @@ static void roots(bl_ctx *ctx) {
     for (int i = 0; i < 24; i++) x[i] = bl_rng_range(&rng, -1, 1);
     for (int i = 0; i < 20; i++) w[i] = bl_rng_range(&rng, -1, 1);
     bl_tensor tdw = {.data = dw, .n = 5, .c = 4, .h = 1, .w = 1, .cb = 1}, tw = tdw;
-    tw.data = w, tw.leaf = tw.needs_grad = true, tw.grad = &tdw;
+    tw.data = w;
+    tw.leaf = tw.needs_grad = true;
+    tw.grad = &tdw;
     const softmax_case plain = {0, 1, false}, focal = {2, 1, true};
     const float seeds[] = {0.5f, -2};
     for (int run = 0; run < 3; run++) { /* 0, 1: each root alone; 2: both, the first one twice */

@@ -17,7 +17,8 @@ static bl_status norm(bl_ctx *ctx, bl_tensor **in, const void *arg, bl_tensor **
     memcpy(mean, in[3]->data, (size_t)in[3]->n * sizeof *mean);
     memcpy(var, in[4]->data, (size_t)in[4]->n * sizeof *var);
     bl_tensor tmean = *in[3], tvar = *in[4], *x = in[0], *zero;
-    tmean.data = mean, tvar.data = var;
+    tmean.data = mean;
+    tvar.data = var;
     bl_norm p = {k->kind, in[1], in[2], &tmean, &tvar, k->groups, 1e-3f, 0.1f, false};
     if (k->pass_through) {
         BL_TRY(bl_tensor_new(ctx, x->n, x->c, x->h, x->w, x->cb, BL_F32, &zero));

@@ -97,7 +97,8 @@ static void elementwise(bl_ctx *ctx, int32_t cb) {
     const int32_t pools[][3] = {{3, 2, 1}, {2, 2, 0}, {3, 1, 1}, {1, 2, 0}, {5, 3, 2}};
     for (int i = 0; i < 5; i++) {
         gc_case k = {.name = "max_pool", .n_in = 1, .fn = max_pool, .step = 0.005f};
-        k.in[0] = gc_map(2, c, 7, 6, cb), k.arg = pools[i];
+        k.in[0] = gc_map(2, c, 7, 6, cb);
+        k.arg = pools[i];
         gc_check(ctx, &k);
     }
     check(ctx, "avg_pool", avg_pool, NULL, gc_map(2, c, 7, 3, cb), no, no);

@@ -19,7 +19,8 @@ static inline bl_box random_box(bl_rng *r, float size, int kind) {
         x += 3 * size;
         break; /* outside */
     case 3:
-        x = y = -5 * size, w = h = 12 * size;
+        x = y = -5 * size;
+        w = h = 12 * size;
         break; /* far beyond the map */
     default:
         break;

@@ -83,7 +83,8 @@ static void threads(const bl_winograd *w, bl_rng *r) {
     bl_tensor y[3], dx[3];
     for (int t = 0; t < 3; t++) {
         bl_set_threads(t + 1);
-        y[t] = tensor_new(3, 40, 21, 20, w->block), dx[t] = tensor_new(3, 24, 21, 20, w->block);
+        y[t] = tensor_new(3, 40, 21, 20, w->block);
+        dx[t] = tensor_new(3, 24, 21, 20, w->block);
         dw[t] = calloc((size_t)nw, sizeof(float));
         void *a = scratch_for(w, &s, BL_WINOGRAD_FWD),
              *b = scratch_for(w, &s, BL_WINOGRAD_BWD_DATA);
@@ -91,7 +92,9 @@ static void threads(const bl_winograd *w, bl_rng *r) {
         w->forward(&s, bl_f32(&x), weights, NULL, false, bl_f32(&y[t]), a);
         w->backward_data(&s, bl_f32(&y[0]), weights, bl_f32(&dx[t]), false, b);
         w->backward_weights(&s, bl_f32(&x), bl_f32(&y[0]), dw[t], NULL, c);
-        free(a), free(b), free(c);
+        free(a);
+        free(b);
+        free(c);
         CHECK(memcmp(y[0].data, y[t].data, (size_t)bl_storage(&y[0]) * sizeof(float)) == 0);
         CHECK(memcmp(dx[0].data, dx[t].data, (size_t)bl_storage(&dx[0]) * sizeof(float)) == 0);
         CHECK(memcmp(dw[0], dw[t], (size_t)nw * sizeof(float)) == 0);

@@ -21,7 +21,9 @@ static const uint8_t fake_group[FAKE_CLASSES] = {1, 0, 1, 0};
 static const char *const fake_groups[2] = {"majority", "minority"};
 
 static inline int fake_remove(const char *path, const struct stat *st, int type, struct FTW *walk) {
-    (void)st, (void)type, (void)walk;
+    (void)st;
+    (void)type;
+    (void)walk;
     return remove(path);
 }
 static inline void fake_remove_all(const char *dir) {

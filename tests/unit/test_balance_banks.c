@@ -82,8 +82,10 @@ static void test_bank_errors_and_state(void) {
     CHECK(n <= 64);
     CHECK_EQ(bl_bank_pack(b, state), n);
     CHECK_OK(bl_bank_unpack(c, state, n));
-    push(b, 0, 5, .9, 1), push(c, 0, 5, .9, 1);
-    bl_bank_decay(b, .5), bl_bank_decay(c, .5);
+    push(b, 0, 5, .9, 1);
+    push(c, 0, 5, .9, 1);
+    bl_bank_decay(b, .5);
+    bl_bank_decay(c, .5);
     double one[64], two[64];
     bl_bank_pack(b, one);
     bl_bank_pack(c, two);
@@ -164,7 +166,8 @@ static void test_image_bank(void) {
     bl_image_bank_pack(b, one);
     bl_image_bank_pack(copy, two);
     CHECK(memcmp(one, two, (size_t)n * sizeof *one) == 0);
-    free(one), free(two);
+    free(one);
+    free(two);
     uint8_t yes = 1, no = 0;
     CHECK_FAILS(bl_image_bank_write(b, (int64_t[]){ROWS}, 1, (int32_t[]){0}, &yes, NULL, &no),
                 BL_EINVAL, "sample 23");

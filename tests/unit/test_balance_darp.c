@@ -66,7 +66,8 @@ static void test_sums(void) {
             CHECK_NEAR(sum, target[c], 1e-3 * (1 + target[c]));
         }
     }
-    free(p), free(r);
+    free(p);
+    free(r);
 }
 
 static void test_refusals(void) {

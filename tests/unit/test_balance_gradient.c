@@ -13,7 +13,10 @@ static bl_gradient_matrix *make(int64_t warmup) {
 
 static void test_accumulation(void) {
     double m1[K * K], m2[K * K];
-    for (int i = 0; i < K * K; i++) m1[i] = i + 1, m2[i] = 10 * (i + 1);
+    for (int i = 0; i < K * K; i++) {
+        m1[i] = i + 1;
+        m2[i] = 10 * (i + 1);
+    }
     bl_gradient_matrix *g = make(3);
     const double *a = bl_gradient_matrix_values(g);
     double expected = 0;

@@ -110,7 +110,9 @@ static void set_counts(bl_label_counts *c, double a, double b, double d) {
     int64_t n;
     double *state = bl_label_counts_state(c, &n);
     CHECK_EQ(n, 7);
-    state[3] = a, state[4] = b, state[5] = d;
+    state[3] = a;
+    state[4] = b;
+    state[5] = d;
 }
 
 static void test_counts(void) {

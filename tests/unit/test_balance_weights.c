@@ -83,7 +83,8 @@ static void test_solver_unclamped(void) {
     for (int run = 0; run < 2; run++) {
         int k = run ? 5 : 3;
         bl_class_weights_config c = bl_class_weights_config_default(k, true, 0);
-        c.target_min = 1e-9, c.target_max = c.background_max = 1e9;
+        c.target_min = 1e-9;
+        c.target_max = c.background_max = 1e9;
         bl_class_weights *cw;
         CHECK_OK(bl_class_weights_create(&c, &cw));
         const double *m = run ? a5 : a3;
@@ -137,7 +138,8 @@ static void test_direct_random(void) {
             for (int j = 0; j < k; j++) {
                 /* Rates over eight orders of magnitude, as with long-tailed classes. */
                 double rate = i == j ? 0 : pow(10, bl_rng_range(&r, -8, 0));
-                a[i * k + j] = rate, out += rate;
+                a[i * k + j] = rate;
+                out += rate;
             }
             a[i * k + i] = -out;
         }
@@ -145,8 +147,10 @@ static void test_direct_random(void) {
         double sum = 0;
         for (int j = 0; j < k; j++) {
             double flow = 0, size = 0;
-            for (int i = 0; i < k; i++)
-                flow += w[i] * a[i * k + j], size += fabs(w[i] * a[i * k + j]);
+            for (int i = 0; i < k; i++) {
+                flow += w[i] * a[i * k + j];
+                size += fabs(w[i] * a[i * k + j]);
+            }
             CHECK(w[j] > 0 && fabs(flow) <= 1e-12 * k * size);
             sum += w[j];
         }
@@ -217,7 +221,9 @@ static void test_loss_weights(void) {
     CHECK_OK(bl_class_weights_apply(cw, y, 4, 0.5, u));
     for (int i = 0; i < 4; i++) CHECK_NEAR(u[i], 1, 0); /* w = 1, m = 1 */
     double *w = state + 9;
-    w[0] = 4, w[1] = 9, w[2] = 0.09; /* 9 is clamped to 5, 0.09 to 1/3 */
+    w[0] = 4;
+    w[1] = 9;
+    w[2] = 0.09; /* 9 is clamped to 5, 0.09 to 1/3 */
     CHECK_OK(bl_class_weights_apply(cw, y, 4, 0.5, u));
     double p[4] = {2, sqrt(1.0 / 3), sqrt(5), sqrt(1.0 / 3)};
     double m = 0.999 + 0.001 * (p[0] + p[1] + p[2] + p[3]) / 4;

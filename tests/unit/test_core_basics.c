@@ -94,7 +94,10 @@ static void test_rng(void) {
     for (int i = 0; i < N; i++) {
         double u = bl_rng_uniform(&a), g = bl_rng_normal(&b);
         CHECK(u >= 0 && u < 1);
-        sum += u, squares += u * u, normal += g, normal2 += g * g;
+        sum += u;
+        squares += u * u;
+        normal += g;
+        normal2 += g * g;
     }
     CHECK_NEAR(sum / N, 0.5, 0.01);
     CHECK_NEAR(squares / N, 1.0 / 3, 0.01);
@@ -104,7 +107,10 @@ static void test_rng(void) {
     for (int i = 0; i < 50; i++) v[i] = i;
     bl_rng_shuffle(&a, v, 50);
     int moved = 0;
-    for (int i = 0; i < 50; i++) seen[v[i]]++, moved += v[i] != i;
+    for (int i = 0; i < 50; i++) {
+        seen[v[i]]++;
+        moved += v[i] != i;
+    }
     for (int i = 0; i < 50; i++) CHECK_EQ(seen[i], 1);
     CHECK(moved > 30);
 }

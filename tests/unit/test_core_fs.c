@@ -45,7 +45,8 @@ static void test_map(void) {
     CHECK(m.size == 0 && m.data);
     bl_map_close(&m);
     CHECK_FAILS(bl_map_open(root, &m), BL_EIO, "folder");
-    free(path), free(empty);
+    free(path);
+    free(empty);
 }
 
 static void test_atomic(void) {
@@ -72,7 +73,8 @@ static void test_atomic(void) {
     free(data);
     CHECK_FAILS(bl_outfile_open("/nonexistent/x", &o), BL_EIO, "/nonexistent/x");
     bl_outfile_abort(&o);
-    free(tmp), free(path);
+    free(tmp);
+    free(path);
 }
 
 static void check_content(const char *path, const char *expected) {
@@ -102,7 +104,12 @@ static void test_links(void) {
     bl_outfile o;
     CHECK_FAILS(bl_outfile_open(loop, &o), BL_EIO, "symbolic links");
     CHECK_FAILS(bl_outfile_open(root, &o), BL_EIO, "folder");
-    free(file), free(link), free(chain), free(dangling), free(made), free(loop);
+    free(file);
+    free(link);
+    free(chain);
+    free(dangling);
+    free(made);
+    free(loop);
 }
 
 /* A device or a pipe is written, not replaced; a descriptor's name is the descriptor. */
@@ -126,7 +133,8 @@ static void test_special(void) {
     check_content(shared, "before after");
     close(fd);
     CHECK_FAILS(bl_write_file(name, "x", 1), BL_EIO, name);
-    free(fifo), free(shared);
+    free(fifo);
+    free(shared);
 }
 
 /* The name of the temporary file is not longer than file systems allow. */
@@ -151,7 +159,8 @@ static void test_full_disk(void) {
     for (int i = 0; i < 100000; i++) fputs("0123456789", o.f); /* failures ignored on purpose */
     CHECK_FAILS(bl_outfile_commit(&o), BL_EIO, path);
     CHECK(!bl_exists(path) && !bl_exists(tmp));
-    free(tmp), free(path);
+    free(tmp);
+    free(path);
 }
 
 static void test_paths(void) {
@@ -176,7 +185,8 @@ static void test_paths(void) {
     char *file = at("f"), *below = at("f/g");
     CHECK_OK(bl_write_file(file, "", 0));
     CHECK_FAILS(bl_mkdirs(below), BL_EIO, "f");
-    free(file), free(below);
+    free(file);
+    free(below);
 }
 
 static void test_sha256(void) {
@@ -221,14 +231,16 @@ static void test_metrics_resume(void) {
     CHECK_STR(a, b);
     CHECK(strstr(a, "{\"iter\": 3, \"loss\": null, \"note\": \"a \\\"quoted\\\"\\u000a line\", "
                     "\"v\": [1, 0.5, null]}\n"));
-    free(a), free(b);
+    free(a);
+    free(b);
     write_metrics(twice, -1, 1, 2); /* a fresh run empties the file */
     CHECK_OK(bl_read_file(twice, 1 << 20, &b, &nb));
     CHECK(nb < na / 5);
     free(b);
     bl_metrics *m;
     CHECK_FAILS(bl_metrics_open("/nonexistent/x", -1, &m), BL_EIO, "/nonexistent/x");
-    free(once), free(twice);
+    free(once);
+    free(twice);
 }
 
 static void test_log(void) {
@@ -247,7 +259,8 @@ static void test_log(void) {
     CHECK(!strstr(text, "hidden") && !strstr(text, "not in"));
     CHECK(text[2] == ':' && text[5] == ':' && text[8] == ' ');
     CHECK_FAILS(bl_log_set_file("/nonexistent/x"), BL_EIO, "/nonexistent/x");
-    free(text), free(path);
+    free(text);
+    free(path);
 }
 
 int main(void) {

@@ -149,7 +149,8 @@ static void test_save(void) {
     bl_json_free(&doc);
     CHECK_FAILS(bl_json_load("/nonexistent/x", &doc), BL_EIO, "/nonexistent/x");
     bl_json_free(&doc); /* harmless */
-    unlink(path), rmdir(root);
+    unlink(path);
+    rmdir(root);
     free(path);
 }
 

@@ -68,7 +68,8 @@ static void test_round_trip(void) {
     CHECK_EQ(bl_st_count(f), 0);
     bl_st_close(f);
     CHECK_FAILS(bl_st_open("/nonexistent/x", &f), BL_EIO, "/nonexistent/x");
-    unlink(path), rmdir(root);
+    unlink(path);
+    rmdir(root);
     free(path);
 }
 

@@ -161,7 +161,8 @@ static void test_overrides(void) {
     CHECK_FAILS(load(NULL, &c, 1, (const char *[]){"train.steps.x=3"}), BL_ECONFIG, "train.steps");
     CHECK_FAILS(load(NULL, &c, 1, (const char *[]){"extends=3"}), BL_ECONFIG, "unknown key");
     char deep[200];
-    memset(deep, '.', 100), strcpy(deep + 100, "=1");
+    memset(deep, '.', 100);
+    strcpy(deep + 100, "=1");
     CHECK_FAILS(load(NULL, &c, 1, (const char *[]){deep}), BL_ECONFIG, "levels");
 }
 
@@ -177,7 +178,8 @@ static void test_dump_round_trip(void) {
     p = bl_config_dump(&schema, &d);
     CHECK(json_object_equal(o, p));
     CHECK_STR(json_object_get_string(json_object_object_get(o, "mode")), "code");
-    json_object_put(o), json_object_put(p);
+    json_object_put(o);
+    json_object_put(p);
     free(path);
 }
 

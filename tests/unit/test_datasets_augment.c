@@ -100,7 +100,8 @@ static void test_flip(void) {
                     CHECK_EQ(copy.rgb[3 * (y * w + x) + c], img.rgb[3 * (y * w + w - 1 - x) + c]);
         bl_image_flip(&img);
         CHECK(!memcmp(img.rgb, copy.rgb, (size_t)w * 9));
-        bl_image_free(&img), bl_image_free(&copy);
+        bl_image_free(&img);
+        bl_image_free(&copy);
     }
 }
 
@@ -209,7 +210,8 @@ static void test_erase(void) {
         bl_image_erase_random(&img, 4, 0.2f, 125, &rng);
         n = 0;
         for (int i = 0; i < 50 * 50; i++) n += img.rgb[3 * i] == 125;
-        most = n > most ? n : most, least = n < least ? n : least;
+        most = n > most ? n : most;
+        least = n < least ? n : least;
         bl_image_free(&img);
     }
     CHECK(most <= 4 * 100 && most > 150 && least < 20);

@@ -39,7 +39,10 @@ typedef struct picks {
 
 static void make_groups(const bl_class_set *s, picks *l, bl_class_group g[2]) {
     for (int i = 0; i < LABELLED; i++) l->labelled[i] = 3 * i;
-    for (int i = 0; i < UNLABELLED; i++) l->unlabelled[i] = 2 * i, l->flags[i] = i % 3 == 0;
+    for (int i = 0; i < UNLABELLED; i++) {
+        l->unlabelled[i] = 2 * i;
+        l->flags[i] = i % 3 == 0;
+    }
     g[0] = (bl_class_group){.set = s,
                             .n = LABELLED,
                             .images = l->labelled,
@@ -206,7 +209,8 @@ static void test_orders(void) {
 
     /* By weight. */
     double weights[13] = {0};
-    weights[1] = 3, weights[12] = 1;
+    weights[1] = 3;
+    weights[12] = 1;
     CHECK_OK(bl_class_loader_set_order(l, 0, BL_ORDER_REPLACEMENT));
     CHECK_OK(bl_class_loader_set_weights(l, 0, weights));
     memset(count, 0, sizeof count);
@@ -238,7 +242,8 @@ static void test_arguments(void) {
     bl_class_group g = {.set = s, .n = 2, .images = images, .batch = 1, .n_views = 1};
     CHECK_FAILS(bl_class_loader_create(&cfg, &view_cfg, &g, 1, NULL, NULL, 1, &l), BL_EINVAL,
                 "is image 20");
-    images[1] = 3, g.n_views = 5;
+    images[1] = 3;
+    g.n_views = 5;
     CHECK_FAILS(bl_class_loader_create(&cfg, &view_cfg, &g, 1, NULL, NULL, 1, &l), BL_EINVAL,
                 "5 views");
     bl_class_group two[2] = {{.set = s, .n = 20, .batch = 1, .n_views = 1},

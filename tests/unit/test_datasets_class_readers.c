@@ -156,7 +156,8 @@ static void test_stl(void) {
     CHECK_OK(bl_class_set_resize(s, 32, 32));
     CHECK(!memcmp(s->pixels, small->pixels, N * bl_class_image_bytes(s)));
     CHECK_EQ(small->labels[0], BL_CLASS_UNKNOWN);
-    bl_class_set_free(s), bl_class_set_free(small);
+    bl_class_set_free(s);
+    bl_class_set_free(small);
     CHECK_FAILS(bl_stl_parse(x, IMAGE + 5, y, 1, "stl", 0, &s), BL_EFORMAT, "5 are left over");
     CHECK_FAILS(bl_stl_parse(x, N * IMAGE, y, 3, "stl", 0, &s), BL_EFORMAT, "2 images, but 3");
     const uint8_t wrong[2] = {1, 11};
@@ -185,7 +186,8 @@ static void test_stl(void) {
 static size_t make_npy(uint8_t *buf, const char *dict, const void *data, size_t bytes) {
     size_t n = strlen(dict), header = (10 + n + 1 + 63) / 64 * 64 - 10;
     memcpy(buf, "\x93NUMPY\x01\x00", 8);
-    buf[8] = (uint8_t)header, buf[9] = (uint8_t)(header >> 8);
+    buf[8] = (uint8_t)header;
+    buf[9] = (uint8_t)(header >> 8);
     memset(buf + 10, ' ', header);
     memcpy(buf + 10, dict, n);
     buf[10 + header - 1] = '\n';
@@ -289,7 +291,8 @@ static void save_npy(const char *name, int n, const int32_t *labels) {
     snprintf(dict, sizeof dict, "{'descr': '<i4', 'fortran_order': False, 'shape': (%d,), }", n);
     snprintf(file, sizeof file, "%s_labels.npy", name);
     if (labels) write_bytes(file, buf, make_npy(buf, dict, labels, 4 * (size_t)n));
-    free(data), free(buf);
+    free(data);
+    free(buf);
 }
 
 /* The protocol of ImageNet-127: classes renumbered by falling count, round(n_k / 10) labels of
@@ -392,7 +395,8 @@ static void test_folder(void) {
     CHECK_OK(bl_image_load(in("f/train/cat/z.png"), &big));
     CHECK_OK(bl_pil_resize_image(&big, 16, 16, BL_PIL_BILINEAR, &small));
     CHECK(!memcmp(small.rgb, bl_class_image(s, 0), 16 * 16 * 3));
-    bl_image_free(&big), bl_image_free(&small);
+    bl_image_free(&big);
+    bl_image_free(&small);
     bl_class_set_free(s);
 
     bl_class_data d;

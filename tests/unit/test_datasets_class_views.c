@@ -76,7 +76,10 @@ static void test_weak(void) {
 
 static void test_plain_and_normalised(void) {
     bl_class_set *s = make_set(16, 12);
-    s->mean[0] = 0.5f, s->mean[1] = 0.25f, s->std[0] = 0.25f, s->std[2] = 2;
+    s->mean[0] = 0.5f;
+    s->mean[1] = 0.25f;
+    s->std[0] = 0.25f;
+    s->std[2] = 2;
     float rows[2][3 * 12 * 16], one[3 * 12 * 16];
     const int32_t order[2] = {1, 0};
     CHECK_OK(bl_class_plain(&base, s, order, 0, 2, rows[0]));
@@ -124,7 +127,9 @@ static void test_strong(void) {
 
     /* USB: the square's side is at most half the image's, its grey another one; 0 = no Cutout. */
     bl_class_view_config cfg = base;
-    cfg.strong = BL_STRONG_RA_USB, cfg.cutout = 0, cfg.size = 16;
+    cfg.strong = BL_STRONG_RA_USB;
+    cfg.cutout = 0;
+    cfg.size = 16;
     CHECK_OK(bl_class_views_create(&cfg, s, &v));
     CHECK_EQ(bl_class_views_width(v), 16);
     bl_rng rng = bl_rng_make(3, 0);
@@ -144,7 +149,9 @@ static void test_fixed(void) {
     bl_class_set *s = make_set(32, 32);
     s->mean[0] = s->mean[1] = s->mean[2] = 0.3f; /* no 8-bit value normalises to 0 */
     bl_class_view_config cfg = base;
-    cfg.strong = BL_STRONG_RA_FIXED, cfg.pad_mode = BL_CLASS_PAD_ZERO, cfg.level = 4;
+    cfg.strong = BL_STRONG_RA_FIXED;
+    cfg.pad_mode = BL_CLASS_PAD_ZERO;
+    cfg.level = 4;
     bl_class_views *v;
     CHECK_OK(bl_class_views_create(&cfg, s, &v));
     static float out[3 * 1024];
@@ -187,7 +194,8 @@ static void test_fixed(void) {
 static void test_rotation(void) {
     bl_class_set *s = make_set(8, 8);
     bl_class_view_config cfg = base;
-    cfg.flip = 0, cfg.pad = 0;
+    cfg.flip = 0;
+    cfg.pad = 0;
     bl_class_views *v;
     CHECK_OK(bl_class_views_create(&cfg, s, &v));
     int seen[4] = {0};
@@ -224,7 +232,9 @@ static void test_contrast_crop(void) {
 
 static void test_sets(void) {
     bl_class_set *a = make_set(8, 8), *b = make_set(8, 8), *j;
-    a->labels[0] = 1, b->labels[0] = 1, b->labels[1] = 0;
+    a->labels[0] = 1;
+    b->labels[0] = 1;
+    b->labels[1] = 0;
     CHECK_OK(bl_class_set_join(a, b, true, &j));
     CHECK(j->n == 4 && j->labels[0] == 1 && j->labels[2] == 1 && j->labels[3] == 0);
     CHECK(!memcmp(bl_class_image(j, 3), bl_class_image(b, 1), bl_class_image_bytes(b)));
@@ -241,7 +251,8 @@ static void test_sets(void) {
     bl_class_set_free(b);
     b = make_set(8, 9);
     CHECK_FAILS(bl_class_set_join(a, b, true, &j), BL_EINVAL, "8x9");
-    bl_class_set_free(a), bl_class_set_free(b);
+    bl_class_set_free(a);
+    bl_class_set_free(b);
     CHECK_FAILS(bl_class_set_create("x", 1, 0, 8, 2, &a), BL_EFORMAT, "x");
     CHECK_FAILS(bl_class_set_create("x", 1, 8, 8, 0, &a), BL_EINVAL, "0 classes");
 }
@@ -277,7 +288,8 @@ static void test_synth(void) {
     CHECK_OK(bl_class_synth(&cfg, BL_CLASS_TRAIN, &again));
     CHECK(memcmp(train->pixels, again->pixels, bl_class_image_bytes(train)) != 0);
     bl_class_set_free(again);
-    bl_class_set_free(train), bl_class_set_free(test);
+    bl_class_set_free(train);
+    bl_class_set_free(test);
     cfg.pairs = 2; /* the rarest two look like the commonest two, the other six like none */
     CHECK_OK(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train));
     CHECK_STR(train->class_names[7], "square");
@@ -286,7 +298,8 @@ static void test_synth(void) {
     bl_class_set_free(train);
     cfg.pairs = 6;
     CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "use 0 to 5");
-    cfg.classes = 12, cfg.pairs = 1;
+    cfg.classes = 12;
+    cfg.pairs = 1;
     CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "use 2 to 6");
     cfg.classes = 21;
     CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "21 classes");
@@ -302,7 +315,8 @@ static void test_mixup(void) {
         for (int i = 0; i < 20000; i++) {
             double v = (double)bl_mixup_lambda(rows[r].alpha, &rng);
             CHECK(v >= 0 && v <= 1);
-            mean += v / 20000, square += v * v / 20000;
+            mean += v / 20000;
+            square += v * v / 20000;
         }
         CHECK_NEAR(mean, 0.5, 0.015);
         CHECK_NEAR(square - mean * mean, rows[r].variance, 0.006);

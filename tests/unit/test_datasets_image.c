@@ -15,7 +15,8 @@ static void gradient(bl_image *img, int width, int height) {
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++) {
             uint8_t *p = img->rgb + 3 * (y * width + x);
-            p[0] = (uint8_t)(x * 255 / width), p[1] = (uint8_t)(y * 255 / height),
+            p[0] = (uint8_t)(x * 255 / width);
+            p[1] = (uint8_t)(y * 255 / height);
             p[2] = (uint8_t)(x ^ y);
         }
 }

@@ -32,7 +32,9 @@ static void set_up(void) {
          *b = bl_path_join(dir, "unlabelled.json");
     CHECK_OK(bl_coco_read(a, images, NULL, &labelled));
     CHECK_OK(bl_coco_read(b, images, NULL, &unlabelled));
-    free(images), free(a), free(b);
+    free(images);
+    free(a);
+    free(b);
     const char *view_over[] = {"min_side=40", "max_side=56"};
     CHECK_OK(bl_config_load(&bl_view_schema, NULL, view_over, 2, arena, &view));
 }
@@ -182,7 +184,8 @@ static void test_sampler(void) {
         counts[n_labelled]++;
         for (int i = 0; i < 5; i++) {
             int k = i >= n_labelled;
-            seen[k][images[i]]++, used[k]++;
+            seen[k][images[i]]++;
+            used[k]++;
             /* Without replacement: at any time no image is more than one pass ahead of another. */
             int64_t passes = (used[k] - 1) / (k ? N_UNLABELLED : N_LABELLED);
             CHECK(seen[k][images[i]] <= passes + 1);
@@ -202,7 +205,9 @@ static void test_sampler(void) {
 
 static void test_repeats_in_lists(void) {
     bl_loader_config cfg = config(0);
-    cfg.batch = 4, cfg.labelled = 2, cfg.binomial = false;
+    cfg.batch = 4;
+    cfg.labelled = 2;
+    cfg.binomial = false;
     bl_sampler s;
     CHECK_OK(bl_sampler_init(&s, &cfg, labelled, unlabelled, 7));
     bl_loader_pos pos = {0};
@@ -213,7 +218,10 @@ static void test_repeats_in_lists(void) {
     for (int t = 0; t < 6; t++) {
         CHECK_OK(bl_sampler_next(&s, &pos, images, &n_labelled));
         CHECK_EQ(n_labelled, 2);
-        for (int i = 0; i < 2; i++) first[t / 3][t % 3 * 2 + i] = images[i], seen[images[i]]++;
+        for (int i = 0; i < 2; i++) {
+            first[t / 3][t % 3 * 2 + i] = images[i];
+            seen[images[i]]++;
+        }
         if (t == 2) CHECK(seen[0] == 3 && seen[1] == 0 && seen[2] == 2 && seen[3] == 1);
     }
     CHECK(seen[0] == 6 && seen[1] == 0 && seen[2] == 4 && seen[3] == 2);
@@ -300,7 +308,8 @@ static void test_bad_config(void) {
 static void move(const char *from, const char *to) {
     char *a = bl_path_join(dir, from), *b = bl_path_join(dir, to);
     CHECK_EQ(rename(a, b), 0);
-    free(a), free(b);
+    free(a);
+    free(b);
 }
 
 static void test_faults(void) {
@@ -387,7 +396,8 @@ int main(void) {
     test_bad_config();
     test_faults();
     test_shared_data();
-    bl_dataset_free(labelled), bl_dataset_free(unlabelled);
+    bl_dataset_free(labelled);
+    bl_dataset_free(unlabelled);
     bl_arena_destroy(arena);
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", dir);

@@ -135,7 +135,8 @@ static void test_files(void) {
         if (!turn) CHECK_OK(bl_coco_write(d, out));
         bl_dataset_free(d);
     }
-    free(in), free(out);
+    free(in);
+    free(out);
 }
 
 /* What the generator writes can be read. */

@@ -206,13 +206,15 @@ static void test_make(void) {
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &other));
     CHECK(memcmp(l->labelled, other->labelled, 10 * sizeof(int32_t)) != 0);
     bl_longtail_free(other);
-    cfg.seed = 4, cfg.labelled_head = 12;
+    cfg.seed = 4;
+    cfg.labelled_head = 12;
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &other));
     CHECK(!memcmp(l->labelled, other->labelled, 10 * sizeof(int32_t)));
     bl_longtail_free(other);
 
     /* Included: the same labelled images, then as many others. */
-    cfg = base, cfg.unlabelled_includes_labelled = true;
+    cfg = base;
+    cfg.unlabelled_includes_labelled = true;
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &other));
     check_lists(other, s, true);
     CHECK(!memcmp(l->labelled, other->labelled, (size_t)l->n_labelled * sizeof(int32_t)));
@@ -226,7 +228,9 @@ static void test_make(void) {
     bl_longtail_free(l);
 
     /* File order: the first N_k, then the next M_k; reversed. */
-    cfg = base, cfg.pick = BL_LONGTAIL_FILE_ORDER, cfg.unlabelled_order = BL_LONGTAIL_REVERSED;
+    cfg = base;
+    cfg.pick = BL_LONGTAIL_FILE_ORDER;
+    cfg.unlabelled_order = BL_LONGTAIL_REVERSED;
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
     check_lists(l, s, true);
     int32_t last = -1, at = 0;
@@ -240,7 +244,9 @@ static void test_make(void) {
     bl_longtail_free(l);
 
     /* A share of every class, and everything else unlabelled (ImageNet-127). */
-    cfg = base, cfg.labelled_fraction = 0.1, cfg.unlabelled_rest = true;
+    cfg = base;
+    cfg.labelled_fraction = 0.1;
+    cfg.unlabelled_rest = true;
     cfg.unlabelled_includes_labelled = true;
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
     check_lists(l, s, true);
@@ -256,7 +262,10 @@ static void test_make(void) {
     bl_longtail_free(l);
 
     /* D_U with a share of images of no class, which come last. */
-    cfg = base, cfg.unlabelled_multiple = 2, cfg.relevance = 0.4, cfg.unlabelled_ratio = 2;
+    cfg = base;
+    cfg.unlabelled_multiple = 2;
+    cfg.relevance = 0.4;
+    cfg.unlabelled_ratio = 2;
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
     check_lists(l, s, true);
     int64_t relevant[5], labelled[5];
@@ -276,7 +285,8 @@ static void test_validation(void) {
     for (int pick = BL_LONGTAIL_SHUFFLED; pick <= BL_LONGTAIL_NUMPY; pick++) {
         bl_longtail *l, *plain, *back;
         bl_longtail_config cfg = base;
-        cfg.pick = pick, cfg.unlabelled_head = 26;
+        cfg.pick = pick;
+        cfg.unlabelled_head = 26;
         CHECK_OK(bl_longtail_make(&cfg, s, NULL, &plain));
         CHECK_EQ(plain->n_validation, 0);
         cfg.validation = 0.1; /* class 0: 10 + 26 + 4 */
@@ -302,16 +312,20 @@ static void test_validation(void) {
         CHECK_EQ(back->n_validation, 20);
         CHECK(!memcmp(back->validation, l->validation, 20 * sizeof(int32_t)));
         unlink("longtail_validation.json");
-        bl_longtail_free(back), bl_longtail_free(plain), bl_longtail_free(l);
+        bl_longtail_free(back);
+        bl_longtail_free(plain);
+        bl_longtail_free(l);
     }
     /* What is set aside is not there to be picked. */
     bl_longtail *l;
     bl_longtail_config cfg = base;
-    cfg.validation = 0.1, cfg.unlabelled_head = 27;
+    cfg.validation = 0.1;
+    cfg.unlabelled_head = 27;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "has 26 images left, 27");
     cfg.labelled_head = 37;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "beside those for validation");
-    cfg.labelled_head = 0, cfg.unlabelled_head = 0;
+    cfg.labelled_head = 0;
+    cfg.unlabelled_head = 0;
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
     CHECK_EQ(l->n_labelled, 180);
     bl_longtail_free(l);
@@ -345,11 +359,14 @@ static void test_refusals(void) {
     cfg.labelled_head = 41;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG,
                 "class 0 of set has 40 images, 41");
-    cfg = base, cfg.unlabelled_head = 31;
+    cfg = base;
+    cfg.unlabelled_head = 31;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "has 30 images left, 31");
-    cfg = base, cfg.unlabelled_ratio = 0.5;
+    cfg = base;
+    cfg.unlabelled_ratio = 0.5;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "unlabelled_ratio");
-    cfg = base, cfg.relevance = 0.5;
+    cfg = base;
+    cfg.relevance = 0.5;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "unlabelled_multiple");
     bl_class_set_free(s);
 }
@@ -410,7 +427,8 @@ static void test_file(void) {
     bl_longtail_free(l);
     bl_class_set_free(s);
     bl_class_set_free(pool);
-    unlink("longtail_test.json"), unlink("longtail_bad.json");
+    unlink("longtail_test.json");
+    unlink("longtail_bad.json");
 }
 
 /* First outputs for seed 5489 and the shuffle of numpy.random.seed(0) on range(10). */

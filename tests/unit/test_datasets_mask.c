@@ -69,8 +69,10 @@ static void broken_polygons(void) {
     /* A zigzag over the largest image. */
     enum { N = 600 };
     static double zigzag[2 * N];
-    for (int i = 0; i < N; i++)
-        zigzag[2 * i] = i % 2 ? BL_IMAGE_MAX_SIDE : 0, zigzag[2 * i + 1] = i;
+    for (int i = 0; i < N; i++) {
+        zigzag[2 * i] = i % 2 ? BL_IMAGE_MAX_SIDE : 0;
+        zigzag[2 * i + 1] = i;
+    }
     CHECK_FAILS(bl_rle_from_polygon(zigzag, N, BL_IMAGE_MAX_SIDE, BL_IMAGE_MAX_SIDE, &m),
                 BL_EFORMAT, "crosses pixel columns 19660800 times");
     bl_rle_free(&m);
@@ -135,8 +137,10 @@ static void pixels_agree(void) {
         for (int i = 0; i < N; i++) {
             inter += p[0][i] & p[1][i];
             if (!p[0][i]) continue;
-            x0 = i / H < x0 ? i / H : x0, x1 = i / H > x1 ? i / H : x1;
-            y0 = i % H < y0 ? i % H : y0, y1 = i % H > y1 ? i % H : y1;
+            x0 = i / H < x0 ? i / H : x0;
+            x1 = i / H > x1 ? i / H : x1;
+            y0 = i % H < y0 ? i % H : y0;
+            y1 = i % H > y1 ? i % H : y1;
         }
         if (n[0]) {
             CHECK_NEAR(box[0][0], x0, 0);
@@ -153,8 +157,10 @@ static void pixels_agree(void) {
         CHECK_NEAR(bl_rle_iou(&m[0], box[0], &m[1], box[1], true),
                    inter ? (double)inter / (double)n[0] : 0, 0);
     }
-    bl_rle_free(&m[0]), bl_rle_free(&m[1]);
-    bl_rle_free(&both), bl_rle_free(&either);
+    bl_rle_free(&m[0]);
+    bl_rle_free(&m[1]);
+    bl_rle_free(&both);
+    bl_rle_free(&either);
 }
 
 int main(void) {

@@ -147,11 +147,14 @@ static void test_failures(int workers, int chunk) {
     counter c;
     int64_t place;
     bl_prefetch *p = open_ring(&c, workers, 2, chunk);
-    c.part_fails = 4, c.bad_parts[0] = 2, c.bad_parts[1] = 5;
+    c.part_fails = 4;
+    c.bad_parts[0] = 2;
+    c.bad_parts[1] = 5;
     for (int k = 0; k < 4; k++) bl_prefetch_release(p, take(&c, p));
     for (int k = 0; k < 3; k++) CHECK_FAILS(bl_prefetch_next(p, &place), BL_EIO, "part 2");
     bl_prefetch_pause(p);
-    c.plan = c.next = 5, c.plan_fails = 8;
+    c.plan = c.next = 5;
+    c.plan_fails = 8;
     bl_prefetch_restart(p);
     for (int k = 0; k < 3; k++) bl_prefetch_release(p, take(&c, p)); /* those before it come */
     for (int k = 0; k < 3; k++)
@@ -162,7 +165,8 @@ static void test_failures(int workers, int chunk) {
     bl_prefetch_restart(p);
     for (int k = 0; k < 9; k++) bl_prefetch_release(p, take(&c, p));
     bl_prefetch_pause(p);
-    c.plan = c.next = 20, c.finish_fails = 22;
+    c.plan = c.next = 20;
+    c.finish_fails = 22;
     bl_prefetch_restart(p);
     for (int k = 0; k < 2; k++) bl_prefetch_release(p, take(&c, p));
     for (int k = 0; k < 2; k++) CHECK_FAILS(bl_prefetch_next(p, &place), BL_EIO, "whole of 22");

@@ -75,7 +75,8 @@ static void partitions(const bl_dataset *d, const bl_split *s) {
         CHECK(!(in_l && in_u));
         CHECK(in_l || in_u || s->n_dropped > 0);
         if (in_u) CHECK_EQ(s->unlabelled->images[u].n_anns, d->images[i].n_anns);
-        l += in_l, u += in_u;
+        l += in_l;
+        u += in_u;
     }
     CHECK_EQ(l, s->labelled->n_images);
     CHECK_EQ(u, s->unlabelled->n_images);

@@ -47,7 +47,8 @@ static void save_svhn(const char *name, bool doubles, int n_labels, int last) {
         for (int c = 0; c < 3; c++)
             for (int col = 0; col < 32; col++)
                 for (int row = 0; row < 32; row++) *p++ = pixel(i, row, col, c);
-    y[2] = (uint8_t)last, yd[2] = last;
+    y[2] = (uint8_t)last;
+    yd[2] = last;
     mat_t *f = Mat_CreateVer(in(name), NULL, MAT_FT_MAT5);
     CHECK(f);
     size_t dims[4] = {32, 32, 3, N}, label_dims[2] = {(size_t)n_labels, 1};

@@ -79,10 +79,15 @@ static void test_deterministic(void) {
     /* Over an existing folder: the same again. */
     cfg.seed = 1;
     CHECK_OK(bl_synth_generate(&cfg, c, NULL, NULL));
-    free(tc), tc = summary(c);
+    free(tc);
+    tc = summary(c);
     CHECK_STR(ta, tc);
-    free(ta), free(tb), free(tc);
-    remove_dir(a), remove_dir(b), remove_dir(c);
+    free(ta);
+    free(tb);
+    free(tc);
+    remove_dir(a);
+    remove_dir(b);
+    remove_dir(c);
 }
 
 static void test_contents(void) {
@@ -196,7 +201,8 @@ static void test_bad_settings(void) {
     cfg.pairs = 7;
     CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.pairs: 7");
     cfg = config(NULL, 0);
-    cfg.classes = 14, cfg.pairs = 1;
+    cfg.classes = 14;
+    cfg.pairs = 1;
     CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.pairs: 1");
     cfg = config(NULL, 0);
     cfg.size_max = 60;

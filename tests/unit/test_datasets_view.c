@@ -17,7 +17,8 @@ static bl_view_config config(const char *const *overrides, int n) {
 /* A data set in memory: one image with the given annotations. */
 static bl_dataset one_image(bl_image_info *info, bl_ann *anns, int n) {
     info->file = "x.jpg";
-    info->first_ann = 0, info->n_anns = n;
+    info->first_ann = 0;
+    info->n_anns = n;
     return (bl_dataset){
         .name = "test.json", .images = info, .anns = anns, .n_images = 1, .n_anns = n};
 }
@@ -108,7 +109,8 @@ static void test_identity_size(void) {
         bl_view v;
         CHECK_OK(bl_view_make(&cfg, BL_VIEW_LABELLED, &src, &d, 0, &rng, arena, &v));
         bool same = !memcmp(v.image.rgb, src.rgb, 40 * 40 * 3);
-        plain += same, flipped += !same;
+        plain += same;
+        flipped += !same;
         for (int y = 0; y < 40; y++)
             for (int x = 0; x < 40; x++)
                 CHECK_EQ(v.image.rgb[3 * (y * 40 + x)],
@@ -149,8 +151,10 @@ static void test_boxes_follow_pixels(void) {
         for (int y = 0; y < v.image.height; y++)
             for (int x = 0; x < v.image.width; x++)
                 if (v.image.rgb[3 * (y * v.image.width + x)] >= 100) {
-                    x0 = x < x0 ? x : x0, x1 = x >= x1 ? x + 1 : x1;
-                    y0 = y < y0 ? y : y0, y1 = y >= y1 ? y + 1 : y1;
+                    x0 = x < x0 ? x : x0;
+                    x1 = x >= x1 ? x + 1 : x1;
+                    y0 = y < y0 ? y : y0;
+                    y1 = y >= y1 ? y + 1 : y1;
                 }
         /* Corners of a rotated rectangle are blurred away by up to about a pixel and a half. */
         double tol = kind == BL_VIEW_WEAK ? 1.0 : 2.2;
@@ -187,7 +191,8 @@ static void test_map_between_views(void) {
         CHECK_NEAR(b.y1, 0, 0);
         CHECK_NEAR(b.x2, strong.image.width, 0);
         CHECK_NEAR(b.y2, strong.image.height, 0);
-        bl_view_free(&weak), bl_view_free(&strong);
+        bl_view_free(&weak);
+        bl_view_free(&strong);
     }
     bl_image_free(&src);
 }

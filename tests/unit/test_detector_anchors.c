@@ -48,7 +48,8 @@ static void test_rounding_and_offset(void) {
     check_box(b, -6, -3, 6, 3);
     bl_anchors_base(&size, 1, ratios, 1, 4, 0.5, false, &b);
     check_box(b, 2 - 5.656854f, 2 - 2.828427f, 2 + 5.656854f, 2 + 2.828427f);
-    size = 5, ratios[0] = 1; /* +-2.5 rounds to even */
+    size = 5;
+    ratios[0] = 1; /* +-2.5 rounds to even */
     bl_anchors_base(&size, 1, ratios, 1, 4, 0, true, &b);
     check_box(b, -2, -2, 2, 2);
 }
@@ -59,7 +60,8 @@ static bl_anchor_grid pyramid(int32_t h, int32_t w) {
     for (int l = 0; l < 5; l++) {
         double stride = 4 << l, size = 8 * stride;
         g.stride[l] = 4 << l;
-        g.h[l] = (h + g.stride[l] - 1) / g.stride[l], g.w[l] = (w + g.stride[l] - 1) / g.stride[l];
+        g.h[l] = (h + g.stride[l] - 1) / g.stride[l];
+        g.w[l] = (w + g.stride[l] - 1) / g.stride[l];
         bl_anchors_base(&size, 1, ratios, 3, stride, 0, false, g.base[l]);
     }
     bl_anchor_grid_count(&g);
@@ -101,7 +103,8 @@ static void test_valid(void) {
     CHECK_EQ(out, bad);
     CHECK(out > 0);
     CHECK_EQ(fill(&g, &(bl_size){.w = 160, .h = 90}, all, valid), 0);
-    free(valid), free(all);
+    free(valid);
+    free(all);
 }
 
 int main(void) {

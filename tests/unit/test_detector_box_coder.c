@@ -20,10 +20,14 @@ static void test_round_trip(void) {
     for (int i = 0; i < 2000; i++) {
         float s = expf(bl_rng_range(&r, 0, 9)); /* up to 8000 px */
         bl_box a, b;
-        a.x1 = bl_rng_range(&r, -s, s), a.y1 = bl_rng_range(&r, -s, s);
-        a.x2 = a.x1 + bl_rng_range(&r, 0.1f, 1) * s, a.y2 = a.y1 + bl_rng_range(&r, 0.1f, 1) * s;
-        b.x1 = bl_rng_range(&r, -s, s), b.y1 = bl_rng_range(&r, -s, s);
-        b.x2 = b.x1 + bl_rng_range(&r, 0.1f, 1) * s, b.y2 = b.y1 + bl_rng_range(&r, 0.1f, 1) * s;
+        a.x1 = bl_rng_range(&r, -s, s);
+        a.y1 = bl_rng_range(&r, -s, s);
+        a.x2 = a.x1 + bl_rng_range(&r, 0.1f, 1) * s;
+        a.y2 = a.y1 + bl_rng_range(&r, 0.1f, 1) * s;
+        b.x1 = bl_rng_range(&r, -s, s);
+        b.y1 = bl_rng_range(&r, -s, s);
+        b.x2 = b.x1 + bl_rng_range(&r, 0.1f, 1) * s;
+        b.y2 = b.y1 + bl_rng_range(&r, 0.1f, 1) * s;
         float d[4];
         bl_box_encode(&coder, a, b, d);
         bl_box c = bl_box_decode(&coder, a, d);

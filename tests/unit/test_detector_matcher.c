@@ -56,7 +56,8 @@ static void test_low_quality(void) {
     CHECK_EQ(m[3], BL_MATCH_NEGATIVE);
     /* Without the minimum gt 1 gets its best box, too. */
     bl_match_rule all = rpn_rule;
-    all.min_pos_iou = 0, all.low_quality = BL_LOWQ_KEEP;
+    all.min_pos_iou = 0;
+    all.low_quality = BL_LOWQ_KEEP;
     match(b, 4, &gt, &all, NULL, m);
     CHECK_EQ(m[3], 1);
     CHECK_EQ(m[2], BL_MATCH_IGNORE);
@@ -143,7 +144,10 @@ static void reference(const bl_box *b, int n, const bl_boxes *gt, const bl_match
         float best = skip ? -1 : 0;
         int who = -1;
         for (int g = 0; g < gt->n; g++)
-            if (iou[g * n + i] > best) best = iou[g * n + i], who = g;
+            if (iou[g * n + i] > best) {
+                best = iou[g * n + i];
+                who = g;
+            }
         out[i] = best < 0             ? BL_MATCH_IGNORE
                  : best >= r->pos_iou ? who
                  : best < r->neg_iou  ? BL_MATCH_NEGATIVE

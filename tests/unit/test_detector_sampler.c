@@ -29,7 +29,8 @@ static void draw(bl_ctx *ctx, int64_t n, int64_t batch, double frac, uint64_t se
     CHECK_OK(bl_download(ctx, rows.count, count));
     CHECK_OK(bl_download(ctx, rows.index, index));
     CHECK_OK(bl_download(ctx, rows.gt, gt));
-    *np = count[0], *nq = count[1];
+    *np = count[0];
+    *nq = count[1];
     CHECK_EQ(rows.n, *np + *nq);
     for (int64_t i = 0; i < rows.n; i++) {
         if (i < *np)

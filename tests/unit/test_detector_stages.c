@@ -70,7 +70,8 @@ static int reference(fixture *f, const bl_rpn_out *r, int image, bl_size size, i
         for (int i = 0; i < n && i < pre; i++)
             if (bl_box_area(all[i].box) > 0) {
                 cut[n_cut] = all[i];
-                cut[n_cut].order = n_cut, n_cut++;
+                cut[n_cut].order = n_cut;
+                n_cut++;
             }
     }
     qsort(cut, (size_t)n_cut, sizeof *cut, by_score);
@@ -80,7 +81,8 @@ static int reference(fixture *f, const bl_rpn_out *r, int image, bl_size size, i
             good = out[j].level != cut[i].level || bl_box_iou(out[j].box, cut[i].box) <= 0.7f;
         if (good) out[kept++] = cut[i];
     }
-    free(all), free(cut);
+    free(all);
+    free(cut);
     return kept;
 }
 
@@ -188,7 +190,8 @@ static void test_roi_sample(void) {
         if (i < 32) CHECK(a.roi[i].x1 == 130);
     }
     /* Without the region: at most a quarter foreground, right targets. */
-    gt[0].n = 2, gt[0].ignore = NULL;
+    gt[0].n = 2;
+    gt[0].ignore = NULL;
     b = sampled(&f, prop, gt, true, 2);
     CHECK_EQ(b.n_pos, 8);
     for (int i = 0; i < 8; i++) {
@@ -240,12 +243,15 @@ static void test_detections(void) {
     float lo[4][CLASSES + 1], de[4][4 * CLASSES] = {{0}};
     for (int i = 0; i < 4; i++)
         for (int c = 0; c <= CLASSES; c++) lo[i][c] = -9;
-    lo[0][1] = 2, lo[1][1] = 3; /* the same object: RoI 0 is surer (.9999 against .5) */
-    lo[1][2] = 3;               /* another class there stays */
-    lo[2][CLASSES] = 9;         /* background */
-    lo[3][0] = 5, lo[3][3] = -9;
-    de[1][4 * 1] = 2.0f;              /* class 1 of RoI 1 moves right by .1*2*20 = 4 px: IoU .6 */
-    de[3][2] = 1e9f, de[3][3] = 1e9f; /* bounded, then clipped to the image */
+    lo[0][1] = 2;
+    lo[1][1] = 3;       /* the same object: RoI 0 is surer (.9999 against .5) */
+    lo[1][2] = 3;       /* another class there stays */
+    lo[2][CLASSES] = 9; /* background */
+    lo[3][0] = 5;
+    lo[3][3] = -9;
+    de[1][4 * 1] = 2.0f; /* class 1 of RoI 1 moves right by .1*2*20 = 4 px: IoU .6 */
+    de[3][2] = 1e9f;
+    de[3][3] = 1e9f; /* bounded, then clipped to the image */
     bl_roi_out r = fake_head(&f, 4, &lo[0][0], &de[0][0]);
     bl_size size[] = {{100, 50}, {40, 40}};
     bl_boxes out[2];
@@ -275,7 +281,9 @@ static void test_decode(void) {
     bl_box roi[] = {{10, 10, 30, 30}, {0, 0, 8, 8}}, out[2];
     int32_t image[] = {1, 0}, cls[] = {2, 3};
     float d[2][4 * CLASSES] = {{0}};
-    d[0][8] = 1, d[0][10] = (float)(log(2) / 0.2), d[1][13] = -5;
+    d[0][8] = 1;
+    d[0][10] = (float)(log(2) / 0.2);
+    d[1][13] = -5;
     bl_size size[] = {{50, 50}, {40, 25}};
     CHECK_OK(bl_roi_decode(f.ctx, f.det, roi, image, 2, &d[0][0], cls, size, out));
     CHECK_NEAR(out[0].x1, 2, 1e-4); /* centre 20+2, width 40 */
@@ -363,9 +371,12 @@ static void step_with(int64_t more, double *losses, double *matrix, double *grad
     bl_roi_targets *t = &b.target;
     b.n += more;
     b.image = padded(&f, b.image, more, true);
-    t->roi = padded(&f, t->roi, more, false), t->label = padded(&f, t->label, more, true);
-    t->weight = padded(&f, t->weight, more, false), t->share = padded(&f, t->share, more, false);
-    t->first = padded(&f, t->first, more, true), t->delta = padded(&f, t->delta, more, false);
+    t->roi = padded(&f, t->roi, more, false);
+    t->label = padded(&f, t->label, more, true);
+    t->weight = padded(&f, t->weight, more, false);
+    t->share = padded(&f, t->share, more, false);
+    t->first = padded(&f, t->first, more, true);
+    t->delta = padded(&f, t->delta, more, false);
     bl_roi_out r;
     bl_tensor *loss[2], *weight;
     CHECK_OK(bl_list_weights(f.ctx, t->weight, NULL, true, &weight));
@@ -413,7 +424,8 @@ static void test_errors(void) {
     CHECK_FAILS(bl_detector_create(&c, 0, s, &d), BL_EINVAL, "0 classes");
     c.roi_size = 0;
     CHECK_FAILS(bl_detector_create(&c, 3, s, &d), BL_EINVAL, "roi_size");
-    c = small_config(a, "gn"), c.mean.n = 1;
+    c = small_config(a, "gn");
+    c.mean.n = 1;
     CHECK_FAILS(bl_detector_create(&c, 3, s, &d), BL_EINVAL, "mean (count) is 1");
     c = small_config(a, "none");
     CHECK_FAILS(bl_detector_create(&c, 3, s, &d), BL_EINVAL, "need a normalisation");
@@ -432,7 +444,8 @@ static void test_errors(void) {
     bl_box bad = {0, 0, NAN, 5};
     int32_t image = 0;
     CHECK_FAILS(bl_roi_forward(f.ctx, f.det, &p, &bad, &image, 1, &out), BL_EINVAL, "not finite");
-    bad.x2 = 9, image = 1;
+    bad.x2 = 9;
+    image = 1;
     CHECK_FAILS(bl_roi_forward(f.ctx, f.det, &p, &bad, &image, 1, &out), BL_EINVAL, "image 1");
     bl_step_end(f.ctx);
     fixture_free(&f);

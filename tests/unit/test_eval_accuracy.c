@@ -25,10 +25,13 @@ static void test_geometric_mean(void) {
 static void test_counts(void) {
     bl_accuracy a;
     CHECK_OK(bl_accuracy_create(3, &a));
-    add(&a, 0, 0, 9), add(&a, 0, 1, 1);
-    add(&a, 1, 1, 4), add(&a, 1, 0, 1);
+    add(&a, 0, 0, 9);
+    add(&a, 0, 1, 1);
+    add(&a, 1, 1, 4);
+    add(&a, 1, 0, 1);
     add(&a, 2, 0, 2);
-    add(&a, 7, 0, 5), add(&a, -1, 0, 5); /* no such class: passed over */
+    add(&a, 7, 0, 5);
+    add(&a, -1, 0, 5); /* no such class: passed over */
     const int64_t counts[] = {5, 50, 500};
     CHECK_OK(bl_accuracy_finish(&a, counts));
     CHECK_EQ(a.n, 17);
@@ -57,7 +60,9 @@ static void test_groups(void) {
     bl_accuracy a;
     CHECK_OK(bl_accuracy_create(10, &a));
     const float flat[10] = {0};
-    bl_accuracy_add(&a, 0, flat), bl_accuracy_add(&a, 4, flat), bl_accuracy_add(&a, 5, flat);
+    bl_accuracy_add(&a, 0, flat);
+    bl_accuracy_add(&a, 4, flat);
+    bl_accuracy_add(&a, 5, flat);
     CHECK_OK(bl_accuracy_finish(&a, NULL));
     for (int c = 0; c < 10; c++)
         CHECK_EQ(a.frequency[c], c < 3 ? BL_MANY : c < 7 ? BL_MEDIUM : BL_FEW);
@@ -84,7 +89,8 @@ static void test_files(void) {
     CHECK(mkdtemp(dir));
     bl_accuracy a;
     CHECK_OK(bl_accuracy_create(2, &a));
-    add(&a, 0, 0, 3), add(&a, 0, 1, 1);
+    add(&a, 0, 0, 3);
+    add(&a, 0, 1, 1);
     const int64_t counts[] = {7, 2};
     CHECK_OK(bl_accuracy_finish(&a, counts));
     const char *const names[] = {"a \"b\"", "c"};

@@ -265,7 +265,8 @@ static bl_dataset *random_truth(int n_classes, int n_images, int n_objects) {
     p.categories = calloc((size_t)n_classes, sizeof *p.categories);
     p.images = calloc((size_t)n_images, sizeof *p.images);
     p.anns = calloc((size_t)n_objects, sizeof *p.anns);
-    p.n_images = n_images, p.n_anns = n_objects;
+    p.n_images = n_images;
+    p.n_anns = n_objects;
     for (int k = 0; k < n_classes; k++)
         p.categories[k] = (bl_category){.id = k + 1, .name = "c", .supercategory = ""};
     for (int i = 0; i < n_images; i++)
@@ -280,7 +281,9 @@ static bl_dataset *random_truth(int n_classes, int n_images, int n_objects) {
     }
     bl_dataset *out;
     CHECK_OK(bl_dataset_build(&p, &out));
-    free(p.categories), free(p.images), free(p.anns);
+    free(p.categories);
+    free(p.images);
+    free(p.anns);
     return out;
 }
 
@@ -414,7 +417,8 @@ static void files(const char *dir) {
     bl_eval_result_free(&eval);
     bl_detections_free(&dt);
     bl_dataset_free(gt);
-    free(jpeg), free(thumb);
+    free(jpeg);
+    free(thumb);
 }
 
 /* Many classes: the confusion is sparse. */

@@ -109,7 +109,8 @@ static void round_trip(const bl_dataset *gt) {
     bl_detections_free(&back);
     d.v[1].score = INFINITY;
     CHECK_FAILS(bl_detections_write(&d, gt, path), BL_EINVAL, "detection 1");
-    d.v[1].score = 1, d.v[1].image = 2;
+    d.v[1].score = 1;
+    d.v[1].image = 2;
     CHECK_FAILS(bl_detections_write(&d, gt, path), BL_EINVAL, "image 2 of 2");
     bl_detections_free(&d);
     unlink(path);

@@ -94,13 +94,16 @@ static void detections(void) {
     results(v, 2, NULL, "scores-outside-0-1", 1, "1.5 of detection 1");
     v[1].score = v[0].score;
     results(v, 2, NULL, "scores-all-equal", 2, "all 2 scores are 0.9");
-    v[1].score = .1, v[2] = v[0];
+    v[1].score = .1;
+    v[2] = v[0];
     results(v, 3, NULL, "results-twice", 1, "first: detection 2");
     v[2].x = 170;
     results(v, 3, NULL, "boxes-outside", 1, "first: detection 2");
-    v[2].x = 10, v[2].w = 0;
+    v[2].x = 10;
+    v[2].w = 0;
     results(v, 3, NULL, "boxes-empty", 1, "no width or no height");
-    v[2] = v[0], v[2].score = .3;
+    v[2] = v[0];
+    v[2].score = .3;
     bl_eval_set_max_dets(&p, 1);
     results(v, 3, &p, "more-than-max-detections", 1, "limit of 1 per image and class");
     p = bl_eval_params_coco();
@@ -116,7 +119,10 @@ static void detections(void) {
     }
     results(v, 16, NULL, "boxes-are-corners", 12, "x, y, width, height");
     for (int i = 0; i < 16; i++) v[i].w = v[i].h = 30; /* the same boxes as they should be */
-    for (int i = 0; i < 16; i++) v[i].x = fmin(v[i].x, 160), v[i].y = fmin(v[i].y, 160);
+    for (int i = 0; i < 16; i++) {
+        v[i].x = fmin(v[i].x, 160);
+        v[i].y = fmin(v[i].y, 160);
+    }
     results(v, 16, NULL, NULL, 0, "");
 }
 

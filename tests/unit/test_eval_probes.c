@@ -109,7 +109,8 @@ static void matching(void) {
     p10.dets[0].score = .8;
     probe(&p10, "P11: tied, wrong listed first", (expected){.5, .5, -1, .5, -1, 0, 1});
     bl_detection t = p10.dets[0];
-    p10.dets[0] = p10.dets[1], p10.dets[1] = t;
+    p10.dets[0] = p10.dets[1];
+    p10.dets[1] = t;
     probe(&p10, "P12: tied, right listed first", (expected){1, 1, -1, 1, -1, 1, 1});
     scene p13 = empty();
     truth(&p13, 1, 1, 0, 0, 100, 100);
@@ -174,8 +175,12 @@ static void classes_and_images(void) {
     expected late = {quarter, quarter, -1, quarter, -1, .5, .5};
     probe(&p15, "P15: and not by order of the list", late);
     /* The same when the file lists image 2 first: ids decide, not positions. */
-    p15.images[0].id = 2, p15.images[1].id = 1;
-    for (int i = 0; i < 2; i++) p15.anns[i].image ^= 1, p15.dets[i].image ^= 1;
+    p15.images[0].id = 2;
+    p15.images[1].id = 1;
+    for (int i = 0; i < 2; i++) {
+        p15.anns[i].image ^= 1;
+        p15.dets[i].image ^= 1;
+    }
     probe(&p15, "P15, images listed in reverse", late);
 
     s = empty();
@@ -277,9 +282,11 @@ static void refuses_bad_detections(void) {
     bl_detection d[2] = {{B, .5, 0, 0}, {B, .5, 0, 1}};
     bl_detections dt = {.n = 2, .cap = 2, .v = d};
     CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1: category index 1");
-    d[1].category = 0, d[1].image = -1;
+    d[1].category = 0;
+    d[1].image = -1;
     CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1: image index -1");
-    d[1].image = 0, d[1].score = NAN;
+    d[1].image = 0;
+    d[1].score = NAN;
     CHECK_FAILS(bl_eval_run(gt, &dt, &protocol, &r), BL_EINVAL, "detection 1");
     bl_dataset_free(gt);
 }

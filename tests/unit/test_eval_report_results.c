@@ -328,7 +328,8 @@ static void classifier(const char *dir) {
     free(printed);
     free(html);
     /* A broken features file costs the map, not the report. */
-    t[1].shape[0] = 59, t[1].bytes -= 4;
+    t[1].shape[0] = 59;
+    t[1].bytes -= 4;
     CHECK_OK(bl_st_write(features, t, 2, NULL, 0));
     html = page(dir, &s, 1, NULL, NULL);
     HAS(html, "features.safetensors: expected");

@@ -33,7 +33,8 @@ static void check(int64_t n, int kind) {
     }
     for (int64_t i = 0; i < n; i++) sum -= v[i].pair;
     CHECK_NEAR(sum, 0, 0);
-    free(v), free(spare);
+    free(v);
+    free(spare);
 }
 
 int main(void) {

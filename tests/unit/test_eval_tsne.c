@@ -74,9 +74,13 @@ static double direct(const bl_tsne_affinity *a, const double *y, double *gradien
             double w = 1 / (1 + dx * dx + dy * dy), q = w / z;
             if (i == j) continue;
             if (p > 0) kl += p * log(p / q);
-            g[0] += 4 * (p - q) * w * dx, g[1] += 4 * (p - q) * w * dy;
+            g[0] += 4 * (p - q) * w * dx;
+            g[1] += 4 * (p - q) * w * dy;
         }
-        if (gradient) gradient[2 * i] = g[0], gradient[2 * i + 1] = g[1];
+        if (gradient) {
+            gradient[2 * i] = g[0];
+            gradient[2 * i + 1] = g[1];
+        }
     }
     return kl;
 }
@@ -91,7 +95,8 @@ static void gradients(void) {
         bl_rng r = bl_rng_make(3, (uint64_t)i);
         y[i] = 4 * bl_rng_normal(&r);
     }
-    y[0] = y[2], y[1] = y[3]; /* two points at one place */
+    y[0] = y[2];
+    y[1] = y[3]; /* two points at one place */
     double wanted = direct(&a, y, want);
     CHECK_OK(bl_tsne_gradient(&a, y, 0, 1, g, &kl));
     CHECK_NEAR(kl, wanted, 1e-12);
@@ -126,7 +131,9 @@ static void embedding(int n, double theta) {
     double *y = malloc((size_t)n * 4 * sizeof *y), *again = y + 2 * n, before, after;
     CHECK(y != NULL);
     bl_tsne_params p = bl_tsne_defaults();
-    p.theta = theta, p.perplexity = 15, p.iterations = 1;
+    p.theta = theta;
+    p.perplexity = 15;
+    p.iterations = 1;
     CHECK_OK(bl_tsne(x, n, DIM, &p, y, &before));
     p.iterations = 300;
     CHECK_OK(bl_tsne(x, n, DIM, &p, y, &after));
@@ -137,7 +144,10 @@ static void embedding(int n, double theta) {
         int nearest = -1;
         for (int j = 0; j < n; j++) {
             double dx = y[2 * i] - y[2 * j], dy = y[2 * i + 1] - y[2 * j + 1];
-            if (j != i && dx * dx + dy * dy < best) best = dx * dx + dy * dy, nearest = j;
+            if (j != i && dx * dx + dy * dy < best) {
+                best = dx * dx + dy * dy;
+                nearest = j;
+            }
         }
         CHECK_EQ(nearest % CLUSTERS, i % CLUSTERS);
     }

@@ -21,7 +21,9 @@ static bl_ctx *ctx;
 static bl_status measure(double focal, double offset, double lambda, const float *z,
                          const int32_t *y, const float *v, int64_t n, double *m) {
     bl_class_gradient_attr a = bl_class_gradient_default();
-    a.focal = focal, a.offset = offset, a.scale *= lambda;
+    a.focal = focal;
+    a.offset = offset;
+    a.scale *= lambda;
     bl_tensor *x;
     CHECK_OK(bl_tensor_from_host(ctx, z, n, K, 1, 1, 1, &x));
     bl_status status = bl_class_gradients(ctx, x, y, v, &a, m);

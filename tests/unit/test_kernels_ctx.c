@@ -115,7 +115,8 @@ static void test_tensor(bl_ctx *ctx) {
     int64_t bad;
     CHECK_OK(bl_tensor_count_nonfinite(ctx, t, &bad));
     CHECK_EQ(bad, 0);
-    bl_f32(t)[3] = NAN, bl_f32(t)[15] = INFINITY;
+    bl_f32(t)[3] = NAN;
+    bl_f32(t)[15] = INFINITY;
     CHECK_OK(bl_tensor_count_nonfinite(ctx, t, &bad));
     CHECK_EQ(bad, 2);
     CHECK_OK(bl_tensor_zero(ctx, t));
@@ -137,12 +138,22 @@ static void test_tensor(bl_ctx *ctx) {
 /* A conv-norm-relu chain: what is held during forward, and that all is given back. */
 static void test_life(bl_ctx *ctx) {
     float host[1 * 4 * 6 * 6], weights[4 * 4 * 9], grads[4 * 4 * 9] = {0}, ones[4], zeros[4];
-    for (int i = 0; i < 144; i++) host[i] = (float)(i % 7), weights[i] = (float)(i % 5) - 2;
-    for (int i = 0; i < 4; i++) ones[i] = 1, zeros[i] = 0;
+    for (int i = 0; i < 144; i++) {
+        host[i] = (float)(i % 7);
+        weights[i] = (float)(i % 5) - 2;
+    }
+    for (int i = 0; i < 4; i++) {
+        ones[i] = 1;
+        zeros[i] = 0;
+    }
     bl_tensor dw = {.data = grads, .n = 4, .c = 4, .h = 3, .w = 3, .cb = 1};
     bl_tensor w = dw, one = {.data = ones, .n = 4, .c = 1, .h = 1, .w = 1, .cb = 1}, zero = one;
-    w.data = weights, w.leaf = true, w.needs_grad = true, w.grad = &dw;
-    one.leaf = zero.leaf = true, zero.data = zeros;
+    w.data = weights;
+    w.leaf = true;
+    w.needs_grad = true;
+    w.grad = &dw;
+    one.leaf = zero.leaf = true;
+    zero.data = zeros;
     bl_norm norm = {BL_NORM_BATCH_EVAL, &one, &zero, &zero, &one, 0, 1e-5f, 0.1f, false};
     bl_conv_attr attr = {1, 1, 1, BL_ACT_NONE};
     size_t unit = 0;

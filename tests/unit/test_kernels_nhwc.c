@@ -21,16 +21,21 @@ static bl_tensor *leaf(leaves *l, int64_t n, int64_t c, int64_t h, int64_t w) {
     *g = (bl_tensor){.data = l->grad + l->used, .n = n, .c = c, .h = h, .w = w, .cb = 1};
     *t = *g;
     t->data = l->value + l->used;
-    t->leaf = true, t->needs_grad = true, t->grad = g;
+    t->leaf = true;
+    t->needs_grad = true;
+    t->grad = g;
     l->used += n * c * h * w;
     return t;
 }
 
 static bl_norm norm_of(leaves *l, bl_norm_kind kind, int64_t c) {
     bl_norm p = {.kind = kind, .gamma = leaf(l, 1, c, 1, 1), .beta = leaf(l, 1, c, 1, 1)};
-    p.eps = 1e-5f, p.momentum = 0.1f, p.groups = 3;
+    p.eps = 1e-5f;
+    p.momentum = 0.1f;
+    p.groups = 3;
     if (kind == BL_NORM_GROUP) return p;
-    p.running_mean = leaf(l, 1, c, 1, 1), p.running_var = leaf(l, 1, c, 1, 1);
+    p.running_mean = leaf(l, 1, c, 1, 1);
+    p.running_var = leaf(l, 1, c, 1, 1);
     p.running_mean->needs_grad = p.running_var->needs_grad = false;
     return p;
 }

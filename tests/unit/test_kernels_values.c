@@ -143,7 +143,8 @@ static void test_store(bl_ctx *ctx) {
     bl_rng rng = bl_rng_make(9, 1);
     for (int nesterov = 0; nesterov < 2; nesterov++) {
         for (int i = 0; i < N; i++) {
-            dw[i] = w[i] = bl_rng_range(&rng, -1, 1), dm[i] = m[i] = bl_rng_range(&rng, -1, 1);
+            dw[i] = w[i] = bl_rng_range(&rng, -1, 1);
+            dm[i] = m[i] = bl_rng_range(&rng, -1, 1);
             dt[i] = t[i] = bl_rng_range(&rng, -1, 1);
         }
         for (int step = 0; step < 3; step++) {
@@ -169,7 +170,9 @@ static void test_store(bl_ctx *ctx) {
     }
     ctx->k->count_nonfinite(g, N, &bad);
     CHECK_EQ(bad, 0);
-    g[0] = NAN, g[N - 1] = -INFINITY, g[777] = INFINITY;
+    g[0] = NAN;
+    g[N - 1] = -INFINITY;
+    g[777] = INFINITY;
     ctx->k->count_nonfinite(g, N, &bad);
     CHECK_EQ(bad, 3);
     ctx->k->count_nonfinite(g, 0, &bad);
@@ -186,16 +189,28 @@ static void run_network(bl_ctx *ctx, float *out, size_t floats) {
     bl_rng rng = bl_rng_make(2, 2);
     for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = bl_rng_range(&rng, -1, 1);
     for (size_t i = 0; i < sizeof w / sizeof *w; i++) w[i] = bl_rng_range(&rng, -1, 1);
-    for (int i = 0; i < C; i++) gamma[i] = bl_rng_range(&rng, 0.5f, 1), beta[i] = 0, var[i] = 1;
+    for (int i = 0; i < C; i++) {
+        gamma[i] = bl_rng_range(&rng, 0.5f, 1);
+        beta[i] = 0;
+        var[i] = 1;
+    }
     memset(dw, 0, sizeof dw);
     memset(grads, 0, sizeof grads);
     bl_tensor tdw = {.data = dw, .n = C, .c = 5, .h = 3, .w = 3, .cb = 1}, tw = tdw;
-    tw.data = w, tw.leaf = tw.needs_grad = true, tw.grad = &tdw;
+    tw.data = w;
+    tw.leaf = tw.needs_grad = true;
+    tw.grad = &tdw;
     bl_tensor d0 = {.data = grads, .n = C, .c = 1, .h = 1, .w = 1, .cb = 1}, d1 = d0, a = d0, b;
-    d1.data = grads + C, a.data = gamma, a.leaf = a.needs_grad = true, a.grad = &d0;
-    b = a, b.data = beta, b.grad = &d1;
+    d1.data = grads + C;
+    a.data = gamma;
+    a.leaf = a.needs_grad = true;
+    a.grad = &d0;
+    b = a;
+    b.data = beta;
+    b.grad = &d1;
     bl_tensor tm = d0, tv = d0;
-    tm.data = mean, tv.data = var;
+    tm.data = mean;
+    tv.data = var;
     bl_norm norm = {BL_NORM_BATCH, &a, &b, &tm, &tv, 0, 1e-5f, 0.1f, false};
     bl_tensor *in, *y, *loss;
     const bl_conv_attr attr = {2, 1, 1, BL_ACT_NONE};
@@ -239,15 +254,18 @@ static void test_refusals(bl_ctx *ctx) {
     CHECK_OK(bl_tensor_from_host(ctx, v, 1, 4, 5, 5, 8, &x));
     CHECK_OK(bl_tensor_from_host(ctx, v, 3, 4, 1, 1, 1, &m));
     bl_tensor w = {.data = v, .n = 8, .c = 4, .h = 3, .w = 3, .cb = 1}, b = w, p = w;
-    b.n = 7, b.c = b.h = b.w = 1;
-    p.n = 4, p.c = p.h = p.w = 1;
+    b.n = 7;
+    b.c = b.h = b.w = 1;
+    p.n = 4;
+    p.c = p.h = p.w = 1;
     bl_conv_attr attr = {1, 0, 3, BL_ACT_NONE}; /* the dilated kernel spans 7 > 5 pixels */
     CHECK_FAILS(bl_conv2d(ctx, x, &w, NULL, &attr, &y), BL_EINVAL, "do not fit into");
     attr.dilation = 1;
     CHECK_FAILS(bl_conv2d(ctx, x, &w, &b, &attr, &y), BL_EINVAL, "do not fit");
     attr.stride = 0;
     CHECK_FAILS(bl_conv2d(ctx, x, &w, NULL, &attr, &y), BL_EINVAL, "stride 0");
-    attr.stride = 1, attr.act = BL_ACT_LEAKY;
+    attr.stride = 1;
+    attr.act = BL_ACT_LEAKY;
     CHECK_FAILS(bl_conv2d(ctx, x, &w, NULL, &attr, &y), BL_EINVAL, "ReLU");
     w.c = 5;
     CHECK_FAILS(bl_conv2d(ctx, x, &w, NULL, &attr, &y), BL_EINVAL, "");

@@ -10,7 +10,8 @@ static bl_classifier_config config(int32_t backbone, int64_t depth) {
     bl_classifier_config c;
     CHECK_OK(bl_config_load(&bl_classifier_schema, NULL, NULL, 0, a, &c));
     bl_arena_destroy(a);
-    c.backbone = backbone, c.depth = depth;
+    c.backbone = backbone;
+    c.depth = depth;
     return c;
 }
 
@@ -96,7 +97,9 @@ static void test_heads(bl_ctx *ctx, int32_t backbone, int64_t depth, int variant
         {.name = "mlp", .kind = BL_HEAD_PROJECTION, .out = 6, .hidden = 7, .normalise = true}};
     enum { N = 4, SIDE = 12 };
     bl_classifier_config cfg = config(backbone, depth);
-    cfg.width = 1, cfg.variant = variant, cfg.frozen = frozen;
+    cfg.width = 1;
+    cfg.variant = variant;
+    cfg.frozen = frozen;
     model m = make(&cfg, heads, 3);
     CHECK_OK(bl_store_finish(m.store, ctx, 5, true));
     static float x[N * 3 * SIDE * SIDE], y[N * 8];
@@ -152,7 +155,8 @@ static void test_eval_keeps_inputs(bl_ctx *ctx) {
     const bl_head_spec head = {.name = "f", .out = 5};
     for (int variant = 0; variant < 3; variant++) {
         bl_classifier_config cfg = config(BL_BACKBONE_WRN, 16);
-        cfg.width = 1, cfg.variant = variant;
+        cfg.width = 1;
+        cfg.variant = variant;
         model m = make(&cfg, &head, 1);
         CHECK_OK(bl_store_finish(m.store, ctx, 5, true));
         float x[N * 3 * SIDE * SIDE], z[2][N * 64];

@@ -59,9 +59,12 @@ static void test_layout(bl_ctx *ctx) {
     bl_param_spec p = {"a", {3, 1, 1, 1}, 1, BL_INIT_ZERO, 0, false, true, true};
     CHECK_OK(bl_store_add(s, &p, &t));
     CHECK_FAILS(bl_store_add(s, &p, &t), BL_EINVAL, "declared twice");
-    p.name = "b", p.shape[0] = 0;
+    p.name = "b";
+    p.shape[0] = 0;
     CHECK_FAILS(bl_store_add(s, &p, &t), BL_EINVAL, "dimension 0");
-    p.shape[0] = INT64_MAX / 2, p.shape[1] = 8, p.ndim = 2;
+    p.shape[0] = INT64_MAX / 2;
+    p.shape[1] = 8;
+    p.ndim = 2;
     CHECK_FAILS(bl_store_add(s, &p, &t), BL_EINVAL, "too many");
     p = (bl_param_spec){"c", {3, 1, 1, 1}, 1, BL_INIT_XAVIER_UNIFORM, 0, false, true, true};
     CHECK_FAILS(bl_store_add(s, &p, &t), BL_EINVAL, "fan");
@@ -85,7 +88,8 @@ static void test_init(bl_ctx *ctx) {
     double sum = 0, sq = 0, top = 0;
     for (int64_t i = 0; i < count(a.conv); i++) {
         double v = bl_f32(a.conv)[i];
-        sum += v, sq += v * v;
+        sum += v;
+        sq += v * v;
     }
     double n = (double)count(a.conv), std = sqrt(2.0 / (64 * 9));
     CHECK_NEAR(sum / n, 0, 4 * std / sqrt(n));
@@ -94,12 +98,15 @@ static void test_init(bl_ctx *ctx) {
     double bound = sqrt(6.0 / 800);
     for (int64_t i = 0; i < count(a.fc); i++) {
         double v = bl_f32(a.fc)[i];
-        sq += v * v, top = fmax(top, fabs(v));
+        sq += v * v;
+        top = fmax(top, fabs(v));
     }
     CHECK(top <= bound && top > 0.999 * bound);
     CHECK_NEAR(sqrt(sq / (double)count(a.fc)), bound / sqrt(3), 0.01 * bound);
     for (int i = 0; i < 5; i++) CHECK(bl_f32(a.gamma)[i] == 1 && bl_f32(a.mean)[i] == 0);
-    bl_store_destroy(a.s), bl_store_destroy(b.s), bl_store_destroy(c.s);
+    bl_store_destroy(a.s);
+    bl_store_destroy(b.s);
+    bl_store_destroy(c.s);
 }
 
 static void fill_grad(bl_tensor *t, uint64_t seed) {
@@ -114,7 +121,8 @@ static void test_sgd(bl_ctx *ctx, bool nesterov) {
     double decay[] = {0.01, 0.01, 0};
     double *w[3], *v[3];
     for (int k = 0; k < 3; k++) {
-        w[k] = calloc((size_t)count(ts[k]), 8), v[k] = calloc((size_t)count(ts[k]), 8);
+        w[k] = calloc((size_t)count(ts[k]), 8);
+        v[k] = calloc((size_t)count(ts[k]), 8);
         for (int64_t i = 0; i < count(ts[k]); i++) w[k][i] = bl_f32(ts[k])[i];
     }
     float before = bl_f32(m.frozen)[5];
@@ -150,7 +158,10 @@ static void test_sgd(bl_ctx *ctx, bool nesterov) {
             }
     }
     CHECK(bl_f32(m.frozen)[5] == before);
-    for (int k = 0; k < 3; k++) free(w[k]), free(v[k]);
+    for (int k = 0; k < 3; k++) {
+        free(w[k]);
+        free(v[k]);
+    }
 
     /* A bad gradient is named and changes nothing. */
     bl_f32(m.fc->grad)[17] = NAN;
@@ -170,7 +181,8 @@ static void test_sgd(bl_ctx *ctx, bool nesterov) {
 static void test_ema(bl_ctx *ctx) {
     model s = build(ctx, 1, true, false), t = build(ctx, 2, false, false),
           other = build(ctx, 1, false, true);
-    bl_f32(s.mean)[2] = 4, bl_f32(t.mean)[2] = 2;
+    bl_f32(s.mean)[2] = 4;
+    bl_f32(t.mean)[2] = 2;
     float a = bl_f32(s.conv)[9], b = bl_f32(t.conv)[9];
     float fa = bl_f32(s.frozen)[3], fb = bl_f32(t.frozen)[3];
     CHECK_OK(bl_store_ema(t.s, s.s, ctx, 0.75f, false));
@@ -183,7 +195,9 @@ static void test_ema(bl_ctx *ctx) {
     CHECK_OK(bl_store_ema(t.s, s.s, ctx, 0, false));
     CHECK(memcmp(t.fc->data, s.fc->data, 4 * (size_t)count(s.fc)) == 0);
     CHECK_FAILS(bl_store_ema(other.s, s.s, ctx, 0.5f, false), BL_EINVAL, "different parameters");
-    bl_store_destroy(s.s), bl_store_destroy(t.s), bl_store_destroy(other.s);
+    bl_store_destroy(s.s);
+    bl_store_destroy(t.s);
+    bl_store_destroy(other.s);
 }
 
 static void test_checkpoint(bl_ctx *ctx) {
@@ -215,7 +229,8 @@ static void test_checkpoint(bl_ctx *ctx) {
     CHECK_OK(bl_store_import(b.s, ctx, f, "momentum.", true, false, NULL));
     CHECK(bl_f32(b.mean)[3] == 1.5f);
     /* One more equal step: weights agree only if the momentum came along. */
-    fill_grad(a.conv, 5), fill_grad(b.conv, 5);
+    fill_grad(a.conv, 5);
+    fill_grad(b.conv, 5);
     CHECK_OK(bl_store_sgd(a.s, ctx, &o, NULL));
     CHECK_OK(bl_store_sgd(b.s, ctx, &o, NULL));
     CHECK(memcmp(a.conv->data, b.conv->data, 4 * (size_t)count(a.conv)) == 0);
@@ -230,14 +245,17 @@ static void test_checkpoint(bl_ctx *ctx) {
     bl_st_close(f);
 
     /* Wrong shape and wrong type name the tensor; nothing has been written by then. */
-    list[n - 1] = list[5], list[5].shape[0] = 500, list[5].shape[1] = 300;
+    list[n - 1] = list[5];
+    list[5].shape[0] = 500;
+    list[5].shape[1] = 300;
     CHECK_OK(bl_st_write(path, list, 6, NULL, 0));
     CHECK_OK(bl_st_open(path, &f));
     CHECK_FAILS(bl_store_import(b.s, ctx, f, "student.", false, true, NULL), BL_EFORMAT,
                 "student.fc.weight: shape 500x300, the model needs 300x500");
     CHECK(bl_f32(b.fc)[0] == keep);
     bl_st_close(f);
-    list[5] = list[n - 1], list[5].dtype = BL_ST_I32;
+    list[5] = list[n - 1];
+    list[5].dtype = BL_ST_I32;
     CHECK_OK(bl_st_write(path, list, 6, NULL, 0));
     CHECK_OK(bl_st_open(path, &f));
     CHECK_FAILS(bl_store_import(b.s, ctx, f, "student.", false, false, NULL), BL_EFORMAT,
@@ -245,7 +263,8 @@ static void test_checkpoint(bl_ctx *ctx) {
     bl_st_close(f);
     unlink(path);
     bl_arena_destroy(arena);
-    bl_store_destroy(a.s), bl_store_destroy(b.s);
+    bl_store_destroy(a.s);
+    bl_store_destroy(b.s);
 }
 
 /* Adam against a scalar reference in double (torch.optim.Adam's arithmetic), three steps; the mean
@@ -310,7 +329,8 @@ static void test_adam(bl_ctx *ctx) {
     float before = bl_f32(m.frozen)[5];
     CHECK_OK(bl_store_scale(m.s, ctx, 0.5f));
     CHECK(bl_f32(m.mean)[2] == 4 && bl_f32(m.frozen)[5] == 0.5f * before);
-    bl_store_destroy(m.s), bl_store_destroy(n.s);
+    bl_store_destroy(m.s);
+    bl_store_destroy(n.s);
 }
 
 int main(void) {

@@ -23,7 +23,8 @@ static bl_balancer *make(const bl_method_config *c, int64_t iterations, const bl
 }
 
 static bool none(int32_t i, int32_t c) {
-    (void)i, (void)c;
+    (void)i;
+    (void)c;
     return false;
 }
 
@@ -133,8 +134,10 @@ static double clamped(double v, double lo, double hi) {
 static void sim_call(sim *s, bool labelled, int64_t t, int64_t warmup, double keep, double beta,
                      const float *z, const int32_t *y, const float *v, int n, double *u) {
     double mean = 0, M[K][K] = {{0}}, lambda = labelled ? 1 : 4;
-    for (int i = 0; i < n; i++)
-        u[i] = pow(clamped(s->w[y[i]], 1.0 / 3, 5), labelled ? beta : 1), mean += u[i] / n;
+    for (int i = 0; i < n; i++) {
+        u[i] = pow(clamped(s->w[y[i]], 1.0 / 3, 5), labelled ? beta : 1);
+        mean += u[i] / n;
+    }
     s->m = keep * s->m + (1 - keep) * mean;
     for (int i = 0; i < n; i++) u[i] = v[i] * u[i] / s->m;
     for (int i = 0; i < n; i++) {
@@ -411,7 +414,8 @@ static void test_resampling(void) {
         CHECK_OK(bl_balancer_begin(b, t));
     }
     bl_balancer_destroy(b);
-    bl_dataset_free(d), bl_dataset_free(u);
+    bl_dataset_free(d);
+    bl_dataset_free(u);
 }
 
 /* ---- state ---- */
@@ -451,11 +455,14 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
         observe(b, (bl_branch)branch, t, z, y, v, N);
         for (int i = 0; i < N; i++) trace[n++] = u[i];
     }
-    for (int i = 0; i < 5; i++)
-        label[i] = bl_rng_uniform(&r) < 0.2f, score[i] = bl_rng_range(&r, 0.3f, 1);
+    for (int i = 0; i < 5; i++) {
+        label[i] = bl_rng_uniform(&r) < 0.2f;
+        score[i] = bl_rng_range(&r, 0.3f, 1);
+    }
     CHECK_OK(bl_balancer_detections(b, t, (int32_t)bl_rng_below(&r, IMAGES), label, score, 5));
     CHECK_OK(bl_balancer_step(b, 0.05));
-    trace[n++] = bl_balancer_threshold(b, 0), trace[n++] = bl_balancer_threshold(b, 1);
+    trace[n++] = bl_balancer_threshold(b, 0);
+    trace[n++] = bl_balancer_threshold(b, 1);
     bl_balancer_weights(b, trace + n);
     return n + K;
 }
@@ -477,7 +484,10 @@ static void test_state(void) {
         bl_balancer *whole = make(&c, 40, d, u), *part = make(&c, 40, d, u),
                     *resumed = make(&c, 40, d, u);
         double ta[64], tb[64];
-        for (int64_t t = 0; t < stop; t++) drive(whole, t, ta), drive(part, t, tb);
+        for (int64_t t = 0; t < stop; t++) {
+            drive(whole, t, ta);
+            drive(part, t, tb);
+        }
         bl_state_array saved[16], again[16];
         int n = 0, m = 0;
         CHECK_OK(bl_balancer_save(part, arena, saved, 16, &n));
@@ -500,7 +510,8 @@ static void test_state(void) {
         CHECK_OK(bl_balancer_save(whole, arena, saved, 16, &n));
         CHECK_OK(bl_balancer_save(resumed, arena, again, 16, &m));
         check_same_state(saved, n, again, m);
-        bl_balancer_destroy(whole), bl_balancer_destroy(resumed);
+        bl_balancer_destroy(whole);
+        bl_balancer_destroy(resumed);
     }
     CHECK(any_rebuild && any_copy);
 
@@ -537,7 +548,8 @@ static void test_state(void) {
     int small = 0;
     CHECK_FAILS(bl_balancer_save(b, arena, bad, 2, &small), BL_EINVAL, "no room");
     bl_balancer_destroy(b);
-    bl_dataset_free(d), bl_dataset_free(u);
+    bl_dataset_free(d);
+    bl_dataset_free(u);
 }
 
 int main(void) {

@@ -49,7 +49,8 @@ static bl_class_loader *loader(const bl_class_group *g, int32_t maker, int32_t s
     bl_class_loader *l;
     bl_class_loader_config cfg = {.workers = workers, .prefetch = 3};
     bl_class_view_config views = settings;
-    views.device = maker, views.strong = strong;
+    views.device = maker;
+    views.strong = strong;
     CHECK_OK(bl_class_loader_create(&cfg, &views, g, 3, NULL, NULL, 5, &l));
     return l;
 }
@@ -134,10 +135,13 @@ static void refused(void) {
     bl_class_view_config device = settings, fixed, resized, same;
     device.device = BL_CLASS_MAKER_DEVICE;
     fixed = resized = same = device;
-    fixed.strong = BL_STRONG_RA_FIXED, resized.size = SIDE + 1, same.size = SIDE;
+    fixed.strong = BL_STRONG_RA_FIXED;
+    resized.size = SIDE + 1;
+    same.size = SIDE;
     bl_class_group weak = {.set = x, .n = x->n, .batch = 4, .n_views = 1, .views = {BL_CLASS_WEAK}};
     bl_class_group strong = weak, contrast = weak;
-    strong.views[0] = BL_CLASS_STRONG, contrast.views[0] = BL_CLASS_CONTRAST;
+    strong.views[0] = BL_CLASS_STRONG;
+    contrast.views[0] = BL_CLASS_CONTRAST;
     CHECK_FAILS(bl_class_loader_create(&cfg, &device, &contrast, 1, NULL, NULL, 5, &l), BL_ECONFIG,
                 "contrast views");
     CHECK_FAILS(bl_class_loader_create(&cfg, &fixed, &strong, 1, NULL, NULL, 5, &l), BL_ECONFIG,

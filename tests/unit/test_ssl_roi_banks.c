@@ -135,7 +135,11 @@ static void test_contrast(fixture *f) {
         uint8_t all[N], present[K], negative[K * N];
         int64_t row[N];
         make_scene(&s, 3000 + t % SCENES);
-        for (int i = 0; i < N; i++) row[i] = t % SCENES * N + i, all[i] = 1, weight[i] = 1;
+        for (int i = 0; i < N; i++) {
+            row[i] = t % SCENES * N + i;
+            all[i] = 1;
+            weight[i] = 1;
+        }
         bl_step_begin(f->ctx, true);
         bl_roi_out r = forward(f, &s, t % SCENES);
         host_rows(f, &r, feature, p);

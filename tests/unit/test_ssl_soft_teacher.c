@@ -18,7 +18,8 @@ static bl_sample samples[4];
 static bl_batch batch = {.n = 4, .n_labelled = 2, .samples = samples};
 
 static double constant_lr(const void *arg, int64_t t) {
-    (void)arg, (void)t;
+    (void)arg;
+    (void)t;
     return 0.01;
 }
 
@@ -76,7 +77,9 @@ static result step_of(bl_learner *l, int64_t t) {
         float v;
         CHECK_OK(bl_scalar(ctx, out.loss[i].value, &v));
         CHECK(isfinite(v));
-        r.value[i] = v, r.weight[i] = out.loss[i].weight, r.name[i] = out.loss[i].name;
+        r.value[i] = v;
+        r.weight[i] = out.loss[i].weight;
+        r.name[i] = out.loss[i].name;
     }
     r.n = out.n;
     bl_step_end(ctx);
@@ -95,8 +98,8 @@ static double loss_of(const result *r, const char *name) {
  * uncertainty. */
 static result filtered(const char *rpn, const char *cls, const char *box) {
     char a[64], b[64], c[64];
-    snprintf(a, sizeof a, "teacher.rpn_score=%s", rpn),
-        snprintf(b, sizeof b, "teacher.cls_score=%s", cls);
+    snprintf(a, sizeof a, "teacher.rpn_score=%s", rpn);
+    snprintf(b, sizeof b, "teacher.cls_score=%s", cls);
     snprintf(c, sizeof c, "teacher.reg_variance=%s", box);
     const char *const s[] = {"name=soft_teacher", "teacher.candidate_score=0.1", a, b, c, NULL};
     bl_learner *l = make(s);
@@ -194,7 +197,8 @@ static void test_report(void) {
     CHECK(strstr(text, "\"recall\": ["));
     CHECK(strchr(text, '\n')[1] == 0);
     free(text);
-    close(fd), unlink(path);
+    close(fd);
+    unlink(path);
     double theta[CLASSES];
     ((bl_detection_learner *)l)->thresholds(l, theta);
     CHECK_NEAR(theta[2], 0.2, 1e-12);
@@ -221,7 +225,8 @@ int main(void) {
     test_average();
     test_report();
     test_needs_unlabelled();
-    bl_dataset_free(labelled), bl_dataset_free(unlabelled);
+    bl_dataset_free(labelled);
+    bl_dataset_free(unlabelled);
     bl_ctx_destroy(ctx);
     bl_arena_destroy(arena);
     return 0;

@@ -106,7 +106,8 @@ static double by_definition(const bl_size *size, bl_box b, int32_t label, int32_
     bl_rng r = bl_rng_make(11, bl_rng_key(key, (uint64_t)image, (uint64_t)index));
     double w = fmax(b.x2 - b.x1, 1), h = fmax(b.y2 - b.y1, 1),
            lim[4] = {size[image].w, size[image].h, 0, 0};
-    lim[2] = lim[0], lim[3] = lim[1];
+    lim[2] = lim[0];
+    lim[3] = lim[1];
     double v[4][100], side[4] = {w, h, w, h}, at[4] = {b.x1, b.y1, b.x2, b.y2}, mean[4] = {0},
                       sum = 0;
     for (int k = 0; k < times; k++) {
@@ -114,10 +115,13 @@ static double by_definition(const bl_size *size, bl_box b, int32_t label, int32_
         for (int j = 0; j < 4; j++) c[j] = at[j] + (double)bl_rng_normal(&r) * 0.06 * side[j];
         if (label == 1) {
             double centre = (c[0] + c[2]) / 2, half = c[2] - c[0]; /* twice the half width */
-            c[0] = centre - half, c[2] = centre + half;
+            c[0] = centre - half;
+            c[2] = centre + half;
         }
-        for (int j = 0; j < 4; j++)
-            v[j][k] = fmin(fmax(c[j], 0), lim[j]), mean[j] += v[j][k] / times;
+        for (int j = 0; j < 4; j++) {
+            v[j][k] = fmin(fmax(c[j], 0), lim[j]);
+            mean[j] += v[j][k] / times;
+        }
     }
     double mw = fmax(mean[2] - mean[0], 1), mh = fmax(mean[3] - mean[1], 1),
            norm[4] = {mw, mh, mw, mh};
@@ -165,7 +169,10 @@ static void test_jitter_statistics(void) {
     bl_box box[N];
     int32_t label[N] = {0}, image[N];
     float u[N];
-    for (int i = 0; i < N; i++) box[i] = (bl_box){30, 20, 30 + 60, 20 + 50}, image[i] = i % 2;
+    for (int i = 0; i < N; i++) {
+        box[i] = (bl_box){30, 20, 30 + 60, 20 + 50};
+        image[i] = i % 2;
+    }
     static const struct {
         int32_t times;
         double c4;
@@ -184,7 +191,9 @@ static void test_jitter_statistics(void) {
 /* ---- from the weak view to the strong one ---- */
 
 static bool keep_all(const bl_pseudo *p, int32_t i, const void *arg) {
-    (void)p, (void)i, (void)arg;
+    (void)p;
+    (void)i;
+    (void)arg;
     return true;
 }
 static bool keep_above(const bl_pseudo *p, int32_t i, const void *arg) {
@@ -387,7 +396,9 @@ static void test_background(void) {
     CHECK_OK(bl_teacher_background(f.ctx, f.det, &tv, of, &batch, weight));
     CHECK_OK(bl_download(f.ctx, weight, all));
     CHECK(all[1] == 0.5f && all[4] == 0);
-    got[0] = all[0], got[1] = all[2], got[2] = all[3];
+    got[0] = all[0];
+    got[1] = all[2];
+    got[2] = all[3];
     for (int unmapped = 0; unmapped < 2; unmapped++) {
         CHECK_OK(bl_roi_forward(f.ctx, f.det, &tv.pyramid, unmapped ? roi : there, image, 3, &r));
         CHECK_OK(bl_tensor_to_host(f.ctx, r.logits, logits));

@@ -64,7 +64,8 @@ static void check(const bl_class_plugin_type *type) {
     char *a = bl_checkpoint_path(whole, 8), *b = bl_checkpoint_path(parts, 8);
     check_same_checkpoint(a, b);
     check_same_metrics(whole, parts);
-    free(a), free(b);
+    free(a);
+    free(b);
     bl_arena_destroy(arena);
 }
 

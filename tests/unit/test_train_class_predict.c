@@ -66,7 +66,9 @@ static bl_run_config config(bl_arena *arena, const char *more) {
 }
 
 static char *predict(const bl_run_config *c, bl_predict_options o, const char *file) {
-    o.checkpoint = in("run"), o.out = in(file), o.score_threshold = -1;
+    o.checkpoint = in("run");
+    o.out = in(file);
+    o.score_threshold = -1;
     CHECK_OK(bl_predict(c, &o));
     return read_text(root, file);
 }
@@ -83,14 +85,17 @@ static bl_file_list test_files(void) {
 /* What stands behind the first `skip` commas of each line after the head. */
 static int same_tails(const char *a, int skip_a, const char *b, int skip_b) {
     int lines = 0;
-    a = strchr(a, '\n') + 1, b = strchr(b, '\n') + 1;
+    a = strchr(a, '\n') + 1;
+    b = strchr(b, '\n') + 1;
     while (*a && *b) {
         for (int k = 0; k < skip_a; k++) a = strchr(a, ',') + 1;
         for (int k = 0; k < skip_b; k++) b = strchr(b, ',') + 1;
         size_t n = strcspn(a, "\n");
         CHECK_EQ(strcspn(b, "\n"), n);
         CHECK(strncmp(a, b, n) == 0);
-        a += n + 1, b += n + 1, lines++;
+        a += n + 1;
+        b += n + 1;
+        lines++;
     }
     CHECK(!*a && !*b);
     return lines;
@@ -155,7 +160,9 @@ static void test_same_numbers(const bl_run_config *c) {
 
     /* A damaged file is named, or left out. */
     CHECK_OK(bl_write_file(files.path[11], "no image", 8));
-    of_files.model = NULL, of_files.checkpoint = in("run"), of_files.out = in("x.csv");
+    of_files.model = NULL;
+    of_files.checkpoint = in("run");
+    of_files.out = in("x.csv");
     of_files.score_threshold = -1;
     CHECK_FAILS(bl_predict(c, &of_files), BL_EFORMAT, files.path[11]);
     CHECK(!bl_exists(in("x.csv")));
@@ -170,13 +177,20 @@ static void test_same_numbers(const bl_run_config *c) {
     char *alone = predict(c, of_files, "alone.csv");
     CHECK(strncmp(alone, some, strlen(alone)) == 0);
     CHECK_EQ(count_of(alone, "\n"), 12);
-    free(set), free(some), free(json), free(hidden), free(labelled), free(student), free(rest);
+    free(set);
+    free(some);
+    free(json);
+    free(hidden);
+    free(labelled);
+    free(student);
+    free(rest);
     free(alone);
     bl_file_list_free(&files);
 }
 
 static void refuse(const bl_run_config *c, bl_predict_options o, bl_status code, const char *what) {
-    o.checkpoint = in("run"), o.out = in("x.csv");
+    o.checkpoint = in("run");
+    o.out = in("x.csv");
     if (!(o.score_threshold > 0)) o.score_threshold = -1;
     CHECK_FAILS(bl_predict(c, &o), code, what);
 }

@@ -141,7 +141,9 @@ static void test_generations(void) {
     char *a = read_text(in("crest_eval"), "teacher/confusion.json");
     char *b = read_text(run, "eval/iter_00000014/teacher/confusion.json");
     CHECK(strcmp(a, b) == 0);
-    free(a), free(b), free(text);
+    free(a);
+    free(b);
+    free(text);
     bl_arena_destroy(arena);
 }
 
@@ -212,8 +214,10 @@ static void test_second_stages(void) {
         CHECK(ta && tb && ta->bytes == tb->bytes);
         CHECK_EQ(memcmp(ta->data, tb->data, ta->bytes) == 0, i == 0);
     }
-    bl_st_close(fa), bl_st_close(fb);
-    free(a), free(b);
+    bl_st_close(fa);
+    bl_st_close(fb);
+    free(a);
+    free(b);
     bl_arena_destroy(arena);
 }
 

@@ -31,7 +31,8 @@ static void test_scale(void) {
     CHECK(bl_loss_scale_factor(&s) == 1);
     bl_loss_scale_begin(&s, &c, true);
     CHECK(s.scale == 64 && s.good == 0);
-    bl_loss_scale_good(&s, &c), bl_loss_scale_good(&s, &c);
+    bl_loss_scale_good(&s, &c);
+    bl_loss_scale_good(&s, &c);
     CHECK(bl_loss_scale_overflow(&s, &c)); /* counting begins anew */
     CHECK(s.scale == 32);
     CHECK(bl_loss_scale_overflow(&s, &c));
@@ -104,7 +105,8 @@ static void test_recovery(void) {
     int halved = 0, doubled = 0;
     for (int i = 0; i < 30; i++) {
         double before = i ? scale[i - 1] : 1073741824;
-        halved += scale[i] == before / 2, doubled += scale[i] == before * 2;
+        halved += scale[i] == before / 2;
+        doubled += scale[i] == before * 2;
         CHECK(scale[i] == before || scale[i] == before / 2 || scale[i] == before * 2);
         CHECK_EQ(norm[i] == 0, scale[i] == before / 2); /* such a step was left out */
     }

@@ -114,8 +114,11 @@ static void test_bad_steps_change_nothing(void) {
     }
     char *log = read_text(dir, "log.txt");
     CHECK_EQ(count_of(log, "step skipped (image ids "), 4);
-    free(log), free(a), free(b);
-    bl_st_close(fa), bl_st_close(fb);
+    free(log);
+    free(a);
+    free(b);
+    bl_st_close(fa);
+    bl_st_close(fb);
     bl_arena_destroy(arena);
 }
 

@@ -18,7 +18,8 @@ static void check_same_runs(const char *a, const char *b, int64_t iter) {
     char *pa = bl_checkpoint_path(a, iter), *pb = bl_checkpoint_path(b, iter);
     check_same_checkpoint(pa, pb);
     check_same_metrics(a, b);
-    free(pa), free(pb);
+    free(pa);
+    free(pb);
 }
 
 static const char *const supervised[] = {"method.name=supervised", "method.rfs=0.5",
@@ -33,7 +34,8 @@ static void test_resume(const char *name, const char *const *method, const char 
     bl_arena *arena = bl_arena_create(0);
     bl_run_config c = tiny_config(arena, data, method, more);
     char a[64], b[64], m[64];
-    snprintf(a, sizeof a, "%s_whole", name), snprintf(b, sizeof b, "%s_two", name);
+    snprintf(a, sizeof a, "%s_whole", name);
+    snprintf(b, sizeof b, "%s_two", name);
     snprintf(m, sizeof m, "%s_four", name);
     const char *whole = in(0, a), *two = in(1, b), *four = in(2, m);
     CHECK_OK(train(&c, whole, false, 0));
@@ -97,7 +99,8 @@ static void test_threads(void) {
                    1e-4 * fabs(la)); /* equal data and samples; sums in another order at most */
     }
     CHECK_EQ(n, 3);
-    free(a), free(b);
+    free(a);
+    free(b);
     bl_arena_destroy(arena);
 }
 
@@ -140,7 +143,9 @@ static void test_refusals(void) {
     CHECK(train(&same, copy, true, 0) != BL_OK);
     CHECK(strstr(bl_error(), "last_checkpoint"));
     CHECK(strstr(bl_error(), "--overwrite"));
-    free(text), free(last), free(pointer);
+    free(text);
+    free(last);
+    free(pointer);
     bl_arena_destroy(arena);
 }
 
@@ -158,7 +163,8 @@ static void test_overwrite(void) {
     CHECK(bl_exists(new));
     CHECK_OK(train(&c, dir, true, 0));
     CHECK(bl_exists(old));
-    free(old), free(new);
+    free(old);
+    free(new);
     bl_arena_destroy(arena);
 }
 
