@@ -15,14 +15,18 @@ static const char *const sets[] = {"test", "labelled", "unlabelled", "validation
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
-    {BL_CLI_OUT(AT(out), "FILE",
-                "Detections as JSON (COCO result entries with file names); classes as JSON, or as "
-                "CSV when FILE ends in .csv. Default for classes: CSV to the standard output.")},
+    {BL_CLI_OUT(
+        AT(out), "FILE",
+        "JSON (of a detector COCO result entries with file names), or CSV when FILE ends in "
+        ".csv; - is the standard output. Default: a table, of a classifier CSV, there.")},
     {BL_CLI_CHECKPOINT(AT(checkpoint))},
     {BL_CLI_MODEL(AT(model), models)},
     {BL_CLI_FLAG("skip-bad", AT(skip_bad),
                  "Leave out images that cannot be read, with a warning.")},
-    {BL_CLI_TEXT("draw", AT(draw), "DIR", "Detectors: folder for JPEGs with the boxes drawn."),
+    {BL_CLI_TEXT(
+         "draw", AT(draw), "DIR",
+         "Detectors: folder for JPEGs with boxes, classes, scores and a legend, named like the "
+         "images."),
      .letter = 'd'},
     {.name = "score",
      .type = BL_OPTION_REAL,
@@ -88,7 +92,8 @@ const bl_command bl_predict_command = {
         "evaluation, resized to the size of its training images, and gives its most probable\n"
         "class; it needs no more than the run folder. With --set it predicts images of the run,\n"
         "by their number in the data set and beside their label, if that is known.\n",
-    .examples = "  ballast predict runs/full photo.jpg --draw drawn\n"
+    .examples = "  ballast predict runs/full photo.jpg\n"
+                "  ballast predict runs/full photos --draw drawn --out found.csv\n"
                 "  ballast predict runs/full images --out found.json --score 0.5\n"
                 "  ballast predict runs/semi photos -o classes.csv --probabilities\n"
                 "  ballast predict runs/semi --set unlabelled -o pseudo_labels.json\n",

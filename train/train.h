@@ -136,19 +136,19 @@ typedef struct bl_predict_options {
     const char *checkpoint, *model;
     const char *const *images; /* files */
     int n_images;
-    const char *out; /* detection: COCO-style results with file names; classification: JSON, or CSV
-                        when it ends in .csv; NULL = none */
+    const char *out; /* JSON (of a detector COCO results with file names), or CSV when it ends in
+                        .csv; NULL: only the table */
     bool skip_bad;   /* leave out images that cannot be read, with a warning */
     /* detection */
-    const char *draw_dir;   /* JPEGs with boxes drawn; NULL = none */
+    const char *draw_dir;   /* JPEGs with boxes, classes, scores and a legend; NULL = none */
     double score_threshold; /* < 0: 0.3 */
     /* classification */
     /* Instead of files: "test", "labelled", "unlabelled" or "validation" of the run */
     const char *set;
     bool probabilities; /* of all classes */
-    FILE *table;        /* CSV goes there without `out` */
+    FILE *table;        /* without `out`: of a detector a table, of a classifier CSV; NULL = none */
 } bl_predict_options;
-/* BL_ECONFIG for options of the other task, and when there is nothing to predict or to write. */
+/* BL_ECONFIG for options of the other task, and when there is nothing to predict. */
 bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt);
 
 /* Reads the data sets of a config (labelled, unlabelled, test; absent ones are NULL). */
