@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/strmap.h"
+#include "datasets/area_check.h"
 #include "datasets/validate_checks.h"
 
 static const bl_check no_images = {"no-images", "data set without images",
@@ -52,6 +53,11 @@ static const bl_check same_file = {
 static const bl_check area = {"area", "areas that are not positive or exceed the box",
                               "area decides small, medium and large in evaluation: recompute it",
                               BL_SEVERITY_WARNING};
+
+static const bl_check areas = {
+    "areas", "data set whose areas say nothing of the objects' sizes",
+    "area decides small, medium and large in evaluation: recompute it, or leave it out",
+    BL_SEVERITY_WARNING};
 
 #define BOX "annotation id %lld in %s: [%g, %g, %g, %g]"
 #define BOX_ARGS(d, a)                                                                             \
@@ -162,10 +168,20 @@ static void check_categories(bl_findings *f, const bl_dataset *d, const char *la
     free(boxes);
 }
 
+static void check_areas(bl_findings *f, const bl_dataset *d, const char *label) {
+    bl_area_check a = bl_areas_check(d);
+    if (a.fault != BL_AREAS_GOOD)
+        bl_findings_add(f, &areas, label,
+                        "%lld of %lld areas are %s (first: annotation id %lld, %g)",
+                        (long long)a.count, (long long)a.n, bl_area_fault_text(a.fault),
+                        (long long)a.first, a.area);
+}
+
 void bl_validate_set(bl_findings *f, const bl_dataset *d, const char *label) {
     if (d->n_images == 0) bl_findings_add(f, &no_images, label, "%s", d->name);
     if (d->n_images > 0 && d->n_anns == 0) bl_findings_add(f, &no_boxes, label, "%s", d->name);
     check_boxes(f, d, label);
+    check_areas(f, d, label);
     check_corners(f, d, label);
     check_images(f, d, label);
     check_categories(f, d, label);

@@ -13,6 +13,7 @@
 #ifndef BALLAST_EVAL_INTERNAL_H
 #define BALLAST_EVAL_INTERNAL_H
 
+#include "eval/curve_store.h"
 #include "eval/evaluator.h"
 
 /* ---- plan ---- */
@@ -33,6 +34,7 @@ typedef struct eval_plan {
 } eval_plan;
 
 int bl_eval_n_passes(const bl_eval_params *p);
+int bl_eval_pass_width(const bl_eval_params *p); /* thresholds of a pass */
 void bl_eval_plan_make(const bl_eval_params *p, int pass, eval_plan *out);
 int bl_eval_area_class(const eval_plan *plan, double area);
 
@@ -96,7 +98,8 @@ typedef struct eval_scratch {
     double *cand_iou;
     /* Curves of one class: [cells][M][R] and [cells][M]. */
     double *precision, *scores, *recall;
-    int64_t *need; /* [A][R] */
+    int64_t *need;      /* [A][R] */
+    bl_curve_room room; /* to store them in */
 } eval_scratch;
 bl_status bl_eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const eval_index *x);
 void bl_eval_scratch_free(eval_scratch *s);
@@ -126,6 +129,8 @@ static inline bool eval_any_gt(const eval_plan *plan, const eval_scratch *s) {
 }
 /* From the matched list to precision, scores and recall of the scratch. */
 void bl_eval_curve_class(const eval_plan *plan, eval_scratch *s);
+/* The steps of a cell's curve; NULL for a class that is undefined in all areas. */
+const bl_curve_step *bl_eval_steps(const bl_eval_result *x, int t, int32_t k, int a, int m);
 /* The score threshold with the best F1 in a cell of area 0, last limit. */
 bl_operating_point bl_eval_best_f1(const eval_plan *plan, int cell, const eval_scratch *s);
 

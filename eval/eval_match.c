@@ -28,13 +28,15 @@ bl_status bl_eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const e
         .scores = malloc(curves * r * sizeof(double)),
         .recall = malloc(curves * sizeof(double)),
         .need = malloc((size_t)p->n_areas * r * sizeof(int64_t)),
+        .room = bl_curve_room_make((int64_t)curves, p->n_recalls),
         .masks = p->kind == BL_IOU_SEGM ? calloc(g, sizeof *s->masks) : NULL,
         .n_masks = p->kind == BL_IOU_SEGM ? x->gt_max : 0,
     };
     bool masks = s->masks || p->kind != BL_IOU_SEGM;
     if (s->list && s->spare && s->pairs && s->x1 && s->y1 && s->x2 && s->y2 && s->area &&
         s->matched && s->ignored && s->crowd && s->void_id && s->cand && s->cand_iou &&
-        s->precision && s->scores && s->recall && s->need && masks)
+        s->precision && s->scores && s->recall && s->need && s->room.step && s->room.curve &&
+        s->room.of && masks)
         return BL_OK;
     bl_eval_scratch_free(s);
     return bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections of one class",
@@ -60,6 +62,7 @@ void bl_eval_scratch_free(eval_scratch *s) {
     free(s->scores);
     free(s->recall);
     free(s->need);
+    bl_curve_room_free(&s->room);
     for (int64_t i = 0; i < s->n_masks && s->masks; i++) bl_rle_free(&s->masks[i].runs);
     bl_rle_free(&s->dt_mask.runs);
     free(s->masks);

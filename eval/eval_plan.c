@@ -1,11 +1,11 @@
 #include "eval/eval_internal.h"
 
-static int pass_width(const bl_eval_params *p) {
+int bl_eval_pass_width(const bl_eval_params *p) {
     return EVAL_CELLS / p->n_areas;
 }
 
 int bl_eval_n_passes(const bl_eval_params *p) {
-    int width = pass_width(p);
+    int width = bl_eval_pass_width(p);
     return (p->n_ious + width - 1) / width;
 }
 
@@ -56,7 +56,7 @@ int bl_eval_area_class(const eval_plan *plan, double area) {
 }
 
 void bl_eval_plan_make(const bl_eval_params *p, int pass, eval_plan *out) {
-    int width = pass_width(p), left = p->n_ious - pass * width;
+    int width = bl_eval_pass_width(p), left = p->n_ious - pass * width;
     *out = (eval_plan){.p = p, .t0 = pass * width, .n_t = left < width ? left : width, .floor = 1};
     out->n_cells = p->n_areas * out->n_t;
     for (int t = 0; t < out->n_t; t++) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "eval/evaluator.h"
+#include "eval/eval_internal.h"
 
 /* A class has values in an area range, at every threshold and point, or none at all. */
 static bool defined(const bl_eval_result *r, const bl_eval_cells *c, int32_t k) {
@@ -11,24 +11,41 @@ static bool defined(const bl_eval_result *r, const bl_eval_cells *c, int32_t k) 
            (!c->frequency || r->frequency[k] == c->frequency);
 }
 
-/* Walks the defined values of a block of precision or recall in memory order. */
+/* Walks the defined values of a block of precision or recall in the order of the reference's
+ * arrays: by threshold, point, class. */
 typedef struct cursor {
     const bl_eval_result *r;
-    const double *v;
     const bl_eval_cells *c;
-    int64_t row; /* t * R + r; for recall, t */
+    int points; /* a threshold; 0: recall */
+    int t, point;
     int32_t k;
+    const bl_curve_step *
+        *at; /* [k1 - k0] where each class's curve stands; NULL: sought each time */
 } cursor;
+
+static double value(cursor *c, int32_t k) {
+    int area = c->c->area, limit = c->c->limit;
+    if (!c->points) return bl_eval_recall(c->r, c->t, k, area, limit);
+    if (!c->at) return bl_eval_precision(c->r, c->t, c->point, k, area, limit);
+    const bl_curve_step **at = &c->at[k - c->c->k0];
+    if (c->point == 0) *at = bl_eval_steps(c->r, c->t, k, area, limit);
+    *at = bl_curve_step_at(*at, c->point);
+    return (*at)->precision;
+}
 
 /* The caller counts: there is a next one. */
 static double cursor_next(cursor *c) {
-    for (;; c->row++, c->k = c->c->k0)
+    for (;;) {
         while (c->k < c->c->k1) {
             int32_t k = c->k++;
-            if (defined(c->r, c->c, k))
-                return c
-                    ->v[((c->row * c->r->K + k) * c->r->A + c->c->area) * c->r->M + c->c->limit];
+            if (defined(c->r, c->c, k)) return value(c, k);
         }
+        c->k = c->c->k0;
+        if (++c->point >= c->points) {
+            c->point = 0;
+            c->t++;
+        }
+    }
 }
 
 /* numpy's pairwise summation, so that means agree with the reference to the last bit: blocks of at
@@ -56,21 +73,33 @@ static double pairwise_sum(cursor *c, int64_t n) {
     return left + pairwise_sum(c, n - half);
 }
 
-/* rows: values of one threshold along the recall axis. */
-static double mean(const bl_eval_result *r, const double *v, int rows, const bl_eval_cells *cells) {
+/* points: as in a cursor. */
+static double mean(const bl_eval_result *r, int points, const bl_eval_cells *cells) {
+    enum { FEW = 64 };
+    const bl_curve_step *few[FEW], **many = NULL;
     int64_t n = 0;
     for (int32_t k = cells->k0; k < cells->k1; k++) n += defined(r, cells, k);
-    n *= (int64_t)(cells->t1 - cells->t0) * rows;
-    cursor c = {r, v, cells, (int64_t)cells->t0 * rows, cells->k0};
-    return n > 0 ? pairwise_sum(&c, n) / (double)n : -1;
+    n *= (int64_t)(cells->t1 - cells->t0) * (points ? points : 1);
+    if (n <= 0) return -1;
+    int32_t classes = cells->k1 - cells->k0;
+    if (points && classes > FEW) many = malloc((size_t)classes * sizeof *many);
+    cursor c = {.r = r,
+                .c = cells,
+                .points = points,
+                .t = cells->t0,
+                .k = cells->k0,
+                .at = classes > FEW ? many : few};
+    double sum = pairwise_sum(&c, n);
+    free(many);
+    return sum / (double)n;
 }
 
 double bl_eval_mean_precision(const bl_eval_result *r, const bl_eval_cells *c) {
-    return mean(r, r->precision, r->R, c);
+    return mean(r, r->R, c);
 }
 
 double bl_eval_mean_recall(const bl_eval_result *r, const bl_eval_cells *c) {
-    return mean(r, r->recall, 1, c);
+    return mean(r, 0, c);
 }
 
 /* ---- summaries ---- */

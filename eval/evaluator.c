@@ -85,32 +85,20 @@ typedef struct job {
     atomic_int failed, lost; /* a worker without memory; a task given up */
 } job;
 
-/* Copies a class's curves to their places, [T][R][K][A][M]. Undefined ones are there already. */
-static void store_curves(const eval_plan *plan, const eval_scratch *s, int32_t k,
-                         bl_eval_result *out) {
-    for (int t = 0; t < plan->n_t; t++) {
-        int64_t recall = bl_eval_recall_at(out, plan->t0 + t, k, 0, 0);
-        for (int a = 0; a < out->A; a++)
-            for (int m = 0; m < out->M; m++)
-                out->recall[recall++] = s->recall[((int64_t)a * plan->n_t + t) * out->M + m];
-        for (int r = 0; r < out->R; r++) { /* the last two axes lie together */
-            int64_t to = bl_eval_curve_at(out, plan->t0 + t, r, k, 0, 0);
-            for (int a = 0; a < out->A; a++)
-                for (int m = 0; m < out->M; m++, to++) {
-                    int64_t from = (((int64_t)a * plan->n_t + t) * out->M + m) * out->R + r;
-                    out->precision[to] = s->precision[from];
-                    out->scores[to] = s->scores[from];
-                }
-        }
+/* Undefined classes stay NULL. */
+static bl_status store(const eval_plan *plan, eval_scratch *s, const task *t, bl_eval_result *out) {
+    int32_t k = t->k;
+    if (eval_any_gt(plan, s)) {
+        bl_class_curves *c = bl_curves_pack(out->A, plan->n_t, out->M, out->R, s->precision,
+                                            s->scores, s->recall, &s->room);
+        if (!c) return BL_ENOMEM;
+        out->curves[(int64_t)k * out->passes + t->pass] = c;
     }
-}
-
-static void store(const eval_plan *plan, const eval_scratch *s, int32_t k, bl_eval_result *out) {
-    if (eval_any_gt(plan, s)) store_curves(plan, s, k, out);
     int iou50 = bl_eval_find_iou(plan->p, 0.5), at = (iou50 < 0 ? 0 : iou50) - plan->t0;
-    if (at < 0 || at >= plan->n_t) return;
+    if (at < 0 || at >= plan->n_t) return BL_OK;
     for (int a = 0; a < out->A; a++) out->n_gt[(int64_t)k * out->A + a] = s->n_gt[a];
     out->best[k] = bl_eval_best_f1(plan, at, s);
+    return BL_OK;
 }
 
 /* Each worker takes the next task from the queue; tasks share nothing. */
@@ -132,7 +120,10 @@ static void work(void *arg, int64_t begin, int64_t end) {
                 break;
             }
             bl_eval_curve_class(plan, &s);
-            store(plan, &s, t->k, j->out);
+            if (store(plan, &s, t, j->out) != BL_OK) {
+                atomic_store(&j->lost, 1);
+                break;
+            }
         }
         bl_eval_scratch_free(&s);
     }
@@ -160,10 +151,6 @@ static bl_status make_queue(const eval_index *x, const bl_eval_params *p, task *
     return BL_OK;
 }
 
-static void fill_undefined(double *v, int64_t n) {
-    for (int64_t i = 0; i < n; i++) v[i] = -1;
-}
-
 static bl_status allocate(const bl_dataset *gt, const bl_eval_params *p, bl_eval_result *out) {
     *out = (bl_eval_result){.params = *p,
                             .T = p->n_ious,
@@ -171,23 +158,17 @@ static bl_status allocate(const bl_dataset *gt, const bl_eval_params *p, bl_eval
                             .K = p->class_agnostic ? 1 : gt->n_categories,
                             .A = p->n_areas,
                             .M = p->n_limits};
-    size_t classes = (size_t)out->K + 1, per_class = (size_t)(out->A * out->M * out->T);
-    if (classes > SIZE_MAX / sizeof(double) / (size_t)out->R / per_class)
-        return bl_fail(BL_EUNSUPPORTED, "%d classes are too many for this address space", out->K);
-    out->precision = malloc(classes * per_class * (size_t)out->R * sizeof(double));
-    out->scores = malloc(classes * per_class * (size_t)out->R * sizeof(double));
-    out->recall = malloc(classes * per_class * sizeof(double));
+    out->passes = bl_eval_n_passes(p);
+    out->pass_width = bl_eval_pass_width(p);
+    size_t classes = (size_t)out->K + 1;
+    out->curves = calloc(classes * (size_t)out->passes, sizeof *out->curves);
     out->n_gt = malloc(classes * (size_t)out->A * sizeof(int64_t));
     out->best = malloc(classes * sizeof *out->best);
     out->frequency = calloc(classes, 1);
-    if (!out->precision || !out->scores || !out->recall || !out->n_gt || !out->best ||
-        !out->frequency) {
+    if (!out->curves || !out->n_gt || !out->best || !out->frequency) {
         bl_eval_result_free(out);
         return bl_fail(BL_ENOMEM, "no memory for the curves of %d categories", gt->n_categories);
     }
-    fill_undefined(out->precision, (int64_t)(classes - 1) * (int64_t)per_class * out->R);
-    fill_undefined(out->scores, (int64_t)(classes - 1) * (int64_t)per_class * out->R);
-    fill_undefined(out->recall, (int64_t)(classes - 1) * (int64_t)per_class);
     for (int32_t k = 0; k < out->K && !p->class_agnostic; k++)
         out->frequency[k] = gt->categories[k].frequency;
     return BL_OK;
@@ -230,9 +211,8 @@ done:
 }
 
 void bl_eval_result_free(bl_eval_result *r) {
-    free(r->precision);
-    free(r->recall);
-    free(r->scores);
+    for (int64_t i = 0; r->curves && i < (int64_t)r->K * r->passes; i++) free(r->curves[i]);
+    free(r->curves);
     free(r->n_gt);
     free(r->best);
     free(r->frequency);

@@ -83,28 +83,30 @@ typedef struct bl_operating_point {
     int64_t tp, fp, fn;
 } bl_operating_point;
 
-/* Arrays are malloc'd, in C order, -1 = undefined: T IoU thresholds, R recall points, K classes (1
- * when class-agnostic, else in the data set's order: ascending ids), A areas, M limits. */
+/* T IoU thresholds, R recall points, K classes (1 when class-agnostic, else in the data set's
+ * order: ascending ids), A areas, M limits. Curves are stored without what repeats, so that memory
+ * is by what the files hold and not by K; bl_eval_precision and its siblings read them,
+ * bl_eval_expand makes the arrays of the reference. Other arrays are malloc'd, in C order, -1 =
+ * undefined. */
 typedef struct bl_eval_result {
     bl_eval_params params;
     int T, R, A, M;
     int32_t K;
-    double *precision;        /* [T][R][K][A][M]: highest precision at recall >= point */
-    double *scores;           /* [T][R][K][A][M]: score of the first detection that reaches it */
-    double *recall;           /* [T][K][A][M] */
-    int64_t *n_gt;            /* [K][A] not ignored */
-    bl_operating_point *best; /* [K] the threshold with the best F1; the highest of equals */
-    char *frequency;          /* [K] 'r', 'c', 'f' or 0 */
+    int passes, pass_width; /* thresholds are evaluated, and stored, in passes of that many */
+    struct bl_class_curves **curves; /* [K][passes]; NULL: undefined in all areas */
+    int64_t *n_gt;                   /* [K][A] not ignored */
+    bl_operating_point *best;        /* [K] the threshold with the best F1; the highest of equals */
+    char *frequency;                 /* [K] 'r', 'c', 'f' or 0 */
 } bl_eval_result;
 
-/* Place of a value in `precision` and `scores`, and in `recall`. */
-static inline int64_t bl_eval_curve_at(const bl_eval_result *x, int t, int r, int32_t k, int a,
-                                       int m) {
-    return ((((int64_t)t * x->R + r) * x->K + k) * x->A + a) * x->M + m;
-}
-static inline int64_t bl_eval_recall_at(const bl_eval_result *x, int t, int32_t k, int a, int m) {
-    return (((int64_t)t * x->K + k) * x->A + a) * x->M + m;
-}
+/* Highest precision at recall >= point r, the score of the first detection that reaches it, and the
+ * recall reached; -1 when undefined. */
+double bl_eval_precision(const bl_eval_result *x, int t, int r, int32_t k, int a, int m);
+double bl_eval_score(const bl_eval_result *x, int t, int r, int32_t k, int a, int m);
+double bl_eval_recall(const bl_eval_result *x, int t, int32_t k, int a, int m);
+/* The whole arrays as the reference lays them out: precision and scores [T][R][K][A][M], recall
+ * [T][K][A][M]. Any of them may be NULL. */
+void bl_eval_expand(const bl_eval_result *x, double *precision, double *scores, double *recall);
 
 /* Uses all threads; the result does not depend on their number. Errors: parameters, indices or
  * numbers of a detection out of range (BL_EINVAL, naming it), memory; *out is empty then. */

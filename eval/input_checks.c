@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/area_check.h"
+
 void bl_finding_add(bl_findings *f, const char *code, int64_t count, const char *format, ...) {
     char text[1024];
     va_list args;
@@ -100,6 +102,16 @@ static void report_boxes(const check *c, const box_counts *b, const char *file, 
 
 /* ---- ground truth ---- */
 
+static void check_areas(const check *c) {
+    bl_area_check a = bl_areas_check(c->gt);
+    if (a.fault == BL_AREAS_GOOD || c->p->n_areas < 2) return;
+    bl_finding_add(c->out, "areas", a.count,
+                   "%s: the \"area\" of %" PRId64 " of %" PRId64 " annotations is %s (first: id "
+                   "%" PRId64 ", area %g): results by size go by this field and mean nothing; "
+                   "recompute it, or leave it out, and width times height is taken",
+                   gt_name(c), a.count, a.n, bl_area_fault_text(a.fault), a.first, a.area);
+}
+
 static void check_truth(const check *c) {
     const bl_dataset *d = c->gt;
     box_counts boxes = {0};
@@ -124,6 +136,62 @@ static void check_truth(const check *c) {
                        "ignored",
                        gt_name(c), ignore, s(ignore), ignore_id);
     report_boxes(c, &boxes, gt_name(c), "annotation", true);
+    check_areas(c);
+}
+
+/* ---- masks: those of another size have no IoU, and match nothing without a word ---- */
+
+typedef struct mask_counts {
+    int64_t n, other, first;
+    const bl_mask *mask; /* the first of another size */
+    int32_t h, w;        /* what it should have */
+} mask_counts;
+
+/* That of the image, or, when that is not known, of the first mask of its ground truth. */
+static void size_of_image(const bl_dataset *d, int32_t image, int32_t *h, int32_t *w) {
+    const bl_image_info *im = &d->images[image];
+    *h = im->height;
+    *w = im->width;
+    if (*h > 0 && *w > 0) return;
+    const bl_mask *m = im->n_anns ? &d->masks[im->first_ann] : NULL;
+    *h = m ? m->h : 0;
+    *w = m ? m->w : 0;
+}
+
+static void count_mask(mask_counts *t, int64_t i, const bl_mask *m, const bl_dataset *gt,
+                       int32_t image) {
+    int32_t h, w;
+    size_of_image(gt, image, &h, &w);
+    t->n++;
+    if (!m->text || h <= 0 || w <= 0 || (m->h == h && m->w == w) || t->other++ > 0) return;
+    t->first = i;
+    t->mask = m;
+    t->h = h;
+    t->w = w;
+}
+
+static void report_masks(const check *c, const mask_counts *t, const char *file, const char *what,
+                         const char *code) {
+    if (t->other == 0) return;
+    bool exchanged = t->mask->h == t->w && t->mask->w == t->h;
+    bl_finding_add(c->out, code, t->other,
+                   "%s: %" PRId64 " of %" PRId64
+                   " masks have another size than their image (first: "
+                   "%s %" PRId64 " is %d wide and %d high, the image %d and %d%s): they have no "
+                   "overlap with anything and are never matched",
+                   file, t->other, t->n, what, t->first, t->mask->w, t->mask->h, t->w, t->h,
+                   exchanged ? "; \"size\" is [height, width]" : "");
+}
+
+static void check_masks(const check *c) {
+    mask_counts truth = {0}, found = {0};
+    if (c->p->kind != BL_IOU_SEGM || !c->gt->masks) return;
+    for (int64_t i = 0; i < c->gt->n_anns; i++)
+        count_mask(&truth, c->gt->anns[i].id, &c->gt->masks[i], c->gt, c->gt->anns[i].image);
+    for (int64_t i = 0; i < c->dt->n && c->dt->masks; i++)
+        count_mask(&found, i, &c->dt->masks[i], c->gt, c->dt->v[i].image);
+    report_masks(c, &truth, gt_name(c), "annotation", "ground-truth-mask-size");
+    report_masks(c, &found, c->results, "detection", "mask-size");
 }
 
 /* ---- detections ---- */
@@ -320,6 +388,7 @@ bl_status bl_input_check(const bl_dataset *gt, const bl_detections *dt, const bl
                          const bl_dataset *train, const char *results, bl_findings *out) {
     check c = {gt, dt, p, results, out};
     check_truth(&c);
+    check_masks(&c);
     BL_TRY(check_detections(&c));
     if (train) check_categories(&c, train);
     return BL_OK;

@@ -17,7 +17,8 @@ typedef struct bl_findings {
     bl_finding v[BL_MAX_FINDINGS];
 } bl_findings;
 
-/* Looks for: annotation id 0; `ignore` without iscrowd where the protocol does not honour it; boxes
+/* Looks for: annotation id 0; areas that say nothing of sizes; masks of another size than their
+ * image; `ignore` without iscrowd where the protocol does not honour it; boxes
  * that look like x1, y1, x2, y2 or like fractions of the image, boxes outside their image or
  * without area; scores outside [0, 1] or all equal; no detections at all, images with objects but
  * without detections; more detections than the protocol's limit; a result that stands in the file

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/csv_out.h"
@@ -125,16 +126,24 @@ bl_status bl_results_write_classes(const char *path, const bl_results *r,
 /* ---- pr.json ---- */
 
 /* First area range, last limit of detections. */
-static void put_curve(FILE *f, int *first, const char *key, const double *v,
-                      const bl_eval_result *e, int t, int32_t k) {
+static void put_curve(FILE *f, int *first, const char *key, bool scores, const bl_eval_result *e,
+                      int t, int32_t k) {
+    double last = NAN; /* values repeat along a curve, and writing one takes a while */
+    char text[BL_REAL_TEXT_MAX];
     bl_json_put_key(f, first, key);
     fputc('[', f);
     for (int i = 0; i < e->R; i++) {
+        double v = (scores ? bl_eval_score : bl_eval_precision)(e, t, i, k, 0, e->M - 1);
+        if (v != last) bl_format_double(v, false, text);
+        last = v;
         if (i) fputs(", ", f);
-        bl_json_put_number(f, v[bl_eval_curve_at(e, t, i, k, 0, e->M - 1)]);
+        fputs(text, f);
     }
     fputc(']', f);
 }
+
+/* Curves of more classes make a file that nothing can show. */
+enum { MOST_CURVES = 10000 };
 
 bl_status bl_results_write_curves(const char *path, const bl_results *r) {
     const bl_eval_result *e = r->eval;
@@ -150,18 +159,17 @@ bl_status bl_results_write_curves(const char *path, const bl_results *r) {
     bl_results_put_head(o.f, &first, r);
     bl_json_put_key(o.f, &first, "classes");
     fputc('[', o.f);
-    bool any = false;
-    for (int32_t k = 0; k < e->K; k++) {
+    int32_t n = 0;
+    for (int32_t k = 0; k < e->K && n < MOST_CURVES; k++) {
         if (e->R < 2 || e->n_gt[(int64_t)k * e->A] == 0) continue; /* no curve */
         first = 1;
-        fputs(any ? ",\n{" : "\n{", o.f);
-        any = true;
+        fputs(n++ ? ",\n{" : "\n{", o.f);
         put_class_head(o.f, &first, r, k);
         if (t50 >= 0) {
-            put_curve(o.f, &first, "precision50", e->precision, e, t50, k);
-            put_curve(o.f, &first, "score50", e->scores, e, t50, k);
+            put_curve(o.f, &first, "precision50", false, e, t50, k);
+            put_curve(o.f, &first, "score50", true, e, t50, k);
         }
-        if (t75 >= 0) put_curve(o.f, &first, "precision75", e->precision, e, t75, k);
+        if (t75 >= 0) put_curve(o.f, &first, "precision75", false, e, t75, k);
         fputc('}', o.f);
     }
     fputs("\n]\n}\n", o.f);

@@ -5,7 +5,9 @@
 
 #include "core/fs.h"
 #include "core/json.h"
-#include "datasets/image.h"
+
+/* Far more than a set in memory can have, and few enough that a damaged number does no harm. */
+enum { MAX_IMAGES = 1 << 24, MAX_SIDE = 4096, ROOM_BYTES = 1 << 28 };
 
 static struct json_object *three(const float v[3]) {
     struct json_object *list = json_object_new_array();
@@ -26,8 +28,9 @@ static bl_status read_side(const char *path, struct json_object *input, const ch
                            int64_t *out) {
     struct json_object *o;
     *out = json_object_object_get_ex(input, key, &o) ? json_object_get_int64(o) : 0;
-    if (*out < 1 || *out > BL_IMAGE_MAX_SIDE)
-        return bl_fail(BL_EFORMAT, "%s: input.%s: expected 1..%d", path, key, BL_IMAGE_MAX_SIDE);
+    if (*out < 1 || *out > MAX_SIDE)
+        return bl_fail(BL_EFORMAT, "%s: input.%s is %lld, expected 1..%d", path, key,
+                       (long long)*out, MAX_SIDE);
     return BL_OK;
 }
 
@@ -58,8 +61,13 @@ static bl_status read_classes(const char *path, struct json_object *list, int32_
                            path, (int)c);
         names[c] = json_object_get_string(name);
         counts[c] = json_object_get_int64(count);
-        if (!names[c] || counts[c] > INT32_MAX - *sum)
-            return bl_fail(BL_EFORMAT, "%s: classes[%d]: name or count out of range", path, (int)c);
+        if (!names[c]) return bl_fail(BL_EFORMAT, "%s: classes[%d]: no name", path, (int)c);
+        if (counts[c] > MAX_IMAGES - *sum)
+            return bl_fail(
+                BL_EFORMAT,
+                "%s: classes[%d]: %lld training images make more than %d in all; the file "
+                "is damaged",
+                path, (int)c, (long long)counts[c], MAX_IMAGES);
         *sum += counts[c];
     }
     return *sum > 0 ? BL_OK : bl_fail(BL_EFORMAT, "%s: no class has labelled images", path);
@@ -89,6 +97,8 @@ static bl_status build(const char *path, struct json_object *root, int64_t n, bl
         *labels = malloc((size_t)sum * sizeof **labels);
         if (!*labels) status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
     }
+    int64_t most = ROOM_BYTES / (3 * height * width);
+    if (n > most) n = most > 0 ? most : 1;
     if (status == BL_OK) status = bl_class_set_create(path, n, height, width, k, room);
     if (status == BL_OK) status = bl_class_set_names(*room, names);
     for (int32_t c = 0; status == BL_OK && c < k; c++)

@@ -54,11 +54,15 @@ static bl_dataset *ground_truth(void) {
 }
 
 static void check_ranges(const bl_eval_result *r) {
-    int64_t n = (int64_t)r->T * r->K * r->A * r->M;
-    for (int64_t i = 0; i < n; i++)
-        HOLDS(r->recall[i] == -1 || (r->recall[i] >= 0 && r->recall[i] <= 1));
-    for (int64_t i = 0; i < n * r->R; i++)
-        HOLDS(r->precision[i] == -1 || (r->precision[i] >= 0 && r->precision[i] <= 1));
+    size_t n = (size_t)(r->T * r->K * r->A * r->M), all = n * (size_t)r->R;
+    double *precision = malloc(all * sizeof *precision), *recall = malloc(n * sizeof *recall);
+    HOLDS(precision && recall);
+    bl_eval_expand(r, precision, NULL, recall);
+    for (size_t i = 0; i < n; i++) HOLDS(recall[i] == -1 || (recall[i] >= 0 && recall[i] <= 1));
+    for (size_t i = 0; i < all; i++)
+        HOLDS(precision[i] == -1 || (precision[i] >= 0 && precision[i] <= 1));
+    free(precision);
+    free(recall);
     bl_eval_summary s = bl_eval_summarise(r, NULL);
     HOLDS(s.AP >= 0 && s.AP <= 1 && s.AR1 <= s.AR10 && s.AR10 <= s.AR100 && s.AR100 <= 1);
     HOLDS(s.AR >= -1 && s.AR <= 1);

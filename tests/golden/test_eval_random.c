@@ -297,9 +297,13 @@ static void check_case(const test_case *c) {
         CHECK_NEAR(got[i].value, c->stats[i].value, 0.0);
     }
     int64_t cells = (int64_t)r.T * r.K * r.A * r.M;
-    check_array(c, "recall", r.recall, cells, c->recall);
-    check_array(c, "precision", r.precision, cells * r.R, c->precision);
-    check_array(c, "scores", r.scores, cells * r.R, c->scores);
+    double *v[3];
+    for (int i = 0; i < 3; i++) v[i] = malloc((size_t)(cells * r.R + 1) * sizeof **v);
+    bl_eval_expand(&r, v[0], v[1], v[2]);
+    check_array(c, "precision", v[0], cells * r.R, c->precision);
+    check_array(c, "scores", v[1], cells * r.R, c->scores);
+    check_array(c, "recall", v[2], cells, c->recall);
+    for (int i = 0; i < 3; i++) free(v[i]);
     bl_eval_result_free(&r);
 }
 

@@ -71,16 +71,16 @@ static void custom_protocol(const bl_dataset *gt, const bl_detections *dt) {
     CHECK_OK(bl_eval_run(gt, dt, &p, &r));
     CHECK(r.T == 3 && r.R == 101 && r.K == CLASSES && r.A == 3 && r.M == 1);
     /* recall of class 0: all at IoU .5, two thirds of them at .75, a third at 1 */
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 1, 0, 0, 0)], 1, 0);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 0, 0, 0, 0)], 26 / 40.0, 0);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 2, 0, 0, 0)], 13 / 40.0, 0);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 1, 1, 0, 0)], 0.5, 0);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 1, 2, 0, 0)], 0, 0);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 1, 0, 1, 0)], -1, 0); /* none is tiny */
-    CHECK_NEAR(r.precision[bl_eval_curve_at(&r, 1, 100, 0, 0, 0)], 1, 1e-12);
-    CHECK_NEAR(r.precision[bl_eval_curve_at(&r, 1, 51, 1, 0, 0)], 0, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 1, 0, 0, 0), 1, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 0, 0, 0, 0), 26 / 40.0, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 2, 0, 0, 0), 13 / 40.0, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 1, 1, 0, 0), 0.5, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 1, 2, 0, 0), 0, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 1, 0, 1, 0), -1, 0); /* none is tiny */
+    CHECK_NEAR(bl_eval_precision(&r, 1, 100, 0, 0, 0), 1, 1e-12);
+    CHECK_NEAR(bl_eval_precision(&r, 1, 51, 1, 0, 0), 0, 0);
     /* the first detection that reaches recall .5 is the twentieth best */
-    CHECK_NEAR(r.scores[bl_eval_curve_at(&r, 1, 50, 0, 0, 0)], 0.5 + 0.01 * 20, 1e-15);
+    CHECK_NEAR(bl_eval_score(&r, 1, 50, 0, 0, 0), 0.5 + 0.01 * 20, 1e-15);
     CHECK_EQ(r.n_gt[0 * r.A + 0], 40);
     CHECK_EQ(r.n_gt[0 * r.A + 1], 0);
     CHECK_EQ(r.n_gt[0 * r.A + 2], 40);
@@ -117,8 +117,8 @@ static void class_agnostic(const bl_dataset *gt, const bl_detections *dt) {
     CHECK_OK(bl_eval_run(gt, dt, &p, &r));
     CHECK_EQ(r.K, 1);
     CHECK_EQ(r.n_gt[0], CLASSES * IMAGES);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 0, 0, 0, 2)], 60 / 120.0, 0);
-    CHECK_NEAR(r.recall[bl_eval_recall_at(&r, 0, 0, 0, 0)], 40 / 120.0, 0); /* one an image */
+    CHECK_NEAR(bl_eval_recall(&r, 0, 0, 0, 2), 60 / 120.0, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 0, 0, 0, 0), 40 / 120.0, 0); /* one an image */
     bl_class_result per;
     CHECK_OK(bl_eval_per_class(&r, gt, dt, &per));
     CHECK_EQ(per.n_det, 60);
@@ -138,8 +138,12 @@ static void many_cells(const bl_dataset *gt, const bl_detections *dt) {
         p.ious[0] = t / 63.0;
         CHECK_OK(bl_eval_run(gt, dt, &p, &one));
         size_t n = (size_t)one.R * (size_t)(one.K * one.A * one.M);
-        CHECK(memcmp(one.precision, all.precision + bl_eval_curve_at(&all, t, 0, 0, 0, 0),
-                     n * sizeof(double)) == 0);
+        double *mine = malloc(n * sizeof *mine), *whole = malloc((size_t)all.T * n * sizeof *whole);
+        bl_eval_expand(&one, mine, NULL, NULL);
+        bl_eval_expand(&all, whole, NULL, NULL);
+        CHECK(memcmp(mine, whole + (size_t)t * n, n * sizeof *mine) == 0);
+        free(mine);
+        free(whole);
         bl_eval_result_free(&one);
     }
     bl_eval_result_free(&all);
@@ -149,7 +153,7 @@ static void refuse(const bl_dataset *gt, const bl_detections *dt, bl_eval_params
                    const char *message) {
     bl_eval_result r;
     CHECK_FAILS(bl_eval_run(gt, dt, &p, &r), BL_EINVAL, message);
-    CHECK(r.precision == NULL);
+    CHECK(r.curves == NULL);
 }
 
 static void refusals(const bl_dataset *gt, const bl_detections *dt) {
@@ -201,7 +205,44 @@ static void limits(void) {
           p.max_dets[0] == BL_EVAL_UNLIMITED);
 }
 
+/* A hundred thousand classes of which one has an object: what is kept is for that one, and little.
+ */
+static void many_classes(void) {
+    enum { MANY = 100000 };
+    bl_category *classes = calloc(MANY, sizeof *classes);
+    CHECK(classes != NULL);
+    for (int k = 0; k < MANY; k++) classes[k] = (bl_category){.id = k + 1, .name = "c"};
+    bl_image_info image = {.id = 1, .file = "1"};
+    bl_ann ann = {.id = 1, .w = 10, .h = 10, .area = 100, .category = 7};
+    const bl_dataset parts = {.name = "many",
+                              .image_dir = "",
+                              .categories = classes,
+                              .images = &image,
+                              .anns = &ann,
+                              .n_categories = MANY,
+                              .n_images = 1,
+                              .n_anns = 1};
+    bl_dataset *gt;
+    bl_detections dt = {0};
+    bl_eval_result r;
+    const bl_eval_params p = bl_eval_params_coco();
+    CHECK_OK(bl_dataset_build(&parts, &gt));
+    CHECK_OK(bl_detections_add(&dt, &(bl_detection){0, 0, 10, 9, 0.5, 0, 7}));
+    CHECK_OK(bl_eval_run(gt, &dt, &p, &r));
+    int kept = 0;
+    for (int k = 0; k < MANY; k++) kept += r.curves[k] != NULL;
+    CHECK_EQ(kept, 1);
+    CHECK_NEAR(bl_eval_summarise(&r, NULL).AP, 0.9, 1e-15); /* IoU 0.9: nine of ten thresholds */
+    CHECK_NEAR(bl_eval_precision(&r, 0, 0, 6, 0, 2), -1, 0);
+    CHECK_NEAR(bl_eval_recall(&r, 9, 7, 0, 2), 0, 0);
+    bl_eval_result_free(&r);
+    bl_detections_free(&dt);
+    bl_dataset_free(gt);
+    free(classes);
+}
+
 int main(void) {
+    many_classes();
     bl_dataset *gt = truth();
     bl_detections dt = found();
     custom_protocol(gt, &dt);

@@ -224,7 +224,77 @@ static void groups_of_file(const char *dir) {
     bl_dataset_free(gt);
 }
 
+/* Areas as exporters leave them; of the second box, the area is given. */
+static void areas(void) {
+    static const struct {
+        const char *first, *second, *words; /* NULL: nothing to say */
+    } cases[] = {
+        {"1.0", "1.0", "the \"area\" of 2 of 2 annotations is at most 1 although their boxes"},
+        {"0", "0.01", "at most 1 although their boxes"},
+        {"40000", "40000", "of 2 of 2 annotations is larger than their boxes (first: id 1"},
+        {"1500", "1500", "all equal although their boxes differ"},
+        {"2500", "20000", NULL}, /* of 1 and of 2 of 2: right */
+        {"1", "10000", NULL},    /* half of them only */
+        {"null", "null", NULL},  /* width times height */
+        {"2601", "20301", NULL}, /* counts the last pixel too */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "{\"id\": 1, \"image_id\": 1, \"category_id\": 1, \"bbox\": [10,10,50,50], "
+                 "\"area\": %s}, {\"id\": 2, \"image_id\": 2, \"category_id\": 2, \"bbox\": "
+                 "[0,0,200,100], \"area\": %s}]}",
+                 cases[i].first, cases[i].second);
+        truth(text, cases[i].words ? "areas" : NULL, 2, cases[i].words);
+    }
+}
+
+/* Masks of another size than their image have no IoU: the reference's -1, which matches nothing. */
+static void sizes_of_masks(void) {
+    static const char results[] =
+        "[{\"image_id\":1,\"category_id\":1,\"score\":0.9,\"segmentation\":"
+        "{\"size\":[%d,%d],\"counts\":[0,%d]}}]";
+    static const struct {
+        int h, w;
+        const char *words; /* NULL: nothing to say */
+    } cases[] = {{20, 30, NULL},
+                 {30, 20, "is 20 wide and 30 high, the image 30 and 20; \"size\" is [height"},
+                 {10, 15, "1 of 1 masks have another size than their image (first: detection 0"}};
+    static const char *const sizes[] = {"\"width\":30,\"height\":20", "\"x\":0"};
+    for (int known = 0; known < 2; known++)
+        for (size_t i = 0; i < 3; i++) {
+            char text[600];
+            bl_dataset *gt;
+            bl_detections dt;
+            bl_read_options how = {.evaluation = true, .masks = true};
+            bl_detections_options o = {.masks = true};
+            const bl_eval_params p = bl_eval_params_coco_segm();
+            snprintf(text, sizeof text,
+                     "{\"images\":[{\"id\":1,%s}],\"categories\":[{\"id\":1}],\"annotations\":[{"
+                     "\"id\":1,\"image_id\":1,\"category_id\":1,\"segmentation\":{\"size\":[20,30],"
+                     "\"counts\":[0,600]}}]}",
+                     sizes[known]);
+            CHECK_OK(bl_coco_read_memory(text, strlen(text), "gt", "", &how, &gt));
+            snprintf(text, sizeof text, results, cases[i].h, cases[i].w, cases[i].h * cases[i].w);
+            CHECK_OK(bl_detections_read_memory_with(text, strlen(text), "dt", gt, &o, &dt));
+            bl_findings f = {0};
+            CHECK_OK(bl_input_check(gt, &dt, &p, NULL, "dt", &f));
+            bool said = f.n > 0 && strcmp(f.v[0].code, "mask-size") == 0;
+            CHECK_EQ(said, cases[i].words != NULL);
+            if (said) CHECK(strstr(f.v[0].message, cases[i].words) != NULL);
+            bl_findings_free(&f);
+            bl_eval_result r;
+            CHECK_OK(bl_eval_run(gt, &dt, &p, &r));
+            CHECK_NEAR(bl_eval_recall(&r, 0, 0, 0, 2), cases[i].words ? 0 : 1, 0);
+            bl_eval_result_free(&r);
+            bl_detections_free(&dt);
+            bl_dataset_free(gt);
+        }
+}
+
 int main(void) {
+    areas();
+    sizes_of_masks();
     char dir[] = "/tmp/test_eval_inputs_XXXXXX";
     CHECK(mkdtemp(dir) != NULL);
     truths();

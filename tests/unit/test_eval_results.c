@@ -93,15 +93,13 @@ static void curves(const char *dir, const bl_eval_result *r) {
         struct json_object *s50 = member(c, "score50");
         CHECK_EQ(json_object_array_length(p50), 101);
         for (int i = 0; i < r->R; i++) {
-            int64_t at50 = bl_eval_curve_at(r, 0, i, k, 0, 2);
-            int64_t at75 = bl_eval_curve_at(r, 5, i, k, 0, 2);
             size_t n = (size_t)i;
             CHECK_NEAR(json_object_get_double(json_object_array_get_idx(p50, n)),
-                       r->precision[at50], 0);
-            CHECK_NEAR(json_object_get_double(json_object_array_get_idx(s50, n)), r->scores[at50],
-                       0);
+                       bl_eval_precision(r, 0, i, k, 0, 2), 0);
+            CHECK_NEAR(json_object_get_double(json_object_array_get_idx(s50, n)),
+                       bl_eval_score(r, 0, i, k, 0, 2), 0);
             CHECK_NEAR(json_object_get_double(json_object_array_get_idx(p75, n)),
-                       r->precision[at75], 0);
+                       bl_eval_precision(r, 5, i, k, 0, 2), 0);
         }
     }
     bl_json_free(&doc);

@@ -213,6 +213,11 @@ static void test_refusals(const bl_run_config *c, bl_arena *arena) {
     refuse(&rotation, (bl_predict_options){.images = &file, .n_images = 1}, BL_ECONFIG,
            "predicts no classes");
     spoil(c, "{\"classes\": []}", "classes");
+    spoil(c,
+          "{\"classes\": [{\"name\": \"a\", \"train_images\": 2147483000}], \"input\": {\"width\": "
+          "8, "
+          "\"height\": 8, \"mean\": [0, 0, 0], \"std\": [1, 1, 1]}}",
+          "classes[0]: 2147483000 training images make more than 16777216 in all");
     spoil(c, "{\"classes\": [{\"name\": \"a\", \"train_images\": 3}]}", "input");
     spoil(c,
           "{\"classes\": [{\"name\": \"a\", \"train_images\": -3}], \"input\": {\"width\": 16, "
