@@ -95,14 +95,14 @@ static void find_elsewhere(const bl_schema *schema, const char *path, const char
             size_t at = strlen(out);
             snprintf(out + at, size - at, "%s\"%s\"", (*n)++ ? " or " : "", here);
         }
-        if (f->type == BL_T_SECTION) find_elsewhere(f->section, here, key, n, out, size);
+        if (bl_is_section(f)) find_elsewhere(f->section, here, key, n, out, size);
     }
 }
 
 static void gather_keys(const bl_schema *schema, const char **names, int *n, int cap) {
     for (const bl_field *f = schema->fields; f->key; f++) {
         if (*n < cap) names[(*n)++] = f->key;
-        if (f->type == BL_T_SECTION) gather_keys(f->section, names, n, cap);
+        if (bl_is_section(f)) gather_keys(f->section, names, n, cap);
     }
 }
 
@@ -154,7 +154,7 @@ static bl_status merge(loader *l, const origin *at, const bl_schema *schema, con
             complain_unknown(l, at, schema, here, key);
         } else if (!value) {
             json_object_object_del(into, key); /* back to the default */
-        } else if (f->type == BL_T_SECTION && json_object_is_type(value, json_type_object)) {
+        } else if (bl_is_section(f) && json_object_is_type(value, json_type_object)) {
             struct json_object *below;
             if (!json_object_object_get_ex(into, key, &below)) {
                 below = json_object_new_object();
@@ -268,7 +268,7 @@ static const bl_field *find_dotted(const bl_schema *schema, char *path) {
     char *save = NULL;
     for (char *key = strtok_r(path, ".", &save); key && schema; key = strtok_r(NULL, ".", &save)) {
         f = bl_schema_find(schema, key);
-        schema = f && f->type == BL_T_SECTION ? f->section : NULL;
+        schema = f && bl_is_section(f) ? f->section : NULL;
         if (!f) return NULL;
     }
     return f;
@@ -325,8 +325,13 @@ static bl_status fill(loader *l, const bl_schema *schema, const char *path,
         char here[256], why[256];
         join(here, sizeof here, path, f->key);
         if (tree) json_object_object_get_ex(tree, f->key, &value);
-        if (f->type == BL_T_SECTION) {
-            BL_TRY(fill(l, f->section, here, value, out + f->offset));
+        if (bl_is_section(f)) {
+            char *to = out + f->offset;
+            if (f->type == BL_T_BOXED) {
+                to = *(void **)(void *)to = bl_arena_alloc(l->arena, f->section->size);
+                if (!to) return BL_ENOMEM;
+            }
+            BL_TRY(fill(l, f->section, here, value, to));
             continue;
         }
         if (!value && !f->def) {

@@ -26,7 +26,8 @@ typedef enum bl_type {
     BL_T_INTS,    /* bl_ints */
     BL_T_REALS,   /* bl_reals */
     BL_T_STRINGS, /* bl_strings */
-    BL_T_SECTION  /* a nested struct described by `section` */
+    BL_T_SECTION, /* a nested struct described by `section` */
+    BL_T_BOXED    /* the same behind a pointer; the loader allocates it in the arena */
 } bl_type;
 
 typedef struct bl_ints {
@@ -51,15 +52,19 @@ typedef struct bl_field {
     const char *const *choices;      /* BL_T_ENUM: NULL-terminated names */
     const char *unit;                /* "px", "iterations", ... or NULL */
     const char *doc;                 /* one sentence */
-    const struct bl_schema *section; /* BL_T_SECTION */
+    const struct bl_schema *section; /* BL_T_SECTION, BL_T_BOXED */
 } bl_field;
 
 typedef struct bl_schema {
     const char *name; /* section name for the docs */
     const char *doc;
     size_t size;            /* sizeof the struct */
-    const bl_field *fields; /* ends with key == NULL */
+    const bl_field *fields; /* ends with key == NULL; core/rows.h makes them */
 } bl_schema;
+
+static inline bool bl_is_section(const bl_field *f) {
+    return f->type == BL_T_SECTION || f->type == BL_T_BOXED;
+}
 
 /* Loads `path` (with "extends": "file" or ["a", "b"], relative to the file, depth <= 8, cycles
  * refused; objects merge, everything else replaces, null = back to the default), then applies

@@ -34,6 +34,8 @@ static struct json_object *dump_field(const bl_field *f, const char *at) {
         return json_object_new_string(f->choices[*(const int32_t *)(const void *)at]);
     case BL_T_SECTION:
         return bl_config_dump(f->section, at);
+    case BL_T_BOXED:
+        return bl_config_dump(f->section, *(const void *const *)(const void *)at);
     default:
         return dump_array(f, at);
     }
@@ -77,7 +79,7 @@ static void doc_section(const bl_schema *schema, const char *path, FILE *f) {
     fputs("| key | type | default | range | unit | meaning |\n|---|---|---|---|---|---|\n", f);
     for (const bl_field *fld = schema->fields; fld->key; fld++) {
         fprintf(f, "| `%s` | %s | ", fld->key, bl_type_name(fld->type));
-        if (fld->type == BL_T_SECTION) {
+        if (bl_is_section(fld)) {
             fputs("see below", f);
         } else if (fld->def) {
             fputc('`', f);
@@ -96,7 +98,7 @@ static void doc_section(const bl_schema *schema, const char *path, FILE *f) {
     }
     fputc('\n', f);
     for (const bl_field *fld = schema->fields; fld->key; fld++) {
-        if (fld->type != BL_T_SECTION) continue;
+        if (!bl_is_section(fld)) continue;
         char below[256];
         snprintf(below, sizeof below, "%s%s%s", path, *path ? "." : "", fld->key);
         doc_section(fld->section, below, f);

@@ -23,6 +23,7 @@ const char *bl_type_name(bl_type type) {
     case BL_T_STRINGS:
         return "array of strings";
     case BL_T_SECTION:
+    case BL_T_BOXED:
         return "section";
     }
     return "unknown";
@@ -141,6 +142,7 @@ bl_status bl_field_convert(const bl_field *f, struct json_object *value, bl_aren
         if (!is(value, json_type_array)) return wrong_type(f->type, value, why);
         return convert_array(f, value, arena, out, why);
     case BL_T_SECTION:
+    case BL_T_BOXED:
         break;
     }
     return wrong_type(f->type, value, why);

@@ -1,27 +1,42 @@
-#include "ssl/abc.h"
+/* ABC as a plug-in: an auxiliary head trained on a class-balanced share of the data, and used for
+ * prediction.
+ *
+ *   labelled:   mean_i b_i H(y_i, S(a(x_i))),                 b_i ~ Bernoulli(N_min / N_y)
+ *   unlabelled: mean_j [max q_j >= tau] b_j H(q_j, S(a(u_j^s))), q_j = S(a(u_j^w)),
+ *               b_j ~ Bernoulli(1 - t/T (1 - N_min / N_c)),   c = argmax q_j
+ *
+ * over all strong views, divided by the full batch. Lee et al., "ABC: Auxiliary Balanced Classifier
+ * for Class-imbalanced Semi-supervised Learning", NeurIPS 2021. The authors anneal by whole epochs
+ * of 500 iterations; here t/T is the elapsed part of the run. */
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "balance/balance_mask.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_abc_config, member)
+typedef struct bl_abc_config {
+    double tau;    /* least confidence of a pseudo-label */
+    double weight; /* of its losses */
+    bool hard;     /* hard instead of soft pseudo-labels */
+} bl_abc_config;
+
 static const bl_field fields[] = {
-    {"tau", BL_T_REAL, AT(tau), "0.95", 0, 1, NULL, NULL,
-     "Least confidence of the auxiliary head's pseudo-labels.", NULL},
-    {"weight", BL_T_REAL, AT(weight), "1", 0, 1000, NULL, NULL, "Factor of its losses.", NULL},
-    {"hard", BL_T_BOOL, AT(hard), "false", 0, 0, NULL, NULL,
-     "Hard pseudo-labels (USB, BaCon) instead of soft ones (the authors).", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_abc_schema = {"method.abc", "Auxiliary balanced classifier (plug-in \"abc\").",
-                                 sizeof(bl_abc_config), fields};
+    BL_ROW_REAL(bl_abc_config, tau, "0.95", 0, 1, NULL,
+                "Least confidence of the auxiliary head's pseudo-labels."),
+    BL_ROW_REAL(bl_abc_config, weight, "1", 0, 1000, NULL, "Factor of its losses."),
+    BL_ROW_BOOL(bl_abc_config, hard, "false",
+                "Hard pseudo-labels (USB, BaCon) instead of soft ones (the authors)."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.abc", "Auxiliary balanced classifier (plug-in \"abc\").",
+                                  sizeof(bl_abc_config), fields};
+
+static const char HEAD[] = "abc";
 
 enum { DRAW_LABELLED = 1, DRAW_UNLABELLED }; /* streams of random numbers */
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_abc_config *cfg;
     int head;
     double *rate, *keep; /* [K] N_min / N_k; annealed */
@@ -51,7 +66,7 @@ static bl_status labelled_loss(const abc *a, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_class_step *s) {
     static const char *const names[BL_CLASS_MAX_STRONG] = {"abc_unsup", "abc_unsup2"};
     abc *a = (abc *)p;
     const bl_class_world *w = s->world;
@@ -69,32 +84,29 @@ static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
     return BL_OK;
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     free(((abc *)p)->rate);
     free(p);
 }
 
-static const bl_class_hooks hooks = {.name = "abc", .losses = losses, .destroy = destroy};
-
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)cfg;
     return bl_class_need_head(
-        n, &(bl_head_spec){.name = BL_ABC_HEAD, .kind = BL_HEAD_LINEAR, .out = classes});
+        n, &(bl_head_spec){.name = HEAD, .kind = BL_HEAD_LINEAR, .out = classes});
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     abc *a = calloc(1, sizeof *a);
     double *rates = calloc(2 * (size_t)w->classes, sizeof *rates);
     if (!a || !rates) {
-        free(a), free(rates);
+        free(a);
+        free(rates);
         return bl_fail(BL_ENOMEM, "out of memory for the auxiliary balanced classifier");
     }
-    *a = (abc){{&hooks},
-               &cfg->abc,
-               bl_classifier_find(w->model[0], BL_ABC_HEAD),
-               rates,
-               rates + w->classes};
+    *a = (abc){.cfg = bl_class_settings(cfg, "abc"),
+               .head = bl_classifier_find(w->model[0], HEAD),
+               .rate = rates,
+               .keep = rates + w->classes};
     bl_status status = bl_balance_rates(w->counts, w->classes, a->rate);
     if (status != BL_OK) {
         destroy(&a->base);
@@ -105,5 +117,11 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_abc_plugin = {
-    .name = "abc", .unlabelled = true, .needs = needs, .create = create};
+const bl_class_plugin_type bl_abc_plugin = {.plugin = {.name = "abc",
+                                                       .claims = BL_CLAIM_PREDICTION,
+                                                       .section = &section,
+                                                       .destroy = destroy},
+                                            .unlabelled = true,
+                                            .needs = needs,
+                                            .create = create,
+                                            .losses = losses};

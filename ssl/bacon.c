@@ -1,6 +1,18 @@
-#include "ssl/bacon.h"
+/* BaCon as a plug-in on ABC (list "abc" first): a contrastive loss on a small projection that pulls
+ * samples to balanced class centres and away from reliable negatives.
+ *
+ * With a = ABC's head, e = projection of the labelled and the weak unlabelled views:
+ *   y_i     true label, or argmax a(u^w);  r_i = [max S(a) >= reliable]
+ *   C_c     mean feature of class c over a bank with one row a training image, before this step
+ *   tau_c   = tau0 (1 - (1 - t/T)^2 eta sqrt(n_c / max n)), n_c the bank's labels
+ *   L_con   see balance/contrast.h, negatives as in balance/reliable_negatives.h
+ * from iteration start * T on. After the loss the bank takes the labels (true ones, or
+ * pseudo-labels with max S(a) >= label) and the features of reliable samples.
+ *
+ * Feng et al., "BaCon: Boosting Imbalanced Semi-supervised Learning via Balanced Feature-Level
+ * Contrastive Learning", AAAI 2024. Of the authors' code two slips are not kept: confidence is the
+ * softmax (not the raw logit), and labelled rows are written in every step. */
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,41 +20,53 @@
 #include "balance/image_bank.h"
 #include "balance/reliable_negatives.h"
 #include "balance/simplex.h"
-#include "ssl/abc.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_bacon_config, member)
+typedef struct bl_bacon_config {
+    int64_t projection; /* outputs of the linear projection */
+    double weight;      /* of L_con */
+    double start;       /* part of the run without it */
+    double label;       /* least confidence of a label in the bank */
+    double reliable;    /* ... of a feature in the bank, and of an anchor */
+    int64_t top;        /* a class among so many best is no negative's class */
+    double temperature; /* tau0 */
+    double eta;
+    double negative_temperature;
+    double negative_factor;
+} bl_bacon_config;
+
 static const bl_field fields[] = {
-    {"projection", BL_T_INT, AT(projection), "16", 1, 4096, NULL, NULL,
-     "Outputs of the linear projection.", NULL},
-    {"weight", BL_T_REAL, AT(weight), "1", 0, 1000, NULL, NULL, "Factor of the contrastive loss.",
-     NULL},
-    {"start", BL_T_REAL, AT(start), "0.5", 0, 1, NULL, NULL,
-     "Part of the run without the contrastive loss.", NULL},
-    {"label", BL_T_REAL, AT(label), "0.95", 0, 1, NULL, NULL,
-     "Least confidence of a pseudo-label that enters the bank.", NULL},
-    {"reliable", BL_T_REAL, AT(reliable), "0.98", 0, 1, NULL, NULL,
-     "Least confidence of a sample whose feature enters the bank and that is contrasted.", NULL},
-    {"top", BL_T_INT, AT(top), "3", 1, 1000, NULL, NULL,
-     "An unlabelled image is a negative of all classes but its so many most probable ones.", NULL},
-    {"temperature", BL_T_REAL, AT(temperature), "0.1", 1e-3, 100, NULL, NULL,
-     "Temperature of positives before balancing.", NULL},
-    {"eta", BL_T_REAL, AT(eta), "0.005", 0, 0.99, NULL, NULL,
-     "How far the temperature of a frequent class falls at the start.", NULL},
-    {"negative_temperature", BL_T_REAL, AT(negative_temperature), "0.1", 1e-3, 100, NULL, NULL,
-     "Temperature of negatives.", NULL},
-    {"negative_factor", BL_T_REAL, AT(negative_factor), "64", 0, 1e6, NULL, NULL,
-     "Factor of the mean negative in the denominator (64 in the authors' code).", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_bacon_schema = {"method.bacon",
-                                   "Balanced contrastive features (plug-in \"bacon\").",
-                                   sizeof(bl_bacon_config), fields};
+    BL_ROW_INT(bl_bacon_config, projection, "16", 1, 4096, NULL,
+               "Outputs of the linear projection."),
+    BL_ROW_REAL(bl_bacon_config, weight, "1", 0, 1000, NULL, "Factor of the contrastive loss."),
+    BL_ROW_REAL(bl_bacon_config, start, "0.5", 0, 1, NULL,
+                "Part of the run without the contrastive loss."),
+    BL_ROW_REAL(bl_bacon_config, label, "0.95", 0, 1, NULL,
+                "Least confidence of a pseudo-label that enters the bank."),
+    BL_ROW_REAL(
+        bl_bacon_config, reliable, "0.98", 0, 1, NULL,
+        "Least confidence of a sample whose feature enters the bank and that is contrasted."),
+    BL_ROW_INT(
+        bl_bacon_config, top, "3", 1, 1000, NULL,
+        "An unlabelled image is a negative of all classes but its so many most probable ones."),
+    BL_ROW_REAL(bl_bacon_config, temperature, "0.1", 1e-3, 100, NULL,
+                "Temperature of positives before balancing."),
+    BL_ROW_REAL(bl_bacon_config, eta, "0.005", 0, 0.99, NULL,
+                "How far the temperature of a frequent class falls at the start."),
+    BL_ROW_REAL(bl_bacon_config, negative_temperature, "0.1", 1e-3, 100, NULL,
+                "Temperature of negatives."),
+    BL_ROW_REAL(bl_bacon_config, negative_factor, "64", 0, 1e6, NULL,
+                "Factor of the mean negative in the denominator (64 in the authors' code)."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.bacon",
+                                  "Balanced contrastive features (plug-in \"bacon\").",
+                                  sizeof(bl_bacon_config), fields};
 
 static const char PROJECTION[] = "projection";
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_bacon_config *cfg;
     int abc, head;
     bl_image_bank *bank;
@@ -144,7 +168,7 @@ static bl_status remember(bacon *b, bl_class_step *s, const samples *x) {
     return bl_image_bank_write(b->bank, x->row, x->n, x->label, set_label, x->e, set_feature);
 }
 
-static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_class_step *s) {
     bacon *b = (bacon *)p;
     samples x;
     BL_TRY(gather(b, s, &x));
@@ -152,7 +176,7 @@ static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
     return remember(b, s, &x);
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     bacon *b = (bacon *)p;
     if (b->window[1] > 0) {
@@ -162,26 +186,20 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     bacon *b = (bacon *)p;
-    BL_TRY(bl_state_put(arena, "bacon.window", b->window, 2, out, cap, n));
     double *v;
-    BL_TRY(
-        bl_state_reserve(arena, "bacon.bank", bl_image_bank_pack(b->bank, NULL), &v, out, cap, n));
-    bl_image_bank_pack(b->bank, v);
-    return BL_OK;
+    int64_t len = bl_image_bank_pack(b->bank, NULL);
+    BL_TRY(bl_state_packed(io, "bacon.bank", &v, &len));
+    if (io->loading) {
+        BL_TRY(bl_image_bank_unpack(b->bank, v, len));
+    } else {
+        bl_image_bank_pack(b->bank, v);
+    }
+    return bl_state_numbers(io, "bacon.window", b->window, 2);
 }
 
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    bacon *b = (bacon *)p;
-    const double *v;
-    int64_t len;
-    BL_TRY(bl_state_find(in, n, "bacon.bank", &v, &len));
-    BL_TRY(bl_image_bank_unpack(b->bank, v, len));
-    return bl_state_get(in, n, "bacon.window", b->window, 2);
-}
-
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     bacon *b = (bacon *)p;
     bl_image_bank_destroy(b->bank);
     free(b->centre);
@@ -190,27 +208,19 @@ static void destroy(bl_class_plugin *p) {
     free(b);
 }
 
-static const bl_class_hooks hooks = {.name = "bacon",
-                                     .losses = losses,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
-
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes;
-    return bl_class_need_head(n, &(bl_head_spec){.name = PROJECTION,
-                                                 .kind = BL_HEAD_PROJECTION,
-                                                 .out = cfg->bacon.projection});
+    const bl_bacon_config *c = bl_class_settings(cfg, "bacon");
+    return bl_class_need_head(
+        n, &(bl_head_spec){.name = PROJECTION, .kind = BL_HEAD_PROJECTION, .out = c->projection});
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     bacon *b = calloc(1, sizeof *b);
     if (!b) return bl_fail(BL_ENOMEM, "out of memory for BaCon");
-    size_t k = (size_t)w->classes, dim = (size_t)cfg->bacon.projection;
-    b->base.hooks = &hooks, b->cfg = &cfg->bacon;
-    b->abc = bl_classifier_find(w->model[0], BL_ABC_HEAD);
+    b->cfg = bl_class_settings(cfg, "bacon");
+    size_t k = (size_t)w->classes, dim = (size_t)b->cfg->projection;
+    b->abc = bl_classifier_find(w->model[0], "abc");
     b->head = bl_classifier_find(w->model[0], PROJECTION);
     b->centre = calloc(k * dim, sizeof *b->centre);
     b->present = calloc(k, sizeof *b->present);
@@ -229,5 +239,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_bacon_plugin = {
-    .name = "bacon", .after = "abc", .needs = needs, .create = create};
+const bl_class_plugin_type bl_bacon_plugin = {.plugin = {.name = "bacon",
+                                                         .after = "abc",
+                                                         .section = &section,
+                                                         .report = report,
+                                                         .state = state,
+                                                         .destroy = destroy},
+                                              .needs = needs,
+                                              .create = create,
+                                              .losses = losses};

@@ -251,54 +251,14 @@ bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines) {
 
 /* ---- state ---- */
 
-bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    int64_t len;
-    const double *v = bl_gradient_matrix_state(b->matrix, &len);
-    BL_TRY(bl_state_put(arena, "gradient_matrix", v, len, out, cap, n));
-    v = bl_class_weights_state(b->weights, &len);
-    BL_TRY(bl_state_put(arena, "class_weights", v, len, out, cap, n));
-    v = bl_thresholds_state(b->thresholds, &len);
-    BL_TRY(bl_state_put(arena, "thresholds", v, len, out, cap, n));
-    if (b->cap) {
-        v = bl_prior_cap_state(b->cap, &len);
-        BL_TRY(bl_state_put(arena, "prior_cap", v, len, out, cap, n));
-    }
-    if (!b->pool) return BL_OK;
-    len = bl_crs_pack(b->pool, NULL);
-    double *packed = BL_NEW_ARRAY(arena, double, len);
-    if (!packed) return BL_ENOMEM;
-    bl_crs_pack(b->pool, packed);
-    BL_TRY(bl_state_put(arena, "crs_pool", packed, len, out, cap, n));
-    int32_t copies = b->unlabelled_copies ? b->n_unlabelled : 0;
-    double *list = BL_NEW_ARRAY(arena, double, copies + 2);
-    if (!list) return BL_ENOMEM;
-    list[0] = b->rebuilt, list[1] = (double)b->rebuilt_at;
-    for (int32_t i = 0; i < copies; i++) list[i + 2] = b->unlabelled_copies[i];
-    return bl_state_put(arena, "crs_copies", list, copies + 2, out, cap, n);
-}
-
-bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n) {
-    int64_t len;
-    double *to = bl_gradient_matrix_state(b->matrix, &len);
-    BL_TRY(bl_state_get(in, n, "gradient_matrix", to, len));
-    to = bl_class_weights_state(b->weights, &len);
-    BL_TRY(bl_state_get(in, n, "class_weights", to, len));
-    to = bl_thresholds_state(b->thresholds, &len);
-    BL_TRY(bl_state_get(in, n, "thresholds", to, len));
-    if (b->cap) {
-        to = bl_prior_cap_state(b->cap, &len);
-        BL_TRY(bl_state_get(in, n, "prior_cap", to, len));
-    }
-    if (!b->pool) return BL_OK;
-    const double *v;
-    BL_TRY(bl_state_find(in, n, "crs_pool", &v, &len));
-    BL_TRY(bl_crs_unpack(b->pool, v, len));
-    BL_TRY(bl_state_find(in, n, "crs_copies", &v, &len));
+static bl_status load_copies(bl_balancer *b, const double *v, int64_t len) {
     if (len < 2 || (len != 2 && len != b->n_unlabelled + 2))
         return bl_fail(BL_EFORMAT, "state.crs_copies has %lld numbers, expected 2 or %lld",
                        (long long)len, (long long)b->n_unlabelled + 2);
-    b->rebuilt = v[0] != 0, b->rebuilt_at = (int64_t)v[1];
-    free(b->unlabelled_copies), b->unlabelled_copies = NULL;
+    b->rebuilt = v[0] != 0;
+    b->rebuilt_at = (int64_t)v[1];
+    free(b->unlabelled_copies);
+    b->unlabelled_copies = NULL;
     if (len == 2) return BL_OK;
     b->unlabelled_copies = calloc((size_t)b->n_unlabelled + 1, sizeof *b->unlabelled_copies);
     if (!b->unlabelled_copies) return bl_fail(BL_ENOMEM, "out of memory");
@@ -308,4 +268,37 @@ bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n) {
         b->unlabelled_copies[i] = (int32_t)v[i + 2];
     }
     return BL_OK;
+}
+
+static bl_status pool_state(bl_balancer *b, bl_state_io *io) {
+    double *packed, *list;
+    int64_t len = bl_crs_pack(b->pool, NULL);
+    BL_TRY(bl_state_packed(io, "crs_pool", &packed, &len));
+    if (io->loading) {
+        BL_TRY(bl_crs_unpack(b->pool, packed, len));
+    } else {
+        bl_crs_pack(b->pool, packed);
+    }
+    len = 2 + (b->unlabelled_copies ? b->n_unlabelled : 0);
+    BL_TRY(bl_state_packed(io, "crs_copies", &list, &len));
+    if (io->loading) return load_copies(b, list, len);
+    list[0] = b->rebuilt;
+    list[1] = (double)b->rebuilt_at;
+    for (int64_t i = 2; i < len; i++) list[i] = b->unlabelled_copies[i - 2];
+    return BL_OK;
+}
+
+bl_status bl_balancer_state(bl_balancer *b, bl_state_io *io) {
+    int64_t len;
+    double *v = bl_gradient_matrix_state(b->matrix, &len);
+    BL_TRY(bl_state_numbers(io, "gradient_matrix", v, len));
+    v = bl_class_weights_state(b->weights, &len);
+    BL_TRY(bl_state_numbers(io, "class_weights", v, len));
+    v = bl_thresholds_state(b->thresholds, &len);
+    BL_TRY(bl_state_numbers(io, "thresholds", v, len));
+    if (b->cap) {
+        v = bl_prior_cap_state(b->cap, &len);
+        BL_TRY(bl_state_numbers(io, "prior_cap", v, len));
+    }
+    return b->pool ? pool_state(b, io) : BL_OK;
 }

@@ -61,7 +61,6 @@ void bl_balancer_weights(const bl_balancer *b, double *w);
 /* "pool" line after a rebuild since the last call, if any. */
 bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines);
 
-bl_status bl_balancer_save(bl_balancer *b, bl_arena *arena, bl_state_array *out, int cap, int *n);
-bl_status bl_balancer_load(bl_balancer *b, const bl_state_array *in, int n);
+bl_status bl_balancer_state(bl_balancer *b, bl_state_io *io);
 
 #endif

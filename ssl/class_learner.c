@@ -22,26 +22,16 @@ static int64_t within(const class_learner *l, int64_t t) {
     return l->world.generations > 1 ? t % l->world.iterations : t;
 }
 
-/* Calls a hook of every plug-in that has it, in order. */
-#define EACH(l, hook, ...)                                                                         \
-    for (int i_ = 0; i_ < (l)->world.n_plugins; i_++)                                              \
-        if ((l)->world.plugin[i_]->hooks->hook)                                                    \
-    BL_TRY((l)->world.plugin[i_]->hooks->hook((l)->world.plugin[i_], __VA_ARGS__))
-
 static bl_status prepare(bl_learner *base, bl_ctx *ctx, int64_t t, bool changed[2]) {
     class_learner *l = (class_learner *)base;
-    EACH(l, prepare, ctx, within(l, t), changed);
-    return BL_OK;
+    return bl_plugins_prepare(&l->world.plugins, ctx, within(l, t), changed);
 }
 
 /* The first plug-in that has a list decides; then the generation, which leaves out what it has no
  * label for. */
 static bool copies(bl_learner *base, int64_t t, bool labelled, int32_t *out) {
     class_learner *l = (class_learner *)base;
-    for (int i = 0; i < l->world.n_plugins; i++) {
-        bl_class_plugin *p = l->world.plugin[i];
-        if (p->hooks->copies && p->hooks->copies(p, within(l, t), labelled, out)) return true;
-    }
+    if (bl_plugins_copies(&l->world.plugins, within(l, t), labelled, out)) return true;
     if (!labelled || !l->label) return false;
     for (int32_t i = 0; i < l->world.labelled.n; i++) out[i] = l->label[i] != BL_CLASS_UNKNOWN;
     return true;
@@ -55,8 +45,7 @@ static bool labels(bl_learner *base, int32_t *out) {
 
 static bl_status before_step(bl_learner *base, bl_ctx *ctx, int64_t t) {
     class_learner *l = (class_learner *)base;
-    EACH(l, before_step, ctx, within(l, t));
-    return BL_OK;
+    return bl_plugins_before_step(&l->world.plugins, ctx, within(l, t));
 }
 
 static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, int64_t iteration,
@@ -74,7 +63,8 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
                        .in_epoch = t % l->world.epoch,
                        .n_strong = l->needs.unlabelled ? l->needs.strong : 0,
                        .out = out};
-    s.labelled = &b->part[BL_CLASS_LABELLED], s.x.n = s.labelled->n;
+    s.labelled = &b->part[BL_CLASS_LABELLED];
+    s.x.n = s.labelled->n;
     s.x_strong.n = l->needs.labelled_strong ? s.x.n : 0;
     if (b->n_groups > BL_CLASS_UNLABELLED) {
         s.unlabelled = &b->part[BL_CLASS_UNLABELLED];
@@ -84,12 +74,15 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
     float *bias = BL_NEW_ARRAY(ctx->arena, float, (size_t)k * 3);
     s.label_weight = BL_NEW_ARRAY(ctx->arena, float, s.x.n);
     if (!bias || !s.label_weight) return BL_ENOMEM;
-    s.bias.labelled = bias, s.bias.weak = bias + k, s.bias.strong = bias + 2 * k;
+    s.bias.labelled = bias;
+    s.bias.weak = bias + k;
+    s.bias.strong = bias + 2 * k;
     for (int32_t i = 0; i < s.x.n; i++) s.label_weight[i] = 1;
 
-    EACH(l, adjust, &s);
-    BL_TRY(l->world.plugin[0]->hooks->learn(l->world.plugin[0], &s));
-    EACH(l, losses, &s);
+    bl_plugin *learner = l->world.plugins.v[0];
+    BL_CLASS_EACH(&l->world, adjust, &s);
+    BL_TRY(bl_class_type(learner)->learn(learner, &s));
+    BL_CLASS_EACH(&l->world, losses, &s);
     if (s.pseudo) bl_class_watch_add(l->watch, s.pseudo, s.unlabelled->label);
     return BL_OK;
 }
@@ -104,8 +97,7 @@ static bl_status after_step(bl_learner *base, bl_ctx *ctx, int64_t iteration) {
         BL_TRY(bl_store_ema(l->world.store[1], l->world.store[0], ctx, (float)keep,
                             e->buffers == BL_EMA_COPY));
     }
-    EACH(l, after_step, ctx, t);
-    return BL_OK;
+    return bl_plugins_after_step(&l->world.plugins, ctx, t);
 }
 
 /* Unlabelled images that this generation learns from as labelled: how many, of which classes, and
@@ -117,7 +109,9 @@ static void report_generation(const class_learner *l, bl_metrics *line) {
     for (int32_t i = 0; i < w->joined; i++) {
         if (chosen[i] == BL_CLASS_UNKNOWN) continue;
         bool has_truth = truth && truth[i] >= 0;
-        added++, known += has_truth, right += has_truth && truth[i] == chosen[i];
+        added++;
+        known += has_truth;
+        right += has_truth && truth[i] == chosen[i];
     }
     bl_metrics_number(line, "generation", (double)w->generation);
     bl_metrics_number(line, "added", added);
@@ -128,14 +122,13 @@ static bl_status report(bl_learner *base, int64_t t, bl_metrics *lines, double *
     class_learner *l = (class_learner *)base;
     bool reports = !bl_class_watch_empty(l->watch);
     *pseudo = reports ? bl_class_watch_rate(l->watch) : -1;
-    for (int i = 0; i < l->world.n_plugins; i++)
-        reports |= l->world.plugin[i]->hooks->report != NULL;
+    reports |= bl_plugins_report_something(&l->world.plugins);
     if (!reports && !l->label) return BL_OK;
     bl_metrics_begin(lines);
     bl_metrics_number(lines, "iter", (double)t);
     bl_metrics_string(lines, "kind", "class");
     if (!bl_class_watch_empty(l->watch)) bl_class_watch_report(l->watch, lines);
-    EACH(l, report, t, lines);
+    BL_TRY(bl_plugins_report(&l->world.plugins, t, lines));
     if (l->label) report_generation(l, lines);
     return bl_metrics_end(lines);
 }
@@ -159,17 +152,16 @@ static bl_status make_models(class_learner *l, bl_ctx *ctx) {
 static void destroy_models(class_learner *l) {
     bl_class_world *w = &l->world;
     for (int m = 0; m < 2; m++) {
-        bl_classifier_destroy(w->model[m]), bl_store_destroy(w->store[m]);
-        w->model[m] = NULL, w->store[m] = NULL;
+        bl_classifier_destroy(w->model[m]);
+        bl_store_destroy(w->store[m]);
+        w->model[m] = NULL;
+        w->store[m] = NULL;
         l->base.model[m] = (bl_learner_model){0};
     }
 }
 
 static void destroy_plugins(bl_class_world *w) {
-    while (w->n_plugins > 0) {
-        bl_class_plugin *p = w->plugin[--w->n_plugins];
-        p->hooks->destroy(p);
-    }
+    bl_plugins_destroy(&w->plugins);
     w->predict_head = 0;
     if (w->predict_bias) memset(w->predict_bias, 0, sizeof(double) * (size_t)w->classes);
 }
@@ -202,7 +194,7 @@ static bl_status generation(bl_learner *base, bl_ctx *ctx) {
     bl_class_world *w = &l->world;
     int32_t *chosen = l->label + (w->labelled.n - w->joined);
     for (int32_t i = 0; i < w->joined; i++) chosen[i] = BL_CLASS_UNKNOWN;
-    EACH(l, generation, ctx, chosen);
+    BL_CLASS_EACH(w, generation, ctx, chosen);
     BL_TRY(enter(l, w->generation + 1));
     destroy_models(l);
     BL_TRY(make_models(l, ctx));
@@ -230,50 +222,36 @@ bl_status bl_class_learner_set_counts(bl_learner *base, const double *counts, in
 
 /* ---- checkpoints ---- */
 
-static bl_status save_generation(class_learner *l, bl_arena *arena, bl_state_array *out, int cap,
-                                 int *n) {
-    const bl_class_world *w = &l->world;
-    double *v;
-    BL_TRY(bl_state_reserve(arena, "generation.index", 1, &v, out, cap, n));
-    *v = (double)w->generation;
-    BL_TRY(bl_state_reserve(arena, "generation.labels", w->labelled.n, &v, out, cap, n));
-    for (int32_t i = 0; i < w->labelled.n; i++) v[i] = l->label[i];
-    BL_TRY(bl_state_reserve(arena, "generation.counts", w->classes, &v, out, cap, n));
-    for (int32_t c = 0; c < w->classes; c++) v[c] = (double)w->counts[c];
-    return BL_OK;
-}
-
-static bl_status load_generation(class_learner *l, const bl_state_array *in, int n) {
+/* Loading makes the plug-ins anew, with what the generation's labels say; their state comes after.
+ */
+static bl_status generation_state(class_learner *l, bl_state_io *io) {
     bl_class_world *w = &l->world;
-    const double *index, *v;
-    int64_t one, len;
-    BL_TRY(bl_state_find(in, n, "generation.index", &index, &one));
-    BL_TRY(bl_state_find(in, n, "generation.labels", &v, &len));
-    if (one != 1 || !(*index >= 0 && *index < (double)w->generations) || len != w->labelled.n)
+    double index = (double)w->generation, *label, *counts;
+    int64_t n = w->labelled.n, k = w->classes;
+    BL_TRY(bl_state_numbers(io, "generation.index", &index, 1));
+    BL_TRY(bl_state_packed(io, "generation.labels", &label, &n));
+    if (!io->loading) {
+        BL_TRY(bl_state_packed(io, "generation.counts", &counts, &k));
+        for (int64_t i = 0; i < n; i++) label[i] = l->label[i];
+        for (int64_t c = 0; c < k; c++) counts[c] = (double)w->counts[c];
+        return BL_OK;
+    }
+    if (!(index >= 0 && index < (double)w->generations) || n != w->labelled.n)
         return bl_fail(BL_EFORMAT,
                        "state.generation.*: not of this run's %lld generations and %d "
                        "images",
                        (long long)w->generations, (int)w->labelled.n);
-    for (int32_t i = 0; i < w->labelled.n; i++)
-        l->label[i] = v[i] >= 0 && v[i] < w->classes ? (int32_t)v[i] : BL_CLASS_UNKNOWN;
-    BL_TRY(enter(l, (int64_t)*index));
+    for (int64_t i = 0; i < n; i++)
+        l->label[i] = label[i] >= 0 && label[i] < w->classes ? (int32_t)label[i] : BL_CLASS_UNKNOWN;
+    BL_TRY(enter(l, (int64_t)index));
     return bl_class_plugins_create(l->cfg, w);
 }
 
-static bl_status save(bl_learner *base, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_learner *base, bl_state_io *io) {
     class_learner *l = (class_learner *)base;
-    BL_TRY(bl_class_watch_save(l->watch, arena, out, cap, n));
-    if (l->label) BL_TRY(save_generation(l, arena, out, cap, n));
-    EACH(l, save, arena, out, cap, n);
-    return BL_OK;
-}
-
-static bl_status load(bl_learner *base, const bl_state_array *in, int n) {
-    class_learner *l = (class_learner *)base;
-    BL_TRY(bl_class_watch_load(l->watch, in, n));
-    if (l->label) BL_TRY(load_generation(l, in, n));
-    EACH(l, load, in, n);
-    return BL_OK;
+    BL_TRY(bl_class_watch_state(l->watch, io));
+    if (l->label) BL_TRY(generation_state(l, io));
+    return bl_plugins_state(&l->world.plugins, io);
 }
 
 static void destroy(bl_learner *base) {
@@ -282,13 +260,15 @@ static void destroy(bl_learner *base) {
     destroy_plugins(w);
     destroy_models(l);
     bl_class_watch_destroy(l->watch);
-    free(w->given), free(w->counts), free(w->prior), free(w->predict_bias);
+    free(w->given);
+    free(w->counts);
+    free(w->prior);
+    free(w->predict_bias);
     free(l->label);
     free(l);
 }
 
-static const bl_learner_ops ops = {.name = "classification",
-                                   .prepare = prepare,
+static const bl_learner_ops ops = {.prepare = prepare,
                                    .copies = copies,
                                    .generation = generation,
                                    .labels = labels,
@@ -296,16 +276,17 @@ static const bl_learner_ops ops = {.name = "classification",
                                    .losses = losses,
                                    .after_step = after_step,
                                    .report = report,
-                                   .save = save,
-                                   .load = load,
+                                   .state = state,
                                    .destroy = destroy};
 
 /* Memory for what is counted, and the labels of a list that generations change. */
 static bl_status take_lists(class_learner *l) {
     bl_class_world *w = &l->world;
     size_t k = (size_t)w->classes, n = (size_t)w->labelled.n;
-    w->given = calloc(k, sizeof *w->given), w->counts = calloc(k, sizeof *w->counts);
-    w->prior = calloc(k, sizeof *w->prior), w->predict_bias = calloc(k, sizeof *w->predict_bias);
+    w->given = calloc(k, sizeof *w->given);
+    w->counts = calloc(k, sizeof *w->counts);
+    w->prior = calloc(k, sizeof *w->prior);
+    w->predict_bias = calloc(k, sizeof *w->predict_bias);
     if (!w->given || !w->counts || !w->prior || !w->predict_bias)
         return bl_fail(BL_ENOMEM, "out of memory for class counts");
     if (w->joined > 0) {
@@ -325,7 +306,11 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
     if (!l) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     bl_class_world *w = &l->world;
     int64_t generations = bl_class_method_generations(cfg);
-    l->base.ops = &ops, l->cfg = cfg, l->model = env->model, l->seed = env->seed;
+    l->base.ops = &ops;
+    l->base.name = "classification";
+    l->cfg = cfg;
+    l->model = env->model;
+    l->seed = env->seed;
     *w = (bl_class_world){.method = cfg,
                           .classes = env->labelled.set->n_classes,
                           .labelled = env->labelled,
@@ -356,7 +341,8 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
     BL_TRY_DONE(take_lists(l));
     BL_TRY_DONE(make_models(l, env->ctx));
     BL_TRY_DONE(bl_class_watch_create(w->classes, &l->watch));
-    l->base.n_classes = w->classes, l->base.uses_unlabelled = l->needs.unlabelled;
+    l->base.n_classes = w->classes;
+    l->base.uses_unlabelled = l->needs.unlabelled;
     BL_TRY_DONE(bl_class_plugins_create(cfg, w));
     *out = &l->base;
 done:

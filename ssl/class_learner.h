@@ -3,9 +3,8 @@
  * A method is a list of plug-ins. The first is the base learner (method.name: supervised, fixmatch,
  * ...), which runs the network and makes the step's main losses; the others (method.plugins: "la",
  * "abc", "daso", "semi", ...) change or add something: logits, pseudo-labels, masks, losses of
- * extra heads, sampling. A plug-in is one file: a bl_class_plugin_type, a struct of state, the
- * hooks it needs. A configuration names the list; its order is the order in which hooks run.
- * Nothing else knows which plug-ins exist (class_method.c maps names to types).
+ * extra heads, sampling. What plug-ins of both tasks have stands in ssl/plugin.h; which there are,
+ * in ssl/class_plugins.c and nowhere else.
  *
  * Indexing of state: an image is its place in the labelled or the unlabelled list of the run
  * (bl_class_part.item), 0..n_labelled-1 and 0..n_unlabelled-1. All pseudo-labels, weights, masks
@@ -21,12 +20,12 @@
 #include "datasets/class_loader.h"
 #include "nn/classifier.h"
 #include "ssl/learner.h"
+#include "ssl/plugin.h"
 
-enum { BL_CLASS_MAX_HEADS = 8, BL_CLASS_MAX_PLUGINS = 8, BL_CLASS_MAX_STRONG = 2 };
+enum { BL_CLASS_MAX_HEADS = 8, BL_CLASS_MAX_STRONG = 2 };
 enum { BL_CLASS_LABELLED, BL_CLASS_UNLABELLED }; /* groups of the loader */
 
 typedef struct bl_class_method_config bl_class_method_config; /* class_method.h */
-typedef struct bl_class_plugin bl_class_plugin;
 typedef struct bl_class_world bl_class_world;
 
 /* ---- what a method asks for, before anything is built
@@ -85,8 +84,7 @@ struct bl_class_world {
     bl_ctx *ctx;             /* where the models live, for large state that stays beside them */
     bl_store *store[2];      /* student, EMA */
     bl_classifier *model[2]; /* the same */
-    bl_class_plugin *plugin[BL_CLASS_MAX_PLUGINS]; /* in the order of the list */
-    int n_plugins;
+    bl_plugin_list plugins;
     /* How the method predicts, set by plug-ins when they are created (the last wins): a head, and
      * what is added to its logits (post-hoc adjustment). */
     int predict_head;
@@ -168,65 +166,50 @@ bl_status bl_class_pseudo_make(bl_class_step *s, int head, const float *bias, do
 bl_status bl_class_pseudo_loss(bl_class_step *s, const bl_class_pseudo *q, bl_class_branch *strong,
                                const float *bias, double scale, bl_tensor **loss);
 
-/* ---- plug-ins
- * ------------------------------------------------------------------------------------------ */
+/* ---- plug-ins ---- */
 
-/* Hooks; NULL = nothing to do. p is the plug-in's own struct. */
-typedef struct bl_class_hooks {
-    const char *name;
-    /* A generation is over, its models and plug-ins still stand; no step is open. label
-     * [unlabelled.n], BL_CLASS_UNKNOWN at first, receives the labels of the unlabelled images that
-     * the next one learns from as labelled. The last plug-in that has it decides. */
-    bl_status (*generation)(bl_class_plugin *p, bl_ctx *ctx, int32_t *label);
-    /* Between steps (no step open): passes over whole sets, sampling. As in bl_learner_ops;
-     * changed[0] labelled, changed[1] unlabelled. */
-    bl_status (*prepare)(bl_class_plugin *p, bl_ctx *ctx, int64_t t, bool changed[2]);
-    bool (*copies)(bl_class_plugin *p, int64_t t, bool labelled, int32_t *copies);
-    bl_status (*before_step)(bl_class_plugin *p, bl_ctx *ctx, int64_t t);
-    /* Base learners only: forward passes (s->x, weak, strong), pseudo-labels, main losses. */
-    bl_status (*learn)(bl_class_plugin *p, bl_class_step *s);
-    /* Adds to s->bias and multiplies s->label_weight; before any loss is made. */
-    bl_status (*adjust)(bl_class_plugin *p, bl_class_step *s);
-    /* Changes q->p: distribution alignment, blending. q->head tells whose it is. */
-    bl_status (*refine)(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q);
-    /* Changes q->weight (and label): thresholds, masks, hardness. */
-    bl_status (*select)(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q);
-    /* After the base learner's: further losses by bl_add_loss(s->out, ...); bank updates. */
-    bl_status (*losses)(bl_class_plugin *p, bl_class_step *s);
-    /* After the optimiser and the EMA; the step's tensors and arena are gone. */
-    bl_status (*after_step)(bl_class_plugin *p, bl_ctx *ctx, int64_t t);
-    /* Keys of its own in the window's "class" line, which is open; clears the window. */
-    bl_status (*report)(bl_class_plugin *p, int64_t t, bl_metrics *line);
-    /* Logits of the method for features z under a model in evaluation; the first plug-in that has
-     * it wins over predict_head. */
-    bl_status (*predict)(bl_class_plugin *p, bl_ctx *ctx, int model, bl_tensor *z,
-                         bl_tensor **logits);
-    /* As in bl_learner_ops; names of arrays start with the plug-in's name: "daso.queue". */
-    bl_status (*save)(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n);
-    bl_status (*load)(bl_class_plugin *p, const bl_state_array *in, int n);
-    void (*destroy)(bl_class_plugin *p);
-} bl_class_hooks;
-
-/* First member of a plug-in's own struct. */
-struct bl_class_plugin {
-    const bl_class_hooks *hooks;
-};
-
+/* What only classification has; hooks are NULL where there is nothing to do. */
 typedef struct bl_class_plugin_type {
-    const char *name; /* in method.name (base) or method.plugins */
-    bool base;
-    bool unlabelled;   /* it learns from weak and strong views of unlabelled images, which the base
-                          learner must ask for */
-    const char *after; /* a plug-in whose work it uses, which must stand before it; or NULL */
+    bl_plugin_type plugin;
+    bool unlabelled; /* it learns from weak and strong views of unlabelled images, which the base
+                        learner must ask for */
+    bool every_head; /* `refine` acts on the pseudo-labels of extra heads, too */
     /* Generations it divides the run into; NULL = one. */
     int64_t (*generations)(const bl_class_method_config *cfg);
     /* What it needs; may be NULL. Called in the order of the list, base first. */
     bl_status (*needs)(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n);
     /* world is complete but for the plug-ins that come later in the list, and outlives the plug-in.
      */
-    bl_status (*create)(const bl_class_method_config *cfg, bl_class_world *world,
-                        bl_class_plugin **out);
+    bl_status (*create)(const bl_class_method_config *cfg, bl_class_world *world, bl_plugin **out);
+
+    /* A generation is over, its models and plug-ins still stand; no step is open. label
+     * [unlabelled.n], BL_CLASS_UNKNOWN at first, receives the labels of the unlabelled images that
+     * the next one learns from as labelled. The last plug-in that has it decides. */
+    bl_status (*generation)(bl_plugin *p, bl_ctx *ctx, int32_t *label);
+    /* Base learners only: forward passes (s->x, weak, strong), pseudo-labels, main losses. */
+    bl_status (*learn)(bl_plugin *p, bl_class_step *s);
+    /* Adds to s->bias and multiplies s->label_weight; before any loss is made. */
+    bl_status (*adjust)(bl_plugin *p, bl_class_step *s);
+    /* Changes q->p of head 0 (every_head: of each): distribution alignment, blending. */
+    bl_status (*refine)(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q);
+    /* Changes q->weight (and label) of head 0: thresholds, masks, hardness. */
+    bl_status (*select)(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q);
+    /* After the base learner's: further losses by bl_add_loss(s->out, ...); bank updates. */
+    bl_status (*losses)(bl_plugin *p, bl_class_step *s);
+    /* Logits of the method for features z under a model in evaluation; the first plug-in that has
+     * it wins over predict_head. */
+    bl_status (*predict)(bl_plugin *p, bl_ctx *ctx, int model, bl_tensor *z, bl_tensor **logits);
 } bl_class_plugin_type;
+
+static inline const bl_class_plugin_type *bl_class_type(const bl_plugin *p) {
+    return (const bl_class_plugin_type *)p->type;
+}
+
+/* Calls a hook of classification's own of every plug-in of world w that has it. */
+#define BL_CLASS_EACH(w, hook, ...)                                                                \
+    for (int i_ = 0; i_ < (w)->plugins.n; i_++)                                                    \
+        if (bl_class_type((w)->plugins.v[i_])->hook)                                               \
+    BL_TRY(bl_class_type((w)->plugins.v[i_])->hook((w)->plugins.v[i_], __VA_ARGS__))
 
 /* Creates the list's plug-ins in order; on failure those already made stay in the world. */
 bl_status bl_class_plugins_create(const bl_class_method_config *cfg, bl_class_world *w);

@@ -1,30 +1,12 @@
 /* The "method" section of a classification run: a base learner, a list of plug-ins, and a section
  * of settings for each. Sources and equations: docs/methods.md; complete sets of values:
  * configs/class.
- *
- * A new algorithm adds its header and section here, and its type to the list in class_method.c. */
+ */
 #ifndef BALLAST_SSL_CLASS_METHOD_H
 #define BALLAST_SSL_CLASS_METHOD_H
 
 #include "core/schema.h"
-#include "ssl/abc.h"
-#include "ssl/align.h"
-#include "ssl/bacon.h"
 #include "ssl/class_learner.h"
-#include "ssl/class_supervised.h"
-#include "ssl/count_estimate.h"
-#include "ssl/crest.h"
-#include "ssl/darp.h"
-#include "ssl/daso.h"
-#include "ssl/fixmatch.h"
-#include "ssl/flexmatch.h"
-#include "ssl/freematch.h"
-#include "ssl/gradient_balance.h"
-#include "ssl/logit_adjust.h"
-#include "ssl/moco.h"
-#include "ssl/rotation.h"
-#include "ssl/semi.h"
-#include "ssl/softmatch.h"
 
 typedef enum bl_ema_buffers { BL_EMA_AVERAGE, BL_EMA_COPY } bl_ema_buffers;
 
@@ -41,24 +23,10 @@ struct bl_class_method_config {
     int64_t epoch;      /* iterations of a nominal epoch, for schedules that count in epochs */
     const char *pseudo_labels; /* run folder or checkpoint that labels the unlabelled images; "" */
     bl_class_ema_config ema;
-    bl_class_supervised_config supervised;
-    bl_fixmatch_config fixmatch;
-    bl_moco_config moco;
-    bl_logit_adjust_config la;
-    bl_align_config da;
-    bl_gradient_balance_config gb;
-    bl_abc_config abc;
-    bl_daso_config daso;
-    bl_semi_config semi;
-    bl_bacon_config bacon;
-    bl_flexmatch_config flexmatch;
-    bl_freematch_config freematch;
-    bl_softmatch_config softmatch;
-    bl_darp_plugin_config darp;
-    bl_crest_config crest;
-    bl_count_estimate_config counts;
+    bl_plugin_settings plugin; /* of each plug-in: bl_class_settings */
 };
 extern const bl_schema bl_class_method_schema;
+extern bl_field bl_class_method_rows[]; /* its own; the registry adds a section of each plug-in */
 
 /* What a learner is built from. Everything outlives it. */
 typedef struct bl_class_env {
@@ -77,11 +45,15 @@ typedef struct bl_class_env {
     bl_ctx *ctx;
 } bl_class_env;
 
-/* The i-th type of the registry, base learners and plug-ins alike; NULL beyond the end. */
-const bl_class_plugin_type *bl_class_plugin_type_at(int i);
+/* The plug-ins there are: those of class_plugins.c and what has been added since. */
+bl_registry *bl_class_registry(void);
+/* The settings of the plug-in of that name, a struct of its own. */
+const void *bl_class_settings(const bl_class_method_config *cfg, const char *name);
 
+/* Whether the list can work at all (bl_registry_resolve). */
+bl_status bl_class_method_check(const bl_class_method_config *cfg);
 /* Heads, views and order that the list asks for. BL_ECONFIG for names that do not exist (with a
- * suggestion), stand twice, or are no base learner or no plug-in. */
+ * suggestion) or cannot stand in one list (bl_registry_resolve). */
 bl_status bl_class_method_needs(const bl_class_method_config *cfg, int32_t classes,
                                 bl_class_needs *out);
 bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_class_env *env,

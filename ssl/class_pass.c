@@ -2,9 +2,10 @@
 
 static bl_status predict(const bl_class_world *w, bl_ctx *ctx, int model, bl_tensor *z,
                          bl_tensor **logits) {
-    for (int i = 0; i < w->n_plugins; i++)
-        if (w->plugin[i]->hooks->predict)
-            return w->plugin[i]->hooks->predict(w->plugin[i], ctx, model, z, logits);
+    for (int i = 0; i < w->plugins.n; i++) {
+        bl_plugin *p = w->plugins.v[i];
+        if (bl_class_type(p)->predict) return bl_class_type(p)->predict(p, ctx, model, z, logits);
+    }
     return bl_classifier_apply(ctx, w->model[model], w->predict_head, z, logits);
 }
 

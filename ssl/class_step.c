@@ -12,7 +12,8 @@ static bl_status make_views(bl_class_step *s, int64_t first, int64_t count, bl_t
     if (!plan) return BL_ENOMEM;
     int32_t base = count > 0 ? from->first : 0, n = 0;
     for (int64_t i = 0; i < count; i++) {
-        plan[i] = from[i], plan[i].first -= base;
+        plan[i] = from[i];
+        plan[i].first -= base;
         n += plan[i].steps;
     }
     return bl_make_views(s->ctx, s->in->images, plan, count, b->steps + base, n, b->mean, b->std,
@@ -116,12 +117,14 @@ bl_status bl_class_pseudo_make(bl_class_step *s, int head, const float *bias, do
     for (int32_t c = 0; bias && c < k; c++) offset[c] = bias[c];
     bl_softmax_rows(logits, n, k, offset, 1, q->raw);
     memcpy(q->p, q->raw, sizeof *q->p * (size_t)n * (size_t)k);
-    for (int i = 0; i < w->n_plugins; i++)
-        if (w->plugin[i]->hooks->refine) BL_TRY(w->plugin[i]->hooks->refine(w->plugin[i], s, q));
+    for (int i = 0; i < w->plugins.n; i++) {
+        bl_plugin *p = w->plugins.v[i];
+        const bl_class_plugin_type *type = bl_class_type(p);
+        if (type->refine && (head == 0 || type->every_head)) BL_TRY(type->refine(p, s, q));
+    }
     bl_argmax_rows(q->p, n, k, q->label, q->confidence);
     for (int32_t i = 0; i < n; i++) q->weight[i] = q->confidence[i] >= tau;
-    for (int i = 0; i < w->n_plugins; i++)
-        if (w->plugin[i]->hooks->select) BL_TRY(w->plugin[i]->hooks->select(w->plugin[i], s, q));
+    if (head == 0) BL_CLASS_EACH(w, select, s, q);
     *out = q;
     return BL_OK;
 }

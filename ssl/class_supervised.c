@@ -1,50 +1,72 @@
-#include "ssl/class_supervised.h"
+/* Supervised classification with the losses and samplers of long-tailed learning: cross-entropy,
+ * focal, LDAM; class-balanced re-weighting and re-sampling, both possibly deferred (DRW, DRS);
+ * class-aware sampling (classifier re-training). With method.pseudo_labels the unlabelled images
+ * join with fixed labels (self-training, Yang and Xu, NeurIPS 2020), weighted by omega. */
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "balance/class_prior.h"
 #include "balance/logit_adjustment.h"
 #include "balance/weighted_sampling.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
+typedef enum bl_supervised_loss {
+    BL_SUPERVISED_CE,
+    BL_SUPERVISED_FOCAL,
+    BL_SUPERVISED_LDAM
+} bl_supervised_loss;
+
+typedef struct bl_class_supervised_config {
+    int32_t loss;          /* bl_supervised_loss */
+    double gamma;          /* focal */
+    bool focal_textbook;   /* class weight outside of the modulator */
+    double margin, scale;  /* LDAM: largest margin; factor of the cosines */
+    double beta;           /* of the effective number of samples */
+    int64_t reweight_from; /* iteration from which class weights act; -1 never, 0 always */
+    bool weighted_mean;    /* divide by the batch's sum of weights, not by its size */
+    int64_t resample_from; /* iteration from which images are drawn by class weight; -1 never */
+    bool class_aware;      /* classes in turn, four images of each (classifier re-training) */
+    double omega;          /* weight of pseudo-labelled images */
+} bl_class_supervised_config;
+
 static const char *const losses_names[] = {"ce", "focal", "ldam", NULL};
-#define AT(member) offsetof(bl_class_supervised_config, member)
 static const bl_field fields[] = {
-    {"loss", BL_T_ENUM, AT(loss), "\"ce\"", 0, 0, losses_names, NULL,
-     "Loss: cross-entropy, focal, or label-distribution-aware margins on a cosine head.", NULL},
-    {"gamma", BL_T_REAL, AT(gamma), "1", 0, 10, NULL, NULL, "Exponent of the focal loss.", NULL},
-    {"focal_textbook", BL_T_BOOL, AT(focal_textbook), "false", 0, 0, NULL, NULL,
-     "Class weights outside of the focal modulator; false: inside, as the LDAM code has it.", NULL},
-    {"margin", BL_T_REAL, AT(margin), "0.5", 0, 10, NULL, NULL, "Largest margin (ldam).", NULL},
-    {"scale", BL_T_REAL, AT(scale), "30", 0.01, 1000, NULL, NULL, "Factor of the cosines (ldam).",
-     NULL},
-    {"beta", BL_T_REAL, AT(beta), "0.9999", 0, 0.999999999, NULL, NULL,
-     "Class weights are 1/E_k, E_k = (1 - beta^n_k)/(1 - beta), the effective number of samples.",
-     NULL},
-    {"reweight_from", BL_T_INT, AT(reweight_from), "-1", -1, 1e9, NULL, "iterations",
-     "When class weights start to act in the loss: 0 from the start (class-balanced losses), later "
-     "= deferred (DRW), -1 never.",
-     NULL},
-    {"weighted_mean", BL_T_BOOL, AT(weighted_mean), "true", 0, 0, NULL, NULL,
-     "With class weights, divide the sum of cross-entropies by the weights' sum, not by the batch.",
-     NULL},
-    {"resample_from", BL_T_INT, AT(resample_from), "-1", -1, 1e9, NULL, "iterations",
-     "When images start to be drawn with replacement by class weight: 0 from the start, later = "
-     "deferred (DRS), -1 never.",
-     NULL},
-    {"class_aware", BL_T_BOOL, AT(class_aware), "false", 0, 0, NULL, NULL,
-     "Draw classes in turn and four images of each (classifier re-training).", NULL},
-    {"omega", BL_T_REAL, AT(omega), "1", 0, 1000, NULL, NULL,
-     "Weight of pseudo-labelled images (self-training).", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_class_supervised_schema = {"method.supervised",
-                                              "Loss and sampling of the supervised learner.",
-                                              sizeof(bl_class_supervised_config), fields};
+    BL_ROW_ENUM(
+        bl_class_supervised_config, loss, "\"ce\"", losses_names,
+        "Loss: cross-entropy, focal, or label-distribution-aware margins on a cosine head."),
+    BL_ROW_REAL(bl_class_supervised_config, gamma, "1", 0, 10, NULL, "Exponent of the focal loss."),
+    BL_ROW_BOOL(
+        bl_class_supervised_config, focal_textbook, "false",
+        "Class weights outside of the focal modulator; false: inside, as the LDAM code has it."),
+    BL_ROW_REAL(bl_class_supervised_config, margin, "0.5", 0, 10, NULL, "Largest margin (ldam)."),
+    BL_ROW_REAL(bl_class_supervised_config, scale, "30", 0.01, 1000, NULL,
+                "Factor of the cosines (ldam)."),
+    BL_ROW_REAL(bl_class_supervised_config, beta, "0.9999", 0, 0.999999999, NULL,
+                "Class weights are 1/E_k, E_k = (1 - beta^n_k)/(1 - beta), the effective number of "
+                "samples."),
+    BL_ROW_INT(bl_class_supervised_config, reweight_from, "-1", -1, 1e9, "iterations",
+               "When class weights start to act in the loss: 0 from the start (class-balanced "
+               "losses), later "
+               "= deferred (DRW), -1 never."),
+    BL_ROW_BOOL(bl_class_supervised_config, weighted_mean, "true",
+                "With class weights, divide the sum of cross-entropies by the weights' sum, not by "
+                "the batch."),
+    BL_ROW_INT(
+        bl_class_supervised_config, resample_from, "-1", -1, 1e9, "iterations",
+        "When images start to be drawn with replacement by class weight: 0 from the start, later = "
+        "deferred (DRS), -1 never."),
+    BL_ROW_BOOL(bl_class_supervised_config, class_aware, "false",
+                "Draw classes in turn and four images of each (classifier re-training)."),
+    BL_ROW_REAL(bl_class_supervised_config, omega, "1", 0, 1000, NULL,
+                "Weight of pseudo-labelled images (self-training)."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.supervised",
+                                  "Loss and sampling of the supervised learner.",
+                                  sizeof(bl_class_supervised_config), fields};
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_class_supervised_config *cfg;
     bl_class_world *world;
     double *weight;    /* [K] class weights */
@@ -69,7 +91,7 @@ static bool resamples(const supervised *s, int64_t t) {
     return s->cfg->class_aware || (s->cfg->resample_from >= 0 && t >= s->cfg->resample_from);
 }
 
-static bl_status prepare(bl_class_plugin *p, bl_ctx *ctx, int64_t t, bool changed[2]) {
+static bl_status prepare(bl_plugin *p, bl_ctx *ctx, int64_t t, bool changed[2]) {
     (void)ctx;
     supervised *s = (supervised *)p;
     if (!resamples(s, t) || t / s->world->epoch == s->drawn_for) return BL_OK;
@@ -77,7 +99,7 @@ static bl_status prepare(bl_class_plugin *p, bl_ctx *ctx, int64_t t, bool change
     return draw(s, t / s->world->epoch);
 }
 
-static bool copies(bl_class_plugin *p, int64_t t, bool labelled, int32_t *out) {
+static bool copies(bl_plugin *p, int64_t t, bool labelled, int32_t *out) {
     supervised *s = (supervised *)p;
     if (!labelled || t < 0 || !resamples(s, t)) return false;
     int64_t epoch = t / s->world->epoch;
@@ -87,7 +109,7 @@ static bool copies(bl_class_plugin *p, int64_t t, bool labelled, int32_t *out) {
     return true;
 }
 
-static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
+static bl_status learn(bl_plugin *p, bl_class_step *s) {
     supervised *v = (supervised *)p;
     const bl_class_supervised_config *c = v->cfg;
     const int32_t *label = s->labelled->label;
@@ -113,32 +135,31 @@ static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
     return BL_OK;
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     supervised *s = (supervised *)p;
-    free(s->weight), free(s->margin), free(s->list);
+    free(s->weight);
+    free(s->margin);
+    free(s->list);
     free(s);
 }
 
-static const bl_class_hooks hooks = {
-    .name = "supervised", .prepare = prepare, .copies = copies, .learn = learn, .destroy = destroy};
-
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes;
-    if (cfg->supervised.loss == BL_SUPERVISED_LDAM)
+    const bl_class_supervised_config *c = bl_class_settings(cfg, "supervised");
+    if (c->loss == BL_SUPERVISED_LDAM)
         n->head[0].kind = BL_HEAD_COSINE; /* cosines; the loss scales them */
     n->labels_unlabelled = *cfg->pseudo_labels != 0;
     return BL_OK;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
-    const bl_class_supervised_config *c = &cfg->supervised;
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+    const bl_class_supervised_config *c = bl_class_settings(cfg, "supervised");
     if (c->class_aware && c->resample_from >= 0)
         return bl_fail(BL_ECONFIG,
                        "method.supervised.class_aware and resample_from exclude each other");
     supervised *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    s->base.hooks = &hooks, s->cfg = c, s->world = w, s->drawn_for = -1;
+    s->cfg = c, s->world = w, s->drawn_for = -1;
     s->weight = calloc((size_t)w->classes, sizeof *s->weight);
     s->margin = calloc((size_t)w->classes, sizeof *s->margin);
     s->list = calloc((size_t)w->labelled.n + 1, sizeof *s->list);
@@ -160,5 +181,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_class_supervised_plugin = {
-    .name = "supervised", .base = true, .needs = needs, .create = create};
+const bl_class_plugin_type bl_class_supervised_plugin = {.plugin = {.name = "supervised",
+                                                                    .base = true,
+                                                                    .section = &section,
+                                                                    .prepare = prepare,
+                                                                    .copies = copies,
+                                                                    .destroy = destroy},
+                                                         .needs = needs,
+                                                         .create = create,
+                                                         .learn = learn};

@@ -39,7 +39,8 @@ bl_status bl_class_watch_create(int32_t classes, bl_class_watch **out) {
 
 void bl_class_watch_destroy(bl_class_watch *w) {
     if (!w) return;
-    free(w->v), free(w->scratch);
+    free(w->v);
+    free(w->scratch);
     free(w);
 }
 
@@ -49,9 +50,14 @@ void bl_class_watch_add(bl_class_watch *w, const bl_class_pseudo *q, const int32
         bool used = q->weight[i] > 0, known = truth[i] >= 0 && truth[i] < w->classes;
         bool right = known && truth[i] == q->label[i];
         int32_t c = q->label[i];
-        v[SEEN] += 1, v[USED] += used, v[KNOWN] += known, v[USED_KNOWN] += used && known;
-        v[RIGHT] += right, v[USED_RIGHT] += used && right;
-        array(w, PSEUDO)[c] += used, array(w, PSEUDO_KNOWN)[c] += used && known;
+        v[SEEN] += 1;
+        v[USED] += used;
+        v[KNOWN] += known;
+        v[USED_KNOWN] += used && known;
+        v[RIGHT] += right;
+        v[USED_RIGHT] += used && right;
+        array(w, PSEUDO)[c] += used;
+        array(w, PSEUDO_KNOWN)[c] += used && known;
         array(w, PSEUDO_RIGHT)[c] += used && right;
         if (known) array(w, TRUTH)[truth[i]] += 1;
         for (int32_t k = 0; k < w->classes; k++)
@@ -93,11 +99,6 @@ void bl_class_watch_report(bl_class_watch *w, bl_metrics *line) {
     memset(v, 0, sizeof *v * (size_t)numbers(w));
 }
 
-bl_status bl_class_watch_save(const bl_class_watch *w, bl_arena *arena, bl_state_array *out,
-                              int cap, int *n) {
-    return bl_state_put(arena, "watch", w->v, numbers(w), out, cap, n);
-}
-
-bl_status bl_class_watch_load(bl_class_watch *w, const bl_state_array *in, int n) {
-    return bl_state_get(in, n, "watch", w->v, numbers(w));
+bl_status bl_class_watch_state(bl_class_watch *w, bl_state_io *io) {
+    return bl_state_numbers(io, "watch", w->v, numbers(w));
 }

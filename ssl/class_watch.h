@@ -20,8 +20,6 @@ double bl_class_watch_rate(const bl_class_watch *w);
 void bl_class_watch_report(bl_class_watch *w, bl_metrics *line);
 bool bl_class_watch_empty(const bl_class_watch *w);
 
-bl_status bl_class_watch_save(const bl_class_watch *w, bl_arena *arena, bl_state_array *out,
-                              int cap, int *n);
-bl_status bl_class_watch_load(bl_class_watch *w, const bl_state_array *in, int n);
+bl_status bl_class_watch_state(bl_class_watch *w, bl_state_io *io);
 
 #endif

@@ -1,34 +1,45 @@
-#include "ssl/count_estimate.h"
+/* Estimating the unlabelled class counts while a classifier trains on the labelled images
+ * (plug-in "counts"; Kim et al., DARP, NeurIPS 2020; balance/count_estimate.h), for methods that
+ * want to be told them: method.darp.counts.
+ *
+ * Every so often the averaged model (the student where there is none) predicts the images set aside
+ * (longtail.validation; every class needs some) and all unlabelled ones, without augmentation. An
+ * estimate counts when no class comes out below 0 and the matrix is well conditioned; the mean of
+ * those is the result, in the "class" lines and at the end in the log. */
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "balance/count_estimate.h"
 #include "balance/simplex.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
+
+typedef struct bl_count_estimate_config {
+    int64_t every;
+    double condition;
+} bl_count_estimate_config;
 #include "ssl/class_pass.h"
 
-#define AT(member) offsetof(bl_count_estimate_config, member)
 static const bl_field fields[] = {
-    {"every", BL_T_INT, AT(every), "200", 1, 1e9, NULL, "iterations", "How often to estimate.",
-     NULL},
-    {"condition", BL_T_REAL, AT(condition), "100", 1, 1e12, NULL, NULL,
-     "Estimates from matrices of a greater condition number are dropped.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_count_estimate_schema = {
-    "method.counts", "Estimate of the unlabelled class counts (plug-in \"counts\").",
-    sizeof(bl_count_estimate_config), fields};
+    BL_ROW_INT(bl_count_estimate_config, every, "200", 1, 1e9, "iterations",
+               "How often to estimate."),
+    BL_ROW_REAL(bl_count_estimate_config, condition, "100", 1, 1e12, NULL,
+                "Estimates from matrices of a greater condition number are dropped."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.counts",
+                                  "Estimate of the unlabelled class counts (plug-in \"counts\").",
+                                  sizeof(bl_count_estimate_config), fields};
 
 enum { PASS_BATCH = 200 };
+enum { USED, TRIED };
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_count_estimate_config *cfg;
     const bl_class_world *world;
     double *total;                       /* [K] sum of the estimates that count */
-    double n, tried;                     /* estimates that count; all */
+    double n[2];                         /* estimates that count; all */
     double *mean;                        /* [K][K] of held-out images, by their class */
     double *sum, *estimate, *p, *offset; /* [K], [K], a batch's rows, [K] */
 } counter;
@@ -65,14 +76,14 @@ static bl_status add_set(const counter *c, bl_ctx *ctx, const bl_class_items *it
 static void report_end(const counter *c) {
     char list[512] = "";
     size_t at = 0;
-    for (int32_t j = 0; c->n > 0 && j < c->world->classes && at < sizeof list; j++)
+    for (int32_t j = 0; c->n[USED] > 0 && j < c->world->classes && at < sizeof list; j++)
         at += (size_t)snprintf(list + at, sizeof list - at, "%s%.1f", j ? "," : "",
-                               c->total[j] / c->n);
-    BL_INFO("unlabelled images by class, mean of %d of %d estimates: %s", (int)c->n, (int)c->tried,
-            c->n > 0 ? list : "none");
+                               c->total[j] / c->n[USED]);
+    BL_INFO("unlabelled images by class, mean of %d of %d estimates: %s", (int)c->n[USED],
+            (int)c->n[TRIED], c->n[USED] > 0 ? list : "none");
 }
 
-static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     counter *c = (counter *)p;
     const bl_class_world *w = c->world;
     int32_t k = w->classes;
@@ -87,51 +98,41 @@ static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
         bool good = condition < c->cfg->condition;
         for (int32_t j = 0; good && j < k; j++) good = c->estimate[j] >= 0;
         for (int32_t j = 0; good && j < k; j++) c->total[j] += c->estimate[j];
-        c->n += good, c->tried++;
+        c->n[USED] += good;
+        c->n[TRIED]++;
     }
     if (t + 1 == w->iterations) report_end(c);
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     const counter *c = (const counter *)p;
-    bl_metrics_number(line, "estimates", c->n);
-    bl_metrics_number(line, "estimates_tried", c->tried);
+    bl_metrics_number(line, "estimates", c->n[USED]);
+    bl_metrics_number(line, "estimates_tried", c->n[TRIED]);
     for (int32_t j = 0; j < c->world->classes; j++)
-        c->estimate[j] = c->n > 0 ? c->total[j] / c->n : 0;
-    if (c->n > 0) bl_metrics_array(line, "unlabelled_estimate", c->estimate, c->world->classes);
+        c->estimate[j] = c->n[USED] > 0 ? c->total[j] / c->n[USED] : 0;
+    if (c->n[USED] > 0)
+        bl_metrics_array(line, "unlabelled_estimate", c->estimate, c->world->classes);
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    const counter *c = (const counter *)p;
-    const double counts[2] = {c->n, c->tried};
-    BL_TRY(bl_state_put(arena, "counts.total", c->total, c->world->classes, out, cap, n));
-    return bl_state_put(arena, "counts.n", counts, 2, out, cap, n);
+static bl_status state(bl_plugin *p, bl_state_io *io) {
+    counter *c = (counter *)p;
+    BL_TRY(bl_state_numbers(io, "counts.total", c->total, c->world->classes));
+    return bl_state_numbers(io, "counts.n", c->n, 2);
 }
 
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+static void destroy(bl_plugin *p) {
     counter *c = (counter *)p;
-    double counts[2];
-    BL_TRY(bl_state_get(in, n, "counts.total", c->total, c->world->classes));
-    BL_TRY(bl_state_get(in, n, "counts.n", counts, 2));
-    c->n = counts[0], c->tried = counts[1];
-    return BL_OK;
-}
-
-static void destroy(bl_class_plugin *p) {
-    counter *c = (counter *)p;
-    free(c->total), free(c->mean), free(c->sum), free(c->estimate), free(c->p), free(c->offset);
+    free(c->total);
+    free(c->mean);
+    free(c->sum);
+    free(c->estimate);
+    free(c->p);
+    free(c->offset);
     free(c);
 }
-
-static const bl_class_hooks hooks = {.name = "counts",
-                                     .after_step = after_step,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
 
 /* Every class must be among the images set aside; predictions elsewhere have no such list. */
 static bl_status check_sets(const bl_class_world *w, int32_t *seen) {
@@ -148,12 +149,11 @@ static bl_status check_sets(const bl_class_world *w, int32_t *seen) {
                                                      "unlabelled images to count");
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     size_t k = (size_t)w->classes;
     counter *c = calloc(1, sizeof *c);
     if (!c) return bl_fail(BL_ENOMEM, "out of memory for estimates of counts");
-    c->base.hooks = &hooks, c->cfg = &cfg->counts, c->world = w;
+    c->cfg = bl_class_settings(cfg, "counts"), c->world = w;
     c->total = calloc(k, sizeof *c->total), c->mean = calloc(k * k, sizeof *c->mean);
     c->sum = calloc(k, sizeof *c->sum), c->estimate = calloc(k, sizeof *c->estimate);
     c->p = calloc(PASS_BATCH * k, sizeof *c->p), c->offset = calloc(k, sizeof *c->offset);
@@ -171,4 +171,10 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_count_estimate_plugin = {.name = "counts", .create = create};
+const bl_class_plugin_type bl_count_estimate_plugin = {.plugin = {.name = "counts",
+                                                                  .section = &section,
+                                                                  .after_step = after_step,
+                                                                  .report = report,
+                                                                  .state = state,
+                                                                  .destroy = destroy},
+                                                       .create = create};

@@ -1,43 +1,56 @@
-#include "ssl/crest.h"
+/* CReST and CReST+ as a plug-in (Wei et al., CVPR 2021; balance/generations.h): training runs in
+ * generations, each from fresh weights on the labelled images and those that the model of the
+ * generation before labelled with confidence; pseudo-labels within a generation are aligned to the
+ * labelled prior, flattened further in each (CReST+).
+ *
+ * Candidates are all unlabelled images that are not in the labelled list as well, predicted without
+ * augmentation by the averaged model (by the student where there is none), before any post-hoc
+ * adjustment. Each generation chooses anew; chosen images stay in the unlabelled list. */
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "balance/alignment.h"
 #include "balance/class_prior.h"
 #include "balance/generations.h"
 #include "balance/simplex.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
+
+typedef struct bl_crest_config {
+    int64_t generations;
+    double alpha;
+    bool align;     /* CReST+ */
+    double t_min;   /* power of the target in the last generation */
+    int64_t window; /* batches that the mean prediction remembers */
+} bl_crest_config;
 #include "ssl/class_pass.h"
 
-#define AT(member) offsetof(bl_crest_config, member)
 static const bl_field fields[] = {
-    {"generations", BL_T_INT, AT(generations), "6", 1, 1000, NULL, NULL,
-     "Generations that run.iterations are divided into; weights, optimiser and schedule start anew "
-     "in each.",
-     NULL},
-    {"alpha", BL_T_REAL, AT(alpha), "3", 1e-3, 1000, NULL, NULL,
-     "Of predictions of the class of rank r the share (N of rank K+1-r / N of rank 1)^(1/alpha) "
-     "joins the labelled images; greater takes more.",
-     NULL},
-    {"align", BL_T_BOOL, AT(align), "true", 0, 0, NULL, NULL,
-     "Align pseudo-labels to the labelled prior, flattened from generation to generation (CReST+); "
-     "false is CReST.",
-     NULL},
-    {"t_min", BL_T_REAL, AT(t_min), "0.5", 0, 1, NULL, NULL,
-     "Exponent of the prior in the last generation; 1 in the first.", NULL},
-    {"window", BL_T_INT, AT(window), "128", 1, 100000, NULL, "batches",
-     "Batches that the running mean of predictions remembers.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_crest_schema = {
+    BL_ROW_INT(bl_crest_config, generations, "6", 1, 1000, NULL,
+               "Generations that run.iterations are divided into; weights, optimiser and schedule "
+               "start anew "
+               "in each."),
+    BL_ROW_REAL(
+        bl_crest_config, alpha, "3", 1e-3, 1000, NULL,
+        "Of predictions of the class of rank r the share (N of rank K+1-r / N of rank 1)^(1/alpha) "
+        "joins the labelled images; greater takes more."),
+    BL_ROW_BOOL(bl_crest_config, align, "true",
+                "Align pseudo-labels to the labelled prior, flattened from generation to "
+                "generation (CReST+); "
+                "false is CReST."),
+    BL_ROW_REAL(bl_crest_config, t_min, "0.5", 0, 1, NULL,
+                "Exponent of the prior in the last generation; 1 in the first."),
+    BL_ROW_INT(bl_crest_config, window, "128", 1, 100000, "batches",
+               "Batches that the running mean of predictions remembers."),
+    BL_ROWS_END};
+static const bl_schema section = {
     "method.crest", "Class-rebalancing self-training in generations (plug-in \"crest\").",
     sizeof(bl_crest_config), fields};
 
 enum { PASS_BATCH = 200 };
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_crest_config *cfg;
     const bl_class_world *world;
     bl_alignment *alignment; /* NULL: CReST */
@@ -45,10 +58,10 @@ typedef struct {
 
 /* ---- within a generation: alignment ---- */
 
-static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     (void)s;
     crest *c = (crest *)p;
-    if (q->head != 0 || !c->alignment) return BL_OK;
+    if (!c->alignment) return BL_OK;
     bl_alignment_observe(c->alignment, q->p, q->n);
     bl_alignment_apply(c->alignment, q->p, q->n);
     return BL_OK;
@@ -74,7 +87,7 @@ static bl_status take(void *arg, int32_t first, int32_t n, const float *logits,
     return BL_OK;
 }
 
-static bl_status generation(bl_class_plugin *p, bl_ctx *ctx, int32_t *label) {
+static bl_status generation(bl_plugin *p, bl_ctx *ctx, int32_t *label) {
     const crest *c = (const crest *)p;
     const bl_class_world *w = c->world;
     int32_t n = w->unlabelled.n;
@@ -93,42 +106,30 @@ static bl_status generation(bl_class_plugin *p, bl_ctx *ctx, int32_t *label) {
         if (w->is_labelled && w->is_labelled[i]) label[i] = BL_CLASS_UNKNOWN;
     if (status == BL_OK)
         status = bl_generation_choose(to.confidence, n, rate, w->classes, BL_CLASS_UNKNOWN, label);
-    free(rate), free(to.confidence), free(to.p), free(to.offset);
+    free(rate);
+    free(to.confidence);
+    free(to.p);
+    free(to.offset);
     return status;
 }
 
 /* ---- state ---- */
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     crest *c = (crest *)p;
-    int64_t len;
     if (!c->alignment) return BL_OK;
-    const double *v = bl_alignment_state(c->alignment, &len);
-    return bl_state_put(arena, "crest.mean", v, len, out, cap, n);
-}
-
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    crest *c = (crest *)p;
     int64_t len;
-    if (!c->alignment) return BL_OK;
     double *v = bl_alignment_state(c->alignment, &len);
-    return bl_state_get(in, n, "crest.mean", v, len);
+    return bl_state_numbers(io, "crest.mean", v, len);
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     bl_alignment_destroy(((crest *)p)->alignment);
     free(p);
 }
 
-static const bl_class_hooks hooks = {.name = "crest",
-                                     .generation = generation,
-                                     .refine = refine,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
-
 static int64_t generations(const bl_class_method_config *cfg) {
-    return cfg->crest.generations;
+    return ((const bl_crest_config *)bl_class_settings(cfg, "crest"))->generations;
 }
 
 /* The target is of the labels given, whatever joined them since. */
@@ -149,11 +150,10 @@ static bl_status make_alignment(crest *c) {
     return status;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     crest *c = calloc(1, sizeof *c);
     if (!c) return bl_fail(BL_ENOMEM, "out of memory for CReST");
-    c->base.hooks = &hooks, c->cfg = &cfg->crest, c->world = w;
+    c->cfg = bl_class_settings(cfg, "crest"), c->world = w;
     bl_status status = c->cfg->align ? make_alignment(c) : BL_OK;
     if (status != BL_OK) {
         destroy(&c->base);
@@ -164,4 +164,9 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
 }
 
 const bl_class_plugin_type bl_crest_plugin = {
-    .name = "crest", .unlabelled = true, .generations = generations, .create = create};
+    .plugin = {.name = "crest", .section = &section, .state = state, .destroy = destroy},
+    .unlabelled = true,
+    .generations = generations,
+    .create = create,
+    .generation = generation,
+    .refine = refine};

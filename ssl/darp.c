@@ -1,34 +1,48 @@
-#include "ssl/darp.h"
+/* DARP as a plug-in (Kim et al., NeurIPS 2020): from a point of training on, pseudo-labels are rows
+ * of one matrix over all unlabelled images, refined to the class counts that the unlabelled set is
+ * believed to have (balance/darp.h).
+ *
+ * The raw predictions of an image are kept from the last time it was seen (uniform before); the
+ * matrix is refined as a whole every `every` iterations, and read in between. The believed counts
+ * are those of the labelled images in proportion, or `counts`. */
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "balance/darp.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_darp_plugin_config, member)
+typedef struct bl_darp_plugin_config {
+    double start;  /* share of the iterations that pass before */
+    int64_t every; /* iterations between refinements */
+    double alpha;
+    int64_t rounds;
+    double tolerance;
+    bl_reals counts; /* of the unlabelled images in proportion, one a class; empty = the labelled */
+} bl_darp_plugin_config;
+
 static const bl_field fields[] = {
-    {"start", BL_T_REAL, AT(start), "0.4", 0, 1, NULL, "of the run",
-     "Pseudo-labels stay plain until then.", NULL},
-    {"every", BL_T_INT, AT(every), "10", 1, 1e9, NULL, "iterations",
-     "How often all pseudo-labels are refined (100 for CIFAR-100 and STL-10).", NULL},
-    {"alpha", BL_T_REAL, AT(alpha), "2", 0, 1000, NULL, NULL,
-     "Of a class, alpha times its believed number of images may keep its label; 0 = all.", NULL},
-    {"rounds", BL_T_INT, AT(rounds), "10", 1, 10000, NULL, NULL,
-     "Alternations of a refinement (20 for CIFAR-100 and STL-10).", NULL},
-    {"tolerance", BL_T_REAL, AT(tolerance), "0.001", 1e-15, 1, NULL, NULL,
-     "Accuracy of a refinement's dual variables.", NULL},
-    {"counts", BL_T_REALS, AT(counts), "[]", 0, 1e12, NULL, NULL,
-     "Unlabelled images of each class, in proportion; empty = as the labelled ones.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_darp_schema = {"method.darp",
+    BL_ROW_REAL(bl_darp_plugin_config, start, "0.4", 0, 1, "of the run",
+                "Pseudo-labels stay plain until then."),
+    BL_ROW_INT(bl_darp_plugin_config, every, "10", 1, 1e9, "iterations",
+               "How often all pseudo-labels are refined (100 for CIFAR-100 and STL-10)."),
+    BL_ROW_REAL(
+        bl_darp_plugin_config, alpha, "2", 0, 1000, NULL,
+        "Of a class, alpha times its believed number of images may keep its label; 0 = all."),
+    BL_ROW_INT(bl_darp_plugin_config, rounds, "10", 1, 10000, NULL,
+               "Alternations of a refinement (20 for CIFAR-100 and STL-10)."),
+    BL_ROW_REAL(bl_darp_plugin_config, tolerance, "0.001", 1e-15, 1, NULL,
+                "Accuracy of a refinement's dual variables."),
+    BL_ROW_REALS(bl_darp_plugin_config, counts, "[]", 0, 1e12,
+                 "Unlabelled images of each class, in proportion; empty = as the labelled ones."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.darp",
                                   "Distribution-aligning refinement (plug-in \"darp\").",
                                   sizeof(bl_darp_plugin_config), fields};
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_darp_plugin_config *cfg;
     int64_t images, start;
     int32_t classes;
@@ -42,11 +56,10 @@ static double *row_of(double *all, const bl_class_step *s, int32_t i, int32_t k)
     return all + (int64_t)s->unlabelled->item[i] * k;
 }
 
-static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     darp *d = (darp *)p;
     int32_t k = d->classes;
     size_t row = sizeof(double) * (size_t)k;
-    if (q->head != 0) return BL_OK;
     for (int32_t i = 0; i < q->n; i++) memcpy(row_of(d->raw, s, i, k), q->p + (int64_t)i * k, row);
     if (s->t < d->start) return BL_OK;
     if (!d->ready || (s->t - d->start) % d->cfg->every == 0) {
@@ -59,38 +72,29 @@ static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     darp *d = (darp *)p;
     int64_t all = d->images * d->classes;
     double ready = d->ready;
-    BL_TRY(bl_state_put(arena, "darp.raw", d->raw, all, out, cap, n));
-    BL_TRY(bl_state_put(arena, "darp.refined", d->refined, all, out, cap, n));
-    return bl_state_put(arena, "darp.ready", &ready, 1, out, cap, n);
-}
-
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    darp *d = (darp *)p;
-    int64_t all = d->images * d->classes;
-    double ready;
-    BL_TRY(bl_state_get(in, n, "darp.raw", d->raw, all));
-    BL_TRY(bl_state_get(in, n, "darp.refined", d->refined, all));
-    BL_TRY(bl_state_get(in, n, "darp.ready", &ready, 1));
+    BL_TRY(bl_state_numbers(io, "darp.raw", d->raw, all));
+    BL_TRY(bl_state_numbers(io, "darp.refined", d->refined, all));
+    BL_TRY(bl_state_numbers(io, "darp.ready", &ready, 1));
     d->ready = ready != 0;
     return BL_OK;
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     darp *d = (darp *)p;
-    free(d->raw), free(d->refined), free(d->target);
+    free(d->raw);
+    free(d->refined);
+    free(d->target);
     free(d);
 }
 
-static const bl_class_hooks hooks = {
-    .name = "darp", .refine = refine, .save = save, .load = load, .destroy = destroy};
-
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)n;
-    const bl_reals *counts = &cfg->darp.counts;
+    const bl_darp_plugin_config *c = bl_class_settings(cfg, "darp");
+    const bl_reals *counts = &c->counts;
     double sum = 0;
     for (int i = 0; i < counts->n; i++) sum += counts->v[i];
     if (counts->n != 0 && (counts->n != classes || !(sum > 0)))
@@ -109,14 +113,13 @@ static void set_target(darp *d, const bl_class_world *w) {
     for (int32_t c = 0; c < d->classes; c++) d->target[c] *= (double)d->images / sum;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     darp *d = calloc(1, sizeof *d);
     if (!d) return bl_fail(BL_ENOMEM, "out of memory for DARP");
     size_t all = (size_t)w->unlabelled.n * (size_t)w->classes;
-    d->base.hooks = &hooks, d->cfg = &cfg->darp;
+    d->cfg = bl_class_settings(cfg, "darp");
     d->images = w->unlabelled.n, d->classes = w->classes;
-    d->start = (int64_t)(cfg->darp.start * (double)w->iterations);
+    d->start = (int64_t)(d->cfg->start * (double)w->iterations);
     d->raw = calloc(all + 1, sizeof *d->raw);
     d->refined = calloc(all + 1, sizeof *d->refined);
     d->target = calloc((size_t)w->classes, sizeof *d->target);
@@ -131,5 +134,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_darp_plugin = {
-    .name = "darp", .unlabelled = true, .needs = needs, .create = create};
+const bl_class_plugin_type bl_darp_plugin = {.plugin = {.name = "darp",
+                                                        .claims = BL_CLAIM_LABELS,
+                                                        .section = &section,
+                                                        .state = state,
+                                                        .destroy = destroy},
+                                             .unlabelled = true,
+                                             .needs = needs,
+                                             .create = create,
+                                             .refine = refine};

@@ -1,42 +1,62 @@
-#include "ssl/daso.h"
+/* DASO as a plug-in: pseudo-labels blended from the classifier and from prototypes, more of the
+ * latter for classes that are predicted often; and alignment of strong views with the prototypes.
+ *
+ *   c_k      mean of the last `queue` labelled features of class k under the EMA encoder
+ *   q_j      = S(cos(z(u_j^w), c) / T_proto)                          semantic distribution
+ *   p'_j     = (1 - v_c) p_j + v_c q_j,  c = argmax p_j               for every head's p
+ *   v_k      = m_k^(1/T_dist) / max, m the labels given to all images in the last window
+ *   L_align  = mean_j H(q_j, S(cos(z(u_j^s), c) / T_proto))
+ *
+ * Plain pseudo-labels until iteration `pretrain` and until every class has a prototype. With ABC in
+ * the list its head's distributions are blended with the same v and q (m counts the standard
+ * head's). Oh et al., "DASO: Distribution-Aware Semantics-Oriented Pseudo-label for Imbalanced
+ * Semi-Supervised Learning", CVPR 2022. */
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "balance/label_blend.h"
 #include "balance/label_counts.h"
 #include "balance/memory_bank.h"
 #include "balance/prototypes.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_daso_config, member)
+typedef struct bl_daso_config {
+    int64_t queue;            /* features a class */
+    double proto_temperature; /* T_proto */
+    double dist_temperature;  /* T_dist */
+    int64_t window;           /* iterations a label histogram is gathered over */
+    int64_t pretrain;         /* iterations without blending and alignment */
+    double align;             /* weight of L_align */
+    bool batch_statistics;    /* EMA features with batch statistics, as the authors' code */
+} bl_daso_config;
+
 static const bl_field fields[] = {
-    {"queue", BL_T_INT, AT(queue), "256", 1, 100000, NULL, NULL,
-     "Labelled features kept for each class's prototype.", NULL},
-    {"proto_temperature", BL_T_REAL, AT(proto_temperature), "0.05", 1e-4, 100, NULL, NULL,
-     "Temperature of the cosines to the prototypes.", NULL},
-    {"dist_temperature", BL_T_REAL, AT(dist_temperature), "1.5", 1e-3, 100, NULL, NULL,
-     "Temperature of the blend weights: 1.5 when labelled and unlabelled classes are distributed "
-     "alike, else 0.3; 0.5 for ImageNet-127.",
-     NULL},
-    {"window", BL_T_INT, AT(window), "100", 1, 1e9, NULL, "iterations",
-     "How long pseudo-labels are counted before the blend weights follow.", NULL},
-    {"pretrain", BL_T_INT, AT(pretrain), "5000", 0, 1e9, NULL, "iterations",
-     "Iterations with plain pseudo-labels.", NULL},
-    {"align", BL_T_REAL, AT(align), "1", 0, 1000, NULL, NULL,
-     "Weight of the semantic alignment loss.", NULL},
-    {"batch_statistics", BL_T_BOOL, AT(batch_statistics), "true", 0, 0, NULL, NULL,
-     "Labelled features of the EMA encoder use (and update) batch statistics, as in the authors' "
-     "code; false: running ones.",
-     NULL},
-    {0}};
-#undef AT
-const bl_schema bl_daso_schema = {
+    BL_ROW_INT(bl_daso_config, queue, "256", 1, 100000, NULL,
+               "Labelled features kept for each class's prototype."),
+    BL_ROW_REAL(bl_daso_config, proto_temperature, "0.05", 1e-4, 100, NULL,
+                "Temperature of the cosines to the prototypes."),
+    BL_ROW_REAL(bl_daso_config, dist_temperature, "1.5", 1e-3, 100, NULL,
+                "Temperature of the blend weights: 1.5 when labelled and unlabelled classes are "
+                "distributed "
+                "alike, else 0.3; 0.5 for ImageNet-127."),
+    BL_ROW_INT(bl_daso_config, window, "100", 1, 1e9, "iterations",
+               "How long pseudo-labels are counted before the blend weights follow."),
+    BL_ROW_INT(bl_daso_config, pretrain, "5000", 0, 1e9, "iterations",
+               "Iterations with plain pseudo-labels."),
+    BL_ROW_REAL(bl_daso_config, align, "1", 0, 1000, NULL,
+                "Weight of the semantic alignment loss."),
+    BL_ROW_BOOL(bl_daso_config, batch_statistics, "true",
+                "Labelled features of the EMA encoder use (and update) batch statistics, as in the "
+                "authors' "
+                "code; false: running ones."),
+    BL_ROWS_END};
+static const bl_schema section = {
     "method.daso", "Distribution-aware semantics-oriented pseudo-labels (plug-in \"daso\").",
     sizeof(bl_daso_config), fields};
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_daso_config *cfg;
     bl_memory_bank *queue;
     bl_label_counts *counts;
@@ -48,7 +68,7 @@ typedef struct {
 } daso;
 
 /* Step 0: this step's labelled features join the queues. */
-static bl_status adjust(bl_class_plugin *p, bl_class_step *s) {
+static bl_status adjust(bl_plugin *p, bl_class_step *s) {
     daso *d = (daso *)p;
     const float *z;
     BL_TRY(bl_class_teacher_features(s, d->cfg->batch_statistics, &z));
@@ -71,7 +91,7 @@ static bl_status make_semantic(daso *d, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     daso *d = (daso *)p;
     if (!d->active) return BL_OK;
     if (!d->semantic) BL_TRY(make_semantic(d, s));
@@ -80,9 +100,8 @@ static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q
 }
 
 /* Labels are final here: those of all images count, taught with or not. */
-static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     (void)s;
-    if (q->head != 0) return BL_OK;
     return bl_label_counts_add(((daso *)p)->counts, q->label, NULL, q->n);
 }
 
@@ -94,7 +113,7 @@ static bl_status prototype_weights(const daso *d, bl_class_step *s, bl_tensor **
     return bl_l2_normalize(s->ctx, c, 1e-8f, w);
 }
 
-static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_class_step *s) {
     static const char *const names[BL_CLASS_MAX_STRONG] = {"daso_align", "daso_align2"};
     daso *d = (daso *)p;
     if (!d->active) return BL_OK;
@@ -117,35 +136,26 @@ static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     daso *d = (daso *)p;
     if ((t + 1) % d->cfg->window == 0) bl_label_counts_publish(d->counts);
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     daso *d = (daso *)p;
     int64_t len;
-    const double *counts = bl_label_counts_state(d->counts, &len);
-    BL_TRY(bl_state_put(arena, "daso.counts", counts, len, out, cap, n));
-    double *v;
-    BL_TRY(bl_state_reserve(arena, "daso.queue", bl_bank_pack(d->queue, NULL), &v, out, cap, n));
+    double *v = bl_label_counts_state(d->counts, &len);
+    BL_TRY(bl_state_numbers(io, "daso.counts", v, len));
+    len = bl_bank_pack(d->queue, NULL);
+    BL_TRY(bl_state_packed(io, "daso.queue", &v, &len));
+    if (io->loading) return bl_bank_unpack(d->queue, v, len);
     bl_bank_pack(d->queue, v);
     return BL_OK;
 }
 
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    daso *d = (daso *)p;
-    const double *v;
-    int64_t len;
-    BL_TRY(bl_state_find(in, n, "daso.queue", &v, &len));
-    BL_TRY(bl_bank_unpack(d->queue, v, len));
-    double *counts = bl_label_counts_state(d->counts, &len);
-    return bl_state_get(in, n, "daso.counts", counts, len);
-}
-
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     daso *d = (daso *)p;
     bl_bank_destroy(d->queue);
     bl_label_counts_destroy(d->counts);
@@ -154,16 +164,6 @@ static void destroy(bl_class_plugin *p) {
     free(d->present);
     free(d);
 }
-
-static const bl_class_hooks hooks = {.name = "daso",
-                                     .adjust = adjust,
-                                     .refine = refine,
-                                     .select = choose,
-                                     .losses = losses,
-                                     .after_step = after_step,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes, (void)n;
@@ -174,16 +174,15 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
     return BL_OK;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     daso *d = calloc(1, sizeof *d);
     if (!d) return bl_fail(BL_ENOMEM, "out of memory for DASO");
     size_t k = (size_t)w->classes;
-    d->base.hooks = &hooks, d->cfg = &cfg->daso;
+    d->cfg = bl_class_settings(cfg, "daso");
     d->v = calloc(k, sizeof *d->v);
     d->prototypes = calloc(k * (size_t)w->dim, sizeof *d->prototypes);
     d->present = calloc(k, sizeof *d->present);
-    bl_bank_config bank = {w->classes, (int)cfg->daso.queue, w->dim, BL_BANK_FIFO,
+    bl_bank_config bank = {w->classes, (int)d->cfg->queue, w->dim, BL_BANK_FIFO,
                            .exempt_fresh = false};
     bl_status status =
         d->v && d->prototypes && d->present ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for DASO");
@@ -197,5 +196,17 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_daso_plugin = {
-    .name = "daso", .unlabelled = true, .needs = needs, .create = create};
+const bl_class_plugin_type bl_daso_plugin = {.plugin = {.name = "daso",
+                                                        .claims = BL_CLAIM_LABELS,
+                                                        .section = &section,
+                                                        .after_step = after_step,
+                                                        .state = state,
+                                                        .destroy = destroy},
+                                             .unlabelled = true,
+                                             .needs = needs,
+                                             .create = create,
+                                             .every_head = true,
+                                             .adjust = adjust,
+                                             .refine = refine,
+                                             .select = choose,
+                                             .losses = losses};

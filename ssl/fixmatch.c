@@ -1,32 +1,28 @@
 #include "ssl/fixmatch.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
 static const char *const forwards[] = {"joint", "weak_apart", "separate", NULL};
-#define AT(member) offsetof(bl_fixmatch_config, member)
-static const bl_field fields[] = {{"tau", BL_T_REAL, AT(tau), "0.95", 0, 1, NULL, NULL,
-                                   "Least confidence of a pseudo-label that teaches.", NULL},
-                                  {"weight", BL_T_REAL, AT(weight), "1", 0, 1000, NULL, NULL,
-                                   "Factor of the unlabelled loss.", NULL},
-                                  {"strong", BL_T_INT, AT(strong), "1", 1, BL_CLASS_MAX_STRONG,
-                                   NULL, NULL, "Strong views of an unlabelled image.", NULL},
-                                  {"forward", BL_T_ENUM, AT(forward), "\"joint\"", 0, 0, forwards,
-                                   NULL,
-                                   "Which images share batch statistics: all of a step; all but "
-                                   "the weak ones, which then need no "
-                                   "gradient; or those of each view.",
-                                   NULL},
-                                  {0}};
-#undef AT
-const bl_schema bl_fixmatch_schema = {"method.fixmatch",
-                                      "FixMatch: pseudo-labels from weak views teach strong ones.",
-                                      sizeof(bl_fixmatch_config), fields};
+static const bl_field fields[] = {
+    BL_ROW_REAL(bl_fixmatch_config, tau, "0.95", 0, 1, NULL,
+                "Least confidence of a pseudo-label that teaches."),
+    BL_ROW_REAL(bl_fixmatch_config, weight, "1", 0, 1000, NULL, "Factor of the unlabelled loss."),
+    BL_ROW_INT(bl_fixmatch_config, strong, "1", 1, BL_CLASS_MAX_STRONG, NULL,
+               "Strong views of an unlabelled image."),
+    BL_ROW_ENUM(bl_fixmatch_config, forward, "\"joint\"", forwards,
+                "Which images share batch statistics: all of a step; all but "
+                "the weak ones, which then need no "
+                "gradient; or those of each view."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.fixmatch",
+                                  "FixMatch: pseudo-labels from weak views teach strong ones.",
+                                  sizeof(bl_fixmatch_config), fields};
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_fixmatch_config *cfg;
 } fixmatch;
 
@@ -120,7 +116,7 @@ bl_status bl_fixmatch_teach(const bl_fixmatch_config *cfg, bl_class_step *s) {
     return unlabelled_loss(cfg, s);
 }
 
-static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
+static bl_status learn(bl_plugin *p, bl_class_step *s) {
     const fixmatch *f = (const fixmatch *)p;
     switch ((bl_fixmatch_forward)f->cfg->forward) {
     case BL_FORWARD_JOINT:
@@ -136,28 +132,28 @@ static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
     return bl_fixmatch_teach(f->cfg, s);
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     free(p);
 }
-
-static const bl_class_hooks hooks = {.name = "fixmatch", .learn = learn, .destroy = destroy};
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes;
     n->unlabelled = true;
-    n->strong = (int)cfg->fixmatch.strong;
+    n->strong = (int)((const bl_fixmatch_config *)bl_class_settings(cfg, "fixmatch"))->strong;
     return BL_OK;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     (void)w;
     fixmatch *f = calloc(1, sizeof *f);
     if (!f) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    f->base.hooks = &hooks, f->cfg = &cfg->fixmatch;
+    f->cfg = bl_class_settings(cfg, "fixmatch");
     *out = &f->base;
     return BL_OK;
 }
 
 const bl_class_plugin_type bl_fixmatch_plugin = {
-    .name = "fixmatch", .base = true, .needs = needs, .create = create};
+    .plugin = {.name = "fixmatch", .base = true, .section = &section, .destroy = destroy},
+    .needs = needs,
+    .create = create,
+    .learn = learn};

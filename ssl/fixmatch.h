@@ -24,8 +24,6 @@ typedef struct bl_fixmatch_config {
     int64_t strong;  /* strong views, 1 or 2 */
     int32_t forward; /* bl_fixmatch_forward */
 } bl_fixmatch_config;
-extern const bl_schema bl_fixmatch_schema;
-extern const bl_class_plugin_type bl_fixmatch_plugin;
 
 /* Pseudo-labels and losses of a step whose features (or logits) are made. */
 bl_status bl_fixmatch_teach(const bl_fixmatch_config *cfg, bl_class_step *s);

@@ -1,25 +1,24 @@
 #include "ssl/flexmatch.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rows.h"
 #include "ssl/class_method.h"
+#include "ssl/fixmatch.h"
 
-#define AT(member) offsetof(bl_flexmatch_config, member)
 static const bl_field fields[] = {
-    {"warmup", BL_T_BOOL, AT(warmup), "true", 0, 0, NULL, NULL,
-     "Thresholds also stay low while most images have had no sure label yet.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_flexmatch_schema = {
-    "method.flexmatch", "Class thresholds by learning status (plug-in \"flexmatch\").",
-    sizeof(bl_flexmatch_config), fields};
+    BL_ROW_BOOL(bl_flexmatch_config, warmup, "true",
+                "Thresholds also stay low while most images have had no sure label yet."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.flexmatch",
+                                  "Class thresholds by learning status (plug-in \"flexmatch\").",
+                                  sizeof(bl_flexmatch_config), fields};
 
 enum { NONE = -1 };
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_flexmatch_config *cfg;
     double tau;
     int32_t classes, images;
@@ -54,9 +53,8 @@ static void update(flexmatch *f) {
     for (int32_t c = 0; c < f->classes; c++) f->beta[c] = (double)f->counts[1 + c] / (double)full;
 }
 
-static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     flexmatch *f = (flexmatch *)p;
-    if (q->head != 0) return BL_OK;
     for (int32_t i = 0; i < q->n; i++) q->weight[i] = q->confidence[i] >= threshold(f, q->label[i]);
     for (int32_t i = 0; i < q->n; i++)
         if (q->confidence[i] >= f->tau) remember(f, s->unlabelled->item[i], q->label[i]);
@@ -64,7 +62,7 @@ static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     flexmatch *f = (flexmatch *)p;
     for (int32_t c = 0; c < f->classes; c++) f->limit[c] = threshold(f, c);
@@ -72,16 +70,10 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     flexmatch *f = (flexmatch *)p;
-    BL_TRY(bl_state_put(arena, "flexmatch.memory", f->memory, f->images, out, cap, n));
-    return bl_state_put(arena, "flexmatch.beta", f->beta, f->classes, out, cap, n);
-}
-
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    flexmatch *f = (flexmatch *)p;
-    BL_TRY(bl_state_get(in, n, "flexmatch.memory", f->memory, f->images));
-    BL_TRY(bl_state_get(in, n, "flexmatch.beta", f->beta, f->classes));
+    BL_TRY(bl_state_numbers(io, "flexmatch.memory", f->memory, f->images));
+    BL_TRY(bl_state_numbers(io, "flexmatch.beta", f->beta, f->classes));
     memset(f->counts, 0, sizeof *f->counts * (size_t)(f->classes + 1));
     for (int32_t i = 0; i < f->images; i++) {
         if (!(f->memory[i] >= NONE && f->memory[i] < f->classes))
@@ -91,25 +83,22 @@ static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
     return BL_OK;
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     flexmatch *f = (flexmatch *)p;
-    free(f->memory), free(f->counts), free(f->beta), free(f->limit);
+    free(f->memory);
+    free(f->counts);
+    free(f->beta);
+    free(f->limit);
     free(f);
 }
 
-static const bl_class_hooks hooks = {.name = "flexmatch",
-                                     .select = choose,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
-
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     flexmatch *f = calloc(1, sizeof *f);
     if (!f) return bl_fail(BL_ENOMEM, "out of memory for FlexMatch");
     size_t k = (size_t)w->classes, n = (size_t)w->unlabelled.n;
-    f->base.hooks = &hooks, f->cfg = &cfg->flexmatch, f->tau = cfg->fixmatch.tau;
+    const bl_fixmatch_config *fixmatch = bl_class_settings(cfg, "fixmatch");
+    f->cfg = bl_class_settings(cfg, "flexmatch");
+    f->tau = fixmatch->tau;
     f->classes = w->classes, f->images = w->unlabelled.n;
     f->memory = calloc(n + 1, sizeof *f->memory);
     f->counts = calloc(k + 1, sizeof *f->counts);
@@ -125,5 +114,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_flexmatch_plugin = {
-    .name = "flexmatch", .unlabelled = true, .create = create};
+const bl_class_plugin_type bl_flexmatch_plugin = {.plugin = {.name = "flexmatch",
+                                                             .claims = BL_CLAIM_THRESHOLD,
+                                                             .section = &section,
+                                                             .report = report,
+                                                             .state = state,
+                                                             .destroy = destroy},
+                                                  .unlabelled = true,
+                                                  .create = create,
+                                                  .select = choose};

@@ -15,8 +15,6 @@
 typedef struct bl_flexmatch_config {
     bool warmup; /* images without a label count for the maximum */
 } bl_flexmatch_config;
-extern const bl_schema bl_flexmatch_schema;
-extern const bl_class_plugin_type bl_flexmatch_plugin;
 
 /* tau beta / (2 - beta). */
 double bl_flexmatch_threshold(double tau, double beta);

@@ -1,33 +1,46 @@
-#include "ssl/freematch.h"
+/* FreeMatch as a plug-in (Wang et al., ICLR 2023): thresholds that follow the model's own
+ * confidence, and a loss that keeps its predictions fair.
+ *
+ *   a, p, h   running means (rate `decay`, from 1/K) of max q, of q and of the histogram of argmax
+ * q over the weak views, this step's included m_j       [max q_j >= a p_c / max p], c = argmax q_j
+ *   L_fair    sum_c A_c ln(B_c + 1e-12), A = norm(p / h), B = norm(s / hs); s the mean softmax of
+ * the kept images' strong views, hs the histogram of its arg-max; entries with an empty histogram
+ * are 0
+ *
+ * It replaces FixMatch's tau. Two strong views have a fairness loss each, weighted by one half. */
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "balance/simplex.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_freematch_config, member)
+typedef struct bl_freematch_config {
+    double decay;
+    double quantile; /* a follows this quantile of max q instead of the mean; 0 = the mean */
+    double clip;     /* greatest a */
+    double fairness; /* weight of L_fair */
+} bl_freematch_config;
+
 static const bl_field fields[] = {
-    {"decay", BL_T_REAL, AT(decay), "0.999", 0, 1, NULL, NULL, "Keep rate of the running means.",
-     NULL},
-    {"quantile", BL_T_REAL, AT(quantile), "0", 0, 1, NULL, NULL,
-     "The global threshold follows this quantile of the confidences (published option: 0.8); 0 = "
-     "their mean.",
-     NULL},
-    {"clip", BL_T_REAL, AT(clip), "1", 0, 1, NULL, NULL,
-     "Greatest global threshold (published option: 0.95).", NULL},
-    {"fairness", BL_T_REAL, AT(fairness), "0.01", 0, 1000, NULL, NULL,
-     "Weight of the fairness loss.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_freematch_schema = {"method.freematch",
-                                       "Self-adaptive thresholds (plug-in \"freematch\").",
-                                       sizeof(bl_freematch_config), fields};
+    BL_ROW_REAL(bl_freematch_config, decay, "0.999", 0, 1, NULL, "Keep rate of the running means."),
+    BL_ROW_REAL(bl_freematch_config, quantile, "0", 0, 1, NULL,
+                "The global threshold follows this quantile of the confidences (published option: "
+                "0.8); 0 = "
+                "their mean."),
+    BL_ROW_REAL(bl_freematch_config, clip, "1", 0, 1, NULL,
+                "Greatest global threshold (published option: 0.95)."),
+    BL_ROW_REAL(bl_freematch_config, fairness, "0.01", 0, 1000, NULL,
+                "Weight of the fairness loss."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.freematch",
+                                  "Self-adaptive thresholds (plug-in \"freematch\").",
+                                  sizeof(bl_freematch_config), fields};
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_freematch_config *cfg;
     int32_t classes;
     double *state;               /* [1 + 2K]: a, p, h */
@@ -79,9 +92,8 @@ static void thresholds(const freematch *f, double *out) {
     for (int32_t c = 0; c < f->classes; c++) out[c] = f->state[0] * f->p[c] / most;
 }
 
-static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     freematch *f = (freematch *)p;
-    if (q->head != 0) return BL_OK;
     BL_TRY(update(f, s, q));
     thresholds(f, f->scratch);
     for (int32_t i = 0; i < q->n; i++) q->weight[i] = q->confidence[i] >= f->scratch[q->label[i]];
@@ -130,7 +142,7 @@ static double fair(freematch *f, const double *q, const bl_class_pseudo *kept, f
     return loss;
 }
 
-static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_class_step *s) {
     static const char *const names[BL_CLASS_MAX_STRONG] = {"fairness", "fairness2"};
     freematch *f = (freematch *)p;
     size_t n = (size_t)s->weak.n * (size_t)f->classes;
@@ -153,7 +165,7 @@ static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     freematch *f = (freematch *)p;
     thresholds(f, f->scratch);
@@ -161,36 +173,23 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     freematch *f = (freematch *)p;
-    return bl_state_put(arena, "freematch.means", f->state, 1 + 2 * f->classes, out, cap, n);
+    return bl_state_numbers(io, "freematch.means", f->state, 1 + 2 * f->classes);
 }
 
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+static void destroy(bl_plugin *p) {
     freematch *f = (freematch *)p;
-    return bl_state_get(in, n, "freematch.means", f->state, 1 + 2 * f->classes);
-}
-
-static void destroy(bl_class_plugin *p) {
-    freematch *f = (freematch *)p;
-    free(f->state), free(f->scratch);
+    free(f->state);
+    free(f->scratch);
     free(f);
 }
 
-static const bl_class_hooks hooks = {.name = "freematch",
-                                     .select = choose,
-                                     .losses = losses,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
-
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     freematch *f = calloc(1, sizeof *f);
     if (!f) return bl_fail(BL_ENOMEM, "out of memory for FreeMatch");
     size_t k = (size_t)w->classes;
-    f->base.hooks = &hooks, f->cfg = &cfg->freematch, f->classes = w->classes;
+    f->cfg = bl_class_settings(cfg, "freematch"), f->classes = w->classes;
     f->state = calloc(1 + 2 * k, sizeof *f->state);
     f->scratch = calloc(6 * k, sizeof *f->scratch);
     if (!f->state || !f->scratch) {
@@ -203,5 +202,13 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_freematch_plugin = {
-    .name = "freematch", .unlabelled = true, .create = create};
+const bl_class_plugin_type bl_freematch_plugin = {.plugin = {.name = "freematch",
+                                                             .claims = BL_CLAIM_THRESHOLD,
+                                                             .section = &section,
+                                                             .report = report,
+                                                             .state = state,
+                                                             .destroy = destroy},
+                                                  .unlabelled = true,
+                                                  .create = create,
+                                                  .select = choose,
+                                                  .losses = losses};

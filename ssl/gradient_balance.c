@@ -1,6 +1,5 @@
 #include "ssl/gradient_balance.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,25 +7,23 @@
 #include "balance/gradient_matrix.h"
 #include "balance/prior_cap.h"
 #include "balance/thresholds.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_gradient_balance_config, member)
 static const bl_field fields[] = {
-    {"focal", BL_T_REAL, AT(focal), "0", 0, 5, NULL, NULL,
-     "Exponent of the softmax focal loss that the gradient matrix assumes; 0 = cross-entropy.",
-     NULL},
-    {"base", BL_T_REAL, AT(base), "0.95", 0, 1, NULL, NULL,
-     "Threshold of pseudo-labels that GbT starts from (its mode other than fixed).", NULL},
-    {"gbr", BL_T_SECTION, AT(gbr), NULL, 0, 0, NULL, NULL, "", &bl_gbr_schema},
-    {"gbt", BL_T_SECTION, AT(gbt), NULL, 0, 0, NULL, NULL, "", &bl_gbt_schema},
-    {0}};
-#undef AT
-const bl_schema bl_gradient_balance_schema = {
-    "method.gb", "Gradient-based reweighting and thresholds (plug-in \"gb\").",
-    sizeof(bl_gradient_balance_config), fields};
+    BL_ROW_REAL(
+        bl_gradient_balance_config, focal, "0", 0, 5, NULL,
+        "Exponent of the softmax focal loss that the gradient matrix assumes; 0 = cross-entropy."),
+    BL_ROW_REAL(bl_gradient_balance_config, base, "0.95", 0, 1, NULL,
+                "Threshold of pseudo-labels that GbT starts from (its mode other than fixed)."),
+    BL_ROW_SECTION(bl_gradient_balance_config, gbr, &bl_gbr_schema),
+    BL_ROW_SECTION(bl_gradient_balance_config, gbt, &bl_gbt_schema), BL_ROWS_END};
+static const bl_schema section = {"method.gb",
+                                  "Gradient-based reweighting and thresholds (plug-in \"gb\").",
+                                  sizeof(bl_gradient_balance_config), fields};
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_gradient_balance_config *cfg;
     bl_class_world *world;
     bl_gradient_matrix *matrix;
@@ -37,7 +34,7 @@ typedef struct {
     float *factor;           /* [largest branch of a step] */
 } gradient_balance;
 
-static bl_status before_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+static bl_status before_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     gradient_balance *g = (gradient_balance *)p;
     BL_TRY(bl_thresholds_get(g->thresholds, bl_class_weights_values(g->weights), t, g->theta));
@@ -53,16 +50,15 @@ static bl_status weigh(gradient_balance *g, const int32_t *label, int32_t n, dou
     return BL_OK;
 }
 
-static bl_status adjust(bl_class_plugin *p, bl_class_step *s) {
+static bl_status adjust(bl_plugin *p, bl_class_step *s) {
     gradient_balance *g = (gradient_balance *)p;
     return weigh(g, s->labelled->label, s->x.n, g->cfg->gbr.beta, s->label_weight);
 }
 
 /* Thresholds first, then weights of what they keep. */
-static bl_status select_labels(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status select_labels(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     (void)s;
     gradient_balance *g = (gradient_balance *)p;
-    if (q->head != 0) return BL_OK;
     for (int32_t i = 0; i < q->n; i++) g->factor[i] = (float)q->confidence[i];
     BL_TRY(bl_thresholds_observe(g->thresholds, q->label, g->factor, q->n));
     for (int32_t i = 0; g->cap && i < q->n; i++)
@@ -87,7 +83,7 @@ static bl_status observe(gradient_balance *g, bl_class_step *s, bl_class_branch 
     return bl_class_weights_pull(g->weights, bl_gradient_matrix_values(g->matrix), 1, s->t, NULL);
 }
 
-static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_class_step *s) {
     gradient_balance *g = (gradient_balance *)p;
     BL_TRY(observe(g, s, &s->x, s->labelled->label, NULL));
     if (!s->pseudo) return BL_OK;
@@ -95,7 +91,7 @@ static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
     return observe(g, s, &s->strong[0], s->pseudo->label, g->factor);
 }
 
-static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     gradient_balance *g = (gradient_balance *)p;
     double lr = g->cfg->gbr.lr > 0 ? g->cfg->gbr.lr : g->world->lr_at(g->world->lr_arg, t);
@@ -103,7 +99,7 @@ static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     gradient_balance *g = (gradient_balance *)p;
     bl_metrics_array(line, "weight", bl_class_weights_values(g->weights), g->world->classes);
@@ -111,61 +107,37 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    gradient_balance *g = (gradient_balance *)p;
-    int64_t len;
-    const double *v = bl_gradient_matrix_state(g->matrix, &len);
-    BL_TRY(bl_state_put(arena, "gb.matrix", v, len, out, cap, n));
-    v = bl_class_weights_state(g->weights, &len);
-    BL_TRY(bl_state_put(arena, "gb.weights", v, len, out, cap, n));
-    v = bl_thresholds_state(g->thresholds, &len);
-    BL_TRY(bl_state_put(arena, "gb.thresholds", v, len, out, cap, n));
-    if (!g->cap) return BL_OK;
-    v = bl_prior_cap_state(g->cap, &len);
-    return bl_state_put(arena, "gb.prior_cap", v, len, out, cap, n);
-}
-
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     gradient_balance *g = (gradient_balance *)p;
     int64_t len;
     double *v = bl_gradient_matrix_state(g->matrix, &len);
-    BL_TRY(bl_state_get(in, n, "gb.matrix", v, len));
+    BL_TRY(bl_state_numbers(io, "gb.matrix", v, len));
     v = bl_class_weights_state(g->weights, &len);
-    BL_TRY(bl_state_get(in, n, "gb.weights", v, len));
+    BL_TRY(bl_state_numbers(io, "gb.weights", v, len));
     v = bl_thresholds_state(g->thresholds, &len);
-    BL_TRY(bl_state_get(in, n, "gb.thresholds", v, len));
+    BL_TRY(bl_state_numbers(io, "gb.thresholds", v, len));
     if (!g->cap) return BL_OK;
     v = bl_prior_cap_state(g->cap, &len);
-    return bl_state_get(in, n, "gb.prior_cap", v, len);
+    return bl_state_numbers(io, "gb.prior_cap", v, len);
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     gradient_balance *g = (gradient_balance *)p;
     bl_gradient_matrix_destroy(g->matrix);
     bl_class_weights_destroy(g->weights);
     bl_thresholds_destroy(g->thresholds);
     bl_prior_cap_destroy(g->cap);
-    free(g->theta), free(g->scratch), free(g->factor);
+    free(g->theta);
+    free(g->scratch);
+    free(g->factor);
     free(g);
 }
 
-static const bl_class_hooks hooks = {.name = "gb",
-                                     .before_step = before_step,
-                                     .adjust = adjust,
-                                     .select = select_labels,
-                                     .losses = losses,
-                                     .after_step = after_step,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
-
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
-    const bl_gradient_balance_config *c = &cfg->gb;
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+    const bl_gradient_balance_config *c = bl_class_settings(cfg, "gb");
     gradient_balance *g = calloc(1, sizeof *g);
     if (!g) return bl_fail(BL_ENOMEM, "out of memory for gradient balancing");
-    g->base.hooks = &hooks, g->cfg = c, g->world = w;
+    g->cfg = c, g->world = w;
     int32_t k = w->classes;
     int32_t rows =
         w->batch_labelled > w->batch_unlabelled ? w->batch_labelled : w->batch_unlabelled;
@@ -199,4 +171,16 @@ done:
     return status;
 }
 
-const bl_class_plugin_type bl_gradient_balance_plugin = {.name = "gb", .create = create};
+const bl_class_plugin_type bl_gradient_balance_plugin = {
+    .plugin = {.name = "gb",
+               .claims = BL_CLAIM_THRESHOLD | BL_CLAIM_WEIGHTS,
+               .section = &section,
+               .before_step = before_step,
+               .after_step = after_step,
+               .report = report,
+               .state = state,
+               .destroy = destroy},
+    .create = create,
+    .adjust = adjust,
+    .select = select_labels,
+    .losses = losses};

@@ -17,7 +17,5 @@ typedef struct bl_gradient_balance_config {
     bl_gbr_section gbr;
     bl_gbt_section gbt;
 } bl_gradient_balance_config;
-extern const bl_schema bl_gradient_balance_schema;
-extern const bl_class_plugin_type bl_gradient_balance_plugin;
 
 #endif

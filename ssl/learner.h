@@ -12,6 +12,7 @@
 #include "kernels/staging.h"
 #include "kernels/tape.h"
 #include "nn/store.h"
+#include "ssl/state.h"
 
 enum { BL_MAX_LOSSES = 16 };
 
@@ -25,13 +26,6 @@ typedef struct bl_step_losses {
     bl_loss loss[BL_MAX_LOSSES];
     int n;
 } bl_step_losses;
-
-/* One named array of doubles in a checkpoint; everything a resumed run needs besides the stores. */
-typedef struct bl_state_array {
-    const char *name;
-    const double *v;
-    int64_t n;
-} bl_state_array;
 
 /* A model that can be evaluated. */
 typedef struct bl_learner_model {
@@ -56,7 +50,6 @@ typedef struct bl_step_input {
 
 typedef struct bl_learner bl_learner;
 typedef struct bl_learner_ops {
-    const char *name;
     /* Between steps, before iteration t's batch is fetched, with no step open on ctx: decisions on
      * sampling, passes over whole sets, generations. changed[0] labelled, changed[1] unlabelled:
      * the repeat list is a new one. */
@@ -79,15 +72,15 @@ typedef struct bl_learner_ops {
      * "pool") into `lines`. *pseudo_per_image, pseudo boxes or pseudo-labels used an unlabelled
      * image, is for the console and the "train" line (negative: not applicable). */
     bl_status (*report)(bl_learner *l, int64_t t, bl_metrics *lines, double *pseudo_per_image);
-    /* State arrays, valid until the next step; and back (missing arrays are errors naming them). */
-    bl_status (*save)(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n);
-    bl_status (*load)(bl_learner *l, const bl_state_array *in, int n);
+    /* State in both directions (ssl/state.h). */
+    bl_status (*state)(bl_learner *l, bl_state_io *io);
     void (*destroy)(bl_learner *l);
 } bl_learner_ops;
 
 /* Base of every learner's own struct (first member). */
 struct bl_learner {
     const bl_learner_ops *ops;
+    const char *name; /* in checkpoints */
     bl_learner_model
         model[2]; /* [0] the trained one (student), [1] the teacher or .store == NULL */
     int32_t n_classes;
@@ -95,19 +88,6 @@ struct bl_learner {
 };
 
 void bl_add_loss(bl_step_losses *out, const char *name, bl_tensor *value, double weight);
-
-/* Finds a named array or fails with its name; *n receives its length. */
-bl_status bl_state_find(const bl_state_array *in, int count, const char *name, const double **v,
-                        int64_t *n);
-/* The same for an array whose length is known: copies its n numbers to `to`. */
-bl_status bl_state_get(const bl_state_array *in, int count, const char *name, double *to,
-                       int64_t n);
-/* Appends an array of n numbers in `arena` that the caller fills; a full list is an error. */
-bl_status bl_state_reserve(bl_arena *arena, const char *name, int64_t n, double **v,
-                           bl_state_array *out, int cap, int *count);
-/* Appends a copy of n numbers, in `arena`; a full list is an error. */
-bl_status bl_state_put(bl_arena *arena, const char *name, const double *v, int64_t n,
-                       bl_state_array *out, int cap, int *count);
 
 /* What the moving average of a learner's weights is called: the "teacher" of a learner that labels
  * unlabelled images, else "ema". Checkpoints call both "teacher". */

@@ -1,31 +1,39 @@
-#include "ssl/moco.h"
+/* Self-supervised pre-training by momentum contrast (MoCo v2: He et al., CVPR 2020; Chen et al.,
+ * 2020): two contrast views of each image of the labelled list; the query through the student, the
+ * key through the moving average (method.ema: keep 0.999, no warm-up), each with a two-layer
+ * projection head, against a queue of earlier keys. Labels are not used. */
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "core/rng.h"
+#include "core/rows.h"
 #include "kernels/resident.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_moco_config, member)
+typedef struct bl_moco_config {
+    int64_t queue;       /* keys */
+    int64_t hidden, dim; /* of the projection head */
+    double temperature;
+} bl_moco_config;
+
 static const bl_field fields[] = {
-    {"queue", BL_T_INT, AT(queue), "65536", 1, 1e7, NULL, "keys",
-     "Earlier keys that a query is told from; a multiple of batch.labelled.", NULL},
-    {"hidden", BL_T_INT, AT(hidden), "64", 1, 65536, NULL, NULL,
-     "Hidden units of the projection; the paper takes the feature's length (ResNet-32: 64).", NULL},
-    {"dim", BL_T_INT, AT(dim), "128", 2, 4096, NULL, NULL, "Length of queries and keys.", NULL},
-    {"temperature", BL_T_REAL, AT(temperature), "0.2", 0.001, 100, NULL, NULL,
-     "Of the contrastive softmax.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_moco_schema = {"method.moco", "Pre-training by momentum contrast (moco).",
+    BL_ROW_INT(bl_moco_config, queue, "65536", 1, 1e7, "keys",
+               "Earlier keys that a query is told from; a multiple of batch.labelled."),
+    BL_ROW_INT(
+        bl_moco_config, hidden, "64", 1, 65536, NULL,
+        "Hidden units of the projection; the paper takes the feature's length (ResNet-32: 64)."),
+    BL_ROW_INT(bl_moco_config, dim, "128", 2, 4096, NULL, "Length of queries and keys."),
+    BL_ROW_REAL(bl_moco_config, temperature, "0.2", 0.001, 100, NULL,
+                "Of the contrastive softmax."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.moco", "Pre-training by momentum contrast (moco).",
                                   sizeof(bl_moco_config), fields};
 
 static const char HEAD[] = "moco";
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_moco_config *cfg;
     bl_class_world *world;
     int head;
@@ -50,7 +58,7 @@ static bl_status push(moco *m, const bl_tensor *keys) {
     return BL_OK;
 }
 
-static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
+static bl_status learn(bl_plugin *p, bl_class_step *s) {
     moco *m = (moco *)p;
     bl_tensor *q, *keys, *loss;
     BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_LABELLED, 0, &s->x.z));
@@ -62,53 +70,45 @@ static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
     return push(m, keys);
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     moco *m = (moco *)p;
-    int64_t len = m->cfg->queue * m->cfg->dim;
+    int64_t len = m->cfg->queue * m->cfg->dim, got = len + 1;
     double *v;
-    float *rows = BL_NEW_ARRAY(arena, float, len);
-    if (!rows) return BL_ENOMEM;
-    BL_TRY(bl_resident_read(m->queue, 0, m->cfg->queue, rows));
-    BL_TRY(bl_state_reserve(arena, "moco.queue", len + 1, &v, out, cap, n));
-    for (int64_t i = 0; i < len; i++) v[i] = rows[i];
-    v[len] = (double)m->at;
-    return BL_OK;
-}
-
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    moco *m = (moco *)p;
-    int64_t len = m->cfg->queue * m->cfg->dim, got;
-    const double *v;
-    BL_TRY(bl_state_find(in, n, "moco.queue", &v, &got));
-    bool fits = got == len + 1 && v[len] >= 0 && v[len] < (double)m->cfg->queue;
-    if (!fits || fmod(v[len], m->world->batch_labelled) != 0)
+    BL_TRY(bl_state_packed(io, "moco.queue", &v, &got));
+    bool fits = !io->loading || (got == len + 1 && v[len] >= 0 && v[len] < (double)m->cfg->queue);
+    if (!fits || (io->loading && fmod(v[len], m->world->batch_labelled) != 0))
         return bl_fail(BL_EFORMAT, "state.moco.queue does not fit a queue of %lld keys",
                        (long long)m->cfg->queue);
     float *rows = malloc(sizeof *rows * (size_t)len);
     if (!rows) return bl_fail(BL_ENOMEM, "out of memory for a queue of keys");
-    for (int64_t i = 0; i < len; i++) rows[i] = (float)v[i];
-    bl_status status = bl_resident_write(m->queue, 0, m->cfg->queue, rows);
+    bl_status status;
+    if (io->loading) {
+        for (int64_t i = 0; i < len; i++) rows[i] = (float)v[i];
+        status = bl_resident_write(m->queue, 0, m->cfg->queue, rows);
+        m->at = (int64_t)v[len];
+    } else {
+        status = bl_resident_read(m->queue, 0, m->cfg->queue, rows);
+        for (int64_t i = 0; status == BL_OK && i < len; i++) v[i] = rows[i];
+        v[len] = (double)m->at;
+    }
     free(rows);
-    m->at = (int64_t)v[len];
     return status;
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     bl_resident_destroy(((moco *)p)->queue);
     free(p);
 }
 
-static const bl_class_hooks hooks = {
-    .name = "moco", .learn = learn, .save = save, .load = load, .destroy = destroy};
-
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)classes;
+    const bl_moco_config *c = bl_class_settings(cfg, "moco");
     n->pretext = n->labelled_strong = true;
     n->labelled_view[0] = n->labelled_view[1] = BL_CLASS_CONTRAST;
     return bl_class_need_head(n, &(bl_head_spec){.name = HEAD,
                                                  .kind = BL_HEAD_PROJECTION,
-                                                 .out = cfg->moco.dim,
-                                                 .hidden = cfg->moco.hidden,
+                                                 .out = c->dim,
+                                                 .hidden = c->hidden,
                                                  .normalise = true});
 }
 
@@ -130,20 +130,19 @@ static bl_status fill(moco *m) {
     return status;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     if (!w->model[1])
         return bl_fail(BL_ECONFIG, "method.name moco: the key network is the moving average; set "
                                    "method.ema.keep above 0");
-    if (cfg->moco.queue % w->batch_labelled != 0)
+    const bl_moco_config *c = bl_class_settings(cfg, "moco");
+    if (c->queue % w->batch_labelled != 0)
         return bl_fail(BL_ECONFIG, "method.moco.queue = %lld is no multiple of batch.labelled = %d",
-                       (long long)cfg->moco.queue, (int)w->batch_labelled);
+                       (long long)c->queue, (int)w->batch_labelled);
     moco *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    m->base.hooks = &hooks, m->cfg = &cfg->moco, m->world = w;
+    m->cfg = c, m->world = w;
     m->head = bl_classifier_find(w->model[0], HEAD);
-    bl_status status =
-        bl_resident_create(w->ctx, cfg->moco.queue, cfg->moco.dim, 1, 1, 1, BL_F32, &m->queue);
+    bl_status status = bl_resident_create(w->ctx, c->queue, c->dim, 1, 1, 1, BL_F32, &m->queue);
     if (status == BL_OK) status = fill(m);
     if (status != BL_OK) {
         destroy(&m->base);
@@ -153,5 +152,11 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_moco_plugin = {
-    .name = "moco", .base = true, .needs = needs, .create = create};
+const bl_class_plugin_type bl_moco_plugin = {.plugin = {.name = "moco",
+                                                        .base = true,
+                                                        .section = &section,
+                                                        .state = state,
+                                                        .destroy = destroy},
+                                             .needs = needs,
+                                             .create = create,
+                                             .learn = learn};

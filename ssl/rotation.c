@@ -1,4 +1,6 @@
-#include "ssl/rotation.h"
+/* Self-supervised pre-training by rotation (Gidaris et al., ICLR 2018; for imbalanced learning:
+ * Yang and Xu, NeurIPS 2020): which quarter turn was each image of the labelled list given? Labels
+ * are not used. A later run takes the backbone by run.init_from with run.init_skip = ["head."]. */
 
 #include <stdlib.h>
 
@@ -8,12 +10,12 @@ enum { TURNS = 4, SEEN = 0, RIGHT = 1 };
 static const char HEAD[] = "rotation";
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     int head;
     double window[2]; /* images seen and right since the last log line */
 } rotation;
 
-static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
+static bl_status learn(bl_plugin *p, bl_class_step *s) {
     rotation *r = (rotation *)p;
     int32_t n = s->x.n;
     int32_t *turn = BL_NEW_ARRAY(s->ctx->arena, int32_t, n);
@@ -35,7 +37,7 @@ static bl_status learn(bl_class_plugin *p, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     rotation *r = (rotation *)p;
     if (r->window[SEEN] > 0)
@@ -44,24 +46,13 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    return bl_state_put(arena, "rotation.window", ((rotation *)p)->window, 2, out, cap, n);
+static bl_status state(bl_plugin *p, bl_state_io *io) {
+    return bl_state_numbers(io, "rotation.window", ((rotation *)p)->window, 2);
 }
 
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    return bl_state_get(in, n, "rotation.window", ((rotation *)p)->window, 2);
-}
-
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     free(p);
 }
-
-static const bl_class_hooks hooks = {.name = "rotation",
-                                     .learn = learn,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)cfg, (void)classes;
@@ -71,15 +62,20 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
                               &(bl_head_spec){.name = HEAD, .kind = BL_HEAD_LINEAR, .out = TURNS});
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     (void)cfg;
     rotation *r = calloc(1, sizeof *r);
     if (!r) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    r->base.hooks = &hooks, r->head = bl_classifier_find(w->model[0], HEAD);
+    r->head = bl_classifier_find(w->model[0], HEAD);
     *out = &r->base;
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_rotation_plugin = {
-    .name = "rotation", .base = true, .needs = needs, .create = create};
+const bl_class_plugin_type bl_rotation_plugin = {.plugin = {.name = "rotation",
+                                                            .base = true,
+                                                            .report = report,
+                                                            .state = state,
+                                                            .destroy = destroy},
+                                                 .needs = needs,
+                                                 .create = create,
+                                                 .learn = learn};

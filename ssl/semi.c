@@ -1,6 +1,24 @@
-#include "ssl/semi.h"
+/* SeMi as a plug-in on FixMatch with two strong views: hard examples count more, embeddings of
+ * rejected images are aligned, pseudo-labels are mixed with those of a memory bank, and a balanced
+ * head predicts.
+ *
+ * With q^ = S(f(u^w)), pi the labelled prior and d the feature (no projection):
+ *   q'_k = (1 - v w_k) q^_k + v w_k S(-|z(u^s) - c_k| / T_p)_k       v = kappa * elapsed epochs
+ *   m    = [max q' >= tau] or [max q^ >= tau],  label = argmax q'
+ *   L_u  = mean m h H(label, S(f(u^s))),        h = s H(q') / ln K + 1 - s
+ *   L_ea = mean (1 - m) H(S((z(u^w) - c) / (T_e / 5)), S(z(u^s) / T_e))
+ *   L_b  = mean H(y, S(g(x) + T_b ln pi)) + mean m~ H(label~, S(g(u^s)))
+ *   m~   = [max S(g(u^w)) >= tau] or [max S(f(u^w) - T_b ln pi) >= tau], label~ the latter's argmax
+ * Prototypes c_k: mean of the class's bank, which keeps strong embeddings of kept labels by
+ * confidence and lets confidences decay (balance/memory_bank.h). w_k: share of class k among labels
+ * kept so far, renewed every epoch. During the warm-up (epochs up to and including `warmup`) h = 1,
+ * L_ea = 0 and q' = q^; the bank fills already.
+ *
+ * "SeMi: When Imbalanced Semi-Supervised Learning Meets Mining Hard Examples", arXiv 2501.06004,
+ * eq. 1-12. Masks follow the authors' code, the rest the paper; of the code's known defects
+ * (embeddings paired with other images, features that part from their confidences, empty slots in
+ * prototypes) none is kept. */
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "balance/centre.h"
@@ -11,49 +29,63 @@
 #include "balance/memory_bank.h"
 #include "balance/prototypes.h"
 #include "balance/simplex.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_semi_config, member)
+typedef struct bl_semi_config {
+    double tau;
+    double hardness;              /* s; xi = 1 - s */
+    double kappa;                 /* final share of the semantic labels */
+    double proto_temperature;     /* T_p */
+    double embedding_temperature; /* T_e */
+    double embedding;             /* weight of L_ea */
+    double centre_momentum;
+    double prior; /* T_b */
+    int64_t slots;
+    double decay; /* of bank confidences, every `decay_every` iterations of an epoch */
+    int64_t decay_every;
+    bool exempt_fresh; /* entries younger than the last decay are spared (the code) */
+    int64_t warmup;    /* epochs */
+} bl_semi_config;
+
 static const bl_field fields[] = {
-    {"tau", BL_T_REAL, AT(tau), "0.7", 0, 1, NULL, NULL,
-     "Least confidence of a pseudo-label (instead of fixmatch.tau).", NULL},
-    {"hardness", BL_T_REAL, AT(hardness), "0.75", 0, 1, NULL, NULL,
-     "Part of a pseudo-label's weight that follows its entropy.", NULL},
-    {"kappa", BL_T_REAL, AT(kappa), "0.4", 0, 1, NULL, NULL,
-     "Share of the bank's labels at the end of training (grows linearly; times the class's share "
-     "of kept labels).",
-     NULL},
-    {"proto_temperature", BL_T_REAL, AT(proto_temperature), "0.1", 1e-4, 1000, NULL, NULL,
-     "Temperature of the distances to the bank's prototypes.", NULL},
-    {"embedding_temperature", BL_T_REAL, AT(embedding_temperature), "0.09", 1e-4, 1000, NULL, NULL,
-     "Temperature of the student's embeddings in the alignment loss; the teacher's is a fifth.",
-     NULL},
-    {"embedding", BL_T_REAL, AT(embedding), "0.15", 0, 1000, NULL, NULL,
-     "Weight of the embedding alignment loss.", NULL},
-    {"centre_momentum", BL_T_REAL, AT(centre_momentum), "0.9", 0, 1, NULL, NULL,
-     "Keep rate of the centre of teacher embeddings.", NULL},
-    {"prior", BL_T_REAL, AT(prior), "2", 0, 10, NULL, NULL,
-     "Strength of logit adjustment in the balanced head.", NULL},
-    {"slots", BL_T_INT, AT(slots), "128", 1, 100000, NULL, NULL, "Bank entries of each class.",
-     NULL},
-    {"decay", BL_T_REAL, AT(decay), "0.99", 0, 1, NULL, NULL,
-     "Factor on the bank's confidences at each decay.", NULL},
-    {"decay_every", BL_T_INT, AT(decay_every), "100", 1, 1e9, NULL, "iterations",
-     "Iterations (of an epoch) between decays: 100 for CIFAR-10, 200 for CIFAR-100.", NULL},
-    {"exempt_fresh", BL_T_BOOL, AT(exempt_fresh), "false", 0, 0, NULL, NULL,
-     "A decay spares entries made since the last one, as in the authors' code.", NULL},
-    {"warmup", BL_T_INT, AT(warmup), "2", 0, 1e9, NULL, "epochs",
-     "The last epoch (from 0) without hardness weights, alignment and mixing.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_semi_schema = {"method.semi", "Mining of hard examples (plug-in \"semi\").",
+    BL_ROW_REAL(bl_semi_config, tau, "0.7", 0, 1, NULL,
+                "Least confidence of a pseudo-label (instead of fixmatch.tau)."),
+    BL_ROW_REAL(bl_semi_config, hardness, "0.75", 0, 1, NULL,
+                "Part of a pseudo-label's weight that follows its entropy."),
+    BL_ROW_REAL(bl_semi_config, kappa, "0.4", 0, 1, NULL,
+                "Share of the bank's labels at the end of training (grows linearly; times the "
+                "class's share "
+                "of kept labels)."),
+    BL_ROW_REAL(bl_semi_config, proto_temperature, "0.1", 1e-4, 1000, NULL,
+                "Temperature of the distances to the bank's prototypes."),
+    BL_ROW_REAL(
+        bl_semi_config, embedding_temperature, "0.09", 1e-4, 1000, NULL,
+        "Temperature of the student's embeddings in the alignment loss; the teacher's is a fifth."),
+    BL_ROW_REAL(bl_semi_config, embedding, "0.15", 0, 1000, NULL,
+                "Weight of the embedding alignment loss."),
+    BL_ROW_REAL(bl_semi_config, centre_momentum, "0.9", 0, 1, NULL,
+                "Keep rate of the centre of teacher embeddings."),
+    BL_ROW_REAL(bl_semi_config, prior, "2", 0, 10, NULL,
+                "Strength of logit adjustment in the balanced head."),
+    BL_ROW_INT(bl_semi_config, slots, "128", 1, 100000, NULL, "Bank entries of each class."),
+    BL_ROW_REAL(bl_semi_config, decay, "0.99", 0, 1, NULL,
+                "Factor on the bank's confidences at each decay."),
+    BL_ROW_INT(bl_semi_config, decay_every, "100", 1, 1e9, "iterations",
+               "Iterations (of an epoch) between decays: 100 for CIFAR-10, 200 for CIFAR-100."),
+    BL_ROW_BOOL(bl_semi_config, exempt_fresh, "false",
+                "A decay spares entries made since the last one, as in the authors' code."),
+    BL_ROW_INT(bl_semi_config, warmup, "2", 0, 1e9, "epochs",
+               "The last epoch (from 0) without hardness weights, alignment and mixing."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.semi", "Mining of hard examples (plug-in \"semi\").",
                                   sizeof(bl_semi_config), fields};
 
 static const double PRIOR_FLOOR = 1e-12; /* classes without a labelled image */
 static const char BALANCED[] = "balanced";
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_semi_config *cfg;
     const bl_class_world *world;
     int head;
@@ -74,10 +106,10 @@ static bool past_warmup(const semi *m, const bl_class_step *s) {
 }
 
 /* q' from q^ and the prototypes of the bank as it stands, by the first strong view. */
-static bl_status refine(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     semi *m = (semi *)p;
     const bl_class_world *w = s->world;
-    if (q->head != 0 || !past_warmup(m, s)) return BL_OK;
+    if (!past_warmup(m, s)) return BL_OK;
     if (bl_bank_prototypes(m->bank, m->prototypes, m->present) == 0) return BL_OK;
     const float *z;
     BL_TRY(bl_class_host_features(s, &s->strong[0], &z));
@@ -101,9 +133,8 @@ static bl_status push_strong(semi *m, bl_class_step *s, const bl_class_pseudo *q
 }
 
 /* The mask, what it lets into counts and bank, and the hardness weights. */
-static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     semi *m = (semi *)p;
-    if (q->head != 0) return BL_OK;
     int32_t n = q->n, k = q->classes;
     double *hardness = BL_NEW_ARRAY(s->ctx->arena, double, n);
     m->q = q, m->kept = BL_NEW_ARRAY(s->ctx->arena, uint8_t, n);
@@ -181,13 +212,13 @@ static bl_status embedding_losses(semi *m, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status losses(bl_class_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_class_step *s) {
     semi *m = (semi *)p;
     BL_TRY(balanced_losses(m, s));
     return past_warmup(m, s) ? embedding_losses(m, s) : BL_OK;
 }
 
-static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
+static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     semi *m = (semi *)p;
     if ((t % m->world->epoch + 1) % m->cfg->decay_every == 0) {
@@ -196,7 +227,7 @@ static bl_status after_step(bl_class_plugin *p, bl_ctx *ctx, int64_t t) {
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     semi *m = (semi *)p;
     int64_t filled = 0;
@@ -207,34 +238,22 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     semi *m = (semi *)p;
     int64_t len;
-    const double *v = bl_label_counts_state(m->counts, &len);
-    BL_TRY(bl_state_put(arena, "semi.counts", v, len, out, cap, n));
+    double *v = bl_label_counts_state(m->counts, &len);
+    BL_TRY(bl_state_numbers(io, "semi.counts", v, len));
     v = bl_centre_state(m->centre, &len);
-    BL_TRY(bl_state_put(arena, "semi.centre", v, len, out, cap, n));
-    BL_TRY(bl_state_put(arena, "semi.window", m->mass, 2, out, cap, n));
-    double *bank;
-    BL_TRY(bl_state_reserve(arena, "semi.bank", bl_bank_pack(m->bank, NULL), &bank, out, cap, n));
-    bl_bank_pack(m->bank, bank);
+    BL_TRY(bl_state_numbers(io, "semi.centre", v, len));
+    BL_TRY(bl_state_numbers(io, "semi.window", m->mass, 2));
+    len = bl_bank_pack(m->bank, NULL);
+    BL_TRY(bl_state_packed(io, "semi.bank", &v, &len));
+    if (io->loading) return bl_bank_unpack(m->bank, v, len);
+    bl_bank_pack(m->bank, v);
     return BL_OK;
 }
 
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
-    semi *m = (semi *)p;
-    const double *bank;
-    int64_t len;
-    BL_TRY(bl_state_find(in, n, "semi.bank", &bank, &len));
-    BL_TRY(bl_bank_unpack(m->bank, bank, len));
-    double *v = bl_label_counts_state(m->counts, &len);
-    BL_TRY(bl_state_get(in, n, "semi.counts", v, len));
-    v = bl_centre_state(m->centre, &len);
-    BL_TRY(bl_state_get(in, n, "semi.centre", v, len));
-    return bl_state_get(in, n, "semi.window", m->mass, 2);
-}
-
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     semi *m = (semi *)p;
     bl_bank_destroy(m->bank);
     bl_label_counts_destroy(m->counts);
@@ -245,16 +264,6 @@ static void destroy(bl_class_plugin *p) {
     free(m->present);
     free(m);
 }
-
-static const bl_class_hooks hooks = {.name = "semi",
-                                     .refine = refine,
-                                     .select = choose,
-                                     .losses = losses,
-                                     .after_step = after_step,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
     (void)cfg;
@@ -278,11 +287,10 @@ static bl_status allocate(semi *m, const bl_semi_config *c, const bl_class_world
     return bl_centre_create(w->dim, c->centre_momentum, &m->centre);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     semi *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for SeMi");
-    m->base.hooks = &hooks, m->cfg = &cfg->semi, m->world = w;
+    m->cfg = bl_class_settings(cfg, "semi"), m->world = w;
     m->head = bl_classifier_find(w->model[0], BALANCED);
     bl_status status = allocate(m, m->cfg, w);
     if (status != BL_OK) {
@@ -297,4 +305,16 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
 }
 
 const bl_class_plugin_type bl_semi_plugin = {
-    .name = "semi", .unlabelled = true, .needs = needs, .create = create};
+    .plugin = {.name = "semi",
+               .claims = BL_CLAIM_THRESHOLD | BL_CLAIM_LABELS | BL_CLAIM_PREDICTION,
+               .section = &section,
+               .after_step = after_step,
+               .report = report,
+               .state = state,
+               .destroy = destroy},
+    .unlabelled = true,
+    .needs = needs,
+    .create = create,
+    .refine = refine,
+    .select = choose,
+    .losses = losses};

@@ -14,7 +14,7 @@
 
 /* Per-class sums over a log window. */
 typedef struct {
-    double images, pseudo_total;
+    double *images, *pseudo_total;                      /* one number each */
     double *candidates, *pseudo, *tp, *counted, *truth; /* [K] each */
 } window;
 
@@ -32,7 +32,7 @@ typedef struct {
     window win;
 } soft_teacher;
 
-enum { WINDOW_ARRAYS = 5, SCRATCH_ARRAYS = 3 };
+enum { WINDOW_ARRAYS = 5, WINDOW_TOTALS = 2, SCRATCH_ARRAYS = 3 };
 
 static bool keep_rpn(const bl_pseudo *p, int32_t i, const void *arg) {
     return p->score[i] > ((const soft_teacher *)arg)->cfg.teacher.rpn_score;
@@ -58,10 +58,12 @@ static bl_status observe_teacher(soft_teacher *s, const bl_batch *batch, const b
         const bl_pseudo *c = &tv->candidates[i];
         int32_t image = batch->samples[batch->n_labelled + i].image;
         BL_TRY(bl_balancer_detections(s->balancer, t, image, d->label, d->score, d->n));
-        s->win.images += 1;
+        *s->win.images += 1;
         for (int32_t j = 0; j < c->n; j++) {
             s->win.candidates[c->label[j]] += 1;
-            if (keep_cls(c, j, s)) s->win.pseudo[c->label[j]] += 1, s->win.pseudo_total += 1;
+            if (!keep_cls(c, j, s)) continue;
+            s->win.pseudo[c->label[j]] += 1;
+            *s->win.pseudo_total += 1;
         }
         if (s->hidden_truth)
             bl_pseudo_quality(c, keep_cls, s, tv->weak.view[i], s->win.tp, s->win.counted,
@@ -170,10 +172,10 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     soft_teacher *s = (soft_teacher *)l;
     int32_t k = s->classes;
     window *w = &s->win;
-    double *scratch = s->numbers + WINDOW_ARRAYS * k;
-    *pseudo_per_image = w->images > 0 ? w->pseudo_total / w->images : 0;
+    double *scratch = s->numbers + WINDOW_ARRAYS * k + WINDOW_TOTALS;
+    *pseudo_per_image = *w->images > 0 ? *w->pseudo_total / *w->images : 0;
     BL_TRY(bl_balancer_report(s->balancer, lines));
-    if (w->images == 0) return BL_OK;
+    if (*w->images == 0) return BL_OK;
 
     bl_metrics_begin(lines);
     bl_metrics_number(lines, "iter", (double)t);
@@ -193,8 +195,7 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
         bl_metrics_array(lines, "recall", scratch, k);
     }
     BL_TRY(bl_metrics_end(lines));
-    memset(s->numbers, 0, sizeof *s->numbers * (size_t)(WINDOW_ARRAYS * k));
-    w->images = w->pseudo_total = 0;
+    memset(s->numbers, 0, sizeof *s->numbers * (size_t)(WINDOW_ARRAYS * k + WINDOW_TOTALS));
     return BL_OK;
 }
 
@@ -216,30 +217,11 @@ static void thresholds(const bl_learner *l, double *theta) {
 
 /* The log window is part of the state: a resumed run writes the same lines as an uninterrupted one.
  */
-static bl_status save(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n) {
+static bl_status state(bl_learner *l, bl_state_io *io) {
     soft_teacher *s = (soft_teacher *)l;
-    int64_t len = (int64_t)WINDOW_ARRAYS * s->classes;
-    double *v = BL_NEW_ARRAY(arena, double, len + 2);
-    if (!v) return BL_ENOMEM;
-    memcpy(v, s->numbers, sizeof *v * (size_t)len);
-    v[len] = s->win.images, v[len + 1] = s->win.pseudo_total;
-    if (*n >= cap) return bl_fail(BL_EINVAL, "too many state arrays");
-    out[(*n)++] = (bl_state_array){"window", v, len + 2};
-    return bl_balancer_save(s->balancer, arena, out, cap, n);
-}
-
-static bl_status load(bl_learner *l, const bl_state_array *in, int n) {
-    soft_teacher *s = (soft_teacher *)l;
-    int64_t len = (int64_t)WINDOW_ARRAYS * s->classes, got;
-    const double *v;
-    BL_TRY(bl_state_find(in, n, "window", &v, &got));
-    if (got != len + 2)
-        return bl_fail(BL_EFORMAT,
-                       "state 'window' has %lld values, expected %lld: another number of classes?",
-                       (long long)got, (long long)(len + 2));
-    memcpy(s->numbers, v, sizeof *v * (size_t)len);
-    s->win.images = v[len], s->win.pseudo_total = v[len + 1];
-    return bl_balancer_load(s->balancer, in, n);
+    int64_t n = (int64_t)WINDOW_ARRAYS * s->classes + WINDOW_TOTALS;
+    BL_TRY(bl_state_numbers(io, "window", s->numbers, n));
+    return bl_balancer_state(s->balancer, io);
 }
 
 static void destroy(bl_learner *l) {
@@ -250,15 +232,13 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {.name = "soft_teacher",
-                                   .prepare = prepare,
+static const bl_learner_ops ops = {.prepare = prepare,
                                    .copies = copies,
                                    .before_step = before_step,
                                    .losses = losses,
                                    .after_step = after_step,
                                    .report = report,
-                                   .save = save,
-                                   .load = load,
+                                   .state = state,
                                    .destroy = destroy};
 
 bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_env *env,
@@ -270,6 +250,7 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     bl_learner *l = &s->base.base;
     l->ops = &ops;
+    l->name = "soft_teacher";
     s->base.thresholds = thresholds;
     s->cfg = *cfg;
     s->lr_at = env->lr_at, s->lr_arg = env->lr_arg;
@@ -278,7 +259,8 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
     BL_TRY_DONE(bl_detector_pair_create(env, &s->pair));
     int32_t k = s->classes = bl_detector_classes(s->pair.student);
     s->numbers =
-        calloc((size_t)((WINDOW_ARRAYS + SCRATCH_ARRAYS) * k + SCRATCH_ARRAYS), sizeof *s->numbers);
+        calloc((size_t)((WINDOW_ARRAYS + SCRATCH_ARRAYS) * k + WINDOW_TOTALS + SCRATCH_ARRAYS),
+               sizeof *s->numbers);
     if (!s->numbers) {
         status = bl_fail(BL_ENOMEM, "out of memory for the learner");
         goto done;
@@ -288,7 +270,9 @@ bl_status bl_soft_teacher_create(const bl_method_config *cfg, const bl_learner_e
                       .pseudo = a + k,
                       .tp = a + 2 * k,
                       .counted = a + 3 * k,
-                      .truth = a + 4 * k};
+                      .truth = a + 4 * k,
+                      .images = a + 5 * k,
+                      .pseudo_total = a + 5 * k + 1};
     BL_TRY_DONE(bl_balancer_create(cfg, k, env, &s->balancer));
     s->student = (bl_student){s->pair.student, s->balancer, cfg->focal, env->seed};
     l->model[0] = (bl_learner_model){"student", s->pair.student_store, s->pair.student};

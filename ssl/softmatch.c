@@ -1,30 +1,28 @@
 #include "ssl/softmatch.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "balance/alignment.h"
 #include "balance/simplex.h"
+#include "core/rows.h"
 #include "ssl/class_method.h"
 
-#define AT(member) offsetof(bl_softmatch_config, member)
 static const bl_field fields[] = {
-    {"decay", BL_T_REAL, AT(decay), "0.999", 0, 1, NULL, NULL, "Keep rate of the running moments.",
-     NULL},
-    {"n_sigma", BL_T_REAL, AT(n_sigma), "2", 1e-3, 1000, NULL, NULL,
-     "How fast weights fall below the mean confidence: standard deviation / n_sigma.", NULL},
-    {0}};
-#undef AT
-const bl_schema bl_softmatch_schema = {"method.softmatch",
-                                       "Weights by confidence (plug-in \"softmatch\").",
-                                       sizeof(bl_softmatch_config), fields};
+    BL_ROW_REAL(bl_softmatch_config, decay, "0.999", 0, 1, NULL,
+                "Keep rate of the running moments."),
+    BL_ROW_REAL(bl_softmatch_config, n_sigma, "2", 1e-3, 1000, NULL,
+                "How fast weights fall below the mean confidence: standard deviation / n_sigma."),
+    BL_ROWS_END};
+static const bl_schema section = {"method.softmatch",
+                                  "Weights by confidence (plug-in \"softmatch\").",
+                                  sizeof(bl_softmatch_config), fields};
 
 enum { MEAN, VARIANCE, MOMENTS };
 
 typedef struct {
-    bl_class_plugin base;
+    bl_plugin base;
     const bl_softmatch_config *cfg;
     bl_alignment *alignment;
     double moments[MOMENTS];
@@ -43,9 +41,8 @@ static void update(softmatch *m, const double *top, int32_t n) {
     if (n > 1) m->moments[VARIANCE] = decay * m->moments[VARIANCE] + (1 - decay) * square / (n - 1);
 }
 
-static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     softmatch *m = (softmatch *)p;
-    if (q->head != 0) return BL_OK;
     size_t n = (size_t)q->n * (size_t)q->classes;
     double *aligned = BL_NEW_ARRAY(s->ctx->arena, double, n);
     double *top = BL_NEW_ARRAY(s->ctx->arena, double, q->n);
@@ -61,7 +58,7 @@ static bl_status choose(bl_class_plugin *p, bl_class_step *s, bl_class_pseudo *q
     return BL_OK;
 }
 
-static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
+static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     const softmatch *m = (const softmatch *)p;
     bl_metrics_number(line, "softmatch_mean", m->moments[MEAN]);
@@ -69,39 +66,23 @@ static bl_status report(bl_class_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-static bl_status save(bl_class_plugin *p, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    softmatch *m = (softmatch *)p;
-    int64_t len;
-    const double *v = bl_alignment_state(m->alignment, &len);
-    BL_TRY(bl_state_put(arena, "softmatch.alignment", v, len, out, cap, n));
-    return bl_state_put(arena, "softmatch.moments", m->moments, MOMENTS, out, cap, n);
-}
-
-static bl_status load(bl_class_plugin *p, const bl_state_array *in, int n) {
+static bl_status state(bl_plugin *p, bl_state_io *io) {
     softmatch *m = (softmatch *)p;
     int64_t len;
     double *v = bl_alignment_state(m->alignment, &len);
-    BL_TRY(bl_state_get(in, n, "softmatch.alignment", v, len));
-    return bl_state_get(in, n, "softmatch.moments", m->moments, MOMENTS);
+    BL_TRY(bl_state_numbers(io, "softmatch.alignment", v, len));
+    return bl_state_numbers(io, "softmatch.moments", m->moments, MOMENTS);
 }
 
-static void destroy(bl_class_plugin *p) {
+static void destroy(bl_plugin *p) {
     bl_alignment_destroy(((softmatch *)p)->alignment);
     free(p);
 }
 
-static const bl_class_hooks hooks = {.name = "softmatch",
-                                     .select = choose,
-                                     .report = report,
-                                     .save = save,
-                                     .load = load,
-                                     .destroy = destroy};
-
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
-                        bl_class_plugin **out) {
+static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     softmatch *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for SoftMatch");
-    m->base.hooks = &hooks, m->cfg = &cfg->softmatch;
+    m->cfg = bl_class_settings(cfg, "softmatch");
     m->moments[MEAN] = 1.0 / w->classes, m->moments[VARIANCE] = 1;
     bl_alignment_config a = {.n_classes = (int)w->classes,
                              .mean = BL_ALIGN_AVERAGE,
@@ -116,5 +97,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w,
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_softmatch_plugin = {
-    .name = "softmatch", .unlabelled = true, .create = create};
+const bl_class_plugin_type bl_softmatch_plugin = {.plugin = {.name = "softmatch",
+                                                             .claims = BL_CLAIM_THRESHOLD,
+                                                             .section = &section,
+                                                             .report = report,
+                                                             .state = state,
+                                                             .destroy = destroy},
+                                                  .unlabelled = true,
+                                                  .create = create,
+                                                  .select = choose};

@@ -16,8 +16,6 @@
 typedef struct bl_softmatch_config {
     double decay, n_sigma;
 } bl_softmatch_config;
-extern const bl_schema bl_softmatch_schema;
-extern const bl_class_plugin_type bl_softmatch_plugin;
 
 /* w_j of a confidence. */
 double bl_softmatch_weight(double confidence, double mean, double variance, double n_sigma);

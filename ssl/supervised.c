@@ -67,12 +67,8 @@ static void thresholds(const bl_learner *l, double *theta) {
     for (int32_t c = 0; c < s->classes; c++) theta[c] = bl_balancer_threshold(s->balancer, c);
 }
 
-static bl_status save(bl_learner *l, bl_arena *arena, bl_state_array *out, int cap, int *n) {
-    return bl_balancer_save(((supervised *)l)->balancer, arena, out, cap, n);
-}
-
-static bl_status load(bl_learner *l, const bl_state_array *in, int n) {
-    return bl_balancer_load(((supervised *)l)->balancer, in, n);
+static bl_status state(bl_learner *l, bl_state_io *io) {
+    return bl_balancer_state(((supervised *)l)->balancer, io);
 }
 
 static void destroy(bl_learner *l) {
@@ -83,15 +79,13 @@ static void destroy(bl_learner *l) {
     free(s);
 }
 
-static const bl_learner_ops ops = {.name = "supervised",
-                                   .prepare = prepare,
+static const bl_learner_ops ops = {.prepare = prepare,
                                    .copies = copies,
                                    .before_step = before_step,
                                    .losses = losses,
                                    .after_step = after_step,
                                    .report = report,
-                                   .save = save,
-                                   .load = load,
+                                   .state = state,
                                    .destroy = destroy};
 
 bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env *env,
@@ -100,6 +94,7 @@ bl_status bl_supervised_create(const bl_method_config *cfg, const bl_learner_env
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
     bl_learner *l = &s->base.base;
     l->ops = &ops;
+    l->name = "supervised";
     s->base.thresholds = thresholds;
     s->cfg = *cfg;
     s->lr_at = env->lr_at, s->lr_arg = env->lr_arg;

@@ -40,7 +40,7 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     bl_arena *arena = bl_arena_create(1 << 20);
     if (!arena) return bl_fail(BL_ENOMEM, "out of memory for a checkpoint");
     bl_status status;
-    int cap = MAX_STATE + 2, n = 0, n_state = 0;
+    int cap = MAX_STATE + 2, n = 0;
     for (int m = 0; m < 2; m++)
         if (l->model[m].store) cap += 3 * (int)bl_store_count(l->model[m].store);
     bl_st_tensor *t = BL_NEW_ARRAY(arena, bl_st_tensor, cap);
@@ -61,7 +61,9 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     if (l->model[1].store)
         BL_TRY_DONE(bl_store_export(l->model[1].store, ctx, "teacher.", BL_STORE_VALUES, arena, t,
                                     cap, &n));
-    BL_TRY_DONE(l->ops->save(l, arena, state, MAX_STATE - 2, &n_state));
+    bl_state_io io = {.arena = arena, .v = state, .cap = MAX_STATE - 2};
+    BL_TRY_DONE(l->ops->state(l, &io));
+    int n_state = io.n;
     loop_pack(st, loop);
     state[n_state++] = (bl_state_array){LOOP_ARRAY, loop, LOOP_WORDS};
     if (scale[0] > 0) state[n_state++] = (bl_state_array){SCALE_ARRAY, scale, SCALE_WORDS};
@@ -82,7 +84,7 @@ bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
     snprintf(iter, sizeof iter, "%lld", (long long)st->iter);
     snprintf(classes, sizeof classes, "%d", (int)l->n_classes);
     const char *meta[] = {"format",          "pt",           "iter",    iter,
-                          "learner",         l->ops->name,   "classes", classes,
+                          "learner",         l->name,        "classes", classes,
                           "ballast_version", BALLAST_VERSION};
     BL_TRY_DONE(bl_st_write(path, t, n, meta, (int)(sizeof meta / sizeof *meta / 2)));
 done:
@@ -101,9 +103,9 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
     BL_TRY(bl_st_open(path, &f));
     bl_status status;
     const char *learner = bl_st_metadata(f, "learner");
-    if (!learner || strcmp(learner, l->ops->name) != 0) {
+    if (!learner || strcmp(learner, l->name) != 0) {
         status = bl_fail(BL_EFORMAT, "was written by learner \"%s\", this run uses \"%s\"",
-                         learner ? learner : "(none)", l->ops->name);
+                         learner ? learner : "(none)", l->name);
         goto done;
     }
     int missing;
@@ -146,7 +148,8 @@ bl_status bl_checkpoint_load(const char *path, bl_ctx *ctx, bl_learner *l, bl_lo
         status = bl_fail(BL_EFORMAT,
                          "has no usable state.loop: not a training checkpoint of this version");
     if (status == BL_OK) loop_unpack(loop, st);
-    if (status == BL_OK) status = l->ops->load(l, state, n);
+    if (status == BL_OK)
+        status = l->ops->state(l, &(bl_state_io){.loading = true, .v = state, .n = n});
     for (int i = 0; i < n; i++) free(copy[i]);
 done:
     bl_st_close(f);

@@ -207,7 +207,8 @@ bl_status bl_run_config_load(const char *path, const char *const *overrides, int
     bl_run_config *peek = BL_NEW(arena, bl_run_config);
     if (!peek) return BL_ENOMEM;
     BL_TRY(bl_config_peek(&task_schema, path, overrides, n_overrides, arena, peek));
-    return bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out);
+    BL_TRY(bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out));
+    return out->task == BL_TASK_CLASSIFICATION ? bl_class_method_check(&out->class_method) : BL_OK;
 }
 
 bl_ctx_options bl_run_ctx_options(const bl_run_section *run) {

@@ -105,7 +105,7 @@ static bl_status create_loader(bl_task *k, const bl_learner *learner) {
             BL_ECONFIG,
             "loader.labelled = %lld leaves no place for unlabelled images in loader.batch = %lld, "
             "which method.name = %s learns from; lower it or raise loader.batch",
-            (long long)lc.labelled, (long long)lc.batch, learner->ops->name);
+            (long long)lc.labelled, (long long)lc.batch, learner->name);
     lc.skip_bad = d->cfg->data.skip_bad;
     BL_TRY(bl_loader_create(&lc, &d->cfg->view, d->data.labelled, l->labelled_views,
                             l->n_labelled_views, mixed ? d->data.unlabelled : NULL,

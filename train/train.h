@@ -99,7 +99,8 @@ typedef struct bl_run_config {
 extern const bl_schema bl_run_schema;       /* detection */
 extern const bl_schema bl_class_run_schema; /* classification */
 const bl_schema *bl_run_schema_of(int32_t task);
-/* bl_config_load with the schema of the task that the file (or an override) names. */
+/* bl_config_load with the schema of the task that the file (or an override) names; a list of
+ * plug-ins that cannot work is refused. */
 bl_status bl_run_config_load(const char *path, const char *const *overrides, int n_overrides,
                              bl_arena *arena, bl_run_config *out);
 /* What section "run" says about the context. */

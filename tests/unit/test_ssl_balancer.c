@@ -467,6 +467,17 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
     return n + K;
 }
 
+static bl_status save(bl_balancer *b, bl_state_array *v, int cap, int *n) {
+    bl_state_io io = {.arena = arena, .v = v, .cap = cap};
+    bl_status status = bl_balancer_state(b, &io);
+    *n = io.n;
+    return status;
+}
+
+static bl_status load(bl_balancer *b, bl_state_array *v, int n) {
+    return bl_balancer_state(b, &(bl_state_io){.loading = true, .v = v, .n = n});
+}
+
 static void check_same_state(const bl_state_array *a, int n, const bl_state_array *b, int m) {
     CHECK_EQ(n, m);
     for (int i = 0; i < n; i++) {
@@ -490,10 +501,10 @@ static void test_state(void) {
         }
         bl_state_array saved[16], again[16];
         int n = 0, m = 0;
-        CHECK_OK(bl_balancer_save(part, arena, saved, 16, &n));
+        CHECK_OK(save(part, saved, 16, &n));
         bl_balancer_destroy(part);
-        CHECK_OK(bl_balancer_load(resumed, saved, n));
-        CHECK_OK(bl_balancer_save(resumed, arena, again, 16, &m));
+        CHECK_OK(load(resumed, saved, n));
+        CHECK_OK(save(resumed, again, 16, &m));
         check_same_state(saved, n, again, m);
         int32_t ca[3], cb[3];
         bool has = bl_balancer_copies(whole, 0, false, ca);
@@ -507,8 +518,8 @@ static void test_state(void) {
             CHECK(memcmp(ta, tb, sizeof(double) * (size_t)na) == 0);
         }
         n = m = 0;
-        CHECK_OK(bl_balancer_save(whole, arena, saved, 16, &n));
-        CHECK_OK(bl_balancer_save(resumed, arena, again, 16, &m));
+        CHECK_OK(save(whole, saved, 16, &n));
+        CHECK_OK(save(resumed, again, 16, &m));
         check_same_state(saved, n, again, m);
         bl_balancer_destroy(whole);
         bl_balancer_destroy(resumed);
@@ -521,16 +532,16 @@ static void test_state(void) {
     for (int64_t t = 0; t < 30; t++) drive(b, t, trace);
     bl_state_array saved[16], bad[16];
     int n = 0;
-    CHECK_OK(bl_balancer_save(b, arena, saved, 16, &n));
+    CHECK_OK(save(b, saved, 16, &n));
     for (int i = 0; i < n; i++) {
         char name[80];
         snprintf(name, sizeof name, "state.%s", saved[i].name);
         memcpy(bad, saved, sizeof saved);
         bad[i].name = "something_else";
-        CHECK_FAILS(bl_balancer_load(b, bad, n), BL_EFORMAT, name);
+        CHECK_FAILS(load(b, bad, n), BL_EFORMAT, name);
         memcpy(bad, saved, sizeof saved);
         bad[i].n--;
-        bl_status status = bl_balancer_load(b, bad, n);
+        bl_status status = load(b, bad, n);
         CHECK_EQ(status, BL_EFORMAT);
         if (strcmp(saved[i].name, "crs_copies") == 0) {
             double wild[8];
@@ -541,12 +552,12 @@ static void test_state(void) {
                 wild[3] = values[k];
                 memcpy(bad, saved, sizeof saved);
                 bad[i].v = wild;
-                CHECK_FAILS(bl_balancer_load(b, bad, n), BL_EFORMAT, name);
+                CHECK_FAILS(load(b, bad, n), BL_EFORMAT, name);
             }
         }
     }
     int small = 0;
-    CHECK_FAILS(bl_balancer_save(b, arena, bad, 2, &small), BL_EINVAL, "no room");
+    CHECK_FAILS(save(b, bad, 2, &small), BL_EINVAL, "no room");
     bl_balancer_destroy(b);
     bl_dataset_free(d);
     bl_dataset_free(u);

@@ -24,7 +24,7 @@ static int make_early(bl_arena *arena, const char *path, const bl_schema *s, con
     int n = 0;
     for (const bl_field *f = s->fields; f->key; f++) {
         const char *own = bl_arena_printf(arena, "%s.%s", path, f->key);
-        if (f->type == BL_T_SECTION) n += make_early(arena, own, f->section, out + n);
+        if (bl_is_section(f)) n += make_early(arena, own, f->section, out + n);
         for (int i = 0; i < N_EARLY; i++) {
             bool flag = strcmp(early[i].value, "true") == 0,
                  name = strcmp(early[i].key, "mode") == 0;
@@ -38,13 +38,13 @@ static int make_early(bl_arena *arena, const char *path, const bl_schema *s, con
 }
 
 /* A plug-in stands on FixMatch, behind what it builds on. */
-static const char *list_of(bl_arena *arena, const bl_class_plugin_type *type) {
+static const char *list_of(bl_arena *arena, const bl_plugin_type *type) {
     return type->after
                ? bl_arena_printf(arena, "method.plugins=[\"%s\", \"%s\"]", type->after, type->name)
                : bl_arena_printf(arena, "method.plugins=[\"%s\"]", type->name);
 }
 
-static void check(const bl_class_plugin_type *type) {
+static void check(const bl_plugin_type *type) {
     bl_arena *arena = bl_arena_create(0);
     const char *settings[MAX_SETTINGS];
     int n = make_early(arena, "method", &bl_class_method_schema, settings);
@@ -73,9 +73,9 @@ int main(void) {
     bl_log_set_level(BL_LOG_ERROR);
     root = scratch_folder();
     int n = 0;
-    for (const bl_class_plugin_type *type; (type = bl_class_plugin_type_at(n)); n++) {
-        printf("%s\n", type->name);
-        check(type);
+    for (; n < bl_class_registry()->n; n++) {
+        printf("%s\n", bl_class_registry()->type[n]->name);
+        check(bl_class_registry()->type[n]);
     }
     CHECK(n >= 15);
     remove_tree(root);
