@@ -97,6 +97,10 @@ static bl_status print_split(const bl_split *s) {
            "%d left out)\n",
            s->labelled->n_images, s->labelled->n_anns, s->n_base, s->n_few_shot, s->n_topup,
            s->n_dropped);
+    if (s->n_twins)
+        printf(
+            "%d image entries name a file that another entry has: they are in one part with it\n",
+            s->n_twins);
     printf("unlabelled  %6d images, %7" PRId64 " boxes\n\n", s->unlabelled->n_images,
            s->unlabelled->n_anns);
     printf("%-24s %10s %10s %12s %12s\n", "class", "images", "boxes", "unlab.images",

@@ -118,7 +118,8 @@ static bl_status add_image(reader *r, int64_t number) {
     r->images[r->n_images++] = (bl_image_info){.id = rec.id.number,
                                                .file = file,
                                                .width = (int32_t)rec.width,
-                                               .height = (int32_t)rec.height};
+                                               .height = (int32_t)rec.height,
+                                               .record = (uint32_t)number};
     return BL_OK;
 }
 
@@ -149,7 +150,8 @@ static bl_status add_category(reader *r, int64_t number) {
                       .supercategory = rec.supercategory ? rec.supercategory : "",
                       .frequency = f == 'r' || f == 'c' || f == 'f' ? f : 0,
                       .image_count = rec.image_count,
-                      .instance_count = rec.instance_count};
+                      .instance_count = rec.instance_count,
+                      .record = (uint32_t)number};
     return BL_OK;
 }
 
@@ -223,7 +225,9 @@ static bl_status add_ann(reader *r, int64_t number) {
                  .category = (int32_t)category,
                  .iscrowd = rec.iscrowd,
                  .ignore = rec.ignore,
-                 .difficult = rec.difficult};
+                 .difficult = rec.difficult,
+                 .renumbered = taken,
+                 .record = (uint32_t)number};
     return BL_OK;
 }
 
@@ -475,7 +479,8 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
                               .n_categories = (int32_t)r.n_categories,
                               .n_images = (int32_t)r.n_images,
                               .n_anns = r.n_anns,
-                              .role = r.role};
+                              .role = r.role,
+                              .from_coco = true};
     status = bl_dataset_build(&parts, out);
     if (opt) {
         opt->n_skipped = r.skipped;

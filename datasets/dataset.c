@@ -69,6 +69,7 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
     d->name = copy(&pool, p->name);
     d->image_dir = copy(&pool, p->image_dir);
     d->role = copy(&pool, p->role);
+    d->from_coco = p->from_coco;
     d->n_categories = p->n_categories;
     d->n_images = p->n_images;
     d->n_anns = p->n_anns;

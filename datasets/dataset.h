@@ -23,6 +23,7 @@ typedef struct bl_category {
     char frequency;            /* LVIS 'r','c','f'; 0 when absent */
     /* LVIS: images with the class and instances of it, as the file counts them; 0 when absent. */
     int64_t image_count, instance_count;
+    uint32_t record; /* COCO: number of its record in the file's array */
 } bl_category;
 
 typedef struct bl_ann {
@@ -32,6 +33,8 @@ typedef struct bl_ann {
     int32_t image;     /* index into images */
     int32_t category;  /* index into categories */
     uint8_t iscrowd, ignore, difficult;
+    uint8_t renumbered; /* `id` is fresh, because the file's was taken */
+    uint32_t record;    /* COCO: number of its record in the file's array */
 } bl_ann;
 
 typedef struct bl_image_info {
@@ -40,6 +43,7 @@ typedef struct bl_image_info {
     const char *file;          /* relative to bl_dataset.image_dir */
     int32_t width, height;     /* 0: not known (only with bl_read_options.evaluation) */
     int32_t first_ann, n_anns; /* range in anns */
+    uint32_t record;           /* COCO: number of its record in the file's array */
 } bl_image_info;
 
 /* LVIS annotates only some classes of an image: those with boxes, and those listed here. Indices
@@ -68,6 +72,7 @@ typedef struct bl_dataset {
     /* What a split file says of itself: "labelled", "unlabelled" (its boxes are hidden labels, kept
      * only to measure pseudo-labels; never train on them), or "" for any other data set. */
     const char *role;
+    bool from_coco; /* `name` is the COCO file that records count in */
 } bl_dataset;
 
 /* Annotation tools round; a box within this of the image edge counts as inside. */

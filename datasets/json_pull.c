@@ -404,3 +404,15 @@ bl_status bl_pull_skip(bl_pull *j) {
         return bl_pull_unexpected(j, "a value");
     }
 }
+
+bl_status bl_pull_skip_text(bl_pull *j, const char **text, size_t *size) {
+    pull_next(j);
+    j->n_kept = 0;
+    j->keep_from = j->p;
+    bl_status status = bl_pull_skip(j);
+    if (status == BL_OK) status = bl_pull_keep(j);
+    j->keep_from = NULL;
+    *text = j->kept;
+    *size = j->n_kept;
+    return status;
+}

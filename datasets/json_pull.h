@@ -87,7 +87,9 @@ void bl_pull_save(const bl_pull *j, bl_pull_place *place);
 bl_status bl_pull_return(bl_pull *j, const bl_pull_place *place);
 
 bl_status bl_pull_skip(bl_pull *j); /* any value */
-bl_status bl_pull_end(bl_pull *j);  /* nothing but white space may follow the document */
+/* The same, giving its text as it stands in the file, valid until the next call. */
+bl_status bl_pull_skip_text(bl_pull *j, const char **text, size_t *size);
+bl_status bl_pull_end(bl_pull *j); /* nothing but white space may follow the document */
 
 /* Fails at the place of the last key or value with the caller's own words. */
 bl_status bl_pull_fail(bl_pull *j, const char *fmt, ...) BL_PRINTF(2, 3);

@@ -24,9 +24,26 @@ static int64_t count_lines(const uint8_t *p, const uint8_t *end) {
     return n;
 }
 
+bl_status bl_pull_keep(bl_pull *j) {
+    size_t n = (size_t)(j->p - j->keep_from);
+    if (j->n_kept + n > j->kept_cap) {
+        size_t cap = 2 * (j->n_kept + n) + 1024;
+        char *more = realloc(j->kept, cap);
+        if (!more) return j->status = bl_fail(BL_ENOMEM, "%s: out of memory for a record", j->name);
+        j->kept = more;
+        j->kept_cap = cap;
+    }
+    memcpy(j->kept + j->n_kept, j->keep_from, n);
+    j->n_kept += n;
+    j->keep_from = j->p;
+    return BL_OK;
+}
+
 void bl_pull_fill(bl_pull *j, size_t need) {
     size_t left = (size_t)(j->end - j->p);
     if (j->eof || left >= need) return;
+    if (j->keep_from && bl_pull_keep(j) != BL_OK) j->keep_from = NULL; /* the status is sticky */
+    if (j->keep_from) j->keep_from = j->window;
     /* Lines before the token must survive the move for its message. */
     j->lines += count_lines(j->start, j->p);
     j->offset = pull_position(j);
@@ -191,6 +208,7 @@ void bl_pull_close(bl_pull *j) {
     if (j->fd >= 0) close(j->fd);
     free(j->window);
     free(j->str);
+    free(j->kept);
     free(j->name);
     free(j);
 }

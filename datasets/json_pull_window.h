@@ -23,11 +23,19 @@ struct bl_pull {
     bool first[BL_PULL_MAX_DEPTH];    /* nothing read in it yet */
     char *str;
     size_t str_cap;
+    /* Text that is kept while it is passed over: what has left the window, and from where on it is
+     * still there (NULL: none is kept). */
+    char *kept;
+    size_t n_kept, kept_cap;
+    const uint8_t *keep_from;
 };
 
 /* Reads on until at least `need` bytes are unread or the file ends. Moves the unread bytes. A read
  * error becomes j->status. */
 void bl_pull_fill(bl_pull *j, size_t need);
+
+/* Appends what has been passed over since keep_from to `kept`. */
+bl_status bl_pull_keep(bl_pull *j);
 
 /* Sets the message for the place of the last token, and j->status unless it is set. */
 bl_status bl_pull_broken(bl_pull *j, const char *msg);

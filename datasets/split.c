@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/rng.h"
+#include "core/strmap.h"
 
 #define FIELD(member, type) #member, type, offsetof(bl_split_config, member)
 static const bl_field fields[] = {
@@ -36,11 +37,13 @@ typedef enum part { UNLABELLED, BASE, FEW_SHOT, DROPPED } part;
 typedef struct draw {
     const bl_dataset *d;
     bl_split *out;
-    int32_t *order; /* the permutation */
-    int32_t next;   /* images of it handed out */
-    uint8_t *part;  /* per image */
-    int64_t *have;  /* per class: labelled boxes */
-    bool stripped;  /* the base loses its minority boxes */
+    int32_t n_units; /* files: what is drawn */
+    int32_t *order;  /* the permutation: of each file the first image */
+    int32_t *twin;   /* [n_images] the next image of the same file; -1: none */
+    int32_t next;    /* files of `order` handed out */
+    uint8_t *part;   /* per image */
+    int64_t *have;   /* per class: labelled boxes */
+    bool stripped;   /* the base loses its minority boxes */
 } draw;
 
 static bool counts(const bl_ann *a) {
@@ -53,11 +56,13 @@ static bool keeps(const draw *w, const bl_ann *a) {
 }
 
 static void label(draw *w, int32_t image, part p) {
-    const bl_image_info *im = &w->d->images[image];
-    w->part[image] = (uint8_t)p;
-    for (int32_t i = 0; i < im->n_anns; i++) {
-        const bl_ann *a = &w->d->anns[im->first_ann + i];
-        if (counts(a) && keeps(w, a)) w->have[a->category]++;
+    for (; image >= 0; image = w->twin[image]) {
+        const bl_image_info *im = &w->d->images[image];
+        w->part[image] = (uint8_t)p;
+        for (int32_t i = 0; i < im->n_anns; i++) {
+            const bl_ann *a = &w->d->anns[im->first_ann + i];
+            if (counts(a) && keeps(w, a)) w->have[a->category]++;
+        }
     }
 }
 
@@ -82,20 +87,27 @@ static bl_status find_minority(const bl_split_config *cfg, const bl_dataset *d, 
     return status;
 }
 
+/* Some entry of the image has a box of a wanted class with fewer than k. */
+static bool wanted(const draw *w, int32_t image, bool minority_only, int64_t k) {
+    for (; image >= 0; image = w->twin[image]) {
+        const bl_image_info *im = &w->d->images[image];
+        for (int32_t n = 0; n < im->n_anns; n++) {
+            const bl_ann *a = &w->d->anns[im->first_ann + n];
+            if (!counts(a) || w->have[a->category] >= k) continue;
+            if (!minority_only || w->out->is_minority[a->category]) return true;
+        }
+    }
+    return false;
+}
+
 /* Labels images that hold a wanted class with fewer than k boxes, in the order
  * of the permutation. */
 static void top_up(draw *w, bool minority_only, int64_t k) {
     const bl_dataset *d = w->d;
-    for (int32_t i = w->next; i < d->n_images; i++) {
-        const bl_image_info *im = &d->images[w->order[i]];
-        for (int32_t n = 0; n < im->n_anns; n++) {
-            const bl_ann *a = &d->anns[im->first_ann + n];
-            if (!counts(a) || w->have[a->category] >= k) continue;
-            if (minority_only && !w->out->is_minority[a->category]) continue;
-            label(w, w->order[i], FEW_SHOT);
-            w->out->n_topup++;
-            break;
-        }
+    for (int32_t i = w->next; i < w->n_units; i++) {
+        if (!wanted(w, w->order[i], minority_only, k)) continue;
+        label(w, w->order[i], FEW_SHOT);
+        w->out->n_topup++;
     }
     for (int32_t c = 0; c < d->n_categories; c++) {
         if (minority_only && !w->out->is_minority[c]) continue;
@@ -104,11 +116,36 @@ static void top_up(draw *w, bool minority_only, int64_t k) {
     }
 }
 
+/* Entries of one file stay together. */
+static bl_status find_units(draw *w) {
+    const bl_dataset *d = w->d;
+    bl_arena *arena = bl_arena_create(0);
+    bl_strmap *files = arena ? bl_strmap_create(arena) : NULL;
+    int32_t *last = malloc(((size_t)d->n_images + 1) * sizeof *last); /* of each file's list */
+    bl_status status = files && last ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", d->name);
+    for (int32_t i = 0; i < d->n_images && status == BL_OK; i++) {
+        int64_t first = bl_strmap_add(files, 0, d->images[i].file, i);
+        w->twin[i] = -1;
+        if (first < 0) {
+            status = BL_ENOMEM;
+        } else if (first == i) {
+            w->order[w->n_units++] = i;
+        } else {
+            w->twin[last[first]] = i;
+            w->out->n_twins++;
+        }
+        if (first >= 0) last[first] = i;
+    }
+    bl_arena_destroy(arena);
+    free(last);
+    return status;
+}
+
 static bl_status draw_images(draw *w, const bl_split_config *cfg) {
     const bl_dataset *d = w->d;
     bl_split *s = w->out;
-    int32_t n = d->n_images;
-    for (int32_t i = 0; i < n; i++) w->order[i] = i;
+    BL_TRY(find_units(w));
+    int32_t n = w->n_units;
     bl_rng rng = bl_rng_make((uint64_t)cfg->seed,
                              bl_rng_key(0x73706c6974 /* "split" */, (uint64_t)cfg->fold, 0));
     bl_rng_shuffle(&rng, w->order, n);
@@ -212,11 +249,12 @@ bl_status bl_split_make(const bl_split_config *cfg, const bl_dataset *source, bl
     draw w = {.d = source, .out = out, .stripped = cfg->minority.n > 0};
     bl_status status = BL_OK;
     w.order = malloc(n * sizeof *w.order);
+    w.twin = malloc(n * sizeof *w.twin);
     w.part = calloc(n, sizeof *w.part);
     w.have = calloc(k, sizeof *w.have);
     out->is_minority = calloc(k, sizeof *out->is_minority);
     out->is_short = calloc(k, sizeof *out->is_short);
-    if (!w.order || !w.part || !w.have || !out->is_minority || !out->is_short) {
+    if (!w.order || !w.twin || !w.part || !w.have || !out->is_minority || !out->is_short) {
         status = bl_fail(BL_ENOMEM, "out of memory for a split of %d images", source->n_images);
         goto done;
     }
@@ -227,6 +265,7 @@ bl_status bl_split_make(const bl_split_config *cfg, const bl_dataset *source, bl
     BL_TRY_DONE(build(&w, false, &out->unlabelled));
 done:
     free(w.order);
+    free(w.twin);
     free(w.part);
     free(w.have);
     if (status != BL_OK) bl_split_free(out);

@@ -31,7 +31,9 @@ typedef struct bl_split_config {
 } bl_split_config;
 extern const bl_schema bl_split_schema;
 
-/* Boxes count when they are neither crowd nor degenerate. */
+/* Image entries that name the same file are one image: they are drawn together, and into one part.
+ *
+ * Boxes count when they are neither crowd nor degenerate. */
 typedef struct bl_split {
     bl_split_config config; /* strings borrowed */
     const bl_dataset *source;
@@ -40,6 +42,7 @@ typedef struct bl_split {
     int32_t n_few_shot;                /* further random images */
     int32_t n_topup;                   /* further images for classes short of boxes */
     int32_t n_dropped;                 /* labelled images left out by drop_empty, in neither part */
+    int32_t n_twins;                   /* image entries whose file an earlier entry has */
     int32_t n_short;                   /* classes that the whole data set cannot fill */
     bool *is_minority;                 /* per category */
     bool *is_short;

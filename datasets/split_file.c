@@ -5,8 +5,8 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/strmap.h"
-#include "datasets/idmap.h"
-#include "datasets/split.h"
+#include "datasets/ids.h"
+#include "datasets/split_copy.h"
 
 static const char format[] = "ballast-split-1";
 static const char *const part_names[] = {"labelled", "unlabelled"};
@@ -41,13 +41,17 @@ static struct json_object *settings(const bl_split_config *c) {
     return o;
 }
 
+static struct json_object *image_id(const bl_image_info *im) {
+    return im->id_text ? text(im->id_text) : integer(im->id);
+}
+
 static struct json_object *part(const bl_dataset *d, const char *file, const char *sha256) {
     struct json_object *o = json_object_new_object(), *ids = json_object_new_array();
     add(o, "file", text(file));
     add(o, "sha256", text(sha256));
     add(o, "images", integer(d->n_images));
     add(o, "boxes", integer(d->n_anns));
-    for (int32_t i = 0; i < d->n_images; i++) json_object_array_add(ids, integer(d->images[i].id));
+    for (int32_t i = 0; i < d->n_images; i++) json_object_array_add(ids, image_id(&d->images[i]));
     add(o, "image_ids", ids);
     return o;
 }
@@ -103,22 +107,27 @@ static bl_status write_index(const bl_split *s, const char *path, char sha[2][65
     return status;
 }
 
+/* Of a COCO file, copies of its records; of other sources, what the data set holds. */
+static bl_status write_parts(const bl_split *s, const char *const paths[2]) {
+    const char *source = s->source->name;
+    if (s->source->from_coco && bl_exists(source) && !bl_is_dir(source))
+        return bl_split_copy(s, paths);
+    BL_TRY(bl_coco_write(s->labelled, paths[0]));
+    return bl_coco_write(s->unlabelled, paths[1]);
+}
+
 bl_status bl_split_write(const bl_split *s, const char *dir) {
-    const bl_dataset *parts[] = {s->labelled, s->unlabelled};
-    char sha[2][65];
-    BL_TRY(bl_mkdirs(dir));
-    for (int k = 0; k < 2; k++) {
-        char *path = bl_path_join(dir, file_names[k]);
-        if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
-        bl_status status = bl_coco_write(parts[k], path);
-        if (status == BL_OK) status = bl_sha256_file(path, sha[k]);
-        free(path);
-        BL_TRY(status);
-    }
-    char *path = bl_path_join(dir, "split.json");
-    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
-    bl_status status = write_index(s, path, sha);
-    free(path);
+    char sha[2][65], *path[3] = {bl_path_join(dir, file_names[0]), bl_path_join(dir, file_names[1]),
+                                 bl_path_join(dir, "split.json")};
+    const char *const parts[2] = {path[0], path[1]};
+    bl_status status = BL_OK;
+    if (!path[0] || !path[1] || !path[2]) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: out of memory", dir));
+    BL_TRY_DONE(bl_mkdirs(dir));
+    BL_TRY_DONE(write_parts(s, parts));
+    for (int k = 0; k < 2; k++) BL_TRY_DONE(bl_sha256_file(path[k], sha[k]));
+    status = write_index(s, path[2], sha);
+done:
+    for (int k = 0; k < 3; k++) free(path[k]);
     return status;
 }
 
@@ -150,8 +159,13 @@ static bl_status check_part(const bl_json *doc, const char *dir, int k, bl_datas
         goto done;
     }
     bool same = json_object_array_length(ids) == (size_t)d->n_images;
-    for (int32_t i = 0; same && i < d->n_images; i++)
-        same = json_object_get_int64(json_object_array_get_idx(ids, (size_t)i)) == d->images[i].id;
+    for (int32_t i = 0; same && i < d->n_images; i++) {
+        const bl_image_info *im = &d->images[i];
+        struct json_object *id = json_object_array_get_idx(ids, (size_t)i);
+        same = im->id_text ? json_object_is_type(id, json_type_string) &&
+                                 strcmp(json_object_get_string(id), im->id_text) == 0
+                           : json_object_get_int64(id) == im->id;
+    }
     if (!same)
         status = bl_fail(BL_EFORMAT, "%s: its images are not those that %s lists", path, doc->file);
 done:
@@ -172,26 +186,28 @@ static bl_status check_categories(const char *dir, const bl_dataset *a, const bl
 }
 
 static bl_status check_disjoint(const char *dir, const bl_dataset *a, const bl_dataset *b) {
-    bl_idmap ids = {0};
+    bl_id_index ids = {0};
     bl_arena *arena = bl_arena_create(0);
     bl_strmap *files = arena ? bl_strmap_create(arena) : NULL;
     bl_status status = files ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     for (int32_t i = 0; status == BL_OK && i < a->n_images; i++) {
         int64_t stored;
-        status = bl_idmap_add(&ids, a->images[i].id, i, &stored);
+        const bl_image_info *im = &a->images[i];
+        status = bl_id_index_add(&ids, (bl_id){im->id, im->id_text}, i, &stored);
         if (status == BL_OK && bl_strmap_add(files, 0, a->images[i].file, i) < 0)
             status = BL_ENOMEM;
     }
     for (int32_t i = 0; status == BL_OK && i < b->n_images; i++) {
         const bl_image_info *im = &b->images[i];
-        if (bl_idmap_get(&ids, im->id) >= 0 || bl_strmap_get(files, 0, im->file) >= 0)
+        if (bl_id_index_get(&ids, (bl_id){im->id, im->id_text}) >= 0 ||
+            bl_strmap_get(files, 0, im->file) >= 0)
             status =
                 bl_fail(BL_EFORMAT,
                         "%s: image %s (id %lld) is in both the labelled and the unlabelled part; "
                         "make the split again",
                         dir, im->file, (long long)im->id);
     }
-    bl_idmap_free(&ids);
+    bl_id_index_free(&ids);
     bl_arena_destroy(arena);
     return status;
 }
