@@ -1,5 +1,5 @@
 /* ballast: the program. Finds the sub-command, parses its line, runs it, and turns statuses into
- * messages and exit codes; nothing below cli/ prints errors or exits. */
+ * messages and exit codes; below cli/ nothing prints an error and nothing exits. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_overview(FILE *f) {
     fputs("ballast " BALLAST_VERSION
-          " - object detection when labels are few and classes are imbalanced\n\n"
+          " - detection and classification when labels are few and classes are imbalanced\n\n"
           "Usage: ballast COMMAND [ARGUMENTS]\n\nCommands:\n",
           f);
     for (int i = 0; i < N_COMMANDS; i++)

@@ -1,5 +1,5 @@
 /* Inner loops over bytes that the pixel operations share: plain C, and the same compiled for AVX2
- * or written for it. Both give the same bytes (tests/unit/test_datasets_pil.c). */
+ * or written for it. Both give the same bytes (tests/golden/test_datasets_pil.c). */
 #ifndef BALLAST_DATASETS_PIXEL_OPS_H
 #define BALLAST_DATASETS_PIXEL_OPS_H
 

@@ -48,9 +48,10 @@ typedef struct bl_head_spec {
 typedef struct bl_classifier bl_classifier;
 
 /* Declares all parameters in `store`: backbone.* as in wrn.h, resnet_cifar.h, resnet.h, then
- * head.<name>.*. Linear weights start Xavier-normal with zero biases (cissl.md 1.5), behind
- * resnet_cifar Kaiming-normal by fan-in with biases U(+-1/sqrt(d)) (imbalanced.md 3); cosine
- * weights as random unit rows. At least one head; names are copied. */
+ * head.<name>.*. Linear weights start Xavier-normal with zero biases, as in the benchmarks of
+ * semi-supervised classification; behind resnet_cifar Kaiming-normal by fan-in with biases
+ * U(+-1/sqrt(d)), as in the code of LDAM (Cao et al., NeurIPS 2019); cosine weights as random unit
+ * rows. At least one head; names are copied. */
 bl_status bl_classifier_create(const bl_classifier_config *cfg, const bl_head_spec *heads,
                                int n_heads, bl_store *store, bl_classifier **out);
 void bl_classifier_destroy(bl_classifier *c);

@@ -14,7 +14,7 @@ typedef struct bl_resnet_cifar_config {
 
 typedef struct bl_resnet_cifar bl_resnet_cifar;
 /* Names below `prefix`: conv1, bn1, layer{1,2,3}.{i}.{conv1,bn1,conv2,bn2}. Convolutions start as
- * Kaiming normal by fan-in (imbalanced.md 3). */
+ * Kaiming normal by fan-in (He et al., ICCV 2015). */
 bl_status bl_resnet_cifar_create(const bl_resnet_cifar_config *cfg, bl_store *s, const char *prefix,
                                  bl_resnet_cifar **out);
 void bl_resnet_cifar_destroy(bl_resnet_cifar *r);

@@ -5,7 +5,7 @@
 
 #include "nn/layers.h"
 
-/* How the three stage-opening blocks start (cissl.md 1.5). With a = act(bn(x)):
+/* How the three stage-opening blocks start. With a = act(bn(x)):
  *   stage 1, all variants: branch and shortcut from a.
  *   stages 2, 3:  A: branch from a, shortcut from x (the original FixMatch code);
  *                 B: both from x; the block's first norm exists but is not used (common PyTorch

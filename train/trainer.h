@@ -1,4 +1,4 @@
-/* A training run in progress: what train_setup.c builds, loop.c drives and milestones.c evaluates
+/* A training run in progress: what trainer_setup.c builds, loop.c drives and milestones.c evaluates
  * and saves. */
 #ifndef BALLAST_TRAIN_TRAINER_H
 #define BALLAST_TRAIN_TRAINER_H

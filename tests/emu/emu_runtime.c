@@ -1,5 +1,5 @@
 /* The CUDA runtime on the emulated device: devices, errors, memory. The threads' own streams are
- * one and work at once, in order; streams.c has the rest. */
+ * one and work at once, in order; emu_streams.c has the rest. */
 #include <stdlib.h>
 #include <string.h>
 

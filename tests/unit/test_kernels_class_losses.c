@@ -1,5 +1,5 @@
-/* The toy batch of imbalanced.md 4.1 and the checks of cissl.md 2.6: computed there in double
- * precision, here by the fp32 ops, so equal to a few units of the seventh digit. */
+/* A toy batch and single checks whose values an independent program computed in double precision;
+ * here the fp32 ops do, so they are equal to a few units of the seventh digit. */
 #include "kernels/ops.h"
 #include "tests/check.h"
 
@@ -74,7 +74,7 @@ static void toy_batch(bl_ctx *ctx) {
     NEAR(loss_of(ctx, z, label, NULL, 3, 4, &la, 1.0 / 3), 3.283516072874);
 }
 
-/* cissl.md 2.6: logits (2,1,0), priors (.7,.2,.1), class 3; printed to four decimals. */
+/* Logits (2,1,0), priors (.7,.2,.1), class 3; printed to four decimals. */
 static void adjustment(bl_ctx *ctx) {
     static const float x[] = {2, 1, 0};
     const int32_t last = 2;

@@ -32,7 +32,7 @@ static void drop(model *m) {
     bl_store_destroy(m->store);
 }
 
-/* Counts of cissl.md 1.5, imbalanced.md 3 and the READMEs of the trained networks; ResNet-50 with a
+/* Counts as published, and as the READMEs of the trained networks; ResNet-50 with a
  * 3x3 stem has 7,680 weights less than torchvision's. */
 static void test_counts(void) {
     static const struct {
