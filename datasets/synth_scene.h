@@ -3,10 +3,8 @@
 #define BALLAST_DATASETS_SYNTH_SCENE_H
 
 #include "datasets/image.h"
-#include "datasets/synth.h"
+#include "datasets/synth_config.h"
 #include "datasets/synth_shapes.h"
-
-enum { BL_SYNTH_MAX_OBJECTS = 32 };
 
 typedef struct bl_synth_object {
     int32_t category;

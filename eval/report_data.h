@@ -179,7 +179,9 @@ double bl_rep_summary_value(const rep_model *m, int group, int i);
 /* A metric of report class k in a run's main model; NAN if unknown. */
 double bl_rep_class_metric(const rep_run *run, int k, int column);
 const rep_class_result *bl_rep_class_of(const rep_run *run, const rep_model *m, int k);
-/* Boxes (or images) of report class k in the training set. */
+/* Boxes of a class in the training set; images where boxes are unknown; NAN if neither is known. */
+double bl_rep_count_of(const rep_class *c);
+/* The same of report class k. */
 double bl_rep_train_count(const rep_report *r, int k);
 /* State of report class k at line i; NAN if unknown. */
 double bl_rep_state_at(const rep_run *run, rep_state s, int line, int k);
