@@ -101,13 +101,3 @@ void bl_step_end(bl_ctx *ctx) {
     if (!ctx->dev->host_memory) bl_pool_settle(ctx->pool);
     bl_arena_reset(ctx->arena);
 }
-
-bool bl_no_grad(bl_ctx *ctx) {
-    bool old = ctx->record;
-    ctx->record = false;
-    return old;
-}
-
-void bl_set_grad(bl_ctx *ctx, bool old) {
-    ctx->record = old;
-}

@@ -159,3 +159,13 @@ bl_status bl_backward(bl_ctx *ctx, bl_tensor *const *losses, const float *seeds,
     bl_set_grad(ctx, record);
     return status;
 }
+
+bool bl_no_grad(bl_ctx *ctx) {
+    bool old = ctx->record;
+    ctx->record = false;
+    return old;
+}
+
+void bl_set_grad(bl_ctx *ctx, bool old) {
+    ctx->record = old;
+}

@@ -153,14 +153,6 @@ bl_status bl_sweep_load(const char *path, bl_arena *arena, bl_sweep *out) {
 
 /* ---- running ---- */
 
-char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
-    char leaf[192];
-    snprintf(leaf, sizeof leaf, "%s/seed%lld", s->run[run].name, (long long)s->seeds.v[seed]);
-    char *p = bl_path_join(opt->out_dir, leaf);
-    if (!p) bl_fail(BL_ENOMEM, "out of memory");
-    return p;
-}
-
 /* Seeds of a long-tailed construction draw sets of their own, as the seeds of published means do,
  * unless the choice is the file's (no seed) or that of a fixed legacy generator, or was given. */
 static bool draws_its_split(const bl_run_config *cfg, const char *const *settings, int n) {

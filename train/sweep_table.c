@@ -10,6 +10,14 @@
 #include "core/json.h"
 #include "core/real_text.h"
 
+char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
+    char leaf[192];
+    snprintf(leaf, sizeof leaf, "%s/seed%lld", s->run[run].name, (long long)s->seeds.v[seed]);
+    char *p = bl_path_join(opt->out_dir, leaf);
+    if (!p) bl_fail(BL_ENOMEM, "out of memory");
+    return p;
+}
+
 enum { COLUMNS = 6, RUN_BYTES = 1 << 30 };
 static const char *const class_columns[COLUMNS] = {
     "accuracy", "balanced_accuracy", "geometric_mean", "many", "medium", "few"};
