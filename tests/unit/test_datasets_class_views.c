@@ -1,9 +1,8 @@
-/* Views of small images from their definitions, sets of images, the generated set, mixup. */
+/* Views of small images from their definitions, sets of images, the generated set. */
 #include "datasets/class_views.h"
 
 #include "datasets/class_contrast.h"
 #include "datasets/class_synth.h"
-#include "datasets/mixup.h"
 #include "tests/check.h"
 
 static const bl_class_view_config base = {.flip = 0.5,
@@ -305,27 +304,6 @@ static void test_synth(void) {
     CHECK_FAILS(bl_class_synth(&cfg, BL_CLASS_TRAIN, &train), BL_ECONFIG, "21 classes");
 }
 
-static void test_mixup(void) {
-    static const struct {
-        double alpha, variance;
-    } rows[] = {{0.75, 0.1}, {1, 1 / 12.0}, {0.1, 0.2083333}, {4, 1 / 36.0}};
-    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-        double mean = 0, square = 0;
-        bl_rng rng = bl_rng_make(7, r);
-        for (int i = 0; i < 20000; i++) {
-            double v = (double)bl_mixup_lambda(rows[r].alpha, &rng);
-            CHECK(v >= 0 && v <= 1);
-            mean += v / 20000;
-            square += v * v / 20000;
-        }
-        CHECK_NEAR(mean, 0.5, 0.015);
-        CHECK_NEAR(square - mean * mean, rows[r].variance, 0.006);
-    }
-    float a[3] = {1, 2, 3}, b[3] = {5, 6, 7};
-    bl_mixup(a, b, 0.75f, 3, a);
-    CHECK(a[0] == 2 && a[1] == 3 && a[2] == 4);
-}
-
 int main(void) {
     test_weak();
     test_plain_and_normalised();
@@ -335,6 +313,5 @@ int main(void) {
     test_contrast_crop();
     test_sets();
     test_synth();
-    test_mixup();
     return 0;
 }
