@@ -30,7 +30,8 @@ bl_status bl_alignment_create(const bl_alignment_config *c, bl_alignment **out) 
     bl_alignment *a = calloc(1, sizeof *a);
     double *block = calloc((size_t)n, sizeof *block);
     if (!a || !block) {
-        free(a), free(block);
+        free(a);
+        free(block);
         return bl_fail(BL_ENOMEM, "distribution alignment: out of memory for a window of %d",
                        c->window);
     }

@@ -21,7 +21,8 @@ bl_status bl_centre_create(int dim, double momentum, bl_centre **out) {
     bl_centre *c = calloc(1, sizeof *c);
     double *block = calloc(2 * (size_t)dim, sizeof *block);
     if (!c || !block) {
-        free(c), free(block);
+        free(c);
+        free(block);
         return bl_fail(BL_ENOMEM, "centre: out of memory for %d coordinates", dim);
     }
     *c = (bl_centre){dim, momentum, block, block + dim};

@@ -45,7 +45,8 @@ bl_status bl_class_weights_create(const bl_class_weights_config *c, bl_class_wei
     bl_class_weights *cw = calloc(1, sizeof *cw);
     double *state = calloc(5 * k + 1, sizeof *state);
     if (!cw || !state) {
-        free(cw), free(state);
+        free(cw);
+        free(state);
         return bl_fail(BL_ENOMEM, "class weights: out of memory for %d classes", c->n_classes);
     }
     *cw = (bl_class_weights){.config = *c,

@@ -64,10 +64,13 @@ bl_status bl_class_weights_pull(bl_class_weights *cw, const double *a, double la
 void bl_class_weights_step(bl_class_weights *cw, double lr);
 
 /* The loss weights u of n samples:
- *     u_i = clamp(w[y_i], target_min, target_max)^beta,  m = mean_decay m + (1 - mean_decay)
- * mean_i(u_i), u_i = u_i / m. `beta`: 1 on the unlabelled branch, below 1 (0.5, 0.8) on the
- * labelled one. m is shared by both. With n = 0 nothing changes. BL_EINVAL for a label outside [0,
- * K). */
+ *
+ *     u_i = clamp(w[y_i], target_min, target_max)^beta
+ *     m   = mean_decay m + (1 - mean_decay) mean_i(u_i)
+ *     u_i = u_i / m
+ *
+ * `beta`: 1 on the unlabelled branch, below 1 (0.5, 0.8) on the labelled one. m is shared by both.
+ * With n = 0 nothing changes. BL_EINVAL for a label outside [0, K). */
 bl_status bl_class_weights_apply(bl_class_weights *cw, const int32_t *labels, int64_t n,
                                  double beta, float *u);
 
@@ -81,8 +84,8 @@ const double *bl_class_weights_logits(const bl_class_weights *cw); /* a, K */
 double *bl_class_weights_state(bl_class_weights *cw, int64_t *n);
 
 /* The direct solver by itself: w >= 0 with w A = 0, by the elimination of Grassmann, Taksar and
- * Heyman
- * ("Regenerative analysis and steady state distributions for Markov chains", Operations Research
+ * Heyman ("Regenerative analysis and steady state distributions for Markov chains", Operations
+ * Research
  * 33, 1985), which subtracts nothing and so never turns negative. Rows of A sum to zero only up to
  * the probability offset, so the system is overdetermined by a hair: with `background` the last
  * class closes the sum, as in the online rule (its measured column is replaced by what makes every

@@ -35,7 +35,10 @@ static double negatives(const bl_contrast *a, int c, double slope, units *r) {
     const uint8_t *mask = a->negative + c * a->n;
     int64_t members = 0, others = 0;
     double sum = 0, t = a->negative_temperature;
-    for (int64_t i = 0; i < a->n; i++) members += a->label[i] == c, others += mask[i];
+    for (int64_t i = 0; i < a->n; i++) {
+        members += a->label[i] == c;
+        others += mask[i];
+    }
     double share = 1 / ((double)members * (double)others);
     for (int64_t m = 0; m < a->n; m++) {
         if (a->label[m] != c) continue;

@@ -17,7 +17,8 @@ static double dot(const double *a, const double *b, int n) {
 static void rotate(double *a, double *b, int n, double c, double s) {
     for (int i = 0; i < n; i++) {
         double x = a[i], y = b[i];
-        a[i] = c * x - s * y, b[i] = s * x + c * y;
+        a[i] = c * x - s * y;
+        b[i] = s * x + c * y;
     }
 }
 
@@ -53,7 +54,8 @@ bl_status bl_count_estimate(const double *mean, const double *sum, int k, double
     double least = INFINITY, most = 0;
     for (int j = 0; j < k; j++) {
         double s = sqrt(dot(a + (size_t)j * (size_t)k, a + (size_t)j * (size_t)k, k));
-        least = fmin(least, s), most = fmax(most, s);
+        least = fmin(least, s);
+        most = fmax(most, s);
     }
     *condition = least > most * k * DBL_EPSILON ? most / least : INFINITY;
     if (isfinite(*condition)) {

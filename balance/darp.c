@@ -77,7 +77,8 @@ static void solve_column(dual *d, int c, double target, double tolerance) {
         double f = -target, slope = 0;
         for (int64_t i = 0; i < d->n; i++) {
             double v = d->a[i * d->k + c] * d->x[i] * exp(-nu * d->rate[i]);
-            f += v, slope -= v * d->rate[i];
+            f += v;
+            slope -= v * d->rate[i];
         }
         if (!(slope < 0)) break;
         double change = -f / slope;
@@ -107,7 +108,9 @@ bl_status bl_darp_refine(const bl_darp_config *cfg, const double *p, int64_t n, 
     dual d = {n, k, r, NULL, NULL, NULL}; /* A is made where R will be */
     double *memory = malloc(sizeof *memory * (2 * rows + (size_t)k));
     if (!memory) return bl_fail(BL_ENOMEM, "out of memory for %lld pseudo-labels", (long long)n);
-    d.rate = memory, d.x = d.rate + rows, d.nu = d.x + rows;
+    d.rate = memory;
+    d.x = d.rate + rows;
+    d.nu = d.x + rows;
     memcpy(r, p, sizeof *r * all);
     bl_status status = BL_OK;
     if (cfg->alpha > 0) status = bl_darp_denoise(r, n, k, target, cfg->alpha);

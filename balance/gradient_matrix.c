@@ -25,7 +25,8 @@ bl_status bl_gradient_matrix_create(const bl_gradient_config *c, bl_gradient_mat
     bl_gradient_matrix *g = calloc(1, sizeof *g);
     double *a = calloc(cells, sizeof *a);
     if (!g || !a) {
-        free(g), free(a);
+        free(g);
+        free(a);
         return bl_fail(BL_ENOMEM, "gradient matrix: out of memory for %d classes", c->n_classes);
     }
     *g = (bl_gradient_matrix){*c, a};

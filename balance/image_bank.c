@@ -26,7 +26,9 @@ bl_status bl_image_bank_create(int64_t n_rows, int n_classes, int dim, bl_image_
     bl_image_bank *b = calloc(1, sizeof *b);
     if (!b) return bl_fail(BL_ENOMEM, "image bank: out of memory");
     size_t rows = (size_t)n_rows, k = (size_t)n_classes, d = (size_t)dim;
-    b->n_rows = n_rows, b->n_classes = n_classes, b->dim = dim;
+    b->n_rows = n_rows;
+    b->n_classes = n_classes;
+    b->dim = dim;
     b->features = calloc(rows * d, sizeof *b->features);
     b->label = malloc(rows * sizeof *b->label);
     b->written = calloc(rows, 1);

@@ -41,8 +41,8 @@ int bl_image_bank_centres(const bl_image_bank *bank, float *centres, uint8_t *pr
 
 /* Everything a checkpoint must keep, the running sums included (recomputed ones would differ in the
  * last bits). bl_image_bank_pack returns the number of doubles; `out` may be NULL to ask for it.
- * bl_image_bank_unpack refuses what does not fit (BL_EFORMAT) and then leaves the bank unchanged.
- */
+ * bl_image_bank_unpack refuses what does not fit (BL_EFORMAT) and then leaves
+ * the bank unchanged. */
 int64_t bl_image_bank_pack(const bl_image_bank *bank, double *out);
 bl_status bl_image_bank_unpack(bl_image_bank *bank, const double *data, int64_t n);
 

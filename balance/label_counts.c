@@ -20,7 +20,8 @@ bl_status bl_label_counts_create(int n_classes, bool fresh, bl_label_counts **ou
     bl_label_counts *c = calloc(1, sizeof *c);
     double *block = calloc(2 * (size_t)n_classes + 1, sizeof *block);
     if (!c || !block) {
-        free(c), free(block);
+        free(c);
+        free(block);
         return bl_fail(BL_ENOMEM, "label counts: out of memory for %d classes", n_classes);
     }
     *c = (bl_label_counts){n_classes, fresh, block, block + n_classes, block + 2 * n_classes};

@@ -38,8 +38,8 @@ void bl_label_counts_share(const bl_label_counts *c, double otherwise, double *w
  * al., eq. 5. */
 void bl_label_counts_blend(const bl_label_counts *c, double temperature, double *v);
 
-/* Everything a checkpoint must keep: 2 n_classes + 1 numbers (*n), readable and writable in place.
- */
+/* Everything a checkpoint must keep: 2 n_classes + 1 numbers (*n), readable and
+ * writable in place. */
 double *bl_label_counts_state(bl_label_counts *c, int64_t *n);
 
 #endif

@@ -34,8 +34,8 @@ void bl_bank_destroy(bl_memory_bank *bank);
 /* Offers n features (n rows of dim) in order, feature i for class labels[i] with confidence
  * confidences[i] (NULL: 1; read by the confidence rule only); rows with keep[i] == 0 are skipped
  * (keep NULL: none). *accepted (may be NULL) receives how many were stored. BL_EINVAL for a label
- * out of range, BL_ENUMERIC for a feature or confidence that is not finite; nothing is stored then.
- */
+ * out of range, BL_ENUMERIC for a feature or confidence that is not finite; nothing
+ * is stored then. */
 bl_status bl_bank_push(bl_memory_bank *bank, const float *features, const int32_t *labels,
                        const double *confidences, const uint8_t *keep, int64_t n,
                        int64_t *accepted);

@@ -36,7 +36,9 @@ bl_status bl_prior_cap_create(int n_classes, const double *expected, int64_t win
     double *list = malloc((size_t)n_classes * sizeof *list);
     double *state = calloc(COUNTS + (size_t)n_classes * BL_PRIOR_CAP_BINS, sizeof *state);
     if (!p || !list || !state) {
-        free(p), free(list), free(state);
+        free(p);
+        free(list);
+        free(state);
         return bl_fail(BL_ENOMEM, "prior cap: out of memory for %d classes", n_classes);
     }
     memcpy(list, expected, (size_t)n_classes * sizeof *list);
@@ -49,7 +51,8 @@ bl_status bl_prior_cap_create(int n_classes, const double *expected, int64_t win
 
 void bl_prior_cap_destroy(bl_prior_cap *p) {
     if (!p) return;
-    free(p->expected), free(p->state);
+    free(p->expected);
+    free(p->state);
     free(p);
 }
 

@@ -9,7 +9,10 @@ bl_status bl_class_image_counts(const bl_image_classes *images, int n_classes, i
     /* last[c]: the image that counted c last, so that repetitions within an image count once. */
     int64_t *last = malloc((size_t)(n_classes > 0 ? n_classes : 1) * sizeof *last);
     if (!last) return bl_fail(BL_ENOMEM, "class counts: out of memory for %d classes", n_classes);
-    for (int c = 0; c < n_classes; c++) counts[c] = 0, last[c] = -1;
+    for (int c = 0; c < n_classes; c++) {
+        counts[c] = 0;
+        last[c] = -1;
+    }
     bl_status status = BL_OK;
     for (int64_t i = 0; i < images->n_images && status == BL_OK; i++) {
         for (int64_t k = images->offsets[i]; k < images->offsets[i + 1]; k++) {

@@ -1,7 +1,10 @@
 /* Repeat-factor sampling: images with rare classes are listed several times in an epoch.
  *
- * f_c = fraction of images that contain class c; r_c = max(1, sqrt(tau / f_c)); an image's factor
- * is the largest r_c of its classes. Source: Gupta, Dollar, Girshick, "LVIS: A dataset for large
+ *   f_c = fraction of images that contain class c
+ *   r_c = max(1, sqrt(tau / f_c))
+ *
+ * and an image's factor is the largest r_c of its classes. Source: Gupta, Dollar, Girshick, "LVIS:
+ * A dataset for large
  * vocabulary instance segmentation", CVPR 2019, section 5.1. */
 #ifndef BALLAST_BALANCE_REPEAT_FACTOR_H
 #define BALLAST_BALANCE_REPEAT_FACTOR_H

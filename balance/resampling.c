@@ -34,7 +34,8 @@ bl_status bl_crs_create(const bl_crs_config *c, bl_crs_pool **out) {
     bl_crs_pool *p = calloc(1, sizeof *p);
     record *both = calloc(2 * (size_t)c->n_images + 1, sizeof *both);
     if (!p || !both) {
-        free(p), free(both);
+        free(p);
+        free(both);
         return bl_fail(BL_ENOMEM, "class-rebalancing sampling: out of memory for %lld images",
                        (long long)c->n_images);
     }
@@ -118,7 +119,8 @@ bl_status bl_crs_factors(const bl_crs_pool *p, const int64_t *labelled_counts, i
     int64_t *counts = malloc(2 * k * sizeof *counts);
     double *r = malloc(k * sizeof *r);
     if (!counts || !r) {
-        free(counts), free(r);
+        free(counts);
+        free(r);
         return bl_fail(BL_ENOMEM, "class-rebalancing sampling: out of memory");
     }
     memcpy(counts, labelled_counts, k * sizeof *counts);
@@ -133,7 +135,8 @@ bl_status bl_crs_factors(const bl_crs_pool *p, const int64_t *labelled_counts, i
             image_factors[i] = fmax(image_factors[i], r[it.class] * it.margin);
         }
     }
-    free(counts), free(r);
+    free(counts);
+    free(r);
     return BL_OK;
 }
 
@@ -156,10 +159,16 @@ int64_t bl_crs_pack(const bl_crs_pool *p, double *out) {
     for (int64_t i = 0; i < 2 * p->config.n_images; i++) {
         const record *r = &p->pending[i];
         if (r->n < 0) continue;
-        if (out) out[at] = (double)i, out[at + 1] = r->n;
+        if (out) {
+            out[at] = (double)i;
+            out[at + 1] = r->n;
+        }
         at += 2;
         for (int32_t k = 0; k < r->n; k++, at += 2) {
-            if (out) out[at] = r->items[k].class, out[at + 1] = r->items[k].margin;
+            if (out) {
+                out[at] = r->items[k].class;
+                out[at + 1] = r->items[k].margin;
+            }
         }
     }
     return at;

@@ -3,11 +3,15 @@
  *
  * The teacher's confident detections of every image it sees go into a pool, as (class, margin) with
  * margin d = score - theta_c. The pool has two halves: what was gathered since the last save is
- * pending; a save merges it into the saved half, together with the ramp lambda = min(alpha t / T,
- * alpha). A rebuild of the sampling list reads the saved half: n_c = #labelled images with c +
- * #unlabelled images whose entry has c N   = #labelled images + #unlabelled images with an entry
- * that is not empty + 0.01 r_c = max(1, sqrt(lambda / (n_c / N))),   r(I) = max(1, max over the
- * entries of r_c d) and the list holds ceil(r(I)) copies of image I (repeat_factor.h makes it).
+ * pending; a save merges it into the saved half, together with the ramp
+ * lambda = min(alpha t / T, alpha). A rebuild of the sampling list reads the saved half:
+ *
+ *   n_c  = #labelled images with c + #unlabelled images whose entry has c
+ *   N    = #labelled images + #unlabelled images with an entry that is not empty + 0.01
+ *   r_c  = max(1, sqrt(lambda / (n_c / N)))
+ *   r(I) = max(1, max over the entries of r_c d)
+ *
+ * and the list holds ceil(r(I)) copies of image I (repeat_factor.h makes it).
  *
  * Source: Li et al., "Gradient-based Sampling for Class Imbalanced Semi-supervised Object
  * Detection", ICCV 2023 (class-rebalancing sampling) and the released implementation; alpha is the

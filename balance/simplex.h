@@ -24,8 +24,8 @@ void bl_argmax_rows(const double *p, int64_t n, int n_classes, int32_t *label, d
  * not sum to 1. */
 double bl_entropy(const double *p, int n_classes);
 
-/* p_k <- p_k^(1/temperature), renormalised (MixMatch, ReMixMatch). A row of zeros stays as it is.
- */
+/* p_k <- p_k^(1/temperature), renormalised (MixMatch, ReMixMatch). A row of zeros stays
+ * as it is. */
 void bl_sharpen_rows(double *p, int64_t n, int n_classes, double temperature);
 
 /* p <- p / sum p. A row of zeros stays as it is. */

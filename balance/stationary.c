@@ -89,6 +89,8 @@ bl_status bl_stationary_weights(const double *a, int k, bool background, double 
         }
         for (int i = 0; i < n; i++) w[live[i]] = x[i] / sum * n;
     }
-    free(live), free(q), free(x);
+    free(live);
+    free(q);
+    free(x);
     return status;
 }

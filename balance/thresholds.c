@@ -33,7 +33,8 @@ bl_status bl_thresholds_create(const bl_thresholds_config *c, bl_thresholds **ou
     bl_thresholds *th = calloc(1, sizeof *th);
     double *state = calloc(2 * (size_t)c->n_classes, sizeof *state);
     if (!th || !state) {
-        free(th), free(state);
+        free(th);
+        free(state);
         return bl_fail(BL_ENOMEM, "thresholds: out of memory for %d classes", c->n_classes);
     }
     *th = (bl_thresholds){*c, state, state + c->n_classes};

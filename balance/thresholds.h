@@ -1,9 +1,13 @@
 /* Per-class pseudo-label thresholds.
  *
  * theta is the base threshold, w the class weights of class_weights.h, s_c the running score
- * statistic: fixed:    theta_c = theta weights:  theta_c = clamp(theta / w_c, low, high) code:
- * theta_c = theta s_c / mean(s);  if use_weights: theta_c = min(theta_c, theta / w_c); clamp to
- * [low, high]; before the first observation the first line reads theta_c = theta.
+ * statistic:
+ *
+ *   fixed     theta_c = theta
+ *   weights   theta_c = clamp(theta / w_c, low, high)
+ *   code      theta_c = theta s_c / mean(s)            (theta before the first observation);
+ *             if use_weights: theta_c = min(theta_c, theta / w_c);
+ *             clamp to [low, high]
  *
  * Source: Li et al., "Gradient-based Sampling for Class Imbalanced Semi-supervised Object
  * Detection", ICCV 2023; "code" is the released implementation, "weights" the form the paper

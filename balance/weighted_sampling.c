@@ -76,7 +76,8 @@ bl_status bl_class_aware_draws(const int32_t *labels, int64_t n, int n_classes, 
     int32_t *items = malloc(((size_t)n + (size_t)n_classes) * sizeof *items);
     cycle *samples = calloc((size_t)n_classes, sizeof *samples);
     if (!items || !samples) {
-        free(items), free(samples);
+        free(items);
+        free(samples);
         return bl_fail(BL_ENOMEM, "class-aware sampling: out of memory");
     }
     for (int64_t i = 0; i < n; i++) samples[labels[i]].n++;

@@ -222,8 +222,8 @@ bl_status bl_class_learner_set_counts(bl_learner *base, const double *counts, in
 
 /* ---- checkpoints ---- */
 
-/* Loading makes the plug-ins anew, with what the generation's labels say; their state comes after.
- */
+/* Loading makes the plug-ins anew, with what the generation's labels say; their
+ * state comes after. */
 static bl_status generation_state(class_learner *l, bl_state_io *io) {
     bl_class_world *w = &l->world;
     double index = (double)w->generation, *label, *counts;

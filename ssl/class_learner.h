@@ -28,8 +28,8 @@ enum { BL_CLASS_LABELLED, BL_CLASS_UNLABELLED }; /* groups of the loader */
 typedef struct bl_class_method_config bl_class_method_config; /* class_method.h */
 typedef struct bl_class_world bl_class_world;
 
-/* ---- what a method asks for, before anything is built
- * ------------------------------------------------ */
+/* ---- what a method asks for, before anything is built ---- */
+
 typedef struct bl_class_needs {
     /* Heads on the feature; head 0 is the standard classifier "f" (its kind may be changed). */
     bl_head_spec head[BL_CLASS_MAX_HEADS];
@@ -38,8 +38,8 @@ typedef struct bl_class_needs {
     int strong;           /* ... so many strong ones (views 1..strong), 0..BL_CLASS_MAX_STRONG */
     bool labelled_strong; /* also a strong view (view 1) of labelled images */
     bl_class_view_kind labelled_view[2]; /* WEAK and STRONG unless changed */
-    bl_class_view_kind
-        unlabelled_view[1 + BL_CLASS_MAX_STRONG]; /* WEAK, STRONG, STRONG unless changed */
+    /* WEAK, STRONG, STRONG unless changed */
+    bl_class_view_kind unlabelled_view[1 + BL_CLASS_MAX_STRONG];
     bl_class_order labelled_order;
     bool pretext;           /* learns no classes (pre-training): no evaluation */
     bool labels_unlabelled; /* the unlabelled images join the labelled list with labels of their own
@@ -49,8 +49,7 @@ typedef struct bl_class_needs {
 /* Adds a head for `classes` outputs (or a projection) unless one of that name exists. */
 bl_status bl_class_need_head(bl_class_needs *n, const bl_head_spec *spec);
 
-/* ---- the run, as plug-ins see it
- * ------------------------------------------------------------------------ */
+/* ---- the run, as plug-ins see it ---- */
 
 /* A list of images: `n` of a set. Labels: NULL = the set's. */
 typedef struct bl_class_items {
@@ -65,8 +64,8 @@ struct bl_class_world {
     bl_class_items labelled, unlabelled; /* unlabelled.label: hidden truth or BL_CLASS_UNKNOWN; for
                                             diagnosis and selection by the protocol only */
     bl_class_items validation;           /* set aside; set NULL where a model only predicts */
-    const uint8_t
-        *is_labelled; /* [unlabelled.n] this image is in the labelled list too; may be NULL */
+    /* [unlabelled.n] this image is in the labelled list too; may be NULL */
+    const uint8_t *is_labelled;
     /* In runs of several generations the list of labelled images ends with all the unlabelled ones:
      * `joined` of them, labelled BL_CLASS_UNKNOWN unless this generation learns from them. */
     int32_t joined;
@@ -91,8 +90,7 @@ struct bl_class_world {
     double *predict_bias; /* [K] */
 };
 
-/* ---- one step
- * ---------------------------------------------------------------------------------------- */
+/* ---- one step ---- */
 
 /* One view of the step's labelled or unlabelled images. */
 typedef struct bl_class_branch {
@@ -134,8 +132,8 @@ typedef struct bl_class_step {
     bl_step_losses *out;
 } bl_class_step;
 
-/* Logits (n, out) of a head, made once a step; on the host [n][out]; features on the host [n][d].
- */
+/* Logits (n, out) of a head, made once a step; on the host [n][out]; features on
+ * the host [n][d]. */
 bl_status bl_class_logits(bl_class_step *s, bl_class_branch *r, int head, bl_tensor **logits);
 bl_status bl_class_host_logits(bl_class_step *s, bl_class_branch *r, int head,
                                const float **logits);
@@ -178,8 +176,8 @@ typedef struct bl_class_plugin_type {
     int64_t (*generations)(const bl_class_method_config *cfg);
     /* What it needs; may be NULL. Called in the order of the list, base first. */
     bl_status (*needs)(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n);
-    /* world is complete but for the plug-ins that come later in the list, and outlives the plug-in.
-     */
+    /* world is complete but for the plug-ins that come later in the list, and
+     * outlives the plug-in. */
     bl_status (*create)(const bl_class_method_config *cfg, bl_class_world *world, bl_plugin **out);
 
     /* A generation is over, its models and plug-ins still stand; no step is open. label

@@ -1,7 +1,6 @@
 /* The "method" section of a classification run: a base learner, a list of plug-ins, and a section
  * of settings for each. Sources and equations: docs/methods.md; complete sets of values:
- * configs/class.
- */
+ * configs/class. */
 #ifndef BALLAST_SSL_CLASS_METHOD_H
 #define BALLAST_SSL_CLASS_METHOD_H
 

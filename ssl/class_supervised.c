@@ -124,9 +124,14 @@ static bl_status learn(bl_plugin *p, bl_class_step *s) {
     }
     bool divide = weigh && c->weighted_mean && c->loss != BL_SUPERVISED_FOCAL && sum > 0;
     bl_softmax_attr attr = {.bias = s->bias.labelled};
-    if (c->loss == BL_SUPERVISED_LDAM) attr.gain = (float)c->scale, attr.margin = v->margin;
-    if (c->loss == BL_SUPERVISED_FOCAL)
-        attr.focal = (float)c->gamma, attr.weight_in_focal = !c->focal_textbook;
+    if (c->loss == BL_SUPERVISED_LDAM) {
+        attr.gain = (float)c->scale;
+        attr.margin = v->margin;
+    }
+    if (c->loss == BL_SUPERVISED_FOCAL) {
+        attr.focal = (float)c->gamma;
+        attr.weight_in_focal = !c->focal_textbook;
+    }
     bl_tensor *logits, *loss;
     BL_TRY(bl_class_logits(s, &s->x, 0, &logits));
     BL_TRY(bl_adjusted_softmax_loss(s->ctx, logits, label, s->label_weight, &attr,
@@ -159,7 +164,9 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
                        "method.supervised.class_aware and resample_from exclude each other");
     supervised *s = calloc(1, sizeof *s);
     if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    s->cfg = c, s->world = w, s->drawn_for = -1;
+    s->cfg = c;
+    s->world = w;
+    s->drawn_for = -1;
     s->weight = calloc((size_t)w->classes, sizeof *s->weight);
     s->margin = calloc((size_t)w->classes, sizeof *s->margin);
     s->list = calloc((size_t)w->labelled.n + 1, sizeof *s->list);

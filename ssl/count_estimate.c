@@ -153,10 +153,14 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     size_t k = (size_t)w->classes;
     counter *c = calloc(1, sizeof *c);
     if (!c) return bl_fail(BL_ENOMEM, "out of memory for estimates of counts");
-    c->cfg = bl_class_settings(cfg, "counts"), c->world = w;
-    c->total = calloc(k, sizeof *c->total), c->mean = calloc(k * k, sizeof *c->mean);
-    c->sum = calloc(k, sizeof *c->sum), c->estimate = calloc(k, sizeof *c->estimate);
-    c->p = calloc(PASS_BATCH * k, sizeof *c->p), c->offset = calloc(k, sizeof *c->offset);
+    c->cfg = bl_class_settings(cfg, "counts");
+    c->world = w;
+    c->total = calloc(k, sizeof *c->total);
+    c->mean = calloc(k * k, sizeof *c->mean);
+    c->sum = calloc(k, sizeof *c->sum);
+    c->estimate = calloc(k, sizeof *c->estimate);
+    c->p = calloc(PASS_BATCH * k, sizeof *c->p);
+    c->offset = calloc(k, sizeof *c->offset);
     int32_t *seen = calloc(k, sizeof *seen);
     bl_status status =
         c->total && c->mean && c->sum && c->estimate && c->p && c->offset && seen

@@ -95,7 +95,8 @@ static bl_status generation(bl_plugin *p, bl_ctx *ctx, int32_t *label) {
     predictions to = {.world = w, .label = label};
     double *rate = calloc(k, sizeof *rate);
     to.confidence = calloc((size_t)n, sizeof *to.confidence);
-    to.p = calloc(PASS_BATCH * k, sizeof *to.p), to.offset = calloc(k, sizeof *to.offset);
+    to.p = calloc(PASS_BATCH * k, sizeof *to.p);
+    to.offset = calloc(k, sizeof *to.offset);
     bl_status status =
         rate && to.confidence && to.p && to.offset
             ? bl_generation_rates(w->given, w->classes, c->cfg->alpha, rate)
@@ -153,7 +154,8 @@ static bl_status make_alignment(crest *c) {
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     crest *c = calloc(1, sizeof *c);
     if (!c) return bl_fail(BL_ENOMEM, "out of memory for CReST");
-    c->cfg = bl_class_settings(cfg, "crest"), c->world = w;
+    c->cfg = bl_class_settings(cfg, "crest");
+    c->world = w;
     bl_status status = c->cfg->align ? make_alignment(c) : BL_OK;
     if (status != BL_OK) {
         destroy(&c->base);

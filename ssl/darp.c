@@ -118,7 +118,8 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     if (!d) return bl_fail(BL_ENOMEM, "out of memory for DARP");
     size_t all = (size_t)w->unlabelled.n * (size_t)w->classes;
     d->cfg = bl_class_settings(cfg, "darp");
-    d->images = w->unlabelled.n, d->classes = w->classes;
+    d->images = w->unlabelled.n;
+    d->classes = w->classes;
     d->start = (int64_t)(d->cfg->start * (double)w->iterations);
     d->raw = calloc(all + 1, sizeof *d->raw);
     d->refined = calloc(all + 1, sizeof *d->refined);

@@ -166,7 +166,8 @@ static void destroy(bl_plugin *p) {
 }
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)classes, (void)n;
+    (void)classes;
+    (void)n;
     if (!(cfg->ema.keep > 0)) {
         return bl_fail(BL_ECONFIG, "method.plugins: daso needs the moving average of the model for "
                                    "its prototypes: set method.ema.keep, e.g. 0.999");

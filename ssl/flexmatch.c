@@ -99,7 +99,8 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     const bl_fixmatch_config *fixmatch = bl_class_settings(cfg, "fixmatch");
     f->cfg = bl_class_settings(cfg, "flexmatch");
     f->tau = fixmatch->tau;
-    f->classes = w->classes, f->images = w->unlabelled.n;
+    f->classes = w->classes;
+    f->images = w->unlabelled.n;
     f->memory = calloc(n + 1, sizeof *f->memory);
     f->counts = calloc(k + 1, sizeof *f->counts);
     f->beta = calloc(k, sizeof *f->beta);

@@ -1,11 +1,12 @@
 /* FreeMatch as a plug-in (Wang et al., ICLR 2023): thresholds that follow the model's own
  * confidence, and a loss that keeps its predictions fair.
  *
- *   a, p, h   running means (rate `decay`, from 1/K) of max q, of q and of the histogram of argmax
- * q over the weak views, this step's included m_j       [max q_j >= a p_c / max p], c = argmax q_j
+ *   a, p, h   running means (rate `decay`, from 1/K) of max q, of q and of the histogram of
+ *             argmax q over the weak views, this step's included
+ *   m_j       [max q_j >= a p_c / max p], c = argmax q_j
  *   L_fair    sum_c A_c ln(B_c + 1e-12), A = norm(p / h), B = norm(s / hs); s the mean softmax of
- * the kept images' strong views, hs the histogram of its arg-max; entries with an empty histogram
- * are 0
+ *             the kept images' strong views, hs the histogram of its arg-max; entries with an
+ *             empty histogram are 0
  *
  * It replaces FixMatch's tau. Two strong views have a fairness loss each, weighted by one half. */
 
@@ -82,8 +83,10 @@ static bl_status update(freematch *f, bl_class_step *s, const bl_class_pseudo *q
     if (c->quantile > 0) confidence = quantile(top, q->n, c->quantile);
     follow(&f->state[0], confidence, c->decay);
     if (f->state[0] > c->clip) f->state[0] = c->clip;
-    for (int32_t j = 0; j < k; j++)
-        follow(&f->p[j], mean[j], c->decay), follow(&f->h[j], hist[j], c->decay);
+    for (int32_t j = 0; j < k; j++) {
+        follow(&f->p[j], mean[j], c->decay);
+        follow(&f->h[j], hist[j], c->decay);
+    }
     return BL_OK;
 }
 
@@ -117,10 +120,14 @@ static double fair(freematch *f, const double *q, const bl_class_pseudo *kept, f
         if (!(kept->weight[i] > 0)) continue;
         const double *row = q + (int64_t)i * k;
         for (int32_t c = 0; c < k; c++) s[c] += row[c];
-        hs[bl_argmax(row, (int)k)]++, n++;
+        hs[bl_argmax(row, (int)k)]++;
+        n++;
     }
     if (n == 0) return 0;
-    for (int32_t c = 0; c < k; c++) s[c] /= n, hs[c] /= n;
+    for (int32_t c = 0; c < k; c++) {
+        s[c] /= n;
+        hs[c] /= n;
+    }
     ratio(f->p, f->h, k, a);
     ratio(s, hs, k, b);
 
@@ -189,14 +196,16 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     freematch *f = calloc(1, sizeof *f);
     if (!f) return bl_fail(BL_ENOMEM, "out of memory for FreeMatch");
     size_t k = (size_t)w->classes;
-    f->cfg = bl_class_settings(cfg, "freematch"), f->classes = w->classes;
+    f->cfg = bl_class_settings(cfg, "freematch");
+    f->classes = w->classes;
     f->state = calloc(1 + 2 * k, sizeof *f->state);
     f->scratch = calloc(6 * k, sizeof *f->scratch);
     if (!f->state || !f->scratch) {
         destroy(&f->base);
         return bl_fail(BL_ENOMEM, "out of memory for FreeMatch");
     }
-    f->p = f->state + 1, f->h = f->p + k;
+    f->p = f->state + 1;
+    f->h = f->p + k;
     for (size_t i = 0; i < 1 + 2 * k; i++) f->state[i] = 1.0 / w->classes;
     *out = &f->base;
     return BL_OK;

@@ -120,8 +120,10 @@ static bl_status fill(moco *m) {
     bl_rng r = bl_rng_make(m->world->seed, bl_rng_key(0x6d6f636f, 0, 0));
     for (float *row = rows; row < rows + n * dim; row += dim) {
         double square = 0;
-        for (int64_t k = 0; k < dim; k++)
-            row[k] = bl_rng_normal(&r), square += (double)row[k] * row[k];
+        for (int64_t k = 0; k < dim; k++) {
+            row[k] = bl_rng_normal(&r);
+            square += (double)row[k] * row[k];
+        }
         float scale = (float)(1 / sqrt(square > 0 ? square : 1));
         for (int64_t k = 0; k < dim; k++) row[k] *= scale;
     }
@@ -140,7 +142,8 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
                        (long long)c->queue, (int)w->batch_labelled);
     moco *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for the learner");
-    m->cfg = c, m->world = w;
+    m->cfg = c;
+    m->world = w;
     m->head = bl_classifier_find(w->model[0], HEAD);
     bl_status status = bl_resident_create(w->ctx, c->queue, c->dim, 1, 1, 1, BL_F32, &m->queue);
     if (status == BL_OK) status = fill(m);

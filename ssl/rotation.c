@@ -30,7 +30,8 @@ static bl_status learn(bl_plugin *p, bl_class_step *s) {
         int best = 0;
         for (int c = 1; c < TURNS; c++)
             if (host[TURNS * i + c] > host[TURNS * i + best]) best = c;
-        r->window[SEEN] += 1, r->window[RIGHT] += best == turn[i];
+        r->window[SEEN] += 1;
+        r->window[RIGHT] += best == turn[i];
     }
     BL_TRY(bl_softmax_loss(s->ctx, logits, turn, NULL, 0, 1.0f / (float)n, &loss));
     bl_add_loss(s->out, HEAD, loss, 1);
@@ -55,7 +56,8 @@ static void destroy(bl_plugin *p) {
 }
 
 static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
-    (void)cfg, (void)classes;
+    (void)cfg;
+    (void)classes;
     n->pretext = true;
     n->labelled_view[0] = BL_CLASS_ROTATION;
     return bl_class_need_head(n,

@@ -137,7 +137,8 @@ static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     semi *m = (semi *)p;
     int32_t n = q->n, k = q->classes;
     double *hardness = BL_NEW_ARRAY(s->ctx->arena, double, n);
-    m->q = q, m->kept = BL_NEW_ARRAY(s->ctx->arena, uint8_t, n);
+    m->q = q;
+    m->kept = BL_NEW_ARRAY(s->ctx->arena, uint8_t, n);
     if (!hardness || !m->kept) return BL_ENOMEM;
     bl_hardness_weights(q->p, n, k, m->cfg->hardness, hardness);
     for (int32_t i = 0; i < n; i++) {
@@ -290,7 +291,8 @@ static bl_status allocate(semi *m, const bl_semi_config *c, const bl_class_world
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     semi *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for SeMi");
-    m->cfg = bl_class_settings(cfg, "semi"), m->world = w;
+    m->cfg = bl_class_settings(cfg, "semi");
+    m->world = w;
     m->head = bl_classifier_find(w->model[0], BALANCED);
     bl_status status = allocate(m, m->cfg, w);
     if (status != BL_OK) {

@@ -83,7 +83,8 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     softmatch *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for SoftMatch");
     m->cfg = bl_class_settings(cfg, "softmatch");
-    m->moments[MEAN] = 1.0 / w->classes, m->moments[VARIANCE] = 1;
+    m->moments[MEAN] = 1.0 / w->classes;
+    m->moments[VARIANCE] = 1;
     bl_alignment_config a = {.n_classes = (int)w->classes,
                              .mean = BL_ALIGN_AVERAGE,
                              .window = 1,

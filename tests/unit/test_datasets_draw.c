@@ -19,9 +19,11 @@ static void test_font(void) {
     CHECK_STR(a, "#####..#....#....#....#....#....#............");
     show("p", a); /* hangs below the line */
     CHECK_STR(a, "..........####.#...##...##...#####.#....#....");
-    show("\xc3\xa9", a), show("e", b); /* e with an acute accent */
+    show("\xc3\xa9", a);
+    show("e", b); /* e with an acute accent */
     CHECK_STR(a, b);
-    show("\xc5\xbd", a), show("Z", b); /* Z with a caron, U+017D */
+    show("\xc5\xbd", a);
+    show("Z", b); /* Z with a caron, U+017D */
     CHECK_STR(a, b);
     CHECK(bl_font_has("Caf\xc3\xa9 (1), ~{}") && !bl_font_has("\xe9\xb1\xbc") && bl_font_has(""));
     CHECK_EQ(bl_font_columns("\xe9\xb1\xbc"
@@ -63,7 +65,9 @@ static void test_detections(void) {
     const char *const names[] = {"cat", "\xe9\xb1\xbc", "dog"};
     const bl_drawn_box boxes[] = {{{-4, -4, 30, 20}, 0, 0.9f}, {{80, 40, 99, 79}, 2, 0.5f}};
     uint8_t cat[3], fish[3], dog[3];
-    bl_draw_class_colour(0, cat), bl_draw_class_colour(1, fish), bl_draw_class_colour(2, dog);
+    bl_draw_class_colour(0, cat);
+    bl_draw_class_colour(1, fish);
+    bl_draw_class_colour(2, dog);
     CHECK_OK(bl_image_alloc(100, 80, &im));
     CHECK_OK(bl_draw_detections(&im, boxes, 2, names, 3, &out));
     CHECK(out.width == 100 && out.height > 80);
@@ -78,7 +82,8 @@ static void test_detections(void) {
     bl_image_free(&out);
     CHECK_OK(bl_draw_detections(&im, NULL, 0, names, 3, &out));
     CHECK(out.height > 80 && count(&out, cat) == 0);
-    bl_image_free(&out), bl_image_free(&im);
+    bl_image_free(&out);
+    bl_image_free(&im);
 }
 
 int main(void) {

@@ -11,7 +11,8 @@
 static void test_names(void) {
     bl_arena *arena = bl_arena_create(0);
     char longest[300], wide[400] = "";
-    memset(longest, 'x', 244), strcpy(longest + 240, ".jpg");
+    memset(longest, 'x', 244);
+    strcpy(longest + 240, ".jpg");
     for (int i = 0; i < 100; i++) strcat(wide, "\xe9\xb1\xbc"); /* 300 bytes of 3-byte characters */
     const char *const images[] = {"a/photo.png", "b/photo.jpg", "photo_2.JPG",
                                   "c/photo",     longest,       wide,
@@ -80,7 +81,8 @@ static void test_writing(void) {
     CHECK(strstr(text, "\na, b.jpg   dog \"big\"  0.750      1.0      2.0      3.5      6.0\n"));
     CHECK(strstr(text, "\nempty.jpg  nothing of score 0.30 or more\n"));
     free(text);
-    unlink(path), rmdir(dir);
+    unlink(path);
+    rmdir(dir);
     bl_predictions_free(&p);
 }
 
