@@ -3,13 +3,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "core/arena.h"
 #include "core/fs.h"
 #include "core/json_scan.h"
 #include "core/strmap.h"
 
-enum { PREFIX = 8, MAX_HEADER = 100 * 1000 * 1000 };
+enum { PREFIX = 8, SEAL_BYTES = 4, MAX_HEADER = 100 * 1000 * 1000 };
 
 static const struct dtype {
     const char *name;
@@ -27,12 +28,13 @@ struct bl_st_file {
     bl_arena *arena;
     bl_map map; /* of a file; empty for memory */
     const char *name;
-    const uint8_t *body; /* after the header */
+    const uint8_t *start, *body; /* of the file; after its header */
     size_t body_size;
     bl_st_tensor *tensors;
-    size_t count, cap;
-    bl_strmap *names; /* tensor name -> index */
-    bl_strmap *meta;  /* key -> index into values */
+    size_t count, cap;   /* without the seal */
+    const uint8_t *seal; /* NULL: not sealed */
+    bl_strmap *names;    /* tensor name -> index */
+    bl_strmap *meta;     /* key -> index into values */
     const char **values;
     size_t n_values, values_cap;
     void (*release)(void *owner); /* of wrapped tensors */
@@ -245,6 +247,18 @@ static bl_status check_tiling(const bl_st_file *f) {
     return status;
 }
 
+/* The writer puts the seal last, in the header and in the data; elsewhere the name is anybody's. */
+static void take_seal(bl_st_file *f) {
+    if (f->count == 0) return;
+    const bl_st_tensor *last = &f->tensors[f->count - 1];
+    const uint8_t *end = f->body + f->body_size;
+    if (strcmp(last->name, BL_ST_SEAL) != 0 || last->dtype != BL_ST_U8 ||
+        last->bytes != SEAL_BYTES || (const uint8_t *)last->data + SEAL_BYTES != end)
+        return;
+    f->seal = last->data;
+    f->count--;
+}
+
 static uint64_t load_le64(const uint8_t *p) {
     uint64_t v = 0;
     for (int i = 7; i >= 0; i--) v = v << 8 | p[i];
@@ -279,13 +293,17 @@ static bl_status parse(bl_st_file *f, const uint8_t *data, size_t size, const ch
     uint64_t header = size < PREFIX ? 0 : load_le64(data);
     if (size < PREFIX || header > size - PREFIX || header > MAX_HEADER)
         return wrong_kind(data, size, name);
+    f->start = data;
     f->body = data + PREFIX + header;
     f->body_size = size - PREFIX - header;
     bl_scan s;
     bl_scan_begin(&s, (const char *)data + PREFIX, header, f->name);
     bl_status status = scan_header(&s, f);
     bl_scan_end(&s);
-    return status == BL_OK ? check_tiling(f) : status;
+    BL_TRY(status);
+    BL_TRY(check_tiling(f));
+    take_seal(f);
+    return BL_OK;
 }
 
 bl_status bl_st_open_memory(const void *data, size_t size, const char *name, bl_st_file **out) {
@@ -376,10 +394,25 @@ const bl_st_tensor *bl_st_at(const bl_st_file *f, int i) {
 
 const bl_st_tensor *bl_st_find(const bl_st_file *f, const char *name) {
     int64_t i = bl_strmap_get(f->names, 0, name);
-    return i < 0 ? NULL : &f->tensors[i];
+    return i < 0 || i >= (int64_t)f->count ? NULL : &f->tensors[i];
 }
 
 const char *bl_st_metadata(const bl_st_file *f, const char *key) {
     int64_t i = bl_strmap_get(f->meta, 0, key);
     return i < 0 ? NULL : f->values[i];
+}
+
+bool bl_st_sealed(const bl_st_file *f) {
+    return f->seal != NULL;
+}
+
+bl_status bl_st_verify(const bl_st_file *f) {
+    if (!f->seal)
+        return bl_fail(BL_EFORMAT, "%s: has no checksum (tensor %s)", f->name, BL_ST_SEAL);
+    uint32_t sum = (uint32_t)crc32_z(0, f->start, (size_t)(f->seal - f->start)), kept = 0;
+    for (int i = SEAL_BYTES - 1; i >= 0; i--) kept = kept << 8 | f->seal[i];
+    if (sum == kept) return BL_OK;
+    return bl_fail(BL_EFORMAT,
+                   "%s: is damaged: the checksum of its bytes is %08lx, but %08lx was written",
+                   f->name, (unsigned long)sum, (unsigned long)kept);
 }

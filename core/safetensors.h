@@ -10,6 +10,7 @@
 #ifndef BALLAST_CORE_SAFETENSORS_H
 #define BALLAST_CORE_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,8 +55,20 @@ const bl_st_tensor *bl_st_at(const bl_st_file *f, int i);
 const bl_st_tensor *bl_st_find(const bl_st_file *f, const char *name); /* NULL if absent; O(1) */
 const char *bl_st_metadata(const bl_st_file *f, const char *key);      /* NULL if absent */
 
+/* A sealed file ends in one more tensor, BL_ST_SEAL, four bytes: the CRC-32 (of zlib and PNG,
+ * little-endian) of everything before them, header included. Other programs read it as any
+ * tensor; bl_st_count, _at and _find leave it out. */
+#define BL_ST_SEAL "checksum.crc32"
+bool bl_st_sealed(const bl_st_file *f);
+/* BL_EFORMAT unless the file is sealed and its bytes are those that were sealed; reads all of it.
+ */
+bl_status bl_st_verify(const bl_st_file *f);
+
 /* Writes atomically. `metadata`: n_meta pairs key, value (2*n_meta strings). */
 bl_status bl_st_write(const char *path, const bl_st_tensor *tensors, int n,
                       const char *const *metadata, int n_meta);
+/* The same with a seal. */
+bl_status bl_st_write_sealed(const char *path, const bl_st_tensor *tensors, int n,
+                             const char *const *metadata, int n_meta);
 
 #endif

@@ -1,5 +1,7 @@
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "core/fs.h"
 #include "core/safetensors.h"
@@ -83,28 +85,64 @@ static void sort_by_width(const bl_st_tensor *tensors, int n, int *order) {
     }
 }
 
+/* An output file and the checksum of what went into it. */
+typedef struct {
+    bl_outfile file;
+    uLong sum;
+} stream;
+
+static void put(stream *s, const void *data, size_t size) {
+    if (size == 0) return;
+    fwrite(data, 1, size, s->file.f);
+    s->sum = crc32_z(s->sum, data, size);
+}
+
+static void put_little_endian(stream *s, uint64_t v, int bytes) {
+    unsigned char b[8];
+    for (int i = 0; i < bytes; i++) b[i] = (unsigned char)(v >> (8 * i));
+    put(s, b, (size_t)bytes);
+}
+
+/* A tensor without data is the seal, which comes last. */
 static bl_status write_all(const char *path, const char *header, const bl_st_tensor *tensors,
                            const int *order, int n) {
-    bl_outfile o;
-    BL_TRY(bl_outfile_open(path, &o));
+    stream s = {.sum = 0};
+    BL_TRY(bl_outfile_open(path, &s.file));
     size_t size = strlen(header), pad = (ALIGNMENT - size % ALIGNMENT) % ALIGNMENT;
-    unsigned char prefix[8];
-    for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)((uint64_t)(size + pad) >> (8 * i));
-    fwrite(prefix, 1, sizeof prefix, o.f);
-    fwrite(header, 1, size, o.f);
-    fwrite("        ", 1, pad, o.f);
+    put_little_endian(&s, size + pad, 8);
+    put(&s, header, size);
+    put(&s, "        ", pad);
     for (int i = 0; i < n; i++) {
         const bl_st_tensor *t = &tensors[order[i]];
-        if (t->bytes > 0) fwrite(t->data, 1, t->bytes, o.f);
+        if (t->data || t->bytes == 0) {
+            put(&s, t->data, t->bytes);
+        } else {
+            put_little_endian(&s, s.sum, (int)t->bytes);
+        }
     }
-    return bl_outfile_commit(&o); /* reports whatever failed above */
+    return bl_outfile_commit(&s.file); /* reports whatever failed above */
+}
+
+/* The header's text; names and sizes have been checked. */
+static struct json_object *describe_all(const bl_st_tensor *tensors, const int *order, int n,
+                                        const char *const *metadata, int n_meta) {
+    struct json_object *header = json_object_new_object();
+    if (n_meta > 0) {
+        json_object_object_add(header, "__metadata__", describe_metadata(metadata, n_meta));
+    }
+    int64_t offset = 0;
+    for (int i = 0; i < n; i++) {
+        const bl_st_tensor *t = &tensors[order[i]];
+        json_object_object_add(header, t->name, describe(t, offset));
+        offset += (int64_t)t->bytes;
+    }
+    return header;
 }
 
 bl_status bl_st_write(const char *path, const bl_st_tensor *tensors, int n,
                       const char *const *metadata, int n_meta) {
     bl_arena *arena = bl_arena_create(0);
     if (!arena) return BL_ENOMEM;
-    struct json_object *header = json_object_new_object();
     int *order = BL_NEW_ARRAY(arena, int, n);
     bl_strmap *keys = bl_strmap_create(arena);
     bl_status status = order && keys ? check_tensors(path, tensors, n, arena) : BL_ENOMEM;
@@ -112,20 +150,26 @@ bl_status bl_st_write(const char *path, const bl_st_tensor *tensors, int n,
         status = check_unique(keys, path, metadata[2 * i], i);
     }
     if (status == BL_OK) {
-        if (n_meta > 0) {
-            json_object_object_add(header, "__metadata__", describe_metadata(metadata, n_meta));
-        }
         sort_by_width(tensors, n, order);
-        int64_t offset = 0;
-        for (int i = 0; i < n; i++) {
-            const bl_st_tensor *t = &tensors[order[i]];
-            json_object_object_add(header, t->name, describe(t, offset));
-            offset += (int64_t)t->bytes;
-        }
+        struct json_object *header = describe_all(tensors, order, n, metadata, n_meta);
         int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
-        status = write_all(path, json_object_to_json_string_ext(header, flags), tensors, order, n);
+        const char *text = json_object_to_json_string_ext(header, flags);
+        status = text ? write_all(path, text, tensors, order, n)
+                      : bl_fail(BL_ENOMEM, "%s: out of memory for the header", path);
+        json_object_put(header);
     }
-    json_object_put(header);
     bl_arena_destroy(arena);
+    return status;
+}
+
+bl_status bl_st_write_sealed(const char *path, const bl_st_tensor *tensors, int n,
+                             const char *const *metadata, int n_meta) {
+    bl_st_tensor *all = malloc(((size_t)n + 1) * sizeof *all);
+    if (!all) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (n > 0) memcpy(all, tensors, (size_t)n * sizeof *all);
+    all[n] =
+        (bl_st_tensor){.name = BL_ST_SEAL, .dtype = BL_ST_U8, .ndim = 1, .shape = {4}, .bytes = 4};
+    bl_status status = bl_st_write(path, all, n + 1, metadata, n_meta);
+    free(all);
     return status;
 }

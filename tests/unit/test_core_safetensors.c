@@ -135,7 +135,46 @@ static void test_hostile(void) {
     CHECK_FAILS(bl_st_open_memory("\3\0\0\0\0\0\0\0{}", 10, "m", &f), BL_EFORMAT, "claims");
 }
 
+/* A seal says whether any bit of a file has changed since, is no tensor to its readers, and costs
+ * foreign files nothing. */
+static void test_seal(void) {
+    char root[] = "/tmp/ballast-st-XXXXXX", *text;
+    CHECK(mkdtemp(root));
+    char *path = bl_path_join(root, "sealed.safetensors");
+    unsigned char bytes[3] = {1, 2, 3};
+    double v[2] = {1.0 / 3, -2};
+    const bl_st_tensor in[] = {{"u", BL_ST_U8, 1, {3}, bytes, 3}, {"v", BL_ST_F64, 1, {2}, v, 16}};
+    const char *meta[] = {"iter", "7"};
+    size_t size;
+    bl_st_file *f;
+    CHECK_OK(bl_st_write(path, in, 2, meta, 1));
+    CHECK_OK(bl_st_open(path, &f));
+    CHECK(!bl_st_sealed(f));
+    CHECK_FAILS(bl_st_verify(f), BL_EFORMAT, "no checksum");
+    bl_st_close(f);
+    CHECK_OK(bl_st_write_sealed(path, in, 2, meta, 1));
+    CHECK_OK(bl_st_open(path, &f));
+    CHECK(bl_st_sealed(f) && bl_st_count(f) == 2 && !bl_st_find(f, BL_ST_SEAL));
+    CHECK(memcmp(bl_st_find(f, "v")->data, v, sizeof v) == 0);
+    CHECK_OK(bl_st_verify(f));
+    bl_st_close(f);
+    CHECK_OK(bl_read_file(path, 1 << 20, &text, &size));
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        text[bit / 8] ^= (char)(1 << bit % 8);
+        bool good = bl_st_open_memory(text, size, "flipped", &f) == BL_OK;
+        CHECK(!good || bl_st_verify(f) == BL_EFORMAT);
+        if (good) bl_st_close(f);
+        text[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    for (size_t n = 0; n < size; n++) {
+        bool good = bl_st_open_memory(text, n, "cut", &f) == BL_OK;
+        CHECK(!good);
+    }
+    free(text), free(path);
+}
+
 int main(void) {
+    test_seal();
     test_round_trip();
     test_foreign_header();
     test_hostile();
