@@ -204,7 +204,9 @@ static bl_status read_records(const bl_crs_config *c, const double *data, int64_
         }
         r->n = length;
         for (int32_t k = 0; k < length; k++, at += 2) {
-            if (!is_index(data[at], c->n_classes) || !isfinite(data[at + 1])) return bad_state(at);
+            /* A margin is a score minus a threshold; a larger one would be as many copies. */
+            if (!is_index(data[at], c->n_classes) || !(fabs(data[at + 1]) <= 1))
+                return bad_state(at);
             r->items[k] = (item){(int32_t)data[at], (float)data[at + 1]};
         }
     }
@@ -212,7 +214,7 @@ static bl_status read_records(const bl_crs_config *c, const double *data, int64_
 }
 
 bl_status bl_crs_unpack(bl_crs_pool *p, const double *data, int64_t n) {
-    if (n < 1 || !isfinite(data[0])) return bad_state(0);
+    if (n < 1 || !(data[0] >= 0 && data[0] <= p->config.alpha)) return bad_state(0);
     bl_crs_pool *fresh;
     BL_TRY(bl_crs_create(&p->config, &fresh));
     bl_status status = read_records(&p->config, data, n, fresh->pending);

@@ -7,6 +7,7 @@ typedef struct options {
     double score;
     int64_t threads;
     bool per_class;
+    bool no_verify;
 } options;
 
 static const char *const models[] = {BL_CLI_MODELS, "both", NULL};
@@ -14,6 +15,7 @@ static const char *const models[] = {BL_CLI_MODELS, "both", NULL};
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {BL_CLI_CHECKPOINT(AT(checkpoint))},
+    {BL_CLI_NO_VERIFY(AT(no_verify))},
     {BL_CLI_MODEL(AT(model), models)},
     {BL_CLI_OUT(AT(out), "DIR",
                 "Folder for metrics, per-class tables and results; default: print only.")},
@@ -45,6 +47,7 @@ static bl_status run(const bl_invocation *in) {
     BL_TRY_DONE(bl_evaluate_checkpoint(&cfg,
                                        &(bl_eval_options){.checkpoint = checkpoint,
                                                           .model = bl_cli_model(o->model),
+                                                          .no_verify = o->no_verify,
                                                           .out_dir = o->out,
                                                           .score_threshold = o->score,
                                                           .per_class = o->per_class},

@@ -7,7 +7,7 @@ typedef struct options {
     const char *checkpoint, *model, *out, *draw, *set;
     double score;
     int64_t threads;
-    bool probabilities, skip_bad;
+    bool probabilities, skip_bad, no_verify;
 } options;
 
 static const char *const models[] = {BL_CLI_MODELS, NULL};
@@ -20,6 +20,7 @@ static const bl_option table[] = {
         "JSON (of a detector COCO result entries with file names), or CSV when FILE ends in "
         ".csv; - is the standard output. Default: a table, of a classifier CSV, there.")},
     {BL_CLI_CHECKPOINT(AT(checkpoint))},
+    {BL_CLI_NO_VERIFY(AT(no_verify))},
     {BL_CLI_MODEL(AT(model), models)},
     {BL_CLI_FLAG("skip-bad", AT(skip_bad),
                  "Leave out images that cannot be read, with a warning.")},
@@ -70,6 +71,7 @@ static bl_status run(const bl_invocation *in) {
                             .n_images = images.n,
                             .out = o->out,
                             .skip_bad = o->skip_bad,
+                            .no_verify = o->no_verify,
                             .draw_dir = o->draw,
                             .score_threshold = o->score,
                             .set = o->set,

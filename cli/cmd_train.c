@@ -4,16 +4,21 @@
 #include "cli/command.h"
 
 typedef struct options {
-    const char *out;
-    bool resume, overwrite, skip_bad;
+    const char *out, *resume;
+    bool overwrite, skip_bad, no_verify;
     int64_t seed, threads, stop_after;
 } options;
 
 #define AT(field) offsetof(options, field)
 static const bl_option table[] = {
     {BL_CLI_OUT(AT(out), "DIR", "Run folder to write. Required, except with RUN --resume.")},
-    {BL_CLI_FLAG("resume", AT(resume),
-                 "Continue from the folder's last checkpoint; the same run as if never stopped.")},
+    {.name = "resume",
+     .type = BL_OPTION_MAYBE,
+     .offset = AT(resume),
+     .value = "WHICH]",
+     .doc = "Continue from the folder's last checkpoint, as if never stopped; =previous from the "
+            "one before, =FILE from that one, =auto from the last whole one, or start."},
+    {BL_CLI_NO_VERIFY(AT(no_verify))},
     {BL_CLI_FLAG("overwrite", AT(overwrite), "Start anew in an existing run folder.")},
     {.name = "seed",
      .type = BL_OPTION_INT,
@@ -56,6 +61,10 @@ static bl_status collect_settings(const options *o, const bl_words *w, bl_arena 
     return BL_OK;
 }
 
+static const char *resume_from(const options *o) {
+    return o->resume && *o->resume ? o->resume : NULL;
+}
+
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;
     if (o->resume && o->overwrite)
@@ -73,7 +82,9 @@ static bl_status run(const bl_invocation *in) {
     if (!out && o->resume) out = run_dir;
     if (!out) BL_TRY_DONE(bl_fail(BL_ECONFIG, "--out DIR is required"));
     BL_TRY_DONE(bl_train(&cfg, &(bl_train_options){.out_dir = out,
-                                                   .resume = o->resume,
+                                                   .resume = o->resume != NULL,
+                                                   .resume_from = resume_from(o),
+                                                   .no_verify = o->no_verify,
                                                    .overwrite = o->overwrite,
                                                    .stop_after = o->stop_after,
                                                    .command_line = line,
@@ -94,10 +105,14 @@ const bl_command bl_train_command = {
         "\n"
         "The run folder holds the resolved configuration, a log, metrics, checkpoints and\n"
         "evaluations. Ctrl-C writes a checkpoint and stops; --resume continues bit by bit as if\n"
-        "the run had never stopped.\n",
+        "the run had never stopped. Then what decides results must be as before; threads,\n"
+        "workers, intervals, kept checkpoints and the place of the data may change, and\n"
+        "run.iterations may grow.\n",
     .examples =
         "  ballast train configs/demo/full.json --out runs/full\n"
         "  ballast train runs/full --resume\n"
+        "  ballast train configs/demo/full.json --out runs/full --resume=auto    # in a job "
+        "script\n"
         "  ballast train configs/coco/full_r50_10pct.json --out runs/coco data.root=/data/coco \\\n"
         "      optim.lr=0.005 --skip-bad\n",
     .options = table,

@@ -54,6 +54,9 @@ extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, b
     BL_CLI_TEXT("checkpoint", at, "FILE",                                                          \
                 "Checkpoint, or a run folder for its last one. Default: RUN's last."),             \
         .letter = 'c'
+#define BL_CLI_NO_VERIFY(at)                                                                       \
+    BL_CLI_FLAG("no-verify", at,                                                                   \
+                "Take a checkpoint without its checksum, as files of other programs are.")
 #define BL_CLI_MODEL(at, names)                                                                    \
     .name = "model", .letter = 'm', .type = BL_OPTION_CHOICE, .offset = (at), .value = "NAME",     \
     .choices = (names), .doc = "Default: teacher where there is one."
@@ -74,7 +77,8 @@ bl_status bl_cli_weights(const char *path, const char *run_dir, const char *chec
 bl_status bl_cli_load_config(const char *path, const char *const *settings, int n_settings,
                              bl_arena *arena, bl_run_config *cfg, const char **run_dir);
 
-/* A flag that the first SIGINT or SIGTERM sets; the second one ends the program at once. */
+/* A flag that the first SIGINT, SIGTERM or SIGHUP sets; the second one ends the program at once. A
+ * reader of the output who leaves (SIGPIPE) ends nothing. */
 const volatile int *bl_cli_watch_signals(void);
 
 /* The command line as one line of shell text (malloc'd; NULL when out of memory). */

@@ -97,6 +97,9 @@ static bl_status store(const bl_option *o, const char *text, void *options) {
         if (!*text) return bl_fail(BL_ECONFIG, "--%s: the %s is empty", o->name, o->value);
         *(const char **)target = text;
         return BL_OK;
+    case BL_OPTION_MAYBE:
+        *(const char **)target = text ? text : "";
+        return BL_OK;
     case BL_OPTION_CHOICE:
         for (int i = 0; o->choices[i]; i++) {
             if (strcmp(o->choices[i], text) != 0) continue;
@@ -132,7 +135,7 @@ static bl_status take_option(const bl_option *table, bl_settings settings, int a
     } else {
         o = find_letter(table, word[1]);
         if (o && word[2]) { /* "-oDIR" */
-            if (o->type == BL_OPTION_FLAG)
+            if (o->type == BL_OPTION_FLAG || o->type == BL_OPTION_MAYBE)
                 o = NULL;
             else
                 value = word + 2 + (word[2] == '=');
@@ -141,7 +144,8 @@ static bl_status take_option(const bl_option *table, bl_settings settings, int a
     if (!o) return unknown_option(table, settings, word);
     if (o->type == BL_OPTION_FLAG && value)
         return bl_fail(BL_ECONFIG, "--%s takes no value", o->name);
-    if (o->type != BL_OPTION_FLAG && !value) {
+    bool alone = o->type == BL_OPTION_FLAG || o->type == BL_OPTION_MAYBE;
+    if (!alone && !value) {
         if (*i + 1 >= argc)
             return bl_fail(BL_ECONFIG, "--%s needs a value: --%s %s", o->name, o->name, o->value);
         value = argv[++*i];
@@ -210,7 +214,10 @@ static void print_one(const bl_option *o, FILE *f) {
         snprintf(left, sizeof left, "-%c, --%s%s%s", o->letter, o->name, o->value ? " " : "",
                  o->value ? o->value : "");
     else
-        snprintf(left, sizeof left, "    --%s%s%s", o->name, o->value ? " " : "",
+        snprintf(left, sizeof left, "    --%s%s%s", o->name,
+                 !o->value                    ? ""
+                 : o->type == BL_OPTION_MAYBE ? "[="
+                                              : " ",
                  o->value ? o->value : "");
     for (int i = 0; o->choices && o->choices[i]; i++) {
         size_t used = strlen(values);

@@ -18,6 +18,7 @@
 typedef enum bl_option_type {
     BL_OPTION_FLAG,   /* bool */
     BL_OPTION_STRING, /* const char *, NULL when absent */
+    BL_OPTION_MAYBE,  /* const char *: "--name" gives "", "--name=VALUE" its value */
     BL_OPTION_CHOICE, /* const char *, one of `choices` */
     BL_OPTION_INT,    /* int64_t */
     BL_OPTION_REAL    /* double */

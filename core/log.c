@@ -62,7 +62,8 @@ void bl_log(bl_log_level level, const char *fmt, ...) {
 struct bl_metrics {
     FILE *f;
     char *path;
-    bool first; /* no key written on this line yet */
+    int64_t lines; /* complete ones */
+    bool first;    /* no key written on this line yet */
 };
 
 /* The "iter" of a line, -1 if it has none; false when the line is not a complete JSON object. */
@@ -75,25 +76,32 @@ static bool line_iter(const char *line, ssize_t n, long *iter) {
     return ok;
 }
 
-/* Bytes of the leading lines that stay when resuming. A line broken by a crash ends them. */
-static off_t kept_bytes(FILE *f, long keep_upto) {
+/* Bytes of the leading lines that stay when resuming, and their number. A line broken by a crash
+ * ends them. */
+static off_t kept_bytes(FILE *f, long keep_upto, int64_t keep_lines, int64_t *lines) {
     char *line = NULL;
     size_t cap = 0;
     off_t kept = 0;
     long iter;
-    for (ssize_t n; keep_upto >= 0 && (n = getline(&line, &cap, f)) > 0; kept += n) {
-        if (!line_iter(line, n, &iter) || iter > keep_upto) break;
+    *lines = 0;
+    while (keep_upto >= 0 && (keep_lines < 0 || *lines < keep_lines)) {
+        ssize_t n = getline(&line, &cap, f);
+        if (n <= 0 || !line_iter(line, n, &iter) || iter > keep_upto) break;
+        kept += n;
+        *lines += 1;
     }
     free(line);
     return kept;
 }
 
-bl_status bl_metrics_open(const char *path, long keep_upto, bl_metrics **out) {
+bl_status bl_metrics_open(const char *path, long keep_upto, int64_t keep_lines, bl_metrics **out) {
     *out = NULL;
     FILE *f = fopen(path, "a+e");
     if (!f) return bl_fail(BL_EIO, "%s: cannot open: %s", path, strerror(errno));
     rewind(f);
-    if (ftruncate(fileno(f), kept_bytes(f, keep_upto)) != 0 || fseek(f, 0, SEEK_END) != 0) {
+    int64_t lines;
+    off_t kept = kept_bytes(f, keep_upto, keep_lines, &lines);
+    if (ftruncate(fileno(f), kept) != 0 || fseek(f, 0, SEEK_END) != 0) {
         bl_status s = bl_fail(BL_EIO, "%s: cannot cut off old lines: %s", path, strerror(errno));
         fclose(f);
         return s;
@@ -106,9 +114,20 @@ bl_status bl_metrics_open(const char *path, long keep_upto, bl_metrics **out) {
         fclose(f);
         return bl_fail(BL_ENOMEM, "%s: out of memory", path);
     }
-    *m = (bl_metrics){f, copy, true};
+    *m = (bl_metrics){.f = f, .path = copy, .lines = lines, .first = true};
     *out = m;
     return BL_OK;
+}
+
+int64_t bl_metrics_lines(const bl_metrics *m) {
+    return m->lines;
+}
+
+bl_status bl_metrics_sync(bl_metrics *m) {
+    /* What cannot be synchronised, a pipe for one, is as safe as it gets. */
+    if (fflush(m->f) == 0 && (fsync(fileno(m->f)) == 0 || errno == EINVAL || errno == EROFS))
+        return BL_OK;
+    return bl_fail(BL_EIO, "%s: cannot write: %s", m->path, strerror(errno));
 }
 
 static void write_key(bl_metrics *m, const char *key) {
@@ -150,6 +169,7 @@ bl_status bl_metrics_end(bl_metrics *m) {
         clearerr(m->f);
         return s;
     }
+    m->lines++;
     return BL_OK;
 }
 

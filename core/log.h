@@ -6,6 +6,7 @@
 #define BALLAST_CORE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "core/status.h"
@@ -25,10 +26,14 @@ void bl_log(bl_log_level level, const char *fmt, ...) __attribute__((format(prin
 /* metrics.jsonl: one JSON object a line. Values that are not finite are written as null. */
 typedef struct bl_metrics bl_metrics;
 
-/* Opens for append. When resuming at `step`, lines whose "iter" exceeds `keep_upto` are cut off
- * first, so that an interrupted and resumed run leaves the same file as an uninterrupted one;
- * keep_upto < 0 empties the file. */
-bl_status bl_metrics_open(const char *path, long keep_upto, bl_metrics **out);
+/* Opens for append and keeps the leading lines up to the first that is broken, that is beyond
+ * `keep_lines` (< 0: no limit), or whose "iter" exceeds `keep_upto`; so an interrupted and resumed
+ * run leaves the same file as an uninterrupted one. keep_upto < 0 empties the file. */
+bl_status bl_metrics_open(const char *path, long keep_upto, int64_t keep_lines, bl_metrics **out);
+/* Complete lines in the file. */
+int64_t bl_metrics_lines(const bl_metrics *m);
+/* Waits until the lines written so far are on disk. */
+bl_status bl_metrics_sync(bl_metrics *m);
 void bl_metrics_begin(bl_metrics *m); /* starts one object */
 void bl_metrics_number(bl_metrics *m, const char *key, double value);
 void bl_metrics_string(bl_metrics *m, const char *key, const char *value);

@@ -14,11 +14,13 @@ typedef struct {
     const int32_t *label;
     int32_t k, d;
     float *features, *logits; /* NULL: not kept */
+    const volatile int *cancel;
 } collector;
 
 static bl_status collect(void *arg, int32_t first, int32_t n, const float *logits,
                          const float *features) {
     collector *c = arg;
+    if (c->cancel && *c->cancel) return bl_fail(BL_ECANCELLED, "stopped");
     for (int32_t i = 0; i < n; i++)
         bl_accuracy_add(c->accuracy, c->label[first + i], logits + (size_t)i * (size_t)c->k);
     if (!c->features) return BL_OK;
@@ -42,8 +44,11 @@ bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
     const bl_class_set *test = e->data->sets.test;
     bl_class_items items = {.set = test, .n = test->n, .label = test->labels};
     if (e->limit > 0 && e->limit < items.n) items.n = (int32_t)e->limit;
-    collector c = {
-        .accuracy = out, .label = test->labels, .k = e->world->classes, .d = e->world->dim};
+    collector c = {.accuracy = out,
+                   .label = test->labels,
+                   .k = e->world->classes,
+                   .d = e->world->dim,
+                   .cancel = e->cancel};
     bl_status status;
     *out = (bl_accuracy){0};
     BL_TRY_DONE(bl_accuracy_create(e->world->classes, out));
@@ -82,8 +87,8 @@ static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data 
     bl_status status;
     int64_t iter;
     bl_class_env env = bl_class_env_make(cfg, data, ctx);
-    BL_TRY_DONE(
-        bl_class_model_open(cfg, &env, opt->checkpoint, model ? "teacher" : "student", &iter, &l));
+    BL_TRY_DONE(bl_class_model_open(cfg, &env, opt->checkpoint, !opt->no_verify,
+                                    model ? "teacher" : "student", &iter, &l));
     const char *name = l->model[model].name;
     if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {
         status = bl_fail(BL_ENOMEM, "out of memory");

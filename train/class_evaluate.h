@@ -12,11 +12,12 @@ typedef struct bl_class_evaluation {
     int model;        /* 0 student, 1 EMA */
     const char *name; /* in the results */
     int64_t iter, batch;
-    int64_t limit;    /* test images; 0 = all */
-    const char *dir;  /* result files, or NULL */
-    bool features;    /* also features.safetensors */
-    FILE *table;      /* or NULL */
-    bool all_classes; /* in the table, however many there are */
+    int64_t limit;              /* test images; 0 = all */
+    const char *dir;            /* result files, or NULL */
+    bool features;              /* also features.safetensors */
+    FILE *table;                /* or NULL */
+    const volatile int *cancel; /* BL_ECANCELLED after the batch in which it is set; or NULL */
+    bool all_classes;           /* in the table, however many there are */
 } bl_class_evaluation;
 
 /* *out is the caller's to free. */

@@ -41,13 +41,12 @@ static bl_status learns_classes(const bl_run_config *cfg, int32_t classes) {
 }
 
 bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
-                              const char *checkpoint, const char *model, int64_t *iter,
+                              const char *checkpoint, bool verify, const char *model, int64_t *iter,
                               bl_learner **out) {
     const bl_class_set *set = env->labelled.set;
     BL_TRY(learns_classes(cfg, set->n_classes));
-    char *path = bl_is_dir(checkpoint) ? bl_checkpoint_named(checkpoint, "last_checkpoint")
-                                       : strdup(checkpoint);
-    if (!path) return bl_fail_context(BL_EIO, "%s has no checkpoint", checkpoint);
+    char *path;
+    BL_TRY(bl_checkpoint_find(checkpoint, verify, &path));
     bl_learner *l = NULL;
     double *counts = NULL;
     int64_t at, classes, n_counts;
@@ -162,7 +161,7 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
     }
     own->class_method.pseudo_labels = ""; /* its weights are all that is wanted */
     bl_class_env env = bl_class_env_make(own, data, ctx);
-    BL_TRY_DONE(bl_class_model_open(own, &env, from, NULL, NULL, &l));
+    BL_TRY_DONE(bl_class_model_open(own, &env, from, true, NULL, NULL, &l));
     BL_TRY_DONE(bl_pseudo_set_join(data, out));
     labelling job = {.label = out->label + data->labelled.n,
                      .truth = data->unlabelled.label,

@@ -11,9 +11,10 @@ bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data
 
 /* A learner of the configuration with the weights of one model of a checkpoint (file or run folder)
  * in model[0]; model: "student", "teacher", NULL = the teacher where there is one. *iter may be
- * NULL. BL_ECONFIG for a method that learns no classes, BL_EFORMAT when their number differs. */
+ * NULL; verify: the checkpoint's checksum. BL_ECONFIG for a method that learns no classes,
+ * BL_EFORMAT when their number differs. */
 bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
-                              const char *checkpoint, const char *model, int64_t *iter,
+                              const char *checkpoint, bool verify, const char *model, int64_t *iter,
                               bl_learner **out);
 
 /* Labelled images, and behind them the unlabelled ones with labels that a model gives them. */

@@ -117,7 +117,8 @@ typedef struct {
 static bl_status open_job(job *j, const bl_class_env *env, bool files) {
     const bl_predict_options *o = j->opt;
     const bl_class_set *set = env->labelled.set;
-    BL_TRY(bl_class_model_open(j->cfg, env, o->checkpoint, o->model, NULL, &j->learner));
+    BL_TRY(bl_class_model_open(j->cfg, env, o->checkpoint, !o->no_verify, o->model, NULL,
+                               &j->learner));
     j->w = (writer){.f = o->table,
                     .files = files,
                     .all = o->probabilities,

@@ -45,7 +45,9 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
         d = part;
     }
     BL_TRY_DONE(bl_infer_dataset(in, d, 0, what, &dt));
+    BL_TRY_DONE(bl_infer_go_on(in));
     BL_TRY_DONE(bl_eval_run(d, &dt, &protocol, &r));
+    BL_TRY_DONE(bl_infer_go_on(in));
     const bl_results results = {
         .gt = d, .dt = &dt, .eval = &r, .info = g ? &g->info : NULL, .model = model, .iter = iter};
     if (dir) {
@@ -71,13 +73,6 @@ done:
     free(detections);
     bl_dataset_free(part);
     return status;
-}
-
-/* A checkpoint argument is a file or a run folder. */
-static bl_status find_checkpoint(const char *arg, char **path) {
-    *path = bl_is_dir(arg) ? bl_checkpoint_named(arg, "last_checkpoint") : strdup(arg);
-    if (*path) return BL_OK;
-    return bl_fail_context(BL_EIO, "%s has no checkpoint", arg);
 }
 
 static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char *ckpt,
@@ -123,7 +118,7 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
     bl_status status;
     int64_t iter, classes;
     bool has_teacher;
-    BL_TRY_DONE(find_checkpoint(opt->checkpoint, &ckpt));
+    BL_TRY_DONE(bl_checkpoint_find(opt->checkpoint, !opt->no_verify, &ckpt));
     BL_TRY_DONE(bl_checkpoint_info(ckpt, &iter, &classes, &has_teacher));
     if (!*cfg->data.test) {
         status =

@@ -109,12 +109,17 @@ static bl_status one_batch(bl_infer *in, char *const *paths, int32_t first, int3
     return status;
 }
 
+bl_status bl_infer_go_on(const bl_infer *in) {
+    return in->cancel && *in->cancel ? bl_fail(BL_ECANCELLED, "stopped") : BL_OK;
+}
+
 bl_status bl_infer_run(bl_infer *in, char *const *paths, int32_t n, const char *progress,
                        bl_infer_fn fn, void *arg) {
     bl_progress bar;
     bl_progress_start(&bar, progress, n);
     for (int32_t at = 0; at < n; at += (int32_t)in->batch) {
         int32_t m = n - at < in->batch ? n - at : (int32_t)in->batch;
+        BL_TRY(bl_infer_go_on(in));
         bl_step_begin(in->ctx, false);
         bl_status status = one_batch(in, paths, at, m, fn, arg);
         bl_step_end(in->ctx);

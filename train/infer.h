@@ -14,7 +14,11 @@ typedef struct bl_infer {
     double score_threshold; /* < 0: the detector's */
     bool skip_bad;          /* leave unreadable images without detections (counted in n_skipped) */
     int64_t n_skipped;
+    const volatile int *cancel; /* BL_ECANCELLED before the next batch once it is set; or NULL */
 } bl_infer;
+
+/* BL_ECANCELLED once in->cancel is set. */
+bl_status bl_infer_go_on(const bl_infer *in);
 
 /* Called once per image in order, boxes in original pixels. */
 typedef bl_status (*bl_infer_fn)(void *arg, int32_t index, const bl_image *original,

@@ -193,33 +193,58 @@ static bool due(int64_t iter, int64_t every) {
     return every > 0 && iter % every == 0;
 }
 
+static bool cancelled(const bl_trainer *t) {
+    return t->opt->cancel && *t->opt->cancel;
+}
+
+static const char *to_continue(const bl_trainer *t) {
+    return t->opt->to_continue ? t->opt->to_continue : "continue with --resume";
+}
+
+/* What is due after iteration st.iter: the log line, the evaluation, a checkpoint. When resumed,
+ * the line is there already and the evaluation is due if st.evaluate says so. */
+static bl_status milestones(bl_trainer *t, bool resumed, bool *stop) {
+    const bl_run_section *r = &t->cfg->run;
+    int64_t iter = t->st.iter;
+    bool last = iter == r->iterations, best = false;
+    *stop = t->opt->stop_after > 0 && iter >= t->opt->stop_after;
+    if (resumed && !t->st.evaluate) return BL_OK;
+    if (!resumed && (last || due(iter, r->log_every))) BL_TRY(log_window(t));
+    if (t->task->ops->has_test(t->task) &&
+        (t->st.evaluate || (!resumed && (last || due(iter, r->eval_every))))) {
+        double before = bl_now();
+        bl_status status = bl_trainer_evaluate(t, last, &best);
+        if (status == BL_ECANCELLED)
+            return bl_fail(status, "stopped in the evaluation after iteration %lld; %s",
+                           (long long)iter, to_continue(t));
+        BL_TRY(status);
+        t->window_start += bl_now() - before;
+        t->started += bl_now() - before;
+    }
+    if (last) BL_TRY(t->task->ops->finish(t->task, t->opt->out_dir));
+    *stop |= cancelled(t);
+    if (last || best || *stop || due(iter, r->checkpoint_every)) BL_TRY(bl_trainer_checkpoint(t));
+    return BL_OK;
+}
+
 static bl_status run(bl_trainer *t) {
     const bl_run_section *r = &t->cfg->run;
+    bool stop = false;
     t->started = t->window_start = bl_now();
     t->first = t->window_first = t->st.iter;
     bl_resources_start(&t->resources, r->adapt_threads);
-    while (t->st.iter < r->iterations) {
+    if (t->st.iter > 0) BL_TRY(milestones(t, true, &stop));
+    while (!stop && t->st.iter < r->iterations) {
         bl_resources_begin_step(&t->resources);
         BL_TRY(one_iteration(t));
         bl_resources_end_step(&t->resources);
         t->st.iter++;
-        bool last = t->st.iter == r->iterations;
-        if (last || due(t->st.iter, r->log_every)) BL_TRY(log_window(t));
-        if (t->task->ops->has_test(t->task) && (last || due(t->st.iter, r->eval_every))) {
-            double before = bl_now();
-            BL_TRY(bl_trainer_evaluate(t, last));
-            t->window_start += bl_now() - before;
-            t->started += bl_now() - before;
-        }
-        bool cancelled = t->opt->cancel && *t->opt->cancel;
-        bool stop = cancelled || (t->opt->stop_after > 0 && t->st.iter >= t->opt->stop_after);
-        if (last || stop || due(t->st.iter, r->checkpoint_every)) BL_TRY(bl_trainer_checkpoint(t));
-        if (cancelled && !last)
-            return bl_fail(BL_ECANCELLED, "stopped at iteration %lld; continue with --resume",
-                           (long long)t->st.iter);
-        if (stop) break;
+        BL_TRY(milestones(t, false, &stop));
     }
-    return t->st.iter == r->iterations ? t->task->ops->finish(t->task, t->opt->out_dir) : BL_OK;
+    if (cancelled(t) && t->st.iter < r->iterations)
+        return bl_fail(BL_ECANCELLED, "stopped at iteration %lld; %s", (long long)t->st.iter,
+                       to_continue(t));
+    return BL_OK;
 }
 
 static void log_graphs(const bl_ctx *ctx) {
@@ -242,6 +267,7 @@ bl_status bl_train(const bl_run_config *cfg, const bl_train_options *opt) {
     if (skipped) BL_WARN("%lld unreadable images were skipped", (long long)skipped);
     log_graphs(t.ctx);
     if (status == BL_OK) BL_INFO("done: %s", opt->out_dir);
+    if (status != BL_OK && t.started_new && t.st.iter == 0) bl_trainer_discard(&t);
     bl_trainer_close(&t);
     return status;
 }

@@ -22,42 +22,52 @@ static bl_status check_finite(bl_trainer *t) {
 }
 
 bl_status bl_trainer_checkpoint(bl_trainer *t) {
+    const char *dir = t->opt->out_dir;
+    int64_t best = (int64_t)t->st.best_iter;
     BL_TRY(check_finite(t));
-    char *path = bl_checkpoint_path(t->opt->out_dir, t->st.iter);
+    char *path = bl_checkpoint_path(dir, t->st.iter);
     if (!path) return bl_fail(BL_ENOMEM, "out of memory");
     t->task->ops->tell(t->task, t->st.pos);
-    bl_status status = bl_checkpoint_save(path, t->ctx, t->learner, &t->st);
+    t->st.lines = bl_metrics_lines(t->metrics);
+    bl_status status = bl_metrics_sync(t->metrics);
+    if (status == BL_OK) status = bl_checkpoint_save(path, t->ctx, t->learner, &t->st);
     free(path);
     BL_TRY(status);
-    BL_TRY(bl_checkpoint_point(t->opt->out_dir, "last_checkpoint", t->st.iter));
-    return bl_checkpoint_prune(t->opt->out_dir, t->cfg->run.keep_checkpoints,
-                               (int64_t)t->st.best_iter);
+    BL_TRY(bl_checkpoint_point(dir, "last_checkpoint", t->st.iter));
+    if (best == t->st.iter) BL_TRY(bl_checkpoint_point(dir, "best_checkpoint", best));
+    return bl_checkpoint_prune(dir, t->cfg->run.keep_checkpoints, t->st.iter, best, true);
 }
 
-bl_status bl_trainer_evaluate(bl_trainer *t, bool last) {
-    bool best = false;
+static bl_status evaluate_model(bl_trainer *t, int model, bool chooses, bool last, double *score) {
+    return t->task->ops->evaluate(t->task, &(bl_task_evaluation){.learner = t->learner,
+                                                                 .model = model,
+                                                                 .ctx = t->ctx,
+                                                                 .run_dir = t->opt->out_dir,
+                                                                 .metrics = t->metrics,
+                                                                 .iter = t->st.iter,
+                                                                 .last = last,
+                                                                 .chooses = chooses,
+                                                                 .cancel = t->opt->cancel,
+                                                                 .score = score});
+}
+
+bl_status bl_trainer_evaluate(bl_trainer *t, bool last, bool *best) {
+    *best = false;
+    if (!t->st.evaluate) { /* else resumed where it was due */
+        t->st.evaluate = true;
+        BL_TRY(bl_trainer_checkpoint(t));
+    }
     for (int m = 1; m >= 0; m--) {
         bool teacher = m == 1 || !t->learner->model[1].store;
         if (!t->learner->model[m].store || (!teacher && !t->cfg->run.eval_student)) continue;
         double score = 0;
-        BL_TRY(t->task->ops->evaluate(t->task, &(bl_task_evaluation){.learner = t->learner,
-                                                                     .model = m,
-                                                                     .ctx = t->ctx,
-                                                                     .run_dir = t->opt->out_dir,
-                                                                     .metrics = t->metrics,
-                                                                     .iter = t->st.iter,
-                                                                     .last = last,
-                                                                     .chooses = teacher,
-                                                                     .score = &score}));
+        BL_TRY(evaluate_model(t, m, teacher, last, &score));
         if (teacher && score > t->st.best_score) {
             t->st.best_score = score;
             t->st.best_iter = (double)t->st.iter;
-            best = true;
+            *best = true;
         }
     }
-    if (!best) return BL_OK;
-    /* The best must exist as a file. Only now: a run resumed from it would not repeat this
-     * evaluation. */
-    BL_TRY(bl_trainer_checkpoint(t));
-    return bl_checkpoint_point(t->opt->out_dir, "best_checkpoint", t->st.iter);
+    t->st.evaluate = false;
+    return BL_OK;
 }

@@ -110,12 +110,7 @@ static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt)
     bl_status status;
     BL_TRY_DONE(read_classes(opt->checkpoint, &doc, &classes_list));
     BL_TRY_DONE(take_classes(&j, classes_list, arena));
-    ckpt = bl_is_dir(opt->checkpoint) ? bl_checkpoint_named(opt->checkpoint, "last_checkpoint")
-                                      : strdup(opt->checkpoint);
-    if (!ckpt) {
-        status = bl_fail_context(BL_EIO, "%s has no checkpoint", opt->checkpoint);
-        goto done;
-    }
+    BL_TRY_DONE(bl_checkpoint_find(opt->checkpoint, !opt->no_verify, &ckpt));
     BL_TRY_DONE(bl_checkpoint_info(ckpt, &iter, &classes, &has_teacher));
     bl_set_threads((int)cfg->run.threads);
     bl_ctx_options co = bl_run_ctx_options(&cfg->run);

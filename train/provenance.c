@@ -32,6 +32,48 @@ static void cpu_model(char *out, size_t size) {
     fclose(f);
 }
 
+/* Numbers and strings one behind the other, as bytes. */
+typedef struct {
+    FILE *f;
+} digest;
+
+static void put_text(digest *d, const char *s) {
+    fwrite(s, 1, strlen(s) + 1, d->f);
+}
+
+static void put_numbers(digest *d, const double *v, size_t n) {
+    fwrite(v, sizeof *v, n, d->f);
+}
+
+static void put_image(digest *d, const bl_dataset *set, int32_t i) {
+    const bl_image_info *im = &set->images[i];
+    put_text(d, im->file);
+    put_numbers(d, (double[]){im->width, im->height, im->n_anns}, 3);
+    for (int32_t k = 0; k < im->n_anns; k++) {
+        const bl_ann *a = &set->anns[im->first_ann + k];
+        put_numbers(d,
+                    (double[]){a->x, a->y, a->w, a->h, a->area, a->category, a->iscrowd, a->ignore,
+                               a->difficult},
+                    9);
+    }
+}
+
+/* Of what was read, whatever file and format it came from: categories, images and their boxes, in
+ * order. False when memory is short. */
+static bool content_sum(const bl_dataset *set, char hex[65]) {
+    char *text = NULL;
+    size_t size = 0;
+    digest d = {open_memstream(&text, &size)};
+    if (!d.f) return false;
+    for (int32_t c = 0; c < set->n_categories; c++) put_text(&d, set->categories[c].name);
+    for (int32_t i = 0; i < set->n_images; i++) put_image(&d, set, i);
+    bool good = !ferror(d.f);
+    good = fclose(d.f) == 0 && good;
+    if (good) bl_sha256(text, size, hex);
+    free(text);
+    return good;
+}
+
 void bl_provenance_add_dataset(struct json_object *o, const char *key, const bl_dataset *d) {
     if (!d) return;
     struct json_object *e = json_object_new_object();
@@ -41,6 +83,7 @@ void bl_provenance_add_dataset(struct json_object *o, const char *key, const bl_
     json_object_object_add(e, "boxes", json_object_new_int64(d->n_anns));
     if (bl_exists(d->name) && !bl_is_dir(d->name) && bl_sha256_file(d->name, hex) == BL_OK)
         add(e, "sha256", hex);
+    if (content_sum(d, hex)) add(e, "content_sha256", hex);
     json_object_object_add(o, key, e);
 }
 

@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "train/checkpoint.h"
+#include "train/run_folder.h"
 #include "train/sweep_table.h"
 
 /* ---- the file ---- */
@@ -182,7 +183,8 @@ static bl_status load_config(const bl_sweep *s, const bl_sweep_options *opt, int
     return bl_run_config_load(s->run[run].config, all, n, arena, cfg);
 }
 
-/* The last checkpoint is that of the last iteration. */
+/* The last checkpoint is that of the last iteration, and nothing was left to do when it was saved.
+ */
 static bool finished(const char *dir, int64_t iterations) {
     char *last = bl_path_join(dir, "last_checkpoint");
     bool exists = last && bl_exists(last);
@@ -190,7 +192,7 @@ static bool finished(const char *dir, int64_t iterations) {
     if (!exists) return false;
     char *path = bl_checkpoint_named(dir, "last_checkpoint");
     char *want = bl_checkpoint_path(dir, iterations);
-    bool done = path && want && strcmp(path, want) == 0 && bl_exists(path);
+    bool done = path && want && strcmp(path, want) == 0 && bl_checkpoint_evaluated(path);
     free(path);
     free(want);
     return done;
@@ -198,7 +200,7 @@ static bool finished(const char *dir, int64_t iterations) {
 
 static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
     bl_arena *arena = bl_arena_create(0);
-    char *dir = bl_sweep_folder(s, opt, run, seed), *last = NULL;
+    char *dir = bl_sweep_folder(s, opt, run, seed);
     bl_run_config *cfg = arena ? BL_NEW(arena, bl_run_config) : NULL;
     bl_status status;
     if (!dir || !cfg) {
@@ -206,7 +208,6 @@ static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run
         goto done;
     }
     BL_TRY_DONE(load_config(s, opt, run, seed, arena, cfg));
-    last = bl_path_join(dir, "last_checkpoint");
     if (finished(dir, cfg->run.iterations)) {
         BL_TRY_DONE(bl_train_same_config(cfg, dir));
         BL_INFO("%s: finished", dir);
@@ -214,16 +215,16 @@ static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run
     }
     BL_INFO("%s: seed %lld, run %d of %d", dir, (long long)s->seeds.v[seed],
             (int)(seed * s->n_runs + run + 1), (int)(s->n_runs * s->seeds.n));
-    bool resume = last && bl_exists(last);
-    BL_TRY_DONE(bl_train(cfg, &(bl_train_options){.out_dir = dir,
-                                                  .resume = resume,
-                                                  .overwrite = !resume,
-                                                  .command_line = opt->command_line,
-                                                  .cancel = opt->cancel}));
+    BL_TRY_DONE(
+        bl_train(cfg, &(bl_train_options){.out_dir = dir,
+                                          .resume = true,
+                                          .resume_from = "auto",
+                                          .to_continue = "the same command goes on from there",
+                                          .command_line = opt->command_line,
+                                          .cancel = opt->cancel}));
 done:
     if (status != BL_OK && dir) bl_fail_context(status, "%s", dir);
     free(dir);
-    free(last);
     bl_arena_destroy(arena);
     return status;
 }
@@ -243,13 +244,25 @@ bl_status bl_sweep_check(const bl_sweep *s, const bl_sweep_options *opt) {
     return BL_OK;
 }
 
-bl_status bl_sweep_execute(const bl_sweep *s, const bl_sweep_options *opt) {
-    if (!opt->table_only) BL_TRY(bl_sweep_check(s, opt));
-    BL_TRY(bl_mkdirs(opt->out_dir));
-    for (int32_t seed = 0; !opt->table_only && seed < s->seeds.n; seed++)
+static bl_status every_run(const bl_sweep *s, const bl_sweep_options *opt) {
+    for (int32_t seed = 0; seed < s->seeds.n; seed++)
         for (int32_t run = 0; run < s->n_runs; run++) {
             BL_TRY(one(s, opt, run, seed));
             BL_TRY(bl_sweep_write_tables(s, opt));
         }
-    return bl_sweep_write_tables(s, opt);
+    return BL_OK;
+}
+
+bl_status bl_sweep_execute(const bl_sweep *s, const bl_sweep_options *opt) {
+    if (!opt->table_only) BL_TRY(bl_sweep_check(s, opt));
+    if (opt->table_only) { /* also while the sweep runs */
+        BL_TRY(bl_mkdirs(opt->out_dir));
+        return bl_sweep_write_tables(s, opt);
+    }
+    bl_run_folder folder;
+    BL_TRY(bl_run_folder_enter(opt->out_dir, &folder));
+    bl_status status = every_run(s, opt);
+    if (status == BL_OK) status = bl_sweep_write_tables(s, opt);
+    bl_run_folder_leave(&folder);
+    return status;
 }

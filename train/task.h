@@ -19,9 +19,10 @@ typedef struct bl_task_evaluation {
     const char *run_dir;
     bl_metrics *metrics; /* receives one "eval" line */
     int64_t iter;
-    bool last;     /* of the run: on all test images */
-    bool chooses;  /* of the model whose score picks the best checkpoint */
-    double *score; /* out: the higher the better */
+    bool last;                  /* of the run: on all test images */
+    bool chooses;               /* of the model whose score picks the best checkpoint */
+    const volatile int *cancel; /* set by a signal handler: BL_ECANCELLED within moments; or NULL */
+    double *score;              /* out: the higher the better */
 } bl_task_evaluation;
 
 typedef struct bl_task bl_task;

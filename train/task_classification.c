@@ -77,24 +77,43 @@ static bl_status record(bl_task *k, const char *run_dir) {
     return status;
 }
 
-static void add_set(struct json_object *sets, const char *key, const bl_class_set *s, int32_t n) {
+/* Of a list: the pixels of its set, and which images stand in it with which labels. */
+static bool list_sum(const bl_class_items *x, const char *pixels, char hex[65]) {
+    size_t head = strlen(pixels), words = 2 * (size_t)x->n, size = head + words * sizeof(int32_t);
+    char *bytes = malloc(size + 1);
+    if (!bytes) return false;
+    memcpy(bytes, pixels, head);
+    for (int32_t i = 0; i < x->n; i++) {
+        const int32_t pair[2] = {x->image ? x->image[i] : i, x->label[i]};
+        memcpy(bytes + head + (size_t)i * sizeof pair, pair, sizeof pair);
+    }
+    bl_sha256(bytes, size, hex);
+    free(bytes);
+    return true;
+}
+
+static void add_set(struct json_object *sets, const char *key, const bl_class_items *x) {
+    const bl_class_set *s = x->set;
     if (!s) return;
     struct json_object *o = json_object_new_object();
-    char hex[65];
+    char hex[65], sum[65];
     bl_sha256(s->pixels, bl_class_image_bytes(s) * (size_t)s->n, hex);
     json_object_object_add(o, "name", json_object_new_string(s->name));
-    json_object_object_add(o, "images", json_object_new_int(n));
+    json_object_object_add(o, "images", json_object_new_int(x->n));
     json_object_object_add(o, "of", json_object_new_int(s->n));
     json_object_object_add(o, "pixels_sha256", json_object_new_string(hex));
+    if (list_sum(x, hex, sum))
+        json_object_object_add(o, "content_sha256", json_object_new_string(sum));
     json_object_object_add(sets, key, o);
 }
 
 static void provenance(const bl_task *k, struct json_object *sets) {
     const classification *c = (const classification *)k;
-    add_set(sets, "labelled", c->data.labelled.set, c->data.labelled.n);
-    if (c->data.unlabelled.n)
-        add_set(sets, "unlabelled", c->data.unlabelled.set, c->data.unlabelled.n);
-    if (c->data.sets.test) add_set(sets, "test", c->data.sets.test, c->data.sets.test->n);
+    add_set(sets, "labelled", &c->data.labelled);
+    if (c->data.unlabelled.n) add_set(sets, "unlabelled", &c->data.unlabelled);
+    const bl_class_set *test = c->data.sets.test;
+    if (test)
+        add_set(sets, "test", &(bl_class_items){.set = test, .n = test->n, .label = test->labels});
 }
 
 static void log_line(void *arg, const char *text) {
@@ -310,6 +329,7 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
                               .iter = e->iter,
                               .batch = run->eval_batch,
                               .limit = e->last ? 0 : run->eval_limit,
+                              .cancel = e->cancel,
                               .dir = dir,
                               .features = run->features && e->last && e->chooses};
     bl_accuracy a;

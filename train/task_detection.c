@@ -226,6 +226,7 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
                    .view = &d->cfg->view,
                    .batch = d->cfg->run.eval_batch,
                    .score_threshold = -1,
+                   .cancel = e->cancel,
                    .skip_bad = d->cfg->data.skip_bad};
     char *dir = bl_step_folder(e->run_dir, "eval", e->iter, model->name);
     if (!dir) return BL_ENOMEM;

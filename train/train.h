@@ -108,11 +108,18 @@ bl_ctx_options bl_run_ctx_options(const bl_run_section *run);
 
 typedef struct bl_train_options {
     const char *out_dir;
-    bool resume;        /* continue from <out_dir>/last_checkpoint; fails when the config differs */
-    bool overwrite;     /* an existing run folder is an error unless resume or overwrite */
+    bool resume;    /* continue; fails when what decides results differs. A run that was stopped
+                       before its first checkpoint starts anew */
+    bool overwrite; /* an existing run folder is an error unless resume or overwrite */
+    /* With resume: NULL, <out_dir>/last_checkpoint, an error when that is damaged; "previous", the
+     * undamaged one before it; "auto", what of the two there is, and a new run where there is none;
+     * else a file in <out_dir>/ckpt. */
+    const char *resume_from;
+    bool no_verify;     /* take a checkpoint without its checksum */
     int64_t stop_after; /* stop (with a checkpoint) after this many iterations in total; 0 = never
                            (tests) */
     const char *command_line; /* for provenance */
+    const char *to_continue;  /* advice to who stops it; NULL = "continue with --resume" */
     const volatile int *
         cancel; /* set non-zero by a signal handler: checkpoint and return BL_ECANCELLED; or NULL */
 } bl_train_options;
@@ -129,6 +136,7 @@ typedef struct bl_eval_options {
     const char *out_dir;    /* eval/ layout below; NULL = only print */
     double score_threshold; /* < 0: the config's */
     bool per_class;         /* the table has every class, however many there are */
+    bool no_verify;         /* take a checkpoint without its checksum */
 } bl_eval_options;
 /* Evaluates a checkpoint on data.test and prints the table to `f` (NULL: no table). */
 bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f);
@@ -140,6 +148,7 @@ typedef struct bl_predict_options {
     const char *out; /* JSON (of a detector COCO results with file names), or CSV when it ends in
                         .csv; NULL: only the table */
     bool skip_bad;   /* leave out images that cannot be read, with a warning */
+    bool no_verify;  /* take a checkpoint without its checksum */
     /* detection */
     const char *draw_dir;   /* JPEGs with boxes, classes, scores and a legend; NULL = none */
     double score_threshold; /* < 0: 0.3 */

@@ -7,11 +7,15 @@
 #include "train/checkpoint.h"
 #include "train/progress.h"
 #include "train/resources.h"
+#include "train/run_folder.h"
 #include "train/task.h"
 
 typedef struct bl_trainer {
     const bl_run_config *cfg;
     const bl_train_options *opt;
+    bl_run_folder folder;
+    char *resume;     /* the checkpoint to continue from; NULL: the run starts anew */
+    bool started_new; /* its folder was cleared and filled by this process */
     bl_task *task;
     bl_ctx *ctx;
     bl_learner *learner;
@@ -30,12 +34,18 @@ typedef struct bl_trainer {
 /* Opens task, context, learner, loader, run folder; restores the checkpoint when resuming. */
 bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt);
 void bl_trainer_close(bl_trainer *t);
+/* The run failed before it learnt anything: takes its files away, so that the corrected command
+ * finds the folder as it was. */
+void bl_trainer_discard(bl_trainer *t);
 /* Between two generations: the learner chooses and makes new models; start weights, labels and
  * lists as at the start of a run. */
 bl_status bl_trainer_next_generation(bl_trainer *t);
 
+/* Saves the checkpoint of the iteration reached, then the names that point to it, then removes old
+ * ones: whenever the process dies, every name leads to a file. */
 bl_status bl_trainer_checkpoint(bl_trainer *t);
-/* Evaluates both models; checkpoints a new best one. */
-bl_status bl_trainer_evaluate(bl_trainer *t, bool last);
+/* Evaluates both models, after a checkpoint, so that nothing is lost when that is interrupted.
+ * *best: the model is the best so far. */
+bl_status bl_trainer_evaluate(bl_trainer *t, bool last, bool *best);
 
 #endif

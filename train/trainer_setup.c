@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "kernels/kernels.h"
 #include "train/provenance.h"
+#include "train/resume.h"
 #include "train/start_weights.h"
 #include "train/trainer.h"
 
@@ -18,119 +19,122 @@ static char *in_run(const bl_trainer *t, const char *name) {
     return p;
 }
 
-/* Where and in which arithmetic a run computes is not what it is: it may move to another device and
- * back, and what a checkpoint holds is fp32 in every precision. */
-static bool may_differ(const char *line) {
-    static const char *const keys[] = {
-        "\"device\":",          "\"backend\":", "\"tuning_file\":",  "\"precision\":",
-        "\"prefetch_device\":", "\"graphs\":",  "\"adapt_threads\":"};
-    line += strspn(line, " ");
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        if (!strncmp(line, keys[i], strlen(keys[i]))) return true;
-    }
-    return false;
-}
-
-/* A resumed run must be the same run: compares the resolved configurations line by line. */
-static bl_status same_config(const char *path, const char *now) {
-    char *was = NULL;
-    size_t size;
-    BL_TRY(bl_read_file(path, BL_JSON_MAX_BYTES, &was, &size));
-    bl_status status = BL_OK;
-    const char *a = was, *b = now;
-    for (int line = 1; *a || *b; line++) {
-        size_t la = strcspn(a, "\n"), lb = strcspn(b, "\n");
-        bool same = la == lb && memcmp(a, b, la) == 0;
-        if (!same && !(may_differ(a) && may_differ(b))) {
-            status = bl_fail(BL_ECONFIG,
-                             "%s:%d: the run was started with '%.*s' but is resumed with '%.*s'; "
-                             "resume with the same "
-                             "configuration or start a new run folder",
-                             path, line, (int)la, a, (int)lb, b);
-            break;
-        }
-        a += la + (a[la] == '\n');
-        b += lb + (b[lb] == '\n');
-    }
-    free(was);
-    return status;
-}
-
-/* The resolved configuration as config.json holds it (malloc'd). */
-static bl_status config_text(const bl_run_config *cfg, char **text, size_t *size) {
-    struct json_object *dump = bl_config_dump(bl_run_schema_of(cfg->task), cfg);
-    FILE *mem = dump ? open_memstream(text, size) : NULL;
-    if (mem) {
-        bl_json_print(dump, mem);
-        fclose(mem);
-    }
+/* Replaces config.json by the configuration as it is now. */
+static bl_status write_config(const bl_trainer *t) {
+    struct json_object *dump = bl_config_dump(bl_run_schema_of(t->cfg->task), t->cfg);
+    char *path = in_run(t, "config.json");
+    bl_status status = dump && path ? bl_json_save(dump, path)
+                                    : bl_fail(BL_ENOMEM, "out of memory for the configuration");
     json_object_put(dump);
-    return mem ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the configuration");
-}
-
-bl_status bl_train_same_config(const bl_run_config *cfg, const char *run_dir) {
-    char *path = bl_path_join(run_dir, "config.json"), *text = NULL;
-    size_t size;
-    bl_status status = path ? config_text(cfg, &text, &size) : bl_fail(BL_ENOMEM, "out of memory");
-    if (status == BL_OK) status = same_config(path, text);
     free(path);
-    free(text);
     return status;
 }
 
-/* Overwriting starts from nothing: a checkpoint left over could be resumed, or outlive newer ones
- * in pruning. */
-static bl_status clear_old_run(const char *dir) {
-    static const char *const files[] = {"last_checkpoint", "best_checkpoint", "log.txt"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *path = bl_path_join(dir, files[i]);
-        if (!path) return bl_fail(BL_ENOMEM, "out of memory");
-        int gone = unlink(path) == 0 || errno == ENOENT;
-        bl_status status =
-            gone ? BL_OK : bl_fail(BL_EIO, "%s: cannot remove: %s", path, strerror(errno));
-        free(path);
-        BL_TRY(status);
-    }
-    return bl_checkpoint_prune(dir, 0, -1);
+/* ---- the folder, before anything in it is touched ---- */
+
+static bool has_config(const bl_trainer *t) {
+    char *path = in_run(t, "config.json");
+    bool there = path && bl_exists(path);
+    free(path);
+    return there;
 }
 
-static bl_status prepare_folder(bl_trainer *t) {
-    const bl_train_options *opt = t->opt;
-    char *config = in_run(t, "config.json"), *ckpt = in_run(t, "ckpt"), *log = in_run(t, "log.txt");
-    char *text = NULL;
-    size_t size = 0;
-    bl_status status;
-    if (!config || !ckpt || !log) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
-        goto done;
+static bl_status has_checkpoints(const char *dir, bool *any) {
+    int64_t *iters;
+    int n;
+    BL_TRY(bl_checkpoint_list(dir, &iters, &n));
+    free(iters);
+    *any = n > 0;
+    return BL_OK;
+}
+
+/* A run that is to be continued: t->resume becomes its checkpoint, or stays NULL when it was
+ * stopped before its first, by which it starts anew. */
+static bl_status choose_checkpoint(bl_trainer *t) {
+    const bl_train_options *o = t->opt;
+    bl_resume_choice c = {o->out_dir, o->resume_from, !o->no_verify};
+    if (!has_config(t)) {
+        bool any, automatic = o->resume_from && strcmp(o->resume_from, "auto") == 0;
+        BL_TRY(has_checkpoints(o->out_dir, &any));
+        if (any)
+            return bl_fail(BL_EIO,
+                           "%s holds checkpoints, but no config.json, so they cannot be resumed; "
+                           "put it back, or take another --out",
+                           o->out_dir);
+        if (automatic || bl_run_folder_blank(o->out_dir)) return BL_OK;
+        return bl_fail(BL_EIO, "%s: no run to resume here (no config.json)", o->out_dir);
     }
-    BL_TRY_DONE(config_text(t->cfg, &text, &size));
-    bool exists = bl_exists(config);
-    if (opt->resume) {
-        if (!exists) {
-            status = bl_fail(BL_EIO, "%s: no run to resume here (no config.json)", opt->out_dir);
-            goto done;
-        }
-        BL_TRY_DONE(same_config(config, text));
-    } else {
-        if (exists && !opt->overwrite) {
-            status = bl_fail(
-                BL_EINVAL,
-                "%s already holds a run; use --resume to continue it, --overwrite to replace "
-                "it, or another --out",
-                opt->out_dir);
-            goto done;
-        }
-        BL_TRY_DONE(bl_mkdirs(ckpt));
-        if (exists) BL_TRY_DONE(clear_old_run(opt->out_dir));
-        BL_TRY_DONE(bl_write_file(config, text, size));
-    }
-    BL_TRY_DONE(bl_log_set_file(log));
-done:
-    free(config);
-    free(ckpt);
+    BL_TRY(bl_resume_same_config(t->cfg, o->out_dir, -1, NULL));
+    BL_TRY(bl_resume_choose(&c, &t->resume));
+    if (!t->resume && bl_run_folder_has_results(o->out_dir))
+        return bl_fail(
+            BL_EIO,
+            "%s holds results of a run, but none of its checkpoints, so there is nothing "
+            "to resume from; use --overwrite to replace the run, or another --out",
+            o->out_dir);
+    if (!t->resume) BL_INFO("%s: stopped before its first checkpoint, starting anew", o->out_dir);
+    return BL_OK;
+}
+
+static bl_status check_unused(const bl_trainer *t) {
+    bool any = false;
+    if (t->opt->overwrite) return BL_OK;
+    if (has_config(t))
+        return bl_fail(BL_EINVAL,
+                       "%s already holds a run; use --resume to continue it, --overwrite to "
+                       "replace it, or another --out",
+                       t->opt->out_dir);
+    BL_TRY(has_checkpoints(t->opt->out_dir, &any));
+    if (any)
+        return bl_fail(BL_EINVAL,
+                       "%s holds checkpoints of a run, but no config.json; use --overwrite to "
+                       "replace them, or another --out",
+                       t->opt->out_dir);
+    return BL_OK;
+}
+
+/* log.txt of a run that continues; of a new one a temporary file, until the old run may go. */
+static bl_status open_log(const bl_trainer *t, char **path) {
+    char name[64];
+    snprintf(name, sizeof name, t->resume ? "log.txt" : "log.txt.tmp.%ld", (long)getpid());
+    *path = in_run(t, name);
+    return *path ? bl_log_set_file(*path) : BL_ENOMEM;
+}
+
+static bl_status enter_folder(bl_trainer *t, char **log) {
+    const bl_train_options *o = t->opt;
+    bool automatic = o->resume_from && strcmp(o->resume_from, "auto") == 0;
+    if (o->resume && !automatic && !bl_is_dir(o->out_dir))
+        return bl_fail(BL_EIO, "%s: no run to resume here (no such folder)", o->out_dir);
+    if (!o->resume) BL_TRY(check_unused(t)); /* before the folder is made or locked */
+    BL_TRY(bl_run_folder_enter(o->out_dir, &t->folder));
+    BL_TRY(o->resume ? choose_checkpoint(t) : check_unused(t));
+    return open_log(t, log);
+}
+
+/* ---- taking it over ---- */
+
+/* Everything is in place to train: what an older run left goes, the new run's files come,
+ * config.json first, since with it the folder holds a run. */
+static bl_status start_new(bl_trainer *t, const char *temporary_log) {
+    char *log = in_run(t, "log.txt"), *ckpt = in_run(t, "ckpt"),
+         *metrics = in_run(t, "metrics.jsonl");
+    bl_status status = log && ckpt && metrics ? BL_OK : BL_ENOMEM;
+    t->started_new = true;
+    if (status == BL_OK) status = bl_run_folder_clear(t->opt->out_dir);
+    if (status == BL_OK) status = bl_mkdirs(ckpt);
+    if (status == BL_OK) status = write_config(t);
+    if (status == BL_OK && rename(temporary_log, log) != 0)
+        status =
+            bl_fail(BL_EIO, "%s: cannot rename to %s: %s", temporary_log, log, strerror(errno));
+    if (status == BL_OK) status = bl_metrics_open(metrics, -1, -1, &t->metrics);
+    if (status == BL_OK) status = t->task->ops->record(t->task, t->opt->out_dir);
+    if (status == BL_OK)
+        status =
+            bl_provenance_write(t->opt->out_dir, t->cfg, t->task, t->ctx, t->opt->command_line);
     free(log);
-    free(text);
+    free(ckpt);
+    free(metrics);
     return status;
 }
 
@@ -161,59 +165,101 @@ bl_status bl_trainer_next_generation(bl_trainer *t) {
     return set_lists(t, t->st.iter);
 }
 
-static bl_status restore(bl_trainer *t) {
-    char *path = bl_checkpoint_named(t->opt->out_dir, "last_checkpoint");
-    if (!path)
-        return bl_fail(
-            BL_EIO,
-            "%s: no checkpoint to resume from (last_checkpoint is missing or damaged); start anew "
-            "with --overwrite",
-            t->opt->out_dir);
-    bl_status status = bl_checkpoint_load(path, t->ctx, t->learner, &t->st);
-    if (status == BL_OK) BL_INFO("resuming from %s, iteration %lld", path, (long long)t->st.iter);
-    free(path);
+/* What the checkpoint says was best must be what best_checkpoint names: the process may have died
+ * between the two, or goes back to an older checkpoint. */
+static bl_status point_to_best(const bl_trainer *t) {
+    int64_t best = (int64_t)t->st.best_iter;
+    char *file = bl_checkpoint_path(t->opt->out_dir, best), *pointer = in_run(t, "best_checkpoint");
+    bl_status status = file && pointer ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK && best > 0 && bl_exists(file)) {
+        status = bl_checkpoint_point(t->opt->out_dir, "best_checkpoint", best);
+    } else if (status == BL_OK && unlink(pointer) == 0 && best > 0) {
+        BL_WARN("%s, the best checkpoint, is no longer there", file);
+    }
+    free(file);
+    free(pointer);
     return status;
+}
+
+/* Everything as it was when t->resume was written, and nothing of what came after. */
+static bl_status restore(bl_trainer *t) {
+    const char *dir = t->opt->out_dir;
+    bool changed = false;
+    char *metrics = in_run(t, "metrics.jsonl");
+    if (!metrics) return BL_ENOMEM;
+    bl_status status = bl_checkpoint_load(t->resume, t->ctx, t->learner, &t->st);
+    if (status == BL_OK && t->st.iter > t->cfg->run.iterations)
+        status = bl_fail(BL_ECONFIG, "%s is of iteration %lld, but run.iterations is %lld",
+                         t->resume, (long long)t->st.iter, (long long)t->cfg->run.iterations);
+    if (status == BL_OK) {
+        BL_INFO("resuming from %s, iteration %lld", t->resume, (long long)t->st.iter);
+        status = bl_resume_same_config(t->cfg, dir, t->st.iter, &changed);
+    }
+    if (status == BL_OK && changed) status = write_config(t);
+    if (status == BL_OK) status = bl_checkpoint_point(dir, "last_checkpoint", t->st.iter);
+    if (status == BL_OK) status = point_to_best(t);
+    if (status == BL_OK) /* where the process may have died */
+        status = bl_checkpoint_prune(dir, t->cfg->run.keep_checkpoints, t->st.iter,
+                                     (int64_t)t->st.best_iter, false);
+    if (status == BL_OK) status = bl_run_folder_cut(dir, t->st.iter, t->st.evaluate);
+    if (status == BL_OK)
+        status = bl_metrics_open(metrics, (long)t->st.iter, t->st.lines, &t->metrics);
+    if (status == BL_OK && t->st.lines > bl_metrics_lines(t->metrics))
+        BL_WARN("%s: %lld of its %lld lines up to iteration %lld are lost", metrics,
+                (long long)(t->st.lines - bl_metrics_lines(t->metrics)), (long long)t->st.lines,
+                (long long)t->st.iter);
+    free(metrics);
+    return status;
+}
+
+/* The models and the loader, all of which may still refuse the configuration. */
+static bl_status build(bl_trainer *t) {
+    const bl_task_ops *ops = t->task->ops;
+    BL_TRY(ops->create_learner(t->task, t->ctx, &t->learner));
+    if (!t->resume) BL_TRY(start_weights(t));
+    BL_TRY(ops->create_loader(t->task, t->learner));
+    int32_t most = ops->images(t->task, true);
+    if (ops->images(t->task, false) > most) most = ops->images(t->task, false);
+    t->copies = calloc((size_t)most + 1, sizeof *t->copies);
+    return t->copies ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
 }
 
 bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt) {
     *t = (bl_trainer){.cfg = cfg, .opt = opt};
     t->st.best_score = -1;
-    char *metrics = NULL, data[256];
+    char *log = NULL, data[256];
     bl_status status;
     bl_set_threads((int)cfg->run.threads);
     BL_TRY_DONE(bl_task_open(cfg, &t->task));
-    BL_TRY_DONE(prepare_folder(t));
+    BL_TRY_DONE(enter_folder(t, &log));
+    if (t->resume) BL_TRY_DONE(bl_resume_same_data(t->task, opt->out_dir));
     bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
     t->task->ops->describe(t->task, data, sizeof data);
     BL_INFO("%s; %s, %d threads, kernels %s, precision %s", data, t->ctx->dev->name, bl_threads(),
             t->ctx->k->name, bl_precision_name(co.precision));
-    BL_TRY_DONE(t->task->ops->create_learner(t->task, t->ctx, &t->learner));
-    if (!opt->resume) BL_TRY_DONE(start_weights(t));
-    BL_TRY_DONE(t->task->ops->create_loader(t->task, t->learner));
-
-    int32_t most = t->task->ops->images(t->task, true);
-    if (t->task->ops->images(t->task, false) > most) most = t->task->ops->images(t->task, false);
-    t->copies = calloc((size_t)most + 1, sizeof *t->copies);
-    metrics = in_run(t, "metrics.jsonl");
-    if (!t->copies || !metrics) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
-        goto done;
-    }
-    if (opt->resume) BL_TRY_DONE(restore(t));
+    BL_TRY_DONE(build(t));
+    BL_TRY_DONE(t->resume ? restore(t) : start_new(t, log));
     bl_loss_scale_begin(&t->st.loss_scale, &cfg->optim.loss_scale,
                         cfg->run.precision == BL_PRECISION_FP16);
-    BL_TRY_DONE(bl_metrics_open(metrics, opt->resume ? t->st.iter : -1, &t->metrics));
-    if (!opt->resume) {
-        BL_TRY_DONE(t->task->ops->record(t->task, opt->out_dir));
-        BL_TRY_DONE(bl_provenance_write(opt->out_dir, cfg, t->task, t->ctx, opt->command_line));
-    }
     BL_TRY_DONE(set_lists(t, t->st.iter - 1));
-    if (opt->resume) BL_TRY_DONE(t->task->ops->seek(t->task, t->st.pos));
+    if (t->resume) BL_TRY_DONE(t->task->ops->seek(t->task, t->st.pos));
 done:
-    free(metrics);
-    if (status != BL_OK) bl_trainer_close(t);
+    if (status != BL_OK) {
+        if (log && !t->resume) unlink(log); /* the temporary one, unless it has its name by now */
+        if (t->started_new) bl_trainer_discard(t);
+        bl_trainer_close(t);
+    }
+    free(log);
     return status;
+}
+
+void bl_trainer_discard(bl_trainer *t) {
+    char *kept = strdup(bl_error()); /* clearing may fail with a message of its own */
+    bl_log_set_file(NULL);
+    (void)bl_run_folder_clear(t->opt->out_dir);
+    if (kept) bl_fail(BL_OK, "%s", kept);
+    free(kept);
 }
 
 void bl_trainer_close(bl_trainer *t) {
@@ -221,7 +267,9 @@ void bl_trainer_close(bl_trainer *t) {
     if (t->task) t->task->ops->close(t->task);
     bl_ctx_destroy(t->ctx);
     bl_metrics_close(t->metrics);
-    free(t->copies);
     bl_log_set_file(NULL);
+    bl_run_folder_leave(&t->folder);
+    free(t->copies);
+    free(t->resume);
     *t = (bl_trainer){0};
 }

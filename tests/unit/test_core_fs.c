@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "tests/check.h"
 
@@ -205,7 +206,7 @@ static void test_sha256(void) {
 
 static void write_metrics(const char *path, long keep, long from, long to) {
     bl_metrics *m;
-    CHECK_OK(bl_metrics_open(path, keep, &m));
+    CHECK_OK(bl_metrics_open(path, keep, -1, &m));
     for (long i = from; i <= to; i++) {
         bl_metrics_begin(m);
         bl_metrics_number(m, "iter", (double)i);
@@ -233,12 +234,24 @@ static void test_metrics_resume(void) {
                     "\"v\": [1, 0.5, null]}\n"));
     free(a);
     free(b);
+    /* A number of lines cuts where iterations do not grow: a line about an earlier iteration. */
+    bl_metrics *late;
+    CHECK_OK(bl_metrics_open(twice, 100, 8, &late));
+    CHECK_EQ(bl_metrics_lines(late), 8);
+    CHECK_OK(bl_metrics_sync(late));
+    bl_metrics_close(late);
+    write_metrics(twice, 100, 9, 20);
+    CHECK_OK(bl_read_file(once, 1 << 20, &a, &na));
+    CHECK_OK(bl_read_file(twice, 1 << 20, &b, &nb));
+    CHECK_STR(a, b);
+    free(a);
+    free(b);
     write_metrics(twice, -1, 1, 2); /* a fresh run empties the file */
     CHECK_OK(bl_read_file(twice, 1 << 20, &b, &nb));
     CHECK(nb < na / 5);
     free(b);
     bl_metrics *m;
-    CHECK_FAILS(bl_metrics_open("/nonexistent/x", -1, &m), BL_EIO, "/nonexistent/x");
+    CHECK_FAILS(bl_metrics_open("/nonexistent/x", -1, -1, &m), BL_EIO, "/nonexistent/x");
     free(once);
     free(twice);
 }
@@ -263,8 +276,28 @@ static void test_log(void) {
     free(path);
 }
 
+/* Two holders exclude each other, also in one process; the name is free again afterwards, and a
+ * file left by a process that was killed holds nobody up. */
+static void test_lock(void) {
+    char *path = at("run.lock"), part[64];
+    bl_lock *a, *b;
+    CHECK_OK(bl_lock_take(path, "the folder", &a));
+    snprintf(part, sizeof part, "the folder is in use by process %ld on host ", (long)getpid());
+    CHECK_FAILS(bl_lock_take(path, "the folder", &b), BL_EIO, part);
+    CHECK(!b);
+    bl_lock_release(a);
+    CHECK(!bl_exists(path));
+    CHECK_OK(bl_write_file(path, "process 1\nhost elsewhere\nsince ever\n", 37));
+    CHECK_OK(bl_lock_take(path, "the folder", &a));
+    bl_lock_release(a);
+    bl_lock_release(NULL);
+    CHECK_FAILS(bl_lock_take("/nonexistent/x", "the folder", &a), BL_EIO, "/nonexistent/x");
+    free(path);
+}
+
 int main(void) {
     CHECK(mkdtemp(root));
+    test_lock();
     test_round_trip();
     test_map();
     test_atomic();

@@ -102,7 +102,7 @@ static char *slurp(const char *name) {
 static void test_files(void) {
     char *path = bl_path_join(dir, "m.jsonl");
     bl_metrics *m;
-    CHECK_OK(bl_metrics_open(path, -1, &m));
+    CHECK_OK(bl_metrics_open(path, -1, -1, &m));
     bl_metrics_begin(m);
     bl_metrics_number(m, "loss", 0.75);
     CHECK_OK(bl_metrics_end(m));

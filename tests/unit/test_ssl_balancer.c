@@ -391,7 +391,7 @@ static void test_resampling(void) {
     int fd = mkstemp(path);
     CHECK(fd >= 0);
     bl_metrics *m;
-    CHECK_OK(bl_metrics_open(path, -1, &m));
+    CHECK_OK(bl_metrics_open(path, -1, -1, &m));
     CHECK_OK(bl_balancer_report(b, m));
     CHECK_OK(bl_balancer_report(b, m)); /* once a rebuild */
     bl_metrics_close(m);

@@ -179,7 +179,7 @@ static void test_report(void) {
     int fd = mkstemp(path);
     CHECK(fd >= 0);
     bl_metrics *m;
-    CHECK_OK(bl_metrics_open(path, -1, &m));
+    CHECK_OK(bl_metrics_open(path, -1, -1, &m));
     double pseudo;
     step_of(l, 0);
     CHECK_OK(l->ops->report(l, 1, m, &pseudo));
