@@ -12,7 +12,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 
-static const char LOCK_NAME[] = "run.lock";
+static const char LOCK_NAME[] = "lock";
 enum { MAX_DEPTH = 4, NAMED_FOREIGN = 4 };
 
 /* ---- what a run writes ---- */

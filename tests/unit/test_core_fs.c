@@ -279,7 +279,7 @@ static void test_log(void) {
 /* Two holders exclude each other, also in one process; the name is free again afterwards, and a
  * file left by a process that was killed holds nobody up. */
 static void test_lock(void) {
-    char *path = at("run.lock"), part[64];
+    char *path = at("lock"), part[64];
     bl_lock *a, *b;
     CHECK_OK(bl_lock_take(path, "the folder", &a));
     snprintf(part, sizeof part, "the folder is in use by process %ld on host ", (long)getpid());
