@@ -2,6 +2,7 @@
  * indices. */
 #include "datasets/longtail.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "core/fs.h"
@@ -448,6 +449,8 @@ static void test_mt19937(void) {
 }
 
 int main(void) {
+    char dir[] = "/tmp/ballast_longtail_XXXXXX"; /* for the files of two runs at a time */
+    CHECK(mkdtemp(dir) && chdir(dir) == 0);
     test_tables();
     test_multiple();
     test_arrange();
@@ -457,5 +460,6 @@ int main(void) {
     test_refusals();
     test_file();
     test_mt19937();
+    CHECK(rmdir(dir) == 0);
     return 0;
 }
