@@ -61,7 +61,7 @@ static inline float *random_floats(bl_rng *r, int64_t n, float lo, float hi) {
 }
 static inline float *copy_floats(const float *src, int64_t n) {
     float *p = guarded_new(n);
-    memcpy(p, src, (size_t)n * sizeof *p);
+    for (int64_t i = 0; i < n; i++) p[i] = src[i];
     return p;
 }
 
