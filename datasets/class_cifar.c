@@ -1,10 +1,12 @@
-/* CIFAR-10 and CIFAR-100, binary versions (Krizhevsky, 2009). */
+/* CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): the binary versions, and which version a folder
+ * holds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/fs.h"
 #include "core/parallel.h"
+#include "datasets/class_cifar_python.h"
 #include "datasets/class_readers.h"
 #include "datasets/packed_file.h"
 
@@ -175,15 +177,72 @@ static void set_statistics(bl_class_set *s, const float mean[3], const float std
     memcpy(s->std, std, sizeof s->std);
 }
 
-bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {
+/* ---- which version, and where ---- */
+
+typedef struct place {
+    char *dir;
+    bool python;
+} place;
+
+static bool has(const char *dir, const char *file) {
+    char *path = bl_path_join(dir, file), *packed = NULL;
+    bool there = path && bl_exists(path) && !bl_is_dir(path);
+    if (path && !there && asprintf(&packed, "%s.xz", path) >= 0) there = bl_exists(packed);
+    free(packed);
+    free(path);
+    return there;
+}
+
+/* The folder itself, or the one that an archive makes in it. A folder with neither is taken for the
+ * binary version, whose missing file is named. */
+static bl_status find_place(const char *dir, const char *binary, const char *python,
+                            const char *const subs[2], place *out) {
+    const char *const inside[3] = {"", subs[0], subs[1]};
+    *out = (place){0};
+    for (int k = 0; k < 3; k++) {
+        char *at = *inside[k] ? bl_path_join(dir, inside[k]) : strdup(dir);
+        if (!at) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+        bool b = has(at, binary), p = !b && has(at, python);
+        if (b || p) {
+            *out = (place){at, p};
+            return BL_OK;
+        }
+        free(at);
+    }
+    out->dir = strdup(dir);
+    return out->dir ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+}
+
+static bl_status read10(const place *at, bool test, bl_class_set **out) {
     static const char *const train_files[] = {"data_batch_1.bin", "data_batch_2.bin",
                                               "data_batch_3.bin", "data_batch_4.bin",
                                               "data_batch_5.bin"};
     static const char *const test_files[] = {"test_batch.bin"};
+    static const char *const train_python[] = {"data_batch_1", "data_batch_2", "data_batch_3",
+                                               "data_batch_4", "data_batch_5"};
+    static const char *const test_python[] = {"test_batch"};
+    int n = test ? 1 : 5;
+    if (!at->python)
+        return read_files(at->dir, test ? test_files : train_files, n, (layout){1, 0, 10},
+                          "batches.meta.txt", out);
+    const bl_cifar_python what = {.files = test ? test_python : train_python,
+                                  .n_files = n,
+                                  .labels = "labels",
+                                  .meta = "batches.meta",
+                                  .names_key = "label_names",
+                                  .n_classes = 10};
+    return bl_cifar_python_read(at->dir, &what, out);
+}
+
+bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {
+    static const char *const subs[2] = {"cifar-10-batches-bin", "cifar-10-batches-py"};
     bl_class_set *s;
-    BL_TRY(read_files(dir, test ? test_files : train_files, test ? 1 : 5, (layout){1, 0, 10},
-                      "batches.meta.txt", &s));
-    bl_status status = BL_OK;
+    place at;
+    BL_TRY(find_place(dir, test ? "test_batch.bin" : "data_batch_1.bin",
+                      test ? "test_batch" : "data_batch_1", subs, &at));
+    bl_status status = read10(&at, test, &s);
+    free(at.dir);
+    BL_TRY(status);
     if (strcmp(s->class_names[0], "0") == 0) status = bl_class_set_names(s, names10);
     if (status != BL_OK) {
         bl_class_set_free(s);
@@ -194,11 +253,28 @@ bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {
     return BL_OK;
 }
 
-bl_status bl_cifar100_read(const char *dir, bool test, bool coarse, bl_class_set **out) {
-    const char *file = test ? "test.bin" : "train.bin";
+static bl_status read100(const place *at, bool test, bool coarse, bl_class_set **out) {
+    const char *binary = test ? "test.bin" : "train.bin", *python = test ? "test" : "train";
     layout l = coarse ? (layout){2, 0, 20} : (layout){2, 1, 100};
-    BL_TRY(read_files(dir, &file, 1, l, coarse ? "coarse_label_names.txt" : "fine_label_names.txt",
-                      out));
+    if (!at->python)
+        return read_files(at->dir, &binary, 1, l,
+                          coarse ? "coarse_label_names.txt" : "fine_label_names.txt", out);
+    const bl_cifar_python what = {.files = &python,
+                                  .n_files = 1,
+                                  .labels = coarse ? "coarse_labels" : "fine_labels",
+                                  .meta = "meta",
+                                  .names_key = coarse ? "coarse_label_names" : "fine_label_names",
+                                  .n_classes = l.n_classes};
+    return bl_cifar_python_read(at->dir, &what, out);
+}
+
+bl_status bl_cifar100_read(const char *dir, bool test, bool coarse, bl_class_set **out) {
+    static const char *const subs[2] = {"cifar-100-binary", "cifar-100-python"};
+    place at;
+    BL_TRY(find_place(dir, test ? "test.bin" : "train.bin", test ? "test" : "train", subs, &at));
+    bl_status status = read100(&at, test, coarse, out);
+    free(at.dir);
+    BL_TRY(status);
     set_statistics(*out, mean100, std100);
     return BL_OK;
 }

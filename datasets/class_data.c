@@ -21,6 +21,8 @@ static const bl_field fields[] = {
     {TEXT(path), "\"\"", 0, 0, NULL, NULL, "Folder of the files, of all other sources.", NULL},
     {INT(size), "0", 0, 1024, NULL, "px",
      "Resize all images to this (Pillow's bilinear filter); 0 = as they are (a folder: 32).", NULL},
+    {BOOL(skip_bad), "false", 0, 0, NULL, NULL,
+     "folder: leave out images that cannot be read, with a warning.", NULL},
     {BOOL(coarse), "false", 0, 0, NULL, NULL, "CIFAR-100: the 20 super-classes.", NULL},
     {BOOL(svhn_from_one), "true", 0, 0, NULL, NULL,
      "SVHN: class order 1, 2, ..., 9, 0 instead of 0, ..., 9.", NULL},
@@ -57,7 +59,7 @@ void bl_class_data_free(bl_class_data *d) {
 }
 
 /* path/<part>_images.npy with its labels (none for `unlabelled`). */
-static bl_status read_npy(const char *dir, const char *part, int32_t n_classes,
+static bl_status read_npy(const char *dir, const char *part, int32_t n_classes, int64_t *first,
                           bl_class_set **out) {
     char file[64];
     snprintf(file, sizeof file, "%s_images.npy", part);
@@ -65,30 +67,32 @@ static bl_status read_npy(const char *dir, const char *part, int32_t n_classes,
     snprintf(file, sizeof file, "%s_labels.npy", part);
     char *labels = bl_path_join(dir, file);
     bool hidden = strcmp(part, "unlabelled") == 0;
-    bl_status status = images && labels
-                           ? bl_class_npy_read(images, hidden ? NULL : labels, n_classes, out)
-                           : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    bl_status status =
+        images && labels ? bl_class_npy_read(images, hidden ? NULL : labels, n_classes, first, out)
+                         : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     free(images);
     free(labels);
     return status;
 }
 
 static bl_status load_npy(const char *dir, bl_class_data *d) {
-    BL_TRY(read_npy(dir, "train", 0, &d->train));
+    int64_t first = 0; /* the label of class 0 */
+    BL_TRY(read_npy(dir, "train", 0, &first, &d->train));
     int32_t k = d->train->n_classes;
-    BL_TRY(read_npy(dir, "test", k, &d->test));
+    BL_TRY(read_npy(dir, "test", k, &first, &d->test));
     char *path = bl_path_join(dir, "unlabelled_images.npy");
     if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     bool there = bl_exists(path);
     free(path);
     bl_class_set_measure(d->train);
-    return there ? read_npy(dir, "unlabelled", k, &d->unlabelled) : BL_OK;
+    return there ? read_npy(dir, "unlabelled", k, &first, &d->unlabelled) : BL_OK;
 }
 
-static bl_status read_part(const char *dir, const char *part, int32_t size, bl_class_set **out) {
+static bl_status read_part(const char *dir, const char *part, int32_t size, int64_t *n_skipped,
+                           bl_class_set **out) {
     char *path = bl_path_join(dir, part);
-    bl_status status =
-        path ? bl_class_folder_read(path, size, out) : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    bl_status status = path ? bl_class_folder_read(path, size, n_skipped, out)
+                            : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     free(path);
     return status;
 }
@@ -103,9 +107,10 @@ static bl_status same_classes(const bl_class_set *a, const bl_class_set *b) {
                           b->name);
 }
 
-static bl_status load_folder(const char *dir, int32_t size, bl_class_data *d) {
-    BL_TRY(read_part(dir, "train", size, &d->train));
-    BL_TRY(read_part(dir, "test", size, &d->test));
+static bl_status load_folder(const char *dir, int32_t size, bool skip_bad, bl_class_data *d) {
+    int64_t *skipped = skip_bad ? &d->n_skipped : NULL;
+    BL_TRY(read_part(dir, "train", size, skipped, &d->train));
+    BL_TRY(read_part(dir, "test", size, skipped, &d->test));
     BL_TRY(same_classes(d->train, d->test));
     char *path = bl_path_join(dir, "unlabelled");
     if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
@@ -114,7 +119,7 @@ static bl_status load_folder(const char *dir, int32_t size, bl_class_data *d) {
     bl_class_set_measure(d->train);
     if (!there) return BL_OK;
     bl_class_set *s;
-    BL_TRY(read_part(dir, "unlabelled", size, &s));
+    BL_TRY(read_part(dir, "unlabelled", size, skipped, &s));
     d->unlabelled = s;
     return bl_class_set_hide_labels(s, d->train);
 }
@@ -143,7 +148,7 @@ static bl_status load_source(const bl_class_data_config *cfg, bl_class_data *d) 
     case BL_CLASS_NPY:
         return load_npy(dir, d);
     case BL_CLASS_FOLDER:
-        return load_folder(dir, cfg->size > 0 ? (int32_t)cfg->size : FOLDER_SIDE, d);
+        return load_folder(dir, cfg->size > 0 ? (int32_t)cfg->size : FOLDER_SIDE, cfg->skip_bad, d);
     default:
         BL_TRY(bl_class_synth(&cfg->synthetic, BL_CLASS_TRAIN, &d->train));
         return bl_class_synth(&cfg->synthetic, BL_CLASS_TEST, &d->test);

@@ -21,6 +21,7 @@ typedef struct bl_class_data_config {
     int32_t source; /* bl_class_source */
     const char *path;
     int64_t size;           /* px that all images are resized to when read; 0 = as they are */
+    bool skip_bad;          /* folder: leave out images that cannot be read */
     bool coarse;            /* CIFAR-100: the 20 super-classes */
     bool svhn_from_one;     /* SVHN: class order 1,2,...,9,0 */
     bool svhn_extra;        /* SVHN: the extra split is the unlabelled set */
@@ -38,6 +39,7 @@ typedef struct bl_class_data {
     /* A split of its own (STL-10, SVHN extra, ...), the pool of bl_longtail_make; NULL: unlabelled
      * images are picked from `train`. */
     bl_class_set *unlabelled;
+    int64_t n_skipped; /* images left out because they cannot be read (skip_bad) */
 } bl_class_data;
 
 /* Reads (or draws) what the settings name; all sets get the training set's mean and std. BL_ECONFIG

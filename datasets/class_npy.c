@@ -1,4 +1,6 @@
 /* Image sets as pairs of .npy files. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "datasets/class_readers.h"
@@ -57,50 +59,83 @@ static void fill_images(const bl_npy *a, const layout *l, bl_class_set *s) {
     }
 }
 
-/* Checks the labels; their number of classes when *n_classes is 0. */
-static bl_status check_labels(const bl_npy *y, const char *name, int64_t n, int32_t *n_classes) {
+/* Checks the labels; the first of them and their number of classes when *n_classes is 0. */
+static bl_status check_labels(const bl_npy *y, const char *name, int64_t n, int32_t *n_classes,
+                              int64_t *first) {
     if (y->kind == 'f' || y->ndim != 1 || y->count != n)
         return bl_fail(BL_EFORMAT, "%s: labels must be %lld integers, one for each image", name,
                        (long long)n);
-    int64_t below = *n_classes > 0 ? *n_classes : BL_CLASS_MAX, most = 0;
-    for (int64_t i = 0; i < n; i++) {
+    int64_t least = n > 0 ? bl_npy_integer(y, 0) : 0, most = least;
+    for (int64_t i = 1; i < n; i++) {
         int64_t v = bl_npy_integer(y, i);
-        if (v < 0 || v >= below)
-            return bl_fail(BL_EFORMAT, "%s: label %lld of image %lld is not in 0..%lld", name,
-                           (long long)v, (long long)i, (long long)below - 1);
+        if (v < least) least = v;
         if (v > most) most = v;
     }
-    if (*n_classes == 0) *n_classes = (int32_t)most + 1;
+    if (*n_classes == 0) {
+        if (least < 0 || most - least >= BL_CLASS_MAX)
+            return bl_fail(BL_EFORMAT,
+                           "%s: labels from %lld to %lld; they must not be negative, nor make more "
+                           "than %d classes",
+                           name, (long long)least, (long long)most, BL_CLASS_MAX);
+        *first = least;
+        *n_classes = (int32_t)(most - least) + 1;
+    }
+    int64_t last = *first + *n_classes - 1, i = 0;
+    if (n == 0 || (least >= *first && most <= last)) return BL_OK;
+    while (bl_npy_integer(y, i) >= *first && bl_npy_integer(y, i) <= last) i++;
+    return bl_fail(BL_EFORMAT, "%s: label %lld of image %lld is not in %lld..%lld", name,
+                   (long long)bl_npy_integer(y, i), (long long)i, (long long)*first,
+                   (long long)last);
+}
+
+/* Classes are called what their labels are. */
+static bl_status name_classes(bl_class_set *s, int64_t first) {
+    for (int32_t c = 0; c < s->n_classes && first != 0; c++) {
+        char *name = NULL;
+        if (asprintf(&name, "%lld", (long long)(first + c)) < 0)
+            return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+        free(s->class_names[c]);
+        s->class_names[c] = name;
+    }
     return BL_OK;
 }
 
 bl_status bl_class_npy_parse(const uint8_t *images, size_t images_size, const char *images_name,
                              const uint8_t *labels, size_t labels_size, const char *labels_name,
-                             int32_t n_classes, bl_class_set **out) {
+                             int32_t n_classes, int64_t *first, bl_class_set **out) {
     bl_npy x, y = {0};
     layout l = {0};
+    int64_t own = 0;
+    if (!first) first = &own;
     BL_TRY(bl_npy_parse(images, images_size, images_name, &x));
     BL_TRY(find_layout(&x, images_name, &l));
     if (labels) {
         BL_TRY(bl_npy_parse(labels, labels_size, labels_name, &y));
-        BL_TRY(check_labels(&y, labels_name, l.n, &n_classes));
+        BL_TRY(check_labels(&y, labels_name, l.n, &n_classes, first));
     }
     bl_class_set *s;
     BL_TRY(bl_class_set_create(images_name, l.n, l.height, l.width, n_classes > 0 ? n_classes : 1,
                                &s));
     fill_images(&x, &l, s);
-    for (int32_t i = 0; labels && i < s->n; i++) s->labels[i] = (int32_t)bl_npy_integer(&y, i);
+    for (int32_t i = 0; labels && i < s->n; i++)
+        s->labels[i] = (int32_t)(bl_npy_integer(&y, i) - *first);
+    bl_status status = name_classes(s, *first);
+    if (status != BL_OK) {
+        bl_class_set_free(s);
+        return status;
+    }
     *out = s;
     return BL_OK;
 }
 
 bl_status bl_class_npy_read(const char *images, const char *labels, int32_t n_classes,
-                            bl_class_set **out) {
+                            int64_t *first, bl_class_set **out) {
     bl_packed x, y = {0};
     BL_TRY(bl_packed_open(images, most_bytes, &x));
     bl_status status = labels ? bl_packed_open(labels, most_bytes, &y) : BL_OK;
     if (status == BL_OK)
-        status = bl_class_npy_parse(x.data, x.size, x.name, y.data, y.size, y.name, n_classes, out);
+        status = bl_class_npy_parse(x.data, x.size, x.name, y.data, y.size, y.name, n_classes,
+                                    first, out);
     bl_packed_close(&x);
     bl_packed_close(&y);
     return status;

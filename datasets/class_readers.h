@@ -9,8 +9,10 @@
 
 #include "datasets/class_set.h"
 
-/* CIFAR-10, binary version: data_batch_1..5.bin or test_batch.bin in `dir`, records of 1 label byte
- * and 3 planes of 32x32. Class names from batches.meta.txt when it is there. */
+/* CIFAR-10: data_batch_1..5.bin or test_batch.bin in `dir`, records of 1 label byte and 3 planes of
+ * 32x32, with class names from batches.meta.txt when it is there; or the Python version, the same
+ * names without .bin (class_cifar_python.h). `dir` may also be the folder that holds the archive's
+ * own, cifar-10-batches-bin or cifar-10-batches-py. */
 bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out);
 
 /* CIFAR-100, binary version: train.bin or test.bin, records of a coarse label, a fine label and the
@@ -42,18 +44,21 @@ bl_status bl_svhn_read(const char *dir, bl_svhn_part part, bool digits_from_one,
 
 /* A pair of NumPy files: uint8 images [n][h][w][3] (or [n][3][h][w], told apart by the 3; or
  * [n][3*h*w] planar with h = w, as "Downsampled ImageNet" stores them) and integer labels [n];
- * `labels` may be NULL: unknown. Labels run from 0; n_classes 0 = the largest label + 1. */
+ * `labels` may be NULL: unknown. n_classes 0: labels run from the smallest to the largest there
+ * (which *first, if not NULL, then receives); else n_classes of them from *first, or from 0, on. */
 bl_status bl_class_npy_read(const char *images, const char *labels, int32_t n_classes,
-                            bl_class_set **out);
+                            int64_t *first, bl_class_set **out);
 /* The same from memory; `labels` may be NULL. */
 bl_status bl_class_npy_parse(const uint8_t *images, size_t images_size, const char *images_name,
                              const uint8_t *labels, size_t labels_size, const char *labels_name,
-                             int32_t n_classes, bl_class_set **out);
+                             int32_t n_classes, int64_t *first, bl_class_set **out);
 
 /* A folder with one sub-folder a class, in byte order of their names, JPEG or PNG files in each, in
  * byte order too; each whole image is resized to size x size by Pillow's bilinear filter. A folder
- * without sub-folders is a set with unknown labels and one class. Hidden files are passed over; any
- * other file that is no image is an error. */
-bl_status bl_class_folder_read(const char *dir, int32_t size, bl_class_set **out);
+ * without sub-folders is a set with unknown labels and one class. Hidden files and what systems leave
+ * in folders (Thumbs.db, desktop.ini, __MACOSX) are passed over; any other file that is no image is an
+ * error, or, with n_skipped, left out and counted there. */
+bl_status bl_class_folder_read(const char *dir, int32_t size, int64_t *n_skipped,
+                               bl_class_set **out);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "core/log.h"
+
 static bl_status label_list(const bl_class_set *set, const int32_t *image, int32_t n,
                             int32_t **out) {
     *out = malloc(sizeof **out * ((size_t)n + 1));
@@ -48,6 +50,9 @@ bl_status bl_class_run_data_open(const bl_run_config *cfg, bl_class_run_data *ou
     *out = (bl_class_run_data){0};
     bl_status status;
     BL_TRY_DONE(bl_class_data_load(&cfg->images, &out->sets));
+    if (out->sets.n_skipped)
+        BL_WARN("%s: left out %lld images that cannot be read", cfg->images.path,
+                (long long)out->sets.n_skipped);
     bl_class_set *train = out->sets.train, *test = out->sets.test;
     BL_TRY_DONE(bl_longtail_make(&cfg->longtail, train, out->sets.unlabelled, &out->split));
     out->labelled_counts = calloc((size_t)train->n_classes, sizeof *out->labelled_counts);

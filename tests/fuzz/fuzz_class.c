@@ -1,5 +1,6 @@
 /* The readers of classification sets on arbitrary bytes. The first byte chooses the format; .npy
  * inputs are cut in two by the second and third byte (images, labels). */
+#include "datasets/class_cifar_python.h"
 #include "datasets/class_readers.h"
 #include "datasets/npy.h"
 #include "datasets/packed_file.h"
@@ -31,9 +32,9 @@ static void run_npy(const uint8_t *data, size_t size) {
         if (a.count > 0 && a.kind != 'f') (void)bl_npy_integer(&a, a.count - 1);
     }
     bl_class_set *s = NULL;
-    check_set(
-        bl_class_npy_parse(data, cut, "x", cut < size ? data + cut : NULL, size - cut, "y", 0, &s),
-        &s);
+    check_set(bl_class_npy_parse(data, cut, "x", cut < size ? data + cut : NULL, size - cut, "y", 0,
+                                 NULL, &s),
+              &s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -43,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *unpacked = NULL;
     size_t unpacked_size;
     size--;
-    switch (kind % 5) {
+    switch (kind % 6) {
     case 0:
         check_set(bl_cifar_parse(data, size, "fuzz", 1, 0, 10, &s), &s);
         break;
@@ -57,6 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 3:
         run_npy(data, size);
+        break;
+    case 5:
+        check_set(bl_cifar_python_parse(data, size, "fuzz", "labels", 10, &s), &s);
         break;
     default:
         if (bl_xz_unpack(data, size, "fuzz", 1 << 20, &unpacked, &unpacked_size) == BL_OK) {

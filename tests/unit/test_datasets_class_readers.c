@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "datasets/class_cifar_python.h"
 #include "datasets/class_data.h"
 #include "datasets/image.h"
 #include "datasets/longtail.h"
@@ -253,27 +254,46 @@ static void test_npy_sets(void) {
     bl_class_set *s;
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5, 3), }", nhwc,
                  sizeof nhwc);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, &s));
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, NULL, &s));
     check_pixels(s, 0, N);
     CHECK_EQ(s->n_classes, 7);
     CHECK_EQ(s->labels[2], 6);
     bl_class_set_free(s);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 6, &s), BL_EFORMAT,
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 6, NULL, &s), BL_EFORMAT,
                 "label 6 of image 2");
+    /* Labels from 5 to 9 are five classes; a test set is read with the same first one. */
+    static uint8_t from5[400];
+    const int64_t fives[N] = {7, 5, 9};
+    int64_t first = 0;
+    size_t m5 = make_npy(from5, "{'descr': '<i8', 'fortran_order': False, 'shape': (3,)}", fives,
+                         sizeof fives);
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", from5, m5, "y", 0, &first, &s));
+    CHECK_EQ(first, 5);
+    CHECK_EQ(s->n_classes, 5);
+    CHECK(s->labels[0] == 2 && s->labels[1] == 0 && s->labels[2] == 4);
+    CHECK_STR(s->class_names[4], "9");
+    bl_class_set_free(s);
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", from5, m5, "y", 5, &first, &s));
+    CHECK_EQ(s->labels[2], 4);
+    bl_class_set_free(s);
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 5, &first, &s), BL_EFORMAT,
+                "label 2 of image 0 is not in 5..9");
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 3, 4, 5), }", nchw,
                  sizeof nchw);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 10, &s));
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 10, NULL, &s));
     check_pixels(s, 0, N);
     CHECK_EQ(s->n_classes, 10);
     CHECK_EQ(s->labels[0], BL_CLASS_UNKNOWN);
     bl_class_set_free(s);
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 48), }", square, 96);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, &s));
+    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s));
     check_pixels(s, 0, 2);
     bl_class_set_free(s);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, &s), BL_EFORMAT, "2 integers");
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, NULL, &s), BL_EFORMAT,
+                "2 integers");
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 47), }", square, 94);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, &s), BL_EFORMAT, "no square");
+    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s), BL_EFORMAT,
+                "no square");
 }
 
 /* Writes `<name>_images.npy` (n planar 8x8 images, as "Downsampled ImageNet" has them) and, unless
@@ -373,6 +393,84 @@ static void save_image(const char *name, int i, int w, int h) {
     bl_image_free(&img);
 }
 
+/* A batch as Python 2 and NumPy wrote them, protocol 2: two rows, with labels 7 and 3. */
+static size_t put_python(uint8_t *out, const char *key, int label) {
+    static const char array[] =
+        "U\x04"
+        "datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01"
+        "b\x87R"
+        "(K\x01K\x02M\x00\x0c\x86"
+        "cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R"
+        "(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x00\x18\x00\x00";
+    uint8_t *p = out;
+    memcpy(p, "\x80\x02}(U", 5);
+    p += 5;
+    *p++ = (uint8_t)strlen(key);
+    memcpy(p, key, strlen(key));
+    p += strlen(key);
+    memcpy(p, "](K\x07K", 5);
+    p += 5;
+    *p++ = (uint8_t)label;
+    *p++ = 'e';
+    memcpy(p, array, sizeof array - 1);
+    p += sizeof array - 1;
+    for (int i = 0; i < 2 * 3072; i++) *p++ = (uint8_t)(i * 7 + i / 1024);
+    memcpy(p, "tbu.", 4);
+    return (size_t)(p + 4 - out);
+}
+
+static void test_cifar_python(void) {
+    static uint8_t batch[8000];
+    bl_class_set *s;
+    CHECK_OK(bl_mkdirs(in("py/cifar-10-batches-py")));
+    CHECK_OK(bl_mkdirs(in("py/cifar-100-python")));
+    size_t n = put_python(batch, "labels", 3);
+    for (int k = 1; k <= 5; k++) {
+        char name[64];
+        snprintf(name, sizeof name, "py/cifar-10-batches-py/data_batch_%d", k);
+        write_bytes(name, batch, n);
+    }
+    write_bytes("py/cifar-10-batches-py/test_batch", batch, n);
+    CHECK_OK(bl_cifar10_read(in("py"), false, &s)); /* the folder around it */
+    CHECK_EQ(s->n, 10);
+    CHECK(s->labels[8] == 7 && s->labels[9] == 3);
+    CHECK_STR(s->class_names[3], "cat");
+    for (int c = 0; c < 3; c++) {
+        int at = 3072 + 1024 * c + 5; /* channel c of pixel 5 of the second image */
+        CHECK_EQ(bl_class_image(s, 1)[3 * 5 + c], (uint8_t)(at * 7 + at / 1024));
+    }
+    bl_class_set_free(s);
+    static const char meta[] = "\x80\x02}U\x0blabel_names](U\x01"
+                               "aU\x01"
+                               "bU\x01"
+                               "cU\x01"
+                               "dU\x01"
+                               "eU\x01"
+                               "fU\x01gU\x01hU\x01iU\x05truckes.";
+    write_bytes("py/cifar-10-batches-py/batches.meta", meta, sizeof meta - 1);
+    CHECK_OK(bl_cifar10_read(in("py/cifar-10-batches-py"), true, &s));
+    CHECK_EQ(s->n, 2);
+    CHECK_STR(s->class_names[9], "truck");
+    bl_class_set_free(s);
+
+    n = put_python(batch, "fine_labels", 99);
+    write_bytes("py/cifar-100-python/train", batch, n);
+    CHECK_OK(bl_cifar100_read(in("py"), false, false, &s));
+    CHECK_EQ(s->labels[1], 99);
+    bl_class_set_free(s);
+    CHECK_FAILS(bl_cifar100_read(in("py"), false, true, &s), BL_EFORMAT,
+                "train: \"coarse_labels\" is not a list of 2 labels");
+    CHECK_FAILS(bl_cifar_python_parse(batch, n, "x", "fine_labels", 50, &s), BL_EFORMAT,
+                "x: label 1 is not a number below 50");
+    for (size_t cut = 0; cut < n; cut += 131)
+        CHECK_EQ(bl_cifar_python_parse(batch, cut, "x", "fine_labels", 100, &s), BL_EFORMAT);
+    CHECK_FAILS(bl_cifar_python_parse((const uint8_t *)"\x80\x02}.", 4, "x", "labels", 10, &s),
+                BL_EFORMAT, "x: is no batch of CIFAR's Python version");
+    /* Neither version: the binary one is named. */
+    CHECK_OK(bl_mkdirs(in("py/none")));
+    CHECK_FAILS(bl_cifar10_read(in("py/none"), true, &s), BL_EIO, "test_batch.bin");
+}
+
 static void test_folder(void) {
     bl_class_set *s;
     CHECK_OK(bl_mkdirs(in("f/train/dog")));
@@ -386,7 +484,7 @@ static void test_folder(void) {
     save_image("f/test/dog/1.png", 3, 16, 16);
     save_image("f/unlabelled/u.png", 4, 16, 16);
     write_bytes("f/train/dog/.hidden", "x", 1);
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, &s));
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, NULL, &s));
     CHECK_EQ(s->n, 3);
     CHECK_STR(s->class_names[0], "cat");
     CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
@@ -415,17 +513,37 @@ static void test_folder(void) {
     CHECK_EQ(d.test->labels[0], 0);
     bl_class_data_free(&d);
 
+    /* What systems leave in folders is no image, and no error. */
+    write_bytes("f/train/cat/Thumbs.db", "x", 1);
+    write_bytes("f/train/desktop.ini", "x", 1);
+    CHECK_OK(bl_mkdirs(in("f/train/__MACOSX")));
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, NULL, &s));
+    CHECK_EQ(s->n, 3);
+    CHECK_EQ(s->n_classes, 2);
+    bl_class_set_free(s);
     write_bytes("f/train/cat/notes.txt", "no image", 8);
-    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, &s), BL_EFORMAT, "notes.txt");
+    int64_t skipped = 0;
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, &skipped, &s));
+    CHECK_EQ(skipped, 1);
+    CHECK_EQ(s->n, 3);
+    CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
+    CHECK_EQ(bl_class_image(s, 1)[0], pixel(1, 0, 0, 0));
+    bl_class_set_free(s);
+    cfg.skip_bad = true;
+    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_EQ(d.n_skipped, 1);
+    bl_class_data_free(&d);
+    cfg.skip_bad = false;
+    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, NULL, &s), BL_EFORMAT, "notes.txt");
     CHECK_EQ(unlink(in("f/train/cat/notes.txt")), 0);
     save_image("f/train/stray.png", 0, 4, 4);
-    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, &s), BL_EFORMAT, "stray.png");
+    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, NULL, &s), BL_EFORMAT, "stray.png");
     CHECK_EQ(unlink(in("f/train/stray.png")), 0);
     CHECK_OK(bl_mkdirs(in("f/test/fish")));
     CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_EFORMAT, "different class folders");
-    CHECK_FAILS(bl_class_folder_read(in("none"), 16, &s), BL_EIO, "none");
+    CHECK_FAILS(bl_class_folder_read(in("none"), 16, NULL, &s), BL_EIO, "none");
     CHECK_OK(bl_mkdirs(in("empty")));
-    CHECK_FAILS(bl_class_folder_read(in("empty"), 16, &s), BL_EFORMAT, "no image");
+    CHECK_FAILS(bl_class_folder_read(in("empty"), 16, NULL, &s), BL_EFORMAT, "no image");
     cfg.path = "";
     CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.path");
 }
@@ -438,6 +556,7 @@ int main(void) {
     test_npy_header();
     test_npy_sets();
     test_imagenet127();
+    test_cifar_python();
     test_folder();
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", root);
