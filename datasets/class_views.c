@@ -6,10 +6,10 @@
 
 #include "core/parallel.h"
 #include "datasets/class_contrast.h"
+#include "datasets/normalise.h"
 #include "datasets/pil_affine.h"
 #include "datasets/pil_resize.h"
 #include "datasets/rand_augment.h"
-#include "datasets/view.h"
 
 static const char *const pad_modes[] = {"reflect", "zero", NULL};
 static const char *const makers[] = {"cpu", "auto", "device", NULL};

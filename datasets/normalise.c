@@ -1,7 +1,7 @@
 /* bl_view_normalise: 8-bit interleaved RGB to float planes. */
 #include <string.h>
 
-#include "datasets/view.h"
+#include "datasets/normalise.h"
 #include "kernels/shared/pixels.h"
 
 #if defined(__x86_64__)

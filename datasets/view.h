@@ -71,11 +71,4 @@ bl_affine bl_view_map(const bl_view *a, const bl_view *b);
  * clipped to b. */
 bl_box bl_view_map_box(const bl_view *a, const bl_view *b, bl_box box);
 
-/* Normalises into a float tensor slot, NCHW planar of padded size (pad_w, pad_h):
- * (pixel - mean[c]) / std[c]. The image is first padded to a multiple of `multiple` with 0 and that
- * padding is normalised too (training; it becomes -mean/std); the rest of the slot is 0. multiple =
- * 1 for test views. bgr: swap channels first. */
-void bl_view_normalise(const bl_image *img, const float mean[3], const float std[3], bool bgr,
-                       int multiple, int32_t pad_w, int32_t pad_h, float *dst);
-
 #endif

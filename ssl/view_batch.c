@@ -1,4 +1,5 @@
 #include "ssl/view_batch.h"
+#include "datasets/normalise.h"
 
 #include "core/parallel.h"
 #include "kernels/ops.h"

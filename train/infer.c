@@ -1,4 +1,5 @@
 #include "train/infer.h"
+#include "datasets/normalise.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* Images as a network's input: what datasets/ makes on the CPU, the plain C slot and the device
  * agree to the bit. */
+#include "datasets/normalise.h"
 #include "datasets/view.h"
 #include "tests/cuda/cuda_parity.h"
 

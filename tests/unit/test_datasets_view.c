@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/arena.h"
+#include "datasets/normalise.h"
 #include "datasets/view.h"
 #include "tests/check.h"
 
