@@ -14,7 +14,6 @@
 #include "cli/command.h"
 #include "core/parallel.h"
 #include "kernels/backend.h"
-#include "kernels/cpu/winograd.h"
 #include "kernels/tape.h"
 #include "nn/layers.h"
 #include "train/version.h"
@@ -102,9 +101,7 @@ static const shape shapes[] = {
     {"FPN output, stride 8", 2, 256, 256, 64, 3},
 };
 
-/* *ran: the convolution as the kernels saw it. */
-static bl_status conv_step(bl_ctx *ctx, const bl_conv_layer *layer, const shape *s,
-                           bl_conv_shape *ran) {
+static bl_status conv_step(bl_ctx *ctx, const bl_conv_layer *layer, const shape *s) {
     bl_tensor *x, *y, *mean, *loss;
     int32_t first[4] = {0};
     float target[4] = {0}, one = 1;
@@ -112,20 +109,6 @@ static bl_status conv_step(bl_ctx *ctx, const bl_conv_layer *layer, const shape 
     BL_TRY(bl_tensor_zero(ctx, x));
     x->needs_grad = true; /* so that the input's gradient is computed, as inside a network */
     BL_TRY(bl_conv_layer_apply(ctx, layer, true, x, NULL, &y));
-    *ran = (bl_conv_shape){.n = s->n,
-                           .ic = s->in,
-                           .ih = s->size,
-                           .iw = s->size,
-                           .icb = x->cb,
-                           .oc = s->out,
-                           .oh = (int32_t)y->h,
-                           .ow = (int32_t)y->w,
-                           .ocb = y->cb,
-                           .kh = s->kernel,
-                           .kw = s->kernel,
-                           .stride = 1,
-                           .pad = s->kernel / 2,
-                           .dilation = 1};
     BL_TRY(bl_avg_pool_global(ctx, y, &mean));
     BL_TRY(bl_smooth_l1_loss(ctx, mean, first, target, NULL, 1, 0, 1, &loss));
     return bl_backward(ctx, &loss, &one, 1);
@@ -137,7 +120,7 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-static bl_status time_shape(bl_ctx *ctx, const shape *s, bl_conv_shape *ran) {
+static bl_status time_shape(bl_ctx *ctx, const shape *s) {
     bl_status status = BL_OK;
     bl_store *store = NULL;
     bl_conv_layer layer;
@@ -161,7 +144,7 @@ static bl_status time_shape(bl_ctx *ctx, const shape *s, bl_conv_shape *ran) {
     for (int i = 0; i < 6; i++) { /* the first one chooses plans */
         double start = now_ms();
         bl_step_begin(ctx, true);
-        status = conv_step(ctx, &layer, s, ran);
+        status = conv_step(ctx, &layer, s);
         bl_step_end(ctx);
         if (status != BL_OK) goto done;
         double spent = now_ms() - start;
@@ -173,15 +156,6 @@ static bl_status time_shape(bl_ctx *ctx, const shape *s, bl_conv_shape *ran) {
 done:
     bl_store_destroy(store);
     return status;
-}
-
-/* Convolutions that go to our own kernels have no plan. */
-static void print_winograd(const bl_conv_shape *s) {
-    static const char *const names[] = {"fwd", "bwd_data", "bwd_weights"};
-    for (int dir = BL_WINOGRAD_FWD; dir <= BL_WINOGRAD_BWD_WEIGHTS; dir++)
-        if (bl_winograd_for(s, (bl_winograd_dir)dir))
-            printf("  conv %s %dx%dx%dx%d/%d -> %d/%d 3x3/1 p%d: ballast winograd:avx2\n",
-                   names[dir], s->n, s->ic, s->ih, s->iw, s->icb, s->oc, s->ocb, s->pad);
 }
 
 static void print_plan(void *arg, const char *text) {
@@ -201,13 +175,10 @@ static bl_status run(const bl_invocation *in) {
     bl_status status = BL_OK;
     enum { SHAPES = sizeof shapes / sizeof *shapes };
     if (!o->quick) {
-        bl_conv_shape ran[SHAPES];
         puts("\nforward and backward of a few convolutions (best of 5):");
-        for (int i = 0; i < SHAPES && status == BL_OK; i++)
-            status = time_shape(ctx, &shapes[i], &ran[i]);
+        for (int i = 0; i < SHAPES && status == BL_OK; i++) status = time_shape(ctx, &shapes[i]);
         if (status == BL_OK && ctx->plans) {
             puts("\nkernels chosen:");
-            for (int i = 0; i < SHAPES; i++) print_winograd(&ran[i]);
             bl_ctx_describe_plans(ctx, print_plan, NULL);
         }
     }

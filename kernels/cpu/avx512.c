@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/rank.h"
+#include "kernels/cpu/winograd.h"
 #include "kernels/shared/bilinear.h"
 
 /* The vector vocabulary switches the instruction set for everything below. */
@@ -18,6 +19,7 @@
 #include "kernels/cpu/norm_simd.h"
 #include "kernels/cpu/pool_simd.h"
 #include "kernels/cpu/roi_align_simd.h"
+#include "kernels/cpu/winograd_simd.h"
 
 void bl_kernels_avx512(bl_kernels *k) {
     init_elt(k);
@@ -25,6 +27,10 @@ void bl_kernels_avx512(bl_kernels *k) {
     init_pool(k);
     init_roi_align(k);
     init_nms(k);
+}
+
+const bl_winograd *bl_winograd_avx512(void) {
+    return &winograd_table;
 }
 
 #if defined(__clang__)

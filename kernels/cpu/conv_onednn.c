@@ -1,14 +1,9 @@
-/* Convolution by oneDNN: plans for forward, data gradient and weight gradient.
+/* oneDNN's convolution: plans for forward, data gradient and weight gradient, direct or Winograd
+ * (its F(4x4,3x3): fp32, AVX-512 only, absent from oneDNN 3). kernels/cpu/conv.c chooses.
  *
- * Candidates are direct and Winograd (Lavin & Gray, "Fast Algorithms for Convolutional Neural
- * Networks", CVPR 2016; oneDNN's F(4x4,3x3), fp32, AVX-512 only, absent from oneDNN 3). A timing
- * context runs both on the first call's data and keeps the faster; a deterministic one follows
- * winograd_pays(). Either way an implementation of oneDNN's reference class is only accepted when
- * nothing else exists for the shape, after a second try on 16-channel blocks.
- *
- * Repeatability: a deterministic context gives the same bits on every run with the same number of
- * threads. With another number oneDNN splits the sums of weight gradients (and some Winograd
- * layers) differently, which changes the last bits; it has no switch against that.
+ * Repeatability: a plan gives the same bits on every run with the same number of threads. With
+ * another number oneDNN splits the sums of weight gradients (and some Winograd layers) differently,
+ * which changes the last bits; it has no switch against that.
  *
  * Weights are canonical OIHW outside; plans reorder them (25 M parameters of a ResNet-50: ~10 ms
  * per pass over 2 threads). */
@@ -16,18 +11,11 @@
 #include <float.h>
 #include <stdio.h>
 
-#include "core/parallel.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/plans.h"
-#include "kernels/cpu/winograd.h"
 
-static const char *const alg_name[2] = {"direct", "winograd"};
-static const dnnl_alg_kind_t alg_kind[2] = {dnnl_convolution_direct, dnnl_convolution_winograd};
-
-/* ---- what the shape allows ---- */
-
-/* oneDNN's tag for channel block cb; undef when it has none (the reference kernels
- * then take over). */
+/* oneDNN's tag for channel block cb; undef when it has none (the reference kernels then take over).
+ */
 static dnnl_format_tag_t activation_tag(int32_t c, int32_t cb) {
     switch (cb) {
     case 1:
@@ -43,26 +31,19 @@ static dnnl_format_tag_t activation_tag(int32_t c, int32_t cb) {
     }
 }
 
-static bool winograd_possible(const bl_conv_shape *s) {
-    return bl_cpu_isa() == BL_ISA_AVX512 && s->kh == 3 && s->kw == 3 && s->stride == 1 &&
-           s->dilation == 1 && s->pad <= 1;
-}
-
-/* The fixed rule of deterministic contexts, from timings of 240 shapes in three directions on 2
- * cores of a Cascade Lake server (Zen 4 agrees). F(4x4,3x3) first transforms all weights, so it
- * needs enough output tiles to pay for them, and more when channels are few; partly filled border
- * tiles count by their fill. Above the line it wins 1.1-2.3 times, below it loses up to tenfold. */
-static bool winograd_pays(const bl_conv_shape *s) {
-    int32_t channels = s->ic < s->oc ? s->ic : s->oc;
-    if (channels < 32) return false;
-    double outputs = (double)s->oh * s->ow;
-    double tiles = (double)((s->oh + 3) / 4) * ((s->ow + 3) / 4);
-    double need = 4096.0 / channels > 48.0 ? 4096.0 / channels : 48.0;
-    return s->n * (outputs / 16.0) * (outputs / (16.0 * tiles)) >= need;
-}
-
 static bool is_reference(const char *impl) {
     return strncmp(impl, "ref", 3) == 0 || strncmp(impl, "simple", 6) == 0;
+}
+
+bool bl_onednn_expresses(const bl_conv_shape *s) {
+    return activation_tag(s->ic, s->icb) != dnnl_format_tag_undef &&
+           activation_tag(s->oc, s->ocb) != dnnl_format_tag_undef && s->ic > 0 && s->oc > 0 &&
+           s->oh > 0 && s->ow > 0;
+}
+
+bool bl_onednn_has_winograd(const bl_conv_shape *s) {
+    return bl_onednn_major() < 3 && bl_cpu_isa() == BL_ISA_AVX512 && s->kh == 3 && s->kw == 3 &&
+           s->stride == 1 && s->dilation == 1 && s->pad <= 1;
 }
 
 /* ---- building ---- */
@@ -201,7 +182,7 @@ static dnnl_status_t make_operands(bl_plans *p, bl_plan *plan, const_dnnl_primit
 
 /* One candidate. `blocked`: computes on 16-channel (8 without AVX-512) blocks whatever the user's
  * layout is. Returns unimplemented when oneDNN has nothing. */
-static dnnl_status_t make_plan(bl_plans *p, const plan_key *key, int alg, bool blocked,
+static dnnl_status_t make_plan(bl_plans *p, const plan_key *key, dnnl_alg_kind_t alg, bool blocked,
                                bl_plan **out) {
     const bl_conv_shape *s = &key->shape;
     bool bias = key->flags & PLAN_BIAS;
@@ -221,7 +202,7 @@ static dnnl_status_t make_plan(bl_plans *p, const plan_key *key, int alg, bool b
         st = make_mds(s, bias, blocked && !first ? block : xt, dnnl_format_tag_any,
                       blocked ? block : yt, &want);
     }
-    if (st == dnnl_success) st = make_pd(p, key, alg_kind[alg], &want, &pd);
+    if (st == dnnl_success) st = make_pd(p, key, alg, &want, &pd);
     if (st != dnnl_success) goto done;
 
     const char *impl = NULL;
@@ -257,8 +238,7 @@ static bl_status run_reorder(bl_plans *p, plan_operand *o) {
     return BL_OK;
 }
 
-/* Everything that may be repeated: outputs with accumulation stay in their scratch slots. */
-static bl_status compute(bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERANDS]) {
+bl_status bl_onednn_compute(bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERANDS]) {
     dnnl_exec_arg_t args[PLAN_OPERANDS + 1];
     int n = 0;
     for (int i = 0; i < PLAN_OPERANDS; i++) {
@@ -282,8 +262,8 @@ static bl_status compute(bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERA
     return BL_OK;
 }
 
-/* Moves or adds the outputs that were computed in scratch to the user's memory. */
-static bl_status deliver(bl_ctx *ctx, bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERANDS]) {
+bl_status bl_onednn_deliver(bl_ctx *ctx, bl_plan *plan, void *const user[PLAN_OPERANDS]) {
+    bl_plans *p = ctx->plans;
     for (int i = 0; i < PLAN_OPERANDS; i++) {
         plan_operand *o = &plan->op[i];
         if (!o->arg || !o->output || !o->prim_mem) continue;
@@ -303,12 +283,11 @@ static bl_status deliver(bl_ctx *ctx, bl_plans *p, bl_plan *plan, void *const us
     return BL_OK;
 }
 
-/* ---- choosing ---- */
+/* ---- the best plan ---- */
 
-/* The best non-reference plan of one algorithm; a reference one when `last_resort` and nothing
- * else. */
-static bl_status candidate(bl_plans *p, const plan_key *key, int alg, bool last_resort,
-                           bl_plan **out) {
+bl_status bl_onednn_plan(bl_plans *p, const plan_key *key, bool winograd, bool last_resort,
+                         bl_plan **out) {
+    dnnl_alg_kind_t alg = winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
     bl_plan *found = NULL;
     *out = NULL;
     for (int blocked = 0; blocked < 2; blocked++) {
@@ -334,173 +313,4 @@ static bl_status candidate(bl_plans *p, const plan_key *key, int alg, bool last_
     else
         bl_plan_free(found);
     return BL_OK;
-}
-
-/* Best of three after a warm-up run, in ms. */
-static bl_status time_plan(bl_plans *p, bl_plan *plan, void *const user[PLAN_OPERANDS],
-                           double *ms) {
-    BL_TRY(compute(p, plan, user));
-    *ms = DBL_MAX;
-    for (int i = 0; i < 3; i++) {
-        double t = bl_now_ms();
-        BL_TRY(compute(p, plan, user));
-        t = bl_now_ms() - t;
-        if (t < *ms) *ms = t;
-    }
-    return BL_OK;
-}
-
-static bl_status choose(bl_plans *p, const plan_key *key, void *const user[PLAN_OPERANDS],
-                        bl_plan **out) {
-    bl_plan *plan[2] = {NULL, NULL};
-    bool wino = winograd_possible(&key->shape), timed = !p->deterministic && wino;
-    int pick = 0;
-    bl_status status = BL_OK;
-    char name[160];
-    *out = NULL;
-    bl_plan_text(key, name, sizeof name);
-    if (p->deterministic) {
-        wino = wino && winograd_pays(&key->shape);
-    } else if (wino) {
-        const char *tuned = bl_tuning_get(p->tuning, name);
-        if (tuned) {
-            wino = strcmp(tuned, alg_name[1]) == 0;
-            timed = false;
-        }
-    }
-    if (wino) BL_TRY_DONE(candidate(p, key, 1, false, &plan[1]));
-    if (timed || !plan[1]) BL_TRY_DONE(candidate(p, key, 0, true, &plan[0]));
-    if (plan[0] && plan[1]) {
-        double ms[2];
-        BL_TRY_DONE(time_plan(p, plan[0], user, &ms[0]));
-        BL_TRY_DONE(time_plan(p, plan[1], user, &ms[1]));
-        pick = ms[1] < ms[0];
-        bl_tuning_set(p->tuning, name, alg_name[pick]);
-    } else {
-        pick = plan[1] != NULL;
-    }
-    if (plan[pick]) {
-        bl_plan *best = plan[pick];
-        plan[pick] = NULL;
-        BL_TRY_DONE(bl_plan_cache_insert(p->cache, key, best));
-        *out = best;
-    }
-done:
-    bl_plan_free(plan[0]);
-    bl_plan_free(plan[1]);
-    return status;
-}
-
-/* ---- the three entry points ---- */
-
-/* true when oneDNN can express the call; the reference kernels do the rest. */
-static bool expressible(const bl_conv_shape *s) {
-    return activation_tag(s->ic, s->icb) != dnnl_format_tag_undef &&
-           activation_tag(s->oc, s->ocb) != dnnl_format_tag_undef && s->ic > 0 && s->oc > 0 &&
-           s->oh > 0 && s->ow > 0;
-}
-
-/* Whether another number of threads could change the bits. Such a plan keeps the number that was
- * set, also while fewer are in use. */
-static bool bits_need_threads(const bl_conv_shape *s, dn_dir dir) {
-    return dir == DN_BWD_WEIGHTS || (winograd_possible(s) && bl_onednn_major() < 3);
-}
-
-static bl_status run_plan(bl_ctx *ctx, const plan_key *key, void *const user[PLAN_OPERANDS],
-                          bool *done) {
-    bl_plans *p = ctx->plans;
-    bl_plan *plan = bl_plan_cache_find(p->cache, key);
-    if (!plan) {
-        BL_TRY(choose(p, key, user, &plan));
-        if (!plan) return BL_OK;
-    }
-    double t = bl_now_ms();
-    BL_TRY(compute(p, plan, user));
-    BL_TRY(deliver(ctx, p, plan, user));
-    t = bl_now_ms() - t;
-    plan->calls++;
-    plan->total_ms += t;
-    if (t < plan->best_ms) plan->best_ms = t;
-    *done = true;
-    return BL_OK;
-}
-
-static bl_status run(bl_ctx *ctx, const bl_conv_shape *s, dn_dir dir, int flags,
-                     void *const user[PLAN_OPERANDS], bool *done) {
-    *done = s->n == 0;
-    if (*done || !expressible(s)) return BL_OK;
-    if (!ctx->plans) return bl_fail(BL_EINVAL, "convolution: the context has no plan cache");
-    int threads = bits_need_threads(s, dir) ? bl_threads_set() : bl_threads();
-    plan_key key = {*s, (int32_t)dir, flags, threads};
-    int before = bl_use_threads(threads);
-    bl_status status = run_plan(ctx, &key, user, done);
-    (void)bl_use_threads(before);
-    return status;
-}
-
-/* Our own Winograd kernel and its scratch when it should run this call; NULL otherwise. */
-static bl_status own_winograd(bl_ctx *ctx, const bl_conv_shape *s, bl_winograd_dir dir,
-                              const bl_winograd **w, void **scratch) {
-    *w = ctx->plans ? bl_winograd_for(s, dir) : NULL;
-    if (!*w) return BL_OK;
-    BL_TRY(bl_plans_reserve(ctx->plans, PLAN_PAD, (*w)->scratch_bytes(s, dir)));
-    *scratch = ctx->plans->slot[PLAN_PAD];
-    return BL_OK;
-}
-
-static bl_status conv_fwd(bl_ctx *ctx, const bl_conv_shape *s, const void *x, const float *w,
-                          const float *b, bool relu, void *y) {
-    void *user[PLAN_OPERANDS] = {(void *)x, (void *)w, (void *)b, y}, *scratch;
-    const bl_winograd *own;
-    bool done;
-    BL_TRY(own_winograd(ctx, s, BL_WINOGRAD_FWD, &own, &scratch));
-    if (own) {
-        own->forward(s, x, w, b, relu, y, scratch);
-        return BL_OK;
-    }
-    BL_TRY(run(ctx, s, DN_FWD, (relu ? PLAN_RELU : 0) | (b ? PLAN_BIAS : 0), user, &done));
-    if (done) return BL_OK;
-    bl_kernels ref;
-    bl_kernels_init_ref(&ref);
-    return ref.conv_fwd(ctx, s, x, w, b, relu, y);
-}
-
-static bl_status conv_bwd_data(bl_ctx *ctx, const bl_conv_shape *s, const void *dy, const float *w,
-                               void *dx, float beta) {
-    void *user[PLAN_OPERANDS] = {dx, (void *)w, NULL, (void *)dy}, *scratch;
-    const bl_winograd *own;
-    bool done;
-    BL_TRY(own_winograd(ctx, s, BL_WINOGRAD_BWD_DATA, &own, &scratch));
-    if (own) {
-        own->backward_data(s, dy, w, dx, beta != 0.0f, scratch);
-        return BL_OK;
-    }
-    BL_TRY(run(ctx, s, DN_BWD_DATA, beta != 0.0f ? PLAN_ACCUMULATE : 0, user, &done));
-    if (done) return BL_OK;
-    bl_kernels ref;
-    bl_kernels_init_ref(&ref);
-    return ref.conv_bwd_data(ctx, s, dy, w, dx, beta);
-}
-
-static bl_status conv_bwd_weights(bl_ctx *ctx, const bl_conv_shape *s, const void *x,
-                                  const void *dy, float *dw, float *db) {
-    void *user[PLAN_OPERANDS] = {(void *)x, dw, db, (void *)dy}, *scratch;
-    const bl_winograd *own;
-    bool done;
-    BL_TRY(own_winograd(ctx, s, BL_WINOGRAD_BWD_WEIGHTS, &own, &scratch));
-    if (own) {
-        own->backward_weights(s, x, dy, dw, db, scratch);
-        return BL_OK;
-    }
-    BL_TRY(run(ctx, s, DN_BWD_WEIGHTS, db ? PLAN_BIAS : 0, user, &done));
-    if (done) return BL_OK;
-    bl_kernels ref;
-    bl_kernels_init_ref(&ref);
-    return ref.conv_bwd_weights(ctx, s, x, dy, dw, db);
-}
-
-void bl_kernels_conv_onednn(bl_kernels *k) {
-    k->conv_fwd = conv_fwd;
-    k->conv_bwd_data = conv_bwd_data;
-    k->conv_bwd_weights = conv_bwd_weights;
 }

@@ -28,6 +28,6 @@ void bl_kernels_avx512(bl_kernels *k);
 void bl_kernels_select_cpu(bl_kernels *k);
 void bl_kernels_reorder_cpu(bl_kernels *k);
 void bl_kernels_matmul_onednn(bl_kernels *k);
-void bl_kernels_conv_onednn(bl_kernels *k);
+void bl_kernels_conv_cpu(bl_kernels *k);
 
 #endif

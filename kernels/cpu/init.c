@@ -11,7 +11,7 @@ void bl_kernels_init_isa(bl_kernels *k, bl_isa level) {
     if (level >= BL_ISA_AVX512) bl_kernels_avx512(k);
 #endif
     bl_kernels_matmul_onednn(k);
-    bl_kernels_conv_onednn(k);
+    bl_kernels_conv_cpu(k);
 }
 
 void bl_kernels_init_cpu(bl_kernels *k) {

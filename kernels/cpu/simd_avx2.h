@@ -13,7 +13,7 @@
 #pragma GCC target("avx2,fma")
 #endif
 
-enum { VW = 8 };
+enum { VW = 8, VREGS = 16 }; /* floats in a vector, vector registers */
 typedef __m256 vf;
 typedef __m256i vi;
 typedef __m256 vm;

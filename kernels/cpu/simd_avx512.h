@@ -15,7 +15,7 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 #endif
 
-enum { VW = 16 };
+enum { VW = 16, VREGS = 32 }; /* floats in a vector, vector registers */
 typedef __m512 vf;
 typedef __m512i vi;
 typedef __mmask16 vm; /* one truth value per lane */

@@ -1,6 +1,6 @@
 /* Winograd convolution F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
- * Networks", CVPR 2016) for processors on which oneDNN has none: 3x3, stride 1, channel blocks of
- * the vector width on both sides.
+ * Networks", CVPR 2016) for AVX2 and AVX-512 (oneDNN has one for AVX-512 only, and none since its
+ * version 3): 3x3, stride 1, channel blocks of the vector width on both sides.
  *
  * Forward: each 4x4 piece of the output comes from a 6x6 piece of the input; both are transformed
  * so that the convolution becomes 36 matrix products over channels, with 36 instead of 144
@@ -22,7 +22,8 @@ typedef enum bl_winograd_dir {
 /* One instruction set's implementation. Scratch is 64-byte aligned and holds scratch_bytes();
  * results do not depend on the number of threads. */
 typedef struct bl_winograd {
-    int32_t block; /* the channel block both tensors must have */
+    const char *name; /* of the instruction set */
+    int32_t block;    /* the channel block both tensors must have */
     size_t (*scratch_bytes)(const bl_conv_shape *s, bl_winograd_dir dir);
     /* y = act(conv(x, w) + b); b may be NULL. */
     void (*forward)(const bl_conv_shape *s, const float *x, const float *w, const float *b,
@@ -36,9 +37,13 @@ typedef struct bl_winograd {
 } bl_winograd;
 
 const bl_winograd *bl_winograd_avx2(void);
+const bl_winograd *bl_winograd_avx512(void);
 
-/* The implementation that should run this convolution, or NULL: direct convolution is faster or
- * the shape does not fit. A fixed rule. */
+/* This processor's implementation when it can run the convolution, else NULL. */
+const bl_winograd *bl_winograd_fitting(const bl_conv_shape *s);
+
+/* The same when it should: NULL also where direct convolution is faster. A fixed rule, from timings
+ * beside direct convolution. */
 const bl_winograd *bl_winograd_for(const bl_conv_shape *s, bl_winograd_dir dir);
 
 #endif

@@ -5,7 +5,9 @@
  * The transformed weights are U[36][OC / 2VW][IC][2VW], so that a product's inner loop streams them
  * and broadcasts V. */
 
-enum { WINO = 6, WINO_POINTS = 36, WINO_ROWS = 6, WINO_PAD = 16, WINO_CHUNKS = 8 };
+enum { WINO_POINTS = 36, WINO_PAD = 16, WINO_CHUNKS = 8 };
+/* Rows of a product and of an outer product whose sums, two vectors each, stay in registers. */
+enum { WINO_ROWS = VREGS == 32 ? 12 : 6, WINO_OUTER = VREGS == 32 ? 8 : 4 };
 
 typedef struct wino_geom {
     int32_t n, ih, iw, oh, ow, pad;
@@ -214,7 +216,7 @@ static inline void wino_put(const wino_job *j, const float *m, int64_t tile, int
 
 /* ---- products ---- */
 
-/* m[r][0..VW*wide) = sum_i v[r][i] * u[i][..] for 6 rows. */
+/* m[r][0..VW*wide) = sum_i v[r][i] * u[i][..] for WINO_ROWS rows. */
 static inline __attribute__((always_inline)) void wino_product(const float *v, int64_t v_row,
                                                                const float *u, int64_t k, float *m,
                                                                int64_t m_row, const int wide) {
@@ -234,7 +236,8 @@ static inline __attribute__((always_inline)) void wino_product(const float *v, i
     }
 }
 
-/* M = V U at all points; the rows beyond `count` up to a multiple of 6 hold nothing of use. */
+/* M = V U at all points; the rows beyond `count` up to a multiple of WINO_ROWS hold nothing of use.
+ */
 static void wino_multiply(const wino_geom *g, const float *v, const float *u, int64_t count,
                           float *m) {
     for (int p = 0; p < WINO_POINTS; p++) {
@@ -253,25 +256,25 @@ static void wino_multiply(const wino_geom *g, const float *v, const float *u, in
     }
 }
 
-/* du[r][0..VW*wide) (+)= sum_t v[t][r] * m[t][..] for 4 rows. */
-static inline __attribute__((always_inline)) void wino_outer(const float *v, int64_t v_row,
-                                                             const float *m, int64_t m_row,
-                                                             int64_t k, float *du, int64_t du_row,
-                                                             bool add, const int wide) {
-    vf a[4][2];
-    for (int r = 0; r < 4; r++) {
+/* du[r][0..VW*wide) (+)= sum_t v[t][r] * m[t][..] for WINO_OUTER rows; the second vector of M
+ * stands `second` floats behind the first. */
+static inline __attribute__((always_inline)) void
+wino_outer(const float *v, int64_t v_row, const float *m, int64_t m_row, int64_t second, int64_t k,
+           float *du, int64_t du_row, bool add, const int wide) {
+    vf a[WINO_OUTER][2];
+    for (int r = 0; r < WINO_OUTER; r++) {
         a[r][0] = add ? v_load(du + r * du_row) : v_zero();
         a[r][1] = add && wide > 1 ? v_load(du + r * du_row + VW) : v_zero();
     }
     for (int64_t t = 0; t < k; t++, v += v_row, m += m_row) {
-        vf m0 = v_load(m), m1 = wide > 1 ? v_load(m + VW) : m0;
-        for (int r = 0; r < 4; r++) {
+        vf m0 = v_load(m), m1 = wide > 1 ? v_load(m + second) : m0;
+        for (int r = 0; r < WINO_OUTER; r++) {
             vf s = v_set(v[r]);
             a[r][0] = v_fma(s, m0, a[r][0]);
             if (wide > 1) a[r][1] = v_fma(s, m1, a[r][1]);
         }
     }
-    for (int r = 0; r < 4; r++) {
+    for (int r = 0; r < WINO_OUTER; r++) {
         v_store(du + r * du_row, a[r][0]);
         if (wide > 1) v_store(du + r * du_row + VW, a[r][1]);
     }
@@ -396,14 +399,14 @@ static void wino_chunk_range(void *arg, int64_t begin, int64_t end) {
             for (int p = 0; p < WINO_POINTS; p++) {
                 const float *vp = v + p * g->v_point, *mp = m + p * g->m_point;
                 float *to = du + p * g->u_point;
-                for (int64_t i = 0; i < g->ci; i += 4) {
+                for (int64_t i = 0; i < g->ci; i += WINO_OUTER) {
                     int64_t b = 0;
                     for (; b + 1 < g->bo; b += 2) {
-                        wino_outer(vp + i, g->ci, mp + b * VW, g->co, count,
+                        wino_outer(vp + i, g->ci, mp + b * VW, g->co, VW, count,
                                    to + i * g->co + b * VW, g->co, q > q0, 2);
                     }
                     if (b < g->bo) {
-                        wino_outer(vp + i, g->ci, mp + b * VW, g->co, count,
+                        wino_outer(vp + i, g->ci, mp + b * VW, g->co, VW, count,
                                    to + i * g->co + b * VW, g->co, q > q0, 1);
                     }
                 }
@@ -411,6 +414,8 @@ static void wino_chunk_range(void *arg, int64_t begin, int64_t end) {
         }
     }
 }
+
+#include "kernels/cpu/winograd_wide_simd.h"
 
 /* Sums the chunks in order and transforms back into dw. Index = output block. */
 static void wino_weight_gradient_range(void *arg, int64_t begin, int64_t end) {
@@ -472,10 +477,15 @@ static void wino_backward_weights(const bl_conv_shape *s, const float *x, const 
                   .db = db,
                   .ic = s->ic,
                   .oc = s->oc};
-    j.parts = wino_chunks(&j.g);
+    bool wide = wino_is_wide(&j.g);
+    j.parts = wide ? 1 : wino_chunks(&j.g);
     j.u = scratch;
     j.slots = j.u + (j.parts * WINO_POINTS * j.g.u_point + 15) / 16 * 16;
-    bl_parallel_for(j.parts, 1, wino_chunk_range, &j);
+    if (wide) {
+        wino_wide_sums(&j);
+    } else {
+        bl_parallel_for(j.parts, 1, wino_chunk_range, &j);
+    }
     bl_parallel_for(j.g.bo, 1, wino_weight_gradient_range, &j);
     if (db) bl_parallel_for(j.g.bo, 1, wino_bias_range, &j);
 }
@@ -483,9 +493,11 @@ static void wino_backward_weights(const bl_conv_shape *s, const float *x, const 
 static size_t wino_scratch_bytes(const bl_conv_shape *s, bl_winograd_dir dir) {
     wino_geom g = wino_geometry(s, dir);
     bool weights = dir == BL_WINOGRAD_BWD_WEIGHTS;
+    if (weights && wino_is_wide(&g)) return (wino_wide_floats(&g) + 64) * sizeof(float);
     int64_t parts = weights ? wino_chunks(&g) : bl_threads(), u = weights ? parts : 1;
     return (size_t)(u * WINO_POINTS * g.u_point + parts * g.slot + g.co + 64) * sizeof(float);
 }
 
-static const bl_winograd winograd_table = {VW, wino_scratch_bytes, wino_forward, wino_backward_data,
-                                           wino_backward_weights};
+static const bl_winograd winograd_table = {VW == 16 ? "avx512" : "avx2", VW,
+                                           wino_scratch_bytes,           wino_forward,
+                                           wino_backward_data,           wino_backward_weights};

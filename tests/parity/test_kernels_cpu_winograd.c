@@ -75,16 +75,16 @@ static void shape(const bl_winograd *w, bl_rng *r, int32_t n, int32_t ic, int32_
 }
 
 /* The bits do not depend on the number of threads. */
-static void threads(const bl_winograd *w, bl_rng *r) {
-    bl_conv_shape s = {3, 24, 21, 20, w->block, 40, 21, 20, w->block, 3, 3, 1, 1, 1, BL_F32};
-    bl_tensor x = tensor_random(r, 3, 24, 21, 20, w->block, -1, 1);
-    int64_t nw = 40 * 24 * 9;
+static void threads(const bl_winograd *w, bl_rng *r, int32_t in, int32_t out) {
+    bl_conv_shape s = {3, in, 21, 20, w->block, out, 21, 20, w->block, 3, 3, 1, 1, 1, BL_F32};
+    bl_tensor x = tensor_random(r, 3, in, 21, 20, w->block, -1, 1);
+    int64_t nw = (int64_t)out * in * 9;
     float *weights = random_floats(r, nw, -1, 1), *dw[3];
     bl_tensor y[3], dx[3];
     for (int t = 0; t < 3; t++) {
         bl_set_threads(t + 1);
-        y[t] = tensor_new(3, 40, 21, 20, w->block);
-        dx[t] = tensor_new(3, 24, 21, 20, w->block);
+        y[t] = tensor_new(3, out, 21, 20, w->block);
+        dx[t] = tensor_new(3, in, 21, 20, w->block);
         dw[t] = calloc((size_t)nw, sizeof(float));
         void *a = scratch_for(w, &s, BL_WINOGRAD_FWD),
              *b = scratch_for(w, &s, BL_WINOGRAD_BWD_DATA);
@@ -104,12 +104,9 @@ static void threads(const bl_winograd *w, bl_rng *r) {
     guards_check("winograd threads");
 }
 
-int main(void) {
-#if defined(__x86_64__)
-    if (bl_cpu_isa() < BL_ISA_AVX2) SKIP("the processor lacks AVX2");
-    const bl_winograd *w = bl_winograd_avx2();
+static void implementation(const bl_winograd *w) {
     bl_rng r = bl_rng_make(11, 5);
-    bl_kernels_init_ref(&ref);
+    printf("%s, channel block %d\n", w->name, w->block);
     for (int32_t pad = 0; pad <= 2; pad++) {
         shape(w, &r, 2, 8, 4, 4, 8, pad);
         shape(w, &r, 1, 16, 9, 7, 24, pad);
@@ -119,7 +116,18 @@ int main(void) {
     shape(w, &r, 1, 1, 1, 1, 1, 1);
     shape(w, &r, 20, 8, 9, 9, 8, 1);      /* several groups, the last one not full */
     shape(w, &r, 1, 200, 13, 12, 136, 1); /* smallest groups */
-    threads(w, &r);
+    shape(w, &r, 2, 176, 9, 10, 200, 1);  /* AVX-512: backward of weights by points, one slab */
+    shape(w, &r, 5, 130, 23, 26, 262, 2); /* and several, the last one not full, odd blocks */
+    threads(w, &r, 24, 40);
+    threads(w, &r, 180, 200);
+}
+
+int main(void) {
+#if defined(__x86_64__)
+    if (bl_cpu_isa() < BL_ISA_AVX2) SKIP("the processor lacks AVX2");
+    bl_kernels_init_ref(&ref);
+    implementation(bl_winograd_avx2());
+    if (bl_cpu_isa() >= BL_ISA_AVX512) implementation(bl_winograd_avx512());
     return 0;
 #else
     SKIP("not an x86 processor");
