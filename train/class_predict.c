@@ -1,5 +1,6 @@
 #include "train/class_predict.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,8 +89,14 @@ static void write_json(writer *w, const subject *s, int32_t best) {
     fputs(w->all ? "}}" : "}", w->f);
 }
 
-static void write_one(writer *w, const subject *s, const float *logits) {
+/* BL_ENUMERIC when a logit is no number: finite weights may still overflow. */
+static bl_status write_one(writer *w, const subject *s, const float *logits) {
     int32_t best;
+    for (int32_t c = 0; c < w->k; c++) {
+        if (logits[c] < INFINITY) continue; /* minus infinity is a class ruled out */
+        return bl_fail(BL_ENUMERIC, "%s%s: the model's output for class \"%s\" is not finite",
+                       s->file ? "" : "an image of the set", s->file ? s->file : "", w->names[c]);
+    }
     double confidence;
     bl_softmax_rows(logits, 1, w->k, NULL, 1, w->p);
     bl_argmax_rows(w->p, 1, w->k, &best, &confidence);
@@ -100,6 +107,7 @@ static void write_one(writer *w, const subject *s, const float *logits) {
     w->written++;
     w->known += s->truth >= 0;
     w->right += s->truth == best;
+    return BL_OK;
 }
 
 /* ---- a model and its writer ---- */
@@ -189,7 +197,7 @@ static bl_status take_file(void *arg, int32_t first, int32_t n, const float *log
     writer *w = &c->j->w;
     for (int32_t i = 0; i < n; i++) {
         subject s = {.file = c->paths[c->row[first + i]], .truth = BL_CLASS_UNKNOWN};
-        write_one(w, &s, logits + (size_t)i * (size_t)w->k);
+        BL_TRY(write_one(w, &s, logits + (size_t)i * (size_t)w->k));
     }
     return BL_OK;
 }
@@ -276,7 +284,7 @@ static bl_status take_item(void *arg, int32_t first, int32_t n, const float *log
         int32_t at = first + i;
         subject one = {.index = s->items->image ? s->items->image[at] : at,
                        .truth = s->items->label[at]};
-        write_one(s->w, &one, logits + (size_t)i * (size_t)s->w->k);
+        BL_TRY(write_one(s->w, &one, logits + (size_t)i * (size_t)s->w->k));
     }
     return BL_OK;
 }
