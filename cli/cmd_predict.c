@@ -42,7 +42,7 @@ static const bl_option table[] = {
      .offset = AT(set),
      .value = "NAME",
      .choices = sets,
-     .doc = "Classifiers: images of the run instead of files."},
+     .doc = "Images of the run instead of files."},
     {BL_CLI_FLAG("probabilities", AT(probabilities),
                  "Classifiers: the probability of every class, not only of the first."),
      .letter = 'p'},
@@ -93,7 +93,8 @@ const bl_command bl_predict_command = {
         "a detector are in pixels of the original images. A classifier sees an image as in its\n"
         "evaluation, resized to the size of its training images, and gives its most probable\n"
         "class; it needs no more than the run folder. With --set it predicts images of the run,\n"
-        "by their number in the data set and beside their label, if that is known.\n",
+        "by their number in the data set and beside their label, if that is known. A detector's\n"
+        "images have their ids then, and its JSON can be given to ballast score as it is.\n",
     .examples = "  ballast predict runs/full photo.jpg\n"
                 "  ballast predict runs/full photos --draw drawn --out found.csv\n"
                 "  ballast predict runs/full images --out found.json --score 0.5\n"

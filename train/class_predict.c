@@ -168,6 +168,7 @@ typedef struct {
     bl_status *status;
     char (*message)[512]; /* errors are thread-local: carried back to the caller's thread */
     int32_t *row;         /* place in the chunk of each image that could be read */
+    int64_t n_skipped;
 } chunk;
 
 static bl_status decode(const char *path, bl_pil_resizer *r, const bl_class_set *room,
@@ -213,6 +214,7 @@ static bl_status one_chunk(chunk *c, int32_t n) {
         if (!c->j->opt->skip_bad)
             return bl_fail(c->status[i], "%s (--skip-bad leaves it out)", c->message[i]);
         BL_WARN("skipped: %s", c->message[i]);
+        c->n_skipped++;
     }
     bl_class_items items = {.set = c->room, .n = good, .image = c->row};
     return bl_class_pass(bl_class_learner_world(c->j->learner), c->j->ctx, 0, &items, n, take_file,
@@ -258,6 +260,8 @@ static bl_status predict_files(job *j) {
     env.unlabelled = (bl_class_items){.set = c.room, .n = 1, .label = &none};
     BL_TRY_DONE(open_job(j, &env, true));
     status = each_chunk(&c);
+    if (status == BL_OK && c.n_skipped)
+        BL_WARN("left out %lld images that cannot be read", (long long)c.n_skipped);
 done:
     status = close_job(j, status);
     bl_class_set_free(c.room);

@@ -92,12 +92,42 @@ static bl_status plan_pictures(predict_job *j, bl_arena *arena) {
     return bl_mkdirs(o->draw_dir);
 }
 
-static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt) {
-    if (opt->set || opt->probabilities)
-        return bl_fail(BL_ECONFIG, "--set and --probabilities are for classifiers");
+/* ---- images of the run ---- */
+
+static bl_status choose_set(const char *name, const bl_run_data *data, const bl_dataset **out) {
+    *out = strcmp(name, "labelled") == 0     ? data->labelled
+           : strcmp(name, "unlabelled") == 0 ? data->unlabelled
+           : strcmp(name, "test") == 0       ? data->test
+                                             : NULL;
+    return *out ? BL_OK : bl_fail(BL_ECONFIG, "--set %s: the run has no such images", name);
+}
+
+/* The paths of a data set's images become the images to predict, known by the set's names and ids. */
+static bl_status take_set(const bl_dataset *d, bl_arena *arena, bl_predict_options *opt,
+                          bl_predictions *found) {
+    const char **paths = BL_NEW_ARRAY(arena, const char *, d->n_images + 1);
+    const char **files = BL_NEW_ARRAY(arena, const char *, d->n_images + 1);
+    bl_id *ids = BL_NEW_ARRAY(arena, bl_id, d->n_images + 1);
+    if (!paths || !files || !ids) return BL_ENOMEM;
+    for (int32_t i = 0; i < d->n_images; i++) {
+        char *path = bl_dataset_path(d, i);
+        paths[i] = path ? bl_arena_strdup(arena, path) : NULL;
+        free(path);
+        if (!paths[i]) return bl_fail(BL_ENOMEM, "out of memory for image paths");
+        files[i] = d->images[i].file;
+        ids[i] = (bl_id){d->images[i].id, d->images[i].id_text};
+    }
+    opt->images = paths;
+    opt->n_images = d->n_images;
+    *found = (bl_predictions){.images = files, .n_images = d->n_images, .ids = ids};
+    return BL_OK;
+}
+
+static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt,
+                        const bl_predictions *known) {
     bl_json doc = {0};
     struct json_object *classes_list;
-    predict_job j = {.opt = opt, .found = {.images = opt->images, .n_images = opt->n_images}};
+    predict_job j = {.opt = opt, .found = *known};
     double least = opt->score_threshold >= 0 ? opt->score_threshold : LEAST_SCORE;
     bl_arena *arena = bl_arena_create(0);
     if (!arena) return BL_ENOMEM;
@@ -134,8 +164,10 @@ static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt)
         bl_infer_run(&in, (char *const *)opt->images, opt->n_images, "predicting:", keep, &j));
     if (opt->out) BL_TRY_DONE(bl_predictions_write(&j.found, opt->out));
     if (!opt->out && opt->table) bl_predictions_print(&j.found, least, opt->table);
-    BL_INFO("%lld detections in %d images%s%s", (long long)j.found.n, opt->n_images,
-            opt->draw_dir ? ", drawn in " : "", opt->draw_dir ? opt->draw_dir : "");
+    if (in.n_skipped) BL_WARN("left out %lld images that cannot be read", (long long)in.n_skipped);
+    BL_INFO("%lld detections in %d images%s%s", (long long)j.found.n,
+            (int)(opt->n_images - in.n_skipped), opt->draw_dir ? ", drawn in " : "",
+            opt->draw_dir ? opt->draw_dir : "");
 done:
     bl_predictions_free(&j.found);
     bl_detector_destroy(det);
@@ -147,9 +179,34 @@ done:
     return status;
 }
 
+static bl_status detect_set(const bl_run_config *cfg, const bl_predict_options *opt) {
+    bl_predict_options own = *opt;
+    bl_predictions known = {.images = opt->images, .n_images = opt->n_images};
+    bl_run_data data = {0};
+    const bl_dataset *d;
+    bl_arena *arena = bl_arena_create(0);
+    bl_status status = arena ? BL_OK : BL_ENOMEM;
+    if (status == BL_OK)
+        status = bl_run_data_open(&cfg->data, strcmp(opt->set, "test") != 0, &data);
+    if (status == BL_OK) status = choose_set(opt->set, &data, &d);
+    if (status == BL_OK) status = take_set(d, arena, &own, &known);
+    if (status == BL_OK) status = detect(cfg, &own, &known);
+    bl_run_data_close(&data);
+    bl_arena_destroy(arena);
+    return status;
+}
+
+static bl_status detect_any(const bl_run_config *cfg, const bl_predict_options *opt) {
+    const bl_predictions known = {.images = opt->images, .n_images = opt->n_images};
+    if (opt->probabilities) return bl_fail(BL_ECONFIG, "--probabilities is for classifiers");
+    if (opt->set && opt->n_images > 0)
+        return bl_fail(BL_ECONFIG, "give images or --set %s, not both", opt->set);
+    return opt->set ? detect_set(cfg, opt) : detect(cfg, opt, &known);
+}
+
 bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
     if (opt->n_images == 0 && !opt->set)
-        return bl_fail(BL_ECONFIG, "nothing to predict: name image files or folders%s",
-                       cfg->task == BL_TASK_CLASSIFICATION ? ", or give --set" : "");
-    return cfg->task == BL_TASK_CLASSIFICATION ? bl_class_predict(cfg, opt) : detect(cfg, opt);
+        return bl_fail(BL_ECONFIG,
+                       "nothing to predict: name image files or folders, or give --set");
+    return cfg->task == BL_TASK_CLASSIFICATION ? bl_class_predict(cfg, opt) : detect_any(cfg, opt);
 }

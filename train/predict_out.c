@@ -1,15 +1,14 @@
 #include "train/predict_out.h"
 
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/csv_out.h"
 #include "core/fs.h"
-#include "core/json.h"
 #include "core/json_out.h"
 
 bl_status bl_predictions_add(bl_predictions *p, int32_t image, const bl_boxes *b) {
@@ -37,26 +36,54 @@ static void to_coco(const bl_predicted *d, double xywh[4]) {
     xywh[3] = (double)d->box.y2 - d->box.y1;
 }
 
-static struct json_object *entry(const bl_predictions *p, const bl_predicted *d) {
-    struct json_object *o = json_object_new_object(), *box = json_object_new_array();
+/* As ultralytics has it: what the file is called without folder and ending, a number if that is one.
+ * The data set's id where the image is of one. */
+static void put_image_id(FILE *f, const bl_predictions *p, int32_t image) {
+    if (p->ids) {
+        bl_id_put_json(f, p->ids[image]);
+        return;
+    }
+    char stem[BL_ID_MAX_TEXT];
+    const char *file = p->images[image], *slash = strrchr(file, '/');
+    snprintf(stem, sizeof stem, "%s", slash ? slash + 1 : file);
+    char *dot = strrchr(stem, '.');
+    if (dot && dot > stem) *dot = 0;
+    const char *digits = stem;
+    if (*stem && strspn(stem, "0123456789") == strlen(stem))
+        while (*digits == '0' && digits[1]) digits++;
+    bl_id_put_json(f, bl_id_of_text(digits));
+}
+
+static void put_entry(FILE *f, const bl_predictions *p, const bl_predicted *d) {
     const bl_predict_class *c = &p->classes[d->label];
     double v[4];
+    int first = 0; /* image_id comes before */
+    fputs("  {\"image_id\": ", f);
+    put_image_id(f, p, d->image);
+    bl_json_member_string(f, &first, "file_name", p->images[d->image]);
+    bl_json_member_int(f, &first, "category_id", c->id);
+    bl_json_member_string(f, &first, "category", c->name);
+    bl_json_put_key(f, &first, "bbox");
     to_coco(d, v);
-    for (int i = 0; i < 4; i++) json_object_array_add(box, json_object_new_double(v[i]));
-    json_object_object_add(o, "file_name", json_object_new_string(p->images[d->image]));
-    json_object_object_add(o, "category_id", json_object_new_int64(c->id));
-    json_object_object_add(o, "category", json_object_new_string(c->name));
-    json_object_object_add(o, "bbox", box);
-    json_object_object_add(o, "score", json_object_new_double((double)d->score));
-    return o;
+    for (int i = 0; i < 4; i++) {
+        fputs(i ? ", " : "[", f);
+        bl_json_put_number(f, v[i]);
+    }
+    fputc(']', f);
+    bl_json_member_number(f, &first, "score", (double)d->score);
+    fputc('}', f);
 }
 
 static bl_status write_json(const bl_predictions *p, const char *path) {
-    struct json_object *list = json_object_new_array();
-    for (int64_t i = 0; i < p->n; i++) json_object_array_add(list, entry(p, &p->v[i]));
-    bl_status status = bl_json_save(list, path);
-    json_object_put(list);
-    return status;
+    bl_outfile o;
+    BL_TRY(bl_outfile_open(path, &o));
+    fputc('[', o.f);
+    for (int64_t i = 0; i < p->n; i++) {
+        fputs(i ? ",\n" : "\n", o.f);
+        put_entry(o.f, p, &p->v[i]);
+    }
+    fputs("\n]\n", o.f);
+    return bl_outfile_commit(&o);
 }
 
 /* Hundredths of a pixel and millionths of a score are more than there is to know. */

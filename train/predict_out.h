@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "datasets/ids.h"
 #include "detector/faster_rcnn.h"
 
 /* What the run knows of its classes, by label. */
@@ -21,6 +22,7 @@ typedef struct bl_predicted {
 
 typedef struct bl_predictions {
     const char *const *images; /* file names */
+    const bl_id *ids;          /* of a data set's images; NULL: they are made of the file names */
     int32_t n_images;
     const bl_predict_class *classes;
     bl_predicted *v;
