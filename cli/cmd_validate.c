@@ -142,7 +142,7 @@ static bl_status check_all(check *c, const options *o) {
         bl_fail(BL_ECONFIG, "neither data.labelled nor data.test is set");
         complain(c, "data");
     }
-    if (c->cfg.method.name != BL_METHOD_SUPERVISED && !*c->cfg.data.unlabelled) {
+    if (bl_method_uses_unlabelled(&c->cfg.method) && !*c->cfg.data.unlabelled) {
         bl_fail(BL_ECONFIG,
                 "the method learns from unlabelled images, but data.unlabelled is not set");
         complain(c, "data");

@@ -68,6 +68,14 @@ bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, b
 void bl_detector_destroy(bl_detector *d);
 const bl_detector_config *bl_detector_get_config(const bl_detector *d);
 int32_t bl_detector_classes(const bl_detector *d);
+/* Turns n rows of RoI logits [K+1] on the host into scores in place: of the K classes, then that of
+ * the background. */
+typedef void (*bl_roi_scores_fn)(float *rows, int64_t n, int32_t classes);
+/* How detections are scored; NULL, as at first: by softmax. */
+void bl_detector_set_scores(bl_detector *d, bl_roi_scores_fn scores);
+/* The scores of logits (n, K+1), [n][K+1] in the step's arena. */
+bl_status bl_roi_scores(bl_ctx *ctx, const bl_detector *d, const bl_tensor *logits, float **scores);
+bool bl_detector_scores_by_softmax(const bl_detector *d);
 /* One line per part: shape, parameters; for the start of the log. */
 void bl_detector_describe(const bl_detector *d, void (*line)(void *, const char *), void *arg);
 

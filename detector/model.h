@@ -13,6 +13,7 @@ struct bl_detector {
     bl_detector_config cfg;
     const bl_style *style;
     int32_t classes;
+    bl_roi_scores_fn scores; /* NULL: softmax */
 
     bl_resnet *backbone;
     bl_fpn *neck;

@@ -20,6 +20,23 @@ bl_status bl_roi_decode(bl_ctx *ctx, const bl_detector *d, const bl_box *roi, co
     return BL_OK;
 }
 
+void bl_detector_set_scores(bl_detector *d, bl_roi_scores_fn scores) {
+    d->scores = scores;
+}
+
+bool bl_detector_scores_by_softmax(const bl_detector *d) {
+    return d->scores == NULL;
+}
+
+bl_status bl_roi_scores(bl_ctx *ctx, const bl_detector *d, const bl_tensor *logits, float **out) {
+    *out = BL_NEW_ARRAY(ctx->arena, float, logits->n * logits->c);
+    if (!*out) return BL_ENOMEM;
+    if (!d->scores) return bl_softmax_to_host(ctx, logits, *out);
+    BL_TRY(bl_tensor_to_host(ctx, logits, *out));
+    d->scores(*out, logits->n, d->classes);
+    return BL_OK;
+}
+
 /* Boxes and scores of a batch on the host. */
 typedef struct scored {
     const bl_box *roi;
@@ -77,10 +94,9 @@ bl_status bl_roi_detections(bl_ctx *ctx, const bl_detector *d, const bl_box *roi
                             const bl_size *size, int32_t n_images, double score_threshold,
                             bl_boxes *out) {
     int64_t k = d->classes;
-    scored s = {roi, image, n, BL_NEW_ARRAY(ctx->arena, float, (k + 1) * n),
-                BL_NEW_ARRAY(ctx->arena, float, 4 * k * n)};
-    if (!s.prob || !s.delta) return BL_ENOMEM;
-    BL_TRY(bl_softmax_to_host(ctx, r->logits, s.prob));
+    scored s = {roi, image, n, NULL, BL_NEW_ARRAY(ctx->arena, float, 4 * k * n)};
+    if (!s.delta) return BL_ENOMEM;
+    BL_TRY(bl_roi_scores(ctx, d, r->logits, &s.prob));
     BL_TRY(bl_tensor_to_host(ctx, r->deltas, s.delta));
     for (int32_t i = 0; i < n_images; i++)
         BL_TRY(image_detections(ctx, d, &s, i, size[i], (float)score_threshold, &out[i]));

@@ -41,7 +41,7 @@ const void *bl_class_settings(const bl_class_method_config *cfg, const char *nam
 }
 
 static bl_status resolve(const bl_class_method_config *cfg, bl_type_list *out) {
-    return bl_registry_resolve(bl_class_registry(), cfg->name, &cfg->plugins, out);
+    return bl_registry_resolve(bl_class_registry(), &cfg->plugin, cfg->name, &cfg->plugins, out);
 }
 
 bl_status bl_class_method_check(const bl_class_method_config *cfg) {

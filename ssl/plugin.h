@@ -35,7 +35,9 @@ typedef struct bl_plugin_type {
     bool base;         /* a base learner */
     const char *after; /* a plug-in whose work it uses, which must stand before it; or NULL */
     unsigned claims;   /* of bl_claim */
-    const bl_schema *section; /* of its settings, method.<name>; NULL: it has none */
+    const bl_schema *section; /* of its settings, named "method.<key>"; NULL: it has none */
+    /* Whether it claims anything with these settings; NULL: always. */
+    bool (*active)(const void *settings);
 
     /* Between steps, no step is open: sampling, passes over whole sets. changed[0] labelled,
      * changed[1] unlabelled: the repeat list is a new one. */
@@ -94,9 +96,9 @@ typedef struct bl_registry {
 /* Adds a type and its section to the schema. BL_EINVAL when the name is taken or there is no room.
  * To be called before a configuration is loaded, and not from several threads. */
 bl_status bl_registry_add(bl_registry *r, const bl_plugin_type *type);
-/* Settings of the type of that name; NULL when there is none. */
+/* The settings in section method.<key>; NULL when there is none. */
 const void *bl_registry_settings(const bl_registry *r, const bl_plugin_settings *s,
-                                 const char *name);
+                                 const char *key);
 
 typedef struct bl_type_list {
     const bl_plugin_type *v[BL_MAX_PLUGINS];
@@ -105,7 +107,7 @@ typedef struct bl_type_list {
 /* The types of a method's list, base first. BL_ECONFIG for names that do not exist (with a
  * suggestion), stand in the wrong key or twice, for a type without the one it builds on, and for
  * two that claim the same. */
-bl_status bl_registry_resolve(const bl_registry *r, const char *base, const bl_strings *plugins,
-                              bl_type_list *out);
+bl_status bl_registry_resolve(const bl_registry *r, const bl_plugin_settings *settings,
+                              const char *base, const bl_strings *plugins, bl_type_list *out);
 
 #endif

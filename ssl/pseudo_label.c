@@ -121,6 +121,22 @@ bl_status bl_pseudo_to_student(bl_arena *arena, const bl_pseudo *p, const bl_vie
     return BL_OK;
 }
 
+/* The background's probability where the detector does not score by softmax, as logits (n, 2) whose
+ * softmax has it in column 0. */
+static bl_status background_logits(bl_ctx *ctx, const bl_detector *d, const bl_tensor *logits,
+                                   bl_tensor **out) {
+    int64_t n = logits->n, k = bl_detector_classes(d);
+    float *score, *pair = BL_NEW_ARRAY(ctx->arena, float, 2 * n);
+    if (!pair) return BL_ENOMEM;
+    BL_TRY(bl_roi_scores(ctx, d, logits, &score));
+    for (int64_t i = 0; i < n; i++) {
+        double p = fmin(fmax(score[i * (k + 1) + k], 1e-7), 1 - 1e-7);
+        pair[2 * i] = (float)log(p / (1 - p));
+        pair[2 * i + 1] = 0;
+    }
+    return bl_tensor_from_host(ctx, pair, n, 2, 1, 1, 1, out);
+}
+
 bl_status bl_teacher_background(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_view *tv,
                                 const bl_view *const *strong, const bl_roi_batch *rois,
                                 bl_tensor *weight) {
@@ -135,7 +151,11 @@ bl_status bl_teacher_background(bl_ctx *ctx, const bl_detector *teacher, const b
     bl_roi_out r;
     bl_status status = bl_roi_forward_list(ctx, teacher, &tv->pyramid, m.box, m.image, &r);
     if (status == BL_OK) {
-        status = bl_list_probability(ctx, r.logits, background, m.row, weight);
+        bl_tensor *logits = r.logits;
+        bool softmax = bl_detector_scores_by_softmax(teacher);
+        if (!softmax) status = background_logits(ctx, teacher, r.logits, &logits);
+        if (status == BL_OK)
+            status = bl_list_probability(ctx, logits, softmax ? background : 0, m.row, weight);
         bl_tensor_drop(ctx, r.feature), bl_tensor_drop(ctx, r.logits),
             bl_tensor_drop(ctx, r.deltas);
     }

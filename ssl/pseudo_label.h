@@ -6,7 +6,7 @@
 #ifndef BALLAST_SSL_PSEUDO_LABEL_H
 #define BALLAST_SSL_PSEUDO_LABEL_H
 
-#include "ssl/method.h"
+#include "ssl/soft_teacher.h"
 #include "ssl/view_batch.h"
 
 /* One image's candidates in weak-view pixels, score-descending. */

@@ -9,17 +9,23 @@ static int place(const bl_registry *r, const char *name) {
     return -1;
 }
 
+/* "method.gbr": "gbr". */
+static const char *section_key(const bl_plugin_type *type) {
+    const char *dot = type->section ? strrchr(type->section->name, '.') : NULL;
+    return dot ? dot + 1 : type->name;
+}
+
 bl_status bl_registry_add(bl_registry *r, const bl_plugin_type *type) {
     bl_field *row = r->rows;
     for (; row->key; row++)
-        if (strcmp(row->key, type->name) == 0) break;
+        if (type->section && strcmp(row->key, section_key(type)) == 0) break;
     if (row->key || place(r, type->name) >= 0)
         return bl_fail(BL_EINVAL, "plug-in \"%s\": the name is taken", type->name);
     if (r->n == BL_MAX_PLUGIN_TYPES)
         return bl_fail(BL_EINVAL, "plug-in \"%s\": at most %d can be registered", type->name,
                        BL_MAX_PLUGIN_TYPES);
     if (type->section)
-        *row = (bl_field){.key = type->name,
+        *row = (bl_field){.key = section_key(type),
                           .type = BL_T_BOXED,
                           .offset = r->settings + (size_t)r->n * sizeof(void *),
                           .doc = "",
@@ -29,9 +35,10 @@ bl_status bl_registry_add(bl_registry *r, const bl_plugin_type *type) {
 }
 
 const void *bl_registry_settings(const bl_registry *r, const bl_plugin_settings *s,
-                                 const char *name) {
-    int i = place(r, name);
-    return i < 0 ? NULL : s->section[i];
+                                 const char *key) {
+    for (int i = 0; i < r->n; i++)
+        if (r->type[i]->section && strcmp(section_key(r->type[i]), key) == 0) return s->section[i];
+    return NULL;
 }
 
 static bl_status unknown(const bl_registry *r, const char *name, bool base) {
@@ -59,13 +66,19 @@ static const char *claimed(unsigned claims) {
     return what[bit];
 }
 
+static unsigned claims(const bl_registry *r, const bl_plugin_settings *s,
+                       const bl_plugin_type *type) {
+    return !type->active || type->active(s->section[place(r, type->name)]) ? type->claims : 0;
+}
+
 /* The list's last type against those before it. */
-static bl_status check_last(const bl_type_list *list) {
+static bl_status check_last(const bl_registry *r, const bl_plugin_settings *s,
+                            const bl_type_list *list) {
     const bl_plugin_type *type = list->v[list->n - 1];
     bool found = !type->after;
     for (int i = 0; i < list->n - 1; i++) {
         const bl_plugin_type *other = list->v[i];
-        unsigned both = type->claims & other->claims;
+        unsigned both = claims(r, s, type) & claims(r, s, other);
         if (other == type)
             return bl_fail(BL_ECONFIG, "method.plugins: \"%s\" is listed twice", type->name);
         if (both)
@@ -79,20 +92,21 @@ static bl_status check_last(const bl_type_list *list) {
                    type->after, type->after);
 }
 
-static bl_status append(const bl_registry *r, const char *name, bool base, bl_type_list *out) {
+static bl_status append(const bl_registry *r, const bl_plugin_settings *s, const char *name,
+                        bool base, bl_type_list *out) {
     int i = place(r, name);
     if (i < 0 || r->type[i]->base != base) return unknown(r, name, base);
     if (out->n == BL_MAX_PLUGINS)
         return bl_fail(BL_ECONFIG, "method.plugins: no room for \"%s\", at most %d", name,
                        BL_MAX_PLUGINS - 1);
     out->v[out->n++] = r->type[i];
-    return check_last(out);
+    return check_last(r, s, out);
 }
 
-bl_status bl_registry_resolve(const bl_registry *r, const char *base, const bl_strings *plugins,
-                              bl_type_list *out) {
+bl_status bl_registry_resolve(const bl_registry *r, const bl_plugin_settings *settings,
+                              const char *base, const bl_strings *plugins, bl_type_list *out) {
     out->n = 0;
-    BL_TRY(append(r, base, true, out));
-    for (int32_t i = 0; i < plugins->n; i++) BL_TRY(append(r, plugins->v[i], false, out));
+    BL_TRY(append(r, settings, base, true, out));
+    for (int32_t i = 0; i < plugins->n; i++) BL_TRY(append(r, settings, plugins->v[i], false, out));
     return BL_OK;
 }

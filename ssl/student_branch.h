@@ -2,8 +2,7 @@
 #ifndef BALLAST_SSL_STUDENT_BRANCH_H
 #define BALLAST_SSL_STUDENT_BRANCH_H
 
-#include "ssl/balancer.h"
-#include "ssl/view_batch.h"
+#include "ssl/detection_learner.h"
 
 /* What names the random streams of a step; combined with the iteration by bl_stream_key. */
 typedef enum bl_stream_use {
@@ -18,13 +17,6 @@ static inline uint64_t bl_stream_key(bl_stream_use use, int64_t t) {
     return bl_rng_key((uint64_t)use, (uint64_t)t, 0x57ea3);
 }
 
-typedef struct bl_student {
-    const bl_detector *detector;
-    bl_balancer *balancer;
-    double focal;
-    uint64_t seed;
-} bl_student;
-
 typedef struct bl_branch_features {
     bl_pyramid pyramid;
     bl_rpn_out rpn;
@@ -32,18 +24,16 @@ typedef struct bl_branch_features {
 } bl_branch_features;
 
 /* extract + RPN + training proposals. */
-bl_status bl_student_forward(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb,
+bl_status bl_student_forward(bl_detection_step *s, const bl_view_batch *vb,
                              bl_branch_features *out);
 
-/* The RoI classification loss of one branch with the balancer's weights; v (n) on the device: the
- * rows' reliability. Normaliser: number of rows with v > 0 (labelled), sum of v (unlabelled), at
- * least 1. Feeds the rows' gradients to the balancer. */
-bl_status bl_student_cls_loss(bl_ctx *ctx, const bl_student *s, bl_branch branch, int64_t t,
-                              const bl_roi_batch *rois, const bl_tensor *v, const bl_roi_out *r,
-                              bl_tensor **loss);
+/* The RoI classification loss of one branch: the plug-ins' class weights, the loss of the one that
+ * claims it (else cross-entropy), then their `rows`. Reliability: rois->target.weight. Normaliser:
+ * number of rows with reliability > 0 (labelled), its sum (unlabelled), at least 1. */
+bl_status bl_student_cls_loss(bl_detection_step *s, bl_branch branch, const bl_roi_batch *rois,
+                              const bl_roi_out *r, bl_tensor **loss);
 
 /* The four losses of labelled images, named sup_*. */
-bl_status bl_labelled_losses(bl_ctx *ctx, const bl_student *s, const bl_view_batch *vb, int64_t t,
-                             bl_step_losses *out);
+bl_status bl_labelled_losses(bl_detection_step *s);
 
 #endif

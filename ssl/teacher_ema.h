@@ -10,7 +10,9 @@ typedef struct bl_detector_pair {
     bl_detector *student, *teacher;
 } bl_detector_pair;
 
-bl_status bl_detector_pair_create(const bl_learner_env *env, bl_detector_pair *out);
+/* Both with the layers and the scores of the method's plug-ins. */
+bl_status bl_detector_pair_create(const bl_method_config *cfg, const bl_learner_env *env,
+                                  bl_detector_pair *out);
 void bl_detector_pair_destroy(bl_detector_pair *p);
 
 /* Keep rate at iteration t: min(ema, 1 - 1/(t+1)); t = 0 copies. */

@@ -208,7 +208,9 @@ bl_status bl_run_config_load(const char *path, const char *const *overrides, int
     if (!peek) return BL_ENOMEM;
     BL_TRY(bl_config_peek(&task_schema, path, overrides, n_overrides, arena, peek));
     BL_TRY(bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out));
-    return out->task == BL_TASK_CLASSIFICATION ? bl_class_method_check(&out->class_method) : BL_OK;
+    bl_type_list list;
+    return out->task == BL_TASK_CLASSIFICATION ? bl_class_method_check(&out->class_method)
+                                               : bl_method_types(&out->method, &list);
 }
 
 bl_ctx_options bl_run_ctx_options(const bl_run_section *run) {

@@ -93,7 +93,7 @@ static bl_status send_ahead(detection *d, int64_t batch) {
 
 static bl_status create_loader(bl_task *k, const bl_learner *learner) {
     detection *d = (detection *)k;
-    const bl_detection_learner *l = (const bl_detection_learner *)learner;
+    const bl_detection_needs *l = &bl_detection_learner_world(learner)->needs;
     bl_loader_config lc = d->cfg->loader;
     bool mixed = l->n_unlabelled_views > 0;
     if (!mixed) {
@@ -201,19 +201,12 @@ static bl_status log_evaluation(const bl_task_evaluation *e, const bl_evaluation
 
 static bl_status write_samples(const detection *d, const bl_task_evaluation *e, bl_infer *in) {
     if (d->cfg->run.samples == 0) return BL_OK;
-    const bl_detection_learner *l = (const bl_detection_learner *)e->learner;
-    double *theta = calloc((size_t)d->groups.n_classes + 1, sizeof *theta);
+    const bl_detection_world *w = bl_detection_learner_world(e->learner);
     char *dir = bl_step_folder(e->run_dir, "samples", e->iter, NULL);
-    bl_status status = BL_OK;
-    if (!theta || !dir) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
-    } else {
-        l->thresholds(e->learner, theta);
-        status =
-            bl_samples_write(in, dir, (int32_t)d->cfg->run.samples, d->data.test,
-                             e->learner->uses_unlabelled ? d->data.unlabelled : NULL, 0.3, theta);
-    }
-    free(theta);
+    if (!dir) return BL_ENOMEM;
+    bl_status status =
+        bl_samples_write(in, dir, (int32_t)d->cfg->run.samples, d->data.test,
+                         e->learner->uses_unlabelled ? d->data.unlabelled : NULL, 0.3, w->theta);
     free(dir);
     return status;
 }

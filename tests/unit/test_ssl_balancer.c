@@ -1,7 +1,7 @@
 /* The balancer decides when the statistics of balance/ act: against the reference numbers of the
  * solver, against an independent simulation of whole training iterations, and
  * across a checkpoint. */
-#include "ssl/balancer.h"
+#include "ssl/student_branch.h"
 
 #include <unistd.h>
 
@@ -13,13 +13,84 @@ enum { K = 3 };
 static bl_arena *arena;
 static bl_ctx *ctx;
 
+/* GbR, GbT, the prior cap, CrS and RFS of a method, without detectors. */
+typedef struct {
+    bl_method_config cfg;
+    bl_detection_world w;
+} bl_balancer;
+
+static double g_lr; /* what the schedule gives */
+static double lr_at(const void *arg, int64_t t) {
+    (void)arg;
+    (void)t;
+    return g_lr;
+}
+
 static bl_balancer *make(const bl_method_config *c, int64_t iterations, const bl_dataset *labelled,
                          const bl_dataset *unlabelled) {
-    bl_learner_env env = {
-        .labelled = labelled, .unlabelled = unlabelled, .iterations = iterations, .seed = 1};
-    bl_balancer *b;
-    CHECK_OK(bl_balancer_create(c, labelled->n_categories, &env, &b));
+    bl_learner_env env = {.labelled = labelled,
+                          .unlabelled = unlabelled,
+                          .iterations = iterations,
+                          .seed = 1,
+                          .lr_at = lr_at};
+    bl_balancer *b = calloc(1, sizeof *b);
+    CHECK(b);
+    b->cfg = *c;
+    CHECK_OK(bl_detection_world_create(&b->cfg, &env, &b->w));
     return b;
+}
+
+static void bl_balancer_destroy(bl_balancer *b) {
+    bl_detection_world_destroy(&b->w);
+    free(b);
+}
+
+static bl_status bl_balancer_step(bl_balancer *b, double lr) {
+    g_lr = lr;
+    return bl_plugins_after_step(&b->w.plugins, NULL, 0);
+}
+
+static bl_status bl_balancer_begin(bl_balancer *b, int64_t t) {
+    BL_TRY(bl_plugins_before_step(&b->w.plugins, NULL, t));
+    return bl_detection_thresholds(&b->w, t);
+}
+
+static bl_status bl_balancer_detections(bl_balancer *b, int64_t t, int32_t image,
+                                        const int32_t *label, const float *score, int32_t n) {
+    bl_detection_step s = {.world = &b->w, .t = t};
+    bl_boxes d = {.n = n, .label = (int32_t *)label, .score = (float *)score};
+    BL_DETECTION_EACH(&b->w, detections, &s, image, &d);
+    return BL_OK;
+}
+
+static double bl_balancer_threshold(const bl_balancer *b, int32_t c) {
+    return b->w.theta[c];
+}
+
+static void bl_balancer_weights(const bl_balancer *b, double *v) {
+    memcpy(v, b->w.class_weight, sizeof *v * (size_t)(b->w.classes + 1));
+}
+
+static bool bl_balancer_copies(const bl_balancer *b, int64_t t, bool labelled, int32_t *copies) {
+    return bl_plugins_copies(&b->w.plugins, t, labelled, copies);
+}
+
+static bl_status bl_balancer_resample(bl_balancer *b, int64_t t, bool *changed) {
+    bool of[2] = {false, false};
+    bl_status status = bl_plugins_prepare(&b->w.plugins, NULL, t, of);
+    *changed = of[1];
+    return status;
+}
+
+static bool bl_balancer_labelled_due(const bl_balancer *b, int64_t t) {
+    bool of[2] = {false, false};
+    CHECK_OK(bl_plugins_prepare(&b->w.plugins, NULL, t, of));
+    return of[0];
+}
+
+static bl_status bl_balancer_report(bl_balancer *b, bl_metrics *lines) {
+    BL_DETECTION_EACH(&b->w, lines, lines);
+    return BL_OK;
 }
 
 static bool none(int32_t i, int32_t c) {
@@ -36,22 +107,29 @@ static void observe(bl_balancer *b, bl_branch branch, int64_t t, const float *lo
     bl_tensor *y, *w;
     CHECK_OK(bl_upload(ctx, BL_I32, n, 1, label, &y));
     CHECK_OK(bl_upload(ctx, BL_F32, n, 1, v, &w));
-    CHECK_OK(bl_balancer_observe(b, ctx, branch, t, x, y, w));
+    bl_detection_step s = {.world = &b->w, .ctx = ctx, .t = t};
+    bl_roi_batch rois = {.target = {.label = y, .weight = w}};
+    bl_roi_out out = {.logits = x};
+    bl_roi_rows rows = {branch, &rois, &out, w, w};
+    for (int i = 0; i < b->w.plugins.n; i++) {
+        bl_plugin *p = b->w.plugins.v[i];
+        if (bl_detection_type(p)->rows) CHECK_OK(bl_detection_type(p)->rows(p, &s, &rows));
+    }
     bl_step_end(ctx);
 }
 
-/* The rows' weights: v times the balancer's factors. An unused row more changes nothing. */
+/* The rows' weights: v times the plug-ins' factors. */
 static void weigh(bl_balancer *b, bl_branch branch, const int32_t *label, const float *v, int32_t n,
                   float *weight) {
-    bl_tensor *y, *u;
-    int32_t *longer = bl_arena_alloc(ctx->arena, sizeof *longer * ((size_t)n + 1));
     float *factor = bl_arena_alloc(ctx->arena, sizeof *factor * ((size_t)n + 1));
-    memcpy(longer, label, sizeof *longer * (size_t)n);
-    longer[n] = -1;
-    CHECK_OK(bl_upload(ctx, BL_I32, n + 1, 1, longer, &y));
-    CHECK_OK(bl_balancer_factors(b, ctx, branch, y, &u));
-    if (u) CHECK_OK(bl_download(ctx, u, factor));
-    for (int32_t i = 0; i < n; i++) weight[i] = u ? factor[i] * v[i] : v[i];
+    bl_detection_step s = {.world = &b->w, .ctx = ctx};
+    for (int32_t i = 0; i < n; i++) factor[i] = 1;
+    for (int i = 0; i < b->w.plugins.n; i++) {
+        bl_plugin *p = b->w.plugins.v[i];
+        if (bl_detection_type(p)->weigh)
+            CHECK_OK(bl_detection_type(p)->weigh(p, &s, branch, label, n, factor));
+    }
+    for (int32_t i = 0; i < n; i++) weight[i] = factor[i] * v[i];
     bl_step_end(ctx);
 }
 
@@ -469,13 +547,13 @@ static int drive(bl_balancer *b, int64_t t, double *trace) {
 
 static bl_status save(bl_balancer *b, bl_state_array *v, int cap, int *n) {
     bl_state_io io = {.arena = arena, .v = v, .cap = cap};
-    bl_status status = bl_balancer_state(b, &io);
+    bl_status status = bl_plugins_state(&b->w.plugins, &io);
     *n = io.n;
     return status;
 }
 
 static bl_status load(bl_balancer *b, bl_state_array *v, int n) {
-    return bl_balancer_state(b, &(bl_state_io){.loading = true, .v = v, .n = n});
+    return bl_plugins_state(&b->w.plugins, &(bl_state_io){.loading = true, .v = v, .n = n});
 }
 
 static void check_same_state(const bl_state_array *a, int n, const bl_state_array *b, int m) {

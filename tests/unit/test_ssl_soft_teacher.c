@@ -199,9 +199,7 @@ static void test_report(void) {
     free(text);
     close(fd);
     unlink(path);
-    double theta[CLASSES];
-    ((bl_detection_learner *)l)->thresholds(l, theta);
-    CHECK_NEAR(theta[2], 0.2, 1e-12);
+    CHECK_NEAR(bl_detection_learner_world(l)->theta[2], 0.2, 1e-12);
     l->ops->destroy(l);
 }
 

@@ -27,7 +27,8 @@ static void test_average(void) {
     bl_dataset *d = make_dataset(3, 2, NULL);
     bl_learner_env env = {.detector = &dc, .labelled = d, .seed = 7, .iterations = 10, .ctx = ctx};
     bl_detector_pair p;
-    CHECK_OK(bl_detector_pair_create(&env, &p));
+    bl_method_config mc = method_config(arena, NULL);
+    CHECK_OK(bl_detector_pair_create(&mc, &env, &p));
     CHECK_EQ(bl_store_count(p.student_store), bl_store_count(p.teacher_store));
 
     static const char *const names[] = {"backbone.bn1.running_var", "rpn_head.rpn_cls.weight",
@@ -320,7 +321,8 @@ static void make_weak(fixture *f, bl_arena *arena, weak_views *w) {
 static void test_look(void) {
     fixture f = fixture_make(NULL, NULL, "gn", 3, 8);
     bl_arena *arena = bl_arena_create(0);
-    bl_method_config mc = method_config(arena, NULL);
+    bl_method_config method = method_config(arena, NULL);
+    bl_teacher_section mc = *(const bl_teacher_section *)bl_method_settings(&method, "teacher");
     bl_step_begin(f.ctx, true);
     weak_views w;
     make_weak(&f, arena, &w);
@@ -330,11 +332,11 @@ static void test_look(void) {
     CHECK_OK(bl_detector_predict(f.ctx, f.det, w.vb.images, w.vb.size, true, 0.05, &p, direct));
     bl_set_grad(f.ctx, old);
     CHECK(direct[0].n > 10);
-    mc.teacher.candidate_score = direct[0].score[direct[0].n / 2];
-    mc.teacher.jitter_times = 4;
+    mc.candidate_score = direct[0].score[direct[0].n / 2];
+    mc.jitter_times = 4;
 
     bl_teacher_view tv;
-    CHECK_OK(bl_teacher_look(f.ctx, f.det, &mc.teacher, &w.vb, 1, 2, &tv));
+    CHECK_OK(bl_teacher_look(f.ctx, f.det, &mc, &w.vb, 1, 2, &tv));
     CHECK(f.ctx->record);
     int32_t total = 0;
     for (int i = 0; i < 2; i++) {
@@ -344,11 +346,11 @@ static void test_look(void) {
         int32_t above = 0;
         for (int32_t j = 0; j < direct[i].n; j++) {
             CHECK(direct[i].score[j] > 0.05f);
-            above += direct[i].score[j] > mc.teacher.candidate_score;
+            above += direct[i].score[j] > mc.candidate_score;
         }
         CHECK_EQ(tv.candidates[i].n, above);
         for (int32_t j = 0; j < above; j++) {
-            CHECK(tv.candidates[i].score[j] > mc.teacher.candidate_score);
+            CHECK(tv.candidates[i].score[j] > mc.candidate_score);
             CHECK(tv.candidates[i].uncertainty[j] > 0 && tv.candidates[i].uncertainty[j] < 10);
         }
         total += above;
