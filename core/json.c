@@ -1,5 +1,6 @@
 #include "core/json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +217,20 @@ bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *
     return BL_OK;
 }
 
+static void spoil(struct json_object **o, struct json_object *value) {
+    json_object_put(value);
+    json_object_put(*o);
+    *o = NULL;
+}
+
+void bl_json_add(struct json_object **o, const char *key, struct json_object *value) {
+    if (!*o || !value || json_object_object_add(*o, key, value) != 0) spoil(o, value);
+}
+
+void bl_json_append(struct json_object **list, struct json_object *value) {
+    if (!*list || !value || json_object_array_add(*list, value) != 0) spoil(list, value);
+}
+
 /* ---- writer ---- */
 
 static void indent(FILE *f, int depth) {
@@ -241,10 +256,7 @@ static void write_value(FILE *f, struct json_object *o, int depth) {
             if (!first) fputc(',', f);
             first = false;
             indent(f, depth + 1);
-            /* json-c's own escaping, through a temporary string object. */
-            struct json_object *name = json_object_new_string(key);
-            fputs(json_object_to_json_string_ext(name, JSON_C_TO_STRING_NOSLASHESCAPE), f);
-            json_object_put(name);
+            bl_json_put_string(f, key);
             fputs(": ", f);
             write_value(f, value, depth + 1);
         }
@@ -266,8 +278,17 @@ static void write_value(FILE *f, struct json_object *o, int depth) {
         fputc(']', f);
         break;
     }
+    case json_type_string:
+        bl_json_put_string(f, json_object_get_string(o));
+        break;
+    case json_type_int:
+        fprintf(f, "%" PRId64, json_object_get_int64(o));
+        break;
+    case json_type_boolean:
+        fputs(json_object_get_boolean(o) ? "true" : "false", f);
+        break;
     default:
-        fputs(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE), f);
+        fputs("null", f);
         break;
     }
 }
@@ -279,6 +300,7 @@ void bl_json_print(struct json_object *root, FILE *f) {
 
 bl_status bl_json_save(struct json_object *root, const char *path) {
     bl_outfile o;
+    if (!root) return bl_fail(BL_ENOMEM, "%s: out of memory for what is to be written", path);
     BL_TRY(bl_outfile_open(path, &o));
     bl_json_print(root, o.f);
     return bl_outfile_commit(&o);

@@ -36,6 +36,12 @@ int bl_json_line(const bl_json *doc, const char *dotted);
 bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *key,
                          enum json_type type, struct json_object **out);
 
+/* Building a document so that a failed allocation of json-c's, which returns NULL, is not lost: a
+ * NULL value, or no room for it, releases the whole of *o and leaves NULL there, which in turn spoils
+ * whatever *o is added to. bl_json_save refuses NULL with BL_ENOMEM. `value` is taken over. */
+void bl_json_add(struct json_object **o, const char *key, struct json_object *value);
+void bl_json_append(struct json_object **list, struct json_object *value);
+
 /* Two spaces a level, arrays of scalars on one line; doubles with the fewest digits that read back
  * exactly, null when not finite; atomic write. */
 bl_status bl_json_save(struct json_object *root, const char *path);

@@ -18,10 +18,12 @@ void bl_json_put_string(FILE *f, const char *s) {
         fputs("null", f);
         return;
     }
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
     fputc('"', f);
     for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            fprintf(f, "\\%c", *p);
+        const char *at = strchr(from, *p);
+        if (at)
+            fprintf(f, "\\%c", to[at - from]);
         else if (*p < 0x20)
             fprintf(f, "\\u%04x", *p);
         else

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/safetensors.h"
 #include "core/strmap.h"
 
@@ -56,20 +57,20 @@ static struct json_object *describe(const bl_st_tensor *t, int64_t offset) {
     struct json_object *o = json_object_new_object(), *shape = json_object_new_array(),
                        *span = json_object_new_array();
     for (int k = 0; k < t->ndim; k++) {
-        json_object_array_add(shape, json_object_new_int64(t->shape[k]));
+        bl_json_append(&shape, json_object_new_int64(t->shape[k]));
     }
-    json_object_array_add(span, json_object_new_int64(offset));
-    json_object_array_add(span, json_object_new_int64(offset + (int64_t)t->bytes));
-    json_object_object_add(o, "dtype", json_object_new_string(dtypes[t->dtype].name));
-    json_object_object_add(o, "shape", shape);
-    json_object_object_add(o, "data_offsets", span);
+    bl_json_append(&span, json_object_new_int64(offset));
+    bl_json_append(&span, json_object_new_int64(offset + (int64_t)t->bytes));
+    bl_json_add(&o, "dtype", json_object_new_string(dtypes[t->dtype].name));
+    bl_json_add(&o, "shape", shape);
+    bl_json_add(&o, "data_offsets", span);
     return o;
 }
 
 static struct json_object *describe_metadata(const char *const *metadata, int n) {
     struct json_object *o = json_object_new_object();
     for (int i = 0; i < n; i++) {
-        json_object_object_add(o, metadata[2 * i], json_object_new_string(metadata[2 * i + 1]));
+        bl_json_add(&o, metadata[2 * i], json_object_new_string(metadata[2 * i + 1]));
     }
     return o;
 }
@@ -128,12 +129,12 @@ static struct json_object *describe_all(const bl_st_tensor *tensors, const int *
                                         const char *const *metadata, int n_meta) {
     struct json_object *header = json_object_new_object();
     if (n_meta > 0) {
-        json_object_object_add(header, "__metadata__", describe_metadata(metadata, n_meta));
+        bl_json_add(&header, "__metadata__", describe_metadata(metadata, n_meta));
     }
     int64_t offset = 0;
     for (int i = 0; i < n; i++) {
         const bl_st_tensor *t = &tensors[order[i]];
-        json_object_object_add(header, t->name, describe(t, offset));
+        bl_json_add(&header, t->name, describe(t, offset));
         offset += (int64_t)t->bytes;
     }
     return header;
@@ -153,7 +154,7 @@ bl_status bl_st_write(const char *path, const bl_st_tensor *tensors, int n,
         sort_by_width(tensors, n, order);
         struct json_object *header = describe_all(tensors, order, n, metadata, n_meta);
         int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
-        const char *text = json_object_to_json_string_ext(header, flags);
+        const char *text = header ? json_object_to_json_string_ext(header, flags) : NULL;
         status = text ? write_all(path, text, tensors, order, n)
                       : bl_fail(BL_ENOMEM, "%s: out of memory for the header", path);
         json_object_put(header);

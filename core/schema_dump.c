@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "core/json_out.h"
 #include "core/schema.h"
 #include "core/schema_value.h"
@@ -12,10 +13,9 @@ static struct json_object *dump_array(const bl_field *f, const char *at) {
     const bl_strings *strings = (const void *)at;
     int32_t n = f->type == BL_T_INTS ? ints->n : f->type == BL_T_REALS ? reals->n : strings->n;
     for (int32_t i = 0; i < n; i++) {
-        json_object_array_add(array, f->type == BL_T_INTS ? json_object_new_int64(ints->v[i])
-                                     : f->type == BL_T_REALS
-                                         ? json_object_new_double(reals->v[i])
-                                         : json_object_new_string(strings->v[i]));
+        bl_json_append(&array, f->type == BL_T_INTS    ? json_object_new_int64(ints->v[i])
+                               : f->type == BL_T_REALS ? json_object_new_double(reals->v[i])
+                                                       : json_object_new_string(strings->v[i]));
     }
     return array;
 }
@@ -44,7 +44,7 @@ static struct json_object *dump_field(const bl_field *f, const char *at) {
 struct json_object *bl_config_dump(const bl_schema *schema, const void *value) {
     struct json_object *o = json_object_new_object();
     for (const bl_field *f = schema->fields; f->key; f++) {
-        json_object_object_add(o, f->key, dump_field(f, (const char *)value + f->offset));
+        bl_json_add(&o, f->key, dump_field(f, (const char *)value + f->offset));
     }
     return o;
 }

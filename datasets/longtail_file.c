@@ -12,13 +12,13 @@ static const char format[] = "ballast-longtail-1";
 
 static struct json_object *integers(const int32_t *v, int32_t n) {
     struct json_object *list = json_object_new_array();
-    for (int32_t i = 0; i < n; i++) json_object_array_add(list, json_object_new_int64(v[i]));
+    for (int32_t i = 0; i < n; i++) bl_json_append(&list, json_object_new_int64(v[i]));
     return list;
 }
 
 static struct json_object *long_integers(const int64_t *v, int32_t n) {
     struct json_object *list = json_object_new_array();
-    for (int32_t i = 0; i < n; i++) json_object_array_add(list, json_object_new_int64(v[i]));
+    for (int32_t i = 0; i < n; i++) bl_json_append(&list, json_object_new_int64(v[i]));
     return list;
 }
 
@@ -30,29 +30,27 @@ static struct json_object *describe(const bl_class_set *s) {
     struct json_object *o = json_object_new_object(), *names = json_object_new_array();
     char sha[65];
     labels_sha(s, sha);
-    json_object_object_add(o, "name", json_object_new_string(s->name));
-    json_object_object_add(o, "images", json_object_new_int64(s->n));
-    json_object_object_add(o, "labels_sha256", json_object_new_string(sha));
+    bl_json_add(&o, "name", json_object_new_string(s->name));
+    bl_json_add(&o, "images", json_object_new_int64(s->n));
+    bl_json_add(&o, "labels_sha256", json_object_new_string(sha));
     for (int32_t c = 0; c < s->n_classes; c++)
-        json_object_array_add(names, json_object_new_string(s->class_names[c]));
-    json_object_object_add(o, "classes", names);
+        bl_json_append(&names, json_object_new_string(s->class_names[c]));
+    bl_json_add(&o, "classes", names);
     return o;
 }
 
 bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
                             const bl_class_set *train, const bl_class_set *pool, const char *path) {
     struct json_object *root = json_object_new_object();
-    json_object_object_add(root, "format", json_object_new_string(format));
-    json_object_object_add(root, "settings", bl_config_dump(&bl_longtail_schema, cfg));
-    json_object_object_add(root, "training_set", describe(train));
-    if (pool && pool != train) json_object_object_add(root, "unlabelled_set", describe(pool));
-    json_object_object_add(root, "labelled_counts",
-                           long_integers(l->labelled_counts, l->n_classes));
-    json_object_object_add(root, "unlabelled_counts",
-                           long_integers(l->unlabelled_counts, l->n_classes));
-    json_object_object_add(root, "labelled", integers(l->labelled, l->n_labelled));
-    json_object_object_add(root, "unlabelled", integers(l->unlabelled, l->n_unlabelled));
-    json_object_object_add(root, "validation", integers(l->validation, l->n_validation));
+    bl_json_add(&root, "format", json_object_new_string(format));
+    bl_json_add(&root, "settings", bl_config_dump(&bl_longtail_schema, cfg));
+    bl_json_add(&root, "training_set", describe(train));
+    if (pool && pool != train) bl_json_add(&root, "unlabelled_set", describe(pool));
+    bl_json_add(&root, "labelled_counts", long_integers(l->labelled_counts, l->n_classes));
+    bl_json_add(&root, "unlabelled_counts", long_integers(l->unlabelled_counts, l->n_classes));
+    bl_json_add(&root, "labelled", integers(l->labelled, l->n_labelled));
+    bl_json_add(&root, "unlabelled", integers(l->unlabelled, l->n_unlabelled));
+    bl_json_add(&root, "validation", integers(l->validation, l->n_validation));
     bl_status status = bl_json_save(root, path);
     json_object_put(root);
     return status;

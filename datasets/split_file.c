@@ -14,10 +14,6 @@ static const char *const file_names[] = {"labelled.json", "unlabelled.json"};
 
 /* ---- writing ---- */
 
-static void add(struct json_object *o, const char *key, struct json_object *v) {
-    json_object_object_add(o, key, v);
-}
-
 static struct json_object *integer(int64_t v) {
     return json_object_new_int64(v);
 }
@@ -28,16 +24,15 @@ static struct json_object *text(const char *s) {
 
 static struct json_object *settings(const bl_split_config *c) {
     struct json_object *o = json_object_new_object(), *names = json_object_new_array();
-    add(o, "percent", json_object_new_double(c->percent));
-    add(o, "seed", integer(c->seed));
-    add(o, "fold", integer(c->fold));
-    add(o, "min_boxes", integer(c->min_boxes));
-    for (int32_t i = 0; i < c->minority.n; i++)
-        json_object_array_add(names, text(c->minority.v[i]));
-    add(o, "minority", names);
-    add(o, "few_shot_images", integer(c->few_shot_images));
-    add(o, "few_shot_boxes", integer(c->few_shot_boxes));
-    add(o, "drop_empty", json_object_new_boolean(c->drop_empty));
+    bl_json_add(&o, "percent", json_object_new_double(c->percent));
+    bl_json_add(&o, "seed", integer(c->seed));
+    bl_json_add(&o, "fold", integer(c->fold));
+    bl_json_add(&o, "min_boxes", integer(c->min_boxes));
+    for (int32_t i = 0; i < c->minority.n; i++) bl_json_append(&names, text(c->minority.v[i]));
+    bl_json_add(&o, "minority", names);
+    bl_json_add(&o, "few_shot_images", integer(c->few_shot_images));
+    bl_json_add(&o, "few_shot_boxes", integer(c->few_shot_boxes));
+    bl_json_add(&o, "drop_empty", json_object_new_boolean(c->drop_empty));
     return o;
 }
 
@@ -47,12 +42,12 @@ static struct json_object *image_id(const bl_image_info *im) {
 
 static struct json_object *part(const bl_dataset *d, const char *file, const char *sha256) {
     struct json_object *o = json_object_new_object(), *ids = json_object_new_array();
-    add(o, "file", text(file));
-    add(o, "sha256", text(sha256));
-    add(o, "images", integer(d->n_images));
-    add(o, "boxes", integer(d->n_anns));
-    for (int32_t i = 0; i < d->n_images; i++) json_object_array_add(ids, image_id(&d->images[i]));
-    add(o, "image_ids", ids);
+    bl_json_add(&o, "file", text(file));
+    bl_json_add(&o, "sha256", text(sha256));
+    bl_json_add(&o, "images", integer(d->n_images));
+    bl_json_add(&o, "boxes", integer(d->n_anns));
+    for (int32_t i = 0; i < d->n_images; i++) bl_json_append(&ids, image_id(&d->images[i]));
+    bl_json_add(&o, "image_ids", ids);
     return o;
 }
 
@@ -62,15 +57,15 @@ static struct json_object *class_counts(const bl_split *s, const int64_t *counts
     for (int32_t c = 0; c < n; c++) {
         const bl_category *k = &s->source->categories[c];
         struct json_object *o = json_object_new_object();
-        add(o, "id", integer(k->id));
-        add(o, "name", text(k->name));
-        add(o, "minority", json_object_new_boolean(s->is_minority[c]));
-        add(o, "short", json_object_new_boolean(s->is_short[c]));
-        add(o, "labelled_images", integer(counts[c]));
-        add(o, "labelled_boxes", integer(counts[n + c]));
-        add(o, "unlabelled_images", integer(counts[2 * n + c]));
-        add(o, "unlabelled_boxes", integer(counts[3 * n + c]));
-        json_object_array_add(list, o);
+        bl_json_add(&o, "id", integer(k->id));
+        bl_json_add(&o, "name", text(k->name));
+        bl_json_add(&o, "minority", json_object_new_boolean(s->is_minority[c]));
+        bl_json_add(&o, "short", json_object_new_boolean(s->is_short[c]));
+        bl_json_add(&o, "labelled_images", integer(counts[c]));
+        bl_json_add(&o, "labelled_boxes", integer(counts[n + c]));
+        bl_json_add(&o, "unlabelled_images", integer(counts[2 * n + c]));
+        bl_json_add(&o, "unlabelled_boxes", integer(counts[3 * n + c]));
+        bl_json_append(&list, o);
     }
     return list;
 }
@@ -86,21 +81,21 @@ static bl_status write_index(const bl_split *s, const char *path, char sha[2][65
     bl_dataset_counts(s->unlabelled, false, counts + 2 * n, counts + 3 * n);
 
     struct json_object *root = json_object_new_object(), *source = json_object_new_object();
-    add(root, "format", text(format));
-    add(root, "settings", settings(&s->config));
-    add(source, "file", text(d->name));
-    add(source, "sha256", text(source_sha));
-    add(source, "image_dir", text(d->image_dir));
-    add(source, "images", integer(d->n_images));
-    add(source, "boxes", integer(d->n_anns));
-    add(root, "source", source);
-    add(root, "base_images", integer(s->n_base));
-    add(root, "few_shot_images", integer(s->n_few_shot));
-    add(root, "topup_images", integer(s->n_topup));
-    add(root, "dropped_images", integer(s->n_dropped));
-    add(root, "labelled", part(s->labelled, file_names[0], sha[0]));
-    add(root, "unlabelled", part(s->unlabelled, file_names[1], sha[1]));
-    add(root, "classes", class_counts(s, counts));
+    bl_json_add(&root, "format", text(format));
+    bl_json_add(&root, "settings", settings(&s->config));
+    bl_json_add(&source, "file", text(d->name));
+    bl_json_add(&source, "sha256", text(source_sha));
+    bl_json_add(&source, "image_dir", text(d->image_dir));
+    bl_json_add(&source, "images", integer(d->n_images));
+    bl_json_add(&source, "boxes", integer(d->n_anns));
+    bl_json_add(&root, "source", source);
+    bl_json_add(&root, "base_images", integer(s->n_base));
+    bl_json_add(&root, "few_shot_images", integer(s->n_few_shot));
+    bl_json_add(&root, "topup_images", integer(s->n_topup));
+    bl_json_add(&root, "dropped_images", integer(s->n_dropped));
+    bl_json_add(&root, "labelled", part(s->labelled, file_names[0], sha[0]));
+    bl_json_add(&root, "unlabelled", part(s->unlabelled, file_names[1], sha[1]));
+    bl_json_add(&root, "classes", class_counts(s, counts));
     bl_status status = bl_json_save(root, path);
     json_object_put(root);
     free(counts);

@@ -293,31 +293,29 @@ static bl_status write_summary(const bl_synth_config *cfg, const image_set *sets
     struct json_object *root = json_object_new_object(), *table = json_object_new_array();
     struct json_object *files = json_object_new_object();
     int n = (int)cfg->classes;
-    json_object_object_add(root, "config", bl_config_dump(&bl_synth_schema, cfg));
+    bl_json_add(&root, "config", bl_config_dump(&bl_synth_schema, cfg));
     for (int c = 0; c < n; c++) {
         struct json_object *row = json_object_new_object();
-        json_object_object_add(row, "id", json_object_new_int(c + 1));
-        json_object_object_add(row, "name",
-                               json_object_new_string(bl_synth_shape_name(kind_of(cfg, c))));
-        json_object_object_add(row, "family",
-                               json_object_new_string(bl_synth_shape_family(kind_of(cfg, c))));
-        json_object_object_add(row, "rank", json_object_new_int(bl_synth_rank(cfg, c)));
-        json_object_object_add(row, "group", json_object_new_string(group_name(cfg, c)));
+        bl_json_add(&row, "id", json_object_new_int(c + 1));
+        bl_json_add(&row, "name", json_object_new_string(bl_synth_shape_name(kind_of(cfg, c))));
+        bl_json_add(&row, "family", json_object_new_string(bl_synth_shape_family(kind_of(cfg, c))));
+        bl_json_add(&row, "rank", json_object_new_int(bl_synth_rank(cfg, c)));
+        bl_json_add(&row, "group", json_object_new_string(group_name(cfg, c)));
         for (int k = 0; k < 3; k++)
-            json_object_object_add(row, sets[k].name, json_object_new_int64(sets[k].instances[c]));
-        json_object_array_add(table, row);
+            bl_json_add(&row, sets[k].name, json_object_new_int64(sets[k].instances[c]));
+        bl_json_append(&table, row);
     }
-    json_object_object_add(root, "classes", table);
+    bl_json_add(&root, "classes", table);
     for (int k = 0; k < 3; k++) {
         struct json_object *row = json_object_new_object();
         char images[65];
         sum_images(&sets[k], images);
-        json_object_object_add(row, "images", json_object_new_int64(sets[k].images));
-        json_object_object_add(row, "annotations_sha256", json_object_new_string(sums[k]));
-        json_object_object_add(row, "images_sha256", json_object_new_string(images));
-        json_object_object_add(files, sets[k].name, row);
+        bl_json_add(&row, "images", json_object_new_int64(sets[k].images));
+        bl_json_add(&row, "annotations_sha256", json_object_new_string(sums[k]));
+        bl_json_add(&row, "images_sha256", json_object_new_string(images));
+        bl_json_add(&files, sets[k].name, row);
     }
-    json_object_object_add(root, "sets", files);
+    bl_json_add(&root, "sets", files);
     char *path = bl_path_join(out_dir, "synth.json");
     bl_status status =
         path ? bl_json_save(root, path) : bl_fail(BL_ENOMEM, "synth: no memory for a path");

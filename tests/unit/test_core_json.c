@@ -154,7 +154,24 @@ static void test_save(void) {
     free(path);
 }
 
+/* json-c returns NULL when it has no memory; nothing with a hole in it is written. */
+static void failed_values_spoil(void) {
+    struct json_object *root = json_object_new_object(), *list = json_object_new_array();
+    bl_json_append(&list, json_object_new_int(1));
+    bl_json_append(&list, NULL);
+    CHECK(list == NULL);
+    bl_json_append(&list, json_object_new_int(2));
+    CHECK(list == NULL);
+    bl_json_add(&root, "whole", json_object_new_int(3));
+    bl_json_add(&root, "list", list);
+    CHECK(root == NULL);
+    bl_json_add(&root, "more", json_object_new_string("x"));
+    CHECK(root == NULL);
+    CHECK_FAILS(bl_json_save(root, "/nonexistent/x.json"), BL_ENOMEM, "x.json: out of memory");
+}
+
 int main(void) {
+    failed_values_spoil();
     test_accepts();
     test_refuses();
     test_depth();
