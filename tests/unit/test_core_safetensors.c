@@ -170,7 +170,8 @@ static void test_seal(void) {
         bool good = bl_st_open_memory(text, n, "cut", &f) == BL_OK;
         CHECK(!good);
     }
-    free(text), free(path);
+    free(text);
+    free(path);
 }
 
 int main(void) {

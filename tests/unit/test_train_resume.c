@@ -147,7 +147,9 @@ static void test_refusals(void) {
     CHECK(unlink(last) == 0 && unlink(pointer) == 0);
     CHECK_FAILS(train(&same, copy, true, 0), BL_EIO, "results of a run");
     free(results);
-    free(text), free(last), free(pointer);
+    free(text);
+    free(last);
+    free(pointer);
     bl_arena_destroy(arena);
 }
 
