@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "datasets/validate.h"
 #include "train/class_data.h"
+#include "train/run_data.h"
 #include "train/start_weights.h"
 
 typedef struct options {
@@ -30,13 +31,10 @@ static const bl_option table[] = {
 
 static const options defaults = {.examples = 3};
 
-enum { LABELLED, UNLABELLED, TEST, SETS };
-static const char *const set_names[SETS] = {"labelled", "unlabelled", "test"};
-
 typedef struct check {
     bl_run_config cfg;
-    bl_dataset *set[SETS]; /* NULL: not configured or unreadable */
-    int errors;
+    bl_dataset *set[BL_RUN_SETS]; /* NULL: not configured or unreadable */
+    int errors, warnings;
 } check;
 
 static void complain(check *c, const char *where) {
@@ -44,35 +42,44 @@ static void complain(check *c, const char *where) {
     c->errors++;
 }
 
+static void print_set(const check *c, bl_run_set k) {
+    const bl_dataset *d = c->set[k];
+    if (!d) return;
+    printf("%-10s %6d images, %7" PRId64 " boxes, %d classes (%s)\n", bl_run_set_name(k),
+           d->n_images, d->n_anns, d->n_categories, d->name);
+}
+
 /* One set at a time, so that a broken file does not hide what is wrong with the others; and once
  * more with damage skipped, so that one broken entry does not hide the rest of its file. */
-static void open_set(check *c, int k) {
+static void open_set(check *c, bl_run_set k) {
     bl_data_config one = c->cfg.data;
-    const char *file = k == LABELLED ? one.labelled : k == UNLABELLED ? one.unlabelled : one.test;
+    const char *file = bl_run_set_file(&one, k), *name = bl_run_set_name(k);
+    int64_t skipped = 0;
     if (!*file) {
-        printf("%-10s not set\n", set_names[k]);
+        printf("%-10s not set\n", name);
         return;
     }
-    if (k == TEST && strcmp(file, one.labelled) == 0) {
+    if (k == BL_RUN_TEST && strcmp(file, one.labelled) == 0) {
         printf("%-10s the labelled images: its AP only shows whether the model can fit them\n",
-               set_names[k]);
+               name);
         return;
     }
-    one.test = file;
-    if (k != TEST) one.test_image_dir = "";
-    bl_run_data data;
-    bl_status status = bl_run_data_open(&one, false, &data);
-    if (status != BL_OK) {
-        complain(c, set_names[k]);
-        one.skip_bad = true;
-        status = c->cfg.data.skip_bad ? status : bl_run_data_open(&one, false, &data);
-        if (status != BL_OK) return;
-        printf("         %s: %" PRId64 " broken entries; without them:\n", set_names[k],
-               data.n_skipped);
-    }
-    c->set[k] = data.test;
-    printf("%-10s %6d images, %7" PRId64 " boxes, %d classes (%s)\n", set_names[k],
-           c->set[k]->n_images, c->set[k]->n_anns, c->set[k]->n_categories, c->set[k]->name);
+    if (bl_run_set_open(&one, k, &skipped, &c->set[k]) == BL_OK) return;
+    complain(c, name);
+    one.skip_bad = true;
+    if (c->cfg.data.skip_bad || bl_run_set_open(&one, k, &skipped, &c->set[k]) != BL_OK) return;
+    if (skipped) printf("         %s: %" PRId64 " broken entries; without them:\n", name, skipped);
+}
+
+/* As training joins them. A set that does not fit is left as it is, for the other checks. */
+static void join_sets(check *c) {
+    bl_run_data data = {.labelled = c->set[BL_RUN_LABELLED],
+                        .unlabelled = c->set[BL_RUN_UNLABELLED],
+                        .test = c->set[BL_RUN_TEST]};
+    if (bl_run_data_join(&data) != BL_OK) complain(c, "data");
+    c->set[BL_RUN_UNLABELLED] = data.unlabelled;
+    c->set[BL_RUN_TEST] = data.test;
+    for (int k = 0; k < BL_RUN_SETS; k++) print_set(c, (bl_run_set)k);
 }
 
 static void say(const char *line) {
@@ -97,14 +104,14 @@ static void check_model(check *c, int classes) {
 }
 
 static bl_status check_data(check *c, const options *o) {
-    const bl_dataset *sets[SETS];
-    const char *labels[SETS];
+    const bl_dataset *sets[BL_RUN_SETS];
+    const char *labels[BL_RUN_SETS];
     int n = 0;
-    for (int k = 0; k < SETS; k++)
-        if (c->set[k]) {
-            sets[n] = c->set[k];
-            labels[n++] = set_names[k];
-        }
+    for (int k = 0; k < BL_RUN_SETS; k++) {
+        if (!c->set[k]) continue;
+        sets[n] = c->set[k];
+        labels[n++] = bl_run_set_name((bl_run_set)k);
+    }
     if (n == 0) return BL_OK;
     bl_validate_config how = {.files = !o->quick,
                               .decode = !o->quick,
@@ -117,19 +124,20 @@ static bl_status check_data(check *c, const options *o) {
     if (text) printf("\n%s", text);
     free(text);
     c->errors += (int)v.n_errors;
+    c->warnings += (int)v.n_warnings;
     bl_validation_free(&v);
     return text ? BL_OK : bl_fail(BL_ENOMEM, "no memory for the findings");
 }
 
 static bl_status print_classes(const check *c) {
-    const bl_dataset *d = c->set[LABELLED] ? c->set[LABELLED] : c->set[TEST];
+    const bl_dataset *d = c->set[BL_RUN_LABELLED] ? c->set[BL_RUN_LABELLED] : c->set[BL_RUN_TEST];
     if (!d) return BL_OK;
     size_t n = (size_t)d->n_categories + 1;
     int64_t *images = calloc(2 * n, sizeof *images), *boxes = images + n;
     if (!images) return bl_fail(BL_ENOMEM, "no memory for %d classes", d->n_categories);
     bl_dataset_counts(d, false, images, boxes);
     printf("\n%-24s %10s %10s   (%s)\n", "class", "images", "boxes",
-           d == c->set[LABELLED] ? "labelled" : "test");
+           d == c->set[BL_RUN_LABELLED] ? "labelled" : "test");
     for (int i = 0; i < d->n_categories; i++)
         printf("%-24s %10" PRId64 " %10" PRId64 "\n", d->categories[i].name, images[i], boxes[i]);
     free(images);
@@ -137,7 +145,8 @@ static bl_status print_classes(const check *c) {
 }
 
 static bl_status check_all(check *c, const options *o) {
-    for (int k = 0; k < SETS; k++) open_set(c, k);
+    for (int k = 0; k < BL_RUN_SETS; k++) open_set(c, (bl_run_set)k);
+    join_sets(c);
     if (!*c->cfg.data.labelled && !*c->cfg.data.test) {
         bl_fail(BL_ECONFIG, "neither data.labelled nor data.test is set");
         complain(c, "data");
@@ -147,14 +156,16 @@ static bl_status check_all(check *c, const options *o) {
                 "the method learns from unlabelled images, but data.unlabelled is not set");
         complain(c, "data");
     }
-    const bl_dataset *d = c->set[LABELLED] ? c->set[LABELLED] : c->set[TEST];
+    const bl_dataset *d = c->set[BL_RUN_LABELLED] ? c->set[BL_RUN_LABELLED] : c->set[BL_RUN_TEST];
     if (d && d->n_categories > 0) check_model(c, d->n_categories);
     BL_TRY(check_data(c, o));
     if (o->classes) BL_TRY(print_classes(c));
+    printf("\n%d error%s, %d warning%s\n", c->errors, c->errors == 1 ? "" : "s", c->warnings,
+           c->warnings == 1 ? "" : "s");
     if (c->errors)
         return bl_fail(BL_EFORMAT, "%d error%s; training or evaluation would fail or mislead",
                        c->errors, c->errors == 1 ? "" : "s");
-    puts("\nready to train");
+    puts("ready to train");
     return BL_OK;
 }
 
@@ -208,8 +219,7 @@ static bl_status run(const bl_invocation *in) {
         status = c.cfg.task == BL_TASK_CLASSIFICATION ? check_classification(&c, in->options)
                                                       : check_all(&c, in->options);
     }
-    for (int k = 0; k < SETS; k++)
-        if (c.set[k]) bl_dataset_free(c.set[k]);
+    for (int k = 0; k < BL_RUN_SETS; k++) bl_dataset_free(c.set[k]);
     bl_arena_destroy(arena);
     return status;
 }

@@ -15,7 +15,7 @@ typedef struct reader {
     coco_parser p;
     bl_segmentation segmentation; /* p's, when masks are read */
     const char *name;
-    bool skip_bad, images_only, evaluation, no_categories;
+    bool skip_bad, images_only, evaluation, sizes_later, no_categories;
     int64_t skipped, max_ann_id;
     bl_arena *arena;
     coco_refs image_refs, category_refs;
@@ -76,7 +76,16 @@ static bl_status id_name(reader *r, bl_id id, const char **name) {
     return *name ? BL_OK : BL_ENOMEM;
 }
 
+static bool has_size(const coco_record *rec) {
+    return rec->width >= 1 && rec->height >= 1 && rec->width <= BL_IMAGE_MAX_SIDE &&
+           rec->height <= BL_IMAGE_MAX_SIDE;
+}
+
 static void check_size(reader *r, coco_record *rec) {
+    if (r->sizes_later) {
+        if (!has_size(rec)) rec->width = rec->height = 0;
+        return;
+    }
     if (r->evaluation) { /* any, or none */
         if (!rec->width || !rec->height) rec->width = rec->height = 0;
         return;
@@ -89,16 +98,22 @@ static void check_size(reader *r, coco_record *rec) {
                        (long long)rec->width, (long long)rec->height, BL_IMAGE_MAX_SIDE);
 }
 
+/* LVIS v1 gives an address alone. Its images lie in the folders of COCO's two sets, so that the
+ * folder belongs to the name. */
+static const char *last_folder(const char *url) {
+    const char *s = strrchr(url, '/');
+    if (!s) return url;
+    while (s > url && s[-1] != '/') s--;
+    return s + strspn(s, "/");
+}
+
 static bl_status add_image(reader *r, int64_t number) {
     coco_record rec;
     bool drop;
     int64_t k = 0;
     BL_TRY(bl_coco_record_read(&r->p, bl_coco_image_fields, &rec));
     const char *file = rec.file_name;
-    if (!file && rec.coco_url) { /* LVIS v1 */
-        const char *slash = strrchr(rec.coco_url, '/');
-        file = slash ? slash + 1 : rec.coco_url;
-    }
+    if (!file && rec.coco_url) file = last_folder(rec.coco_url);
     if (!r->p.why[0]) check_size(r, &rec);
     if (!r->p.why[0]) {
         BL_TRY(bl_coco_ref(&r->image_refs, rec.id, &r->p.pool, &k));
@@ -319,7 +334,7 @@ static bl_status read_document(reader *r) {
         r->no_categories = have[CATEGORIES] = true;
     }
     for (int t = 0; t < TABLES; t++)
-        if (!have[t] && !(t == ANNOTATIONS && r->images_only))
+        if (!have[t] && !(t != IMAGES && r->images_only))
             return bl_fail(BL_EFORMAT,
                            "%s: has no \"%s\"; a COCO annotation file needs \"images\", "
                            "\"annotations\" and \"categories\" (an empty array is allowed)",
@@ -459,7 +474,9 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
     if (opt) {
         r.skip_bad = opt->skip_bad;
         r.images_only = opt->images_only;
-        r.evaluation = r.p.any_side = opt->evaluation;
+        r.evaluation = opt->evaluation;
+        r.sizes_later = opt->sizes_later;
+        r.p.any_side = opt->evaluation || opt->sizes_later;
     }
     r.arena = r.p.pool.arena = bl_arena_create(0);
     if (!r.arena) {
@@ -470,6 +487,7 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
     BL_TRY_DONE(resolve(&r));
     BL_TRY_DONE(resolve_lists(&r));
     const bl_dataset parts = {.name = name,
+                              .source = BL_SOURCE_COCO,
                               .image_dir = image_dir,
                               .categories = r.categories,
                               .images = r.images,
@@ -479,8 +497,7 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
                               .n_categories = (int32_t)r.n_categories,
                               .n_images = (int32_t)r.n_images,
                               .n_anns = r.n_anns,
-                              .role = r.role,
-                              .from_coco = true};
+                              .role = r.role};
     status = bl_dataset_build(&parts, out);
     if (opt) {
         opt->n_skipped = r.skipped;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "datasets/image_path.h"
 #include "datasets/strpool.h"
 
 static const char *copy(bl_strpool *pool, const char *s) {
@@ -69,7 +70,7 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
     d->name = copy(&pool, p->name);
     d->image_dir = copy(&pool, p->image_dir);
     d->role = copy(&pool, p->role);
-    d->from_coco = p->from_coco;
+    d->source = p->source;
     d->n_categories = p->n_categories;
     d->n_images = p->n_images;
     d->n_anns = p->n_anns;
@@ -211,5 +212,13 @@ void bl_dataset_counts(const bl_dataset *d, bool count_crowd, int64_t *images, i
 }
 
 char *bl_dataset_path(const bl_dataset *d, int32_t i) {
-    return bl_path_join(d->image_dir, d->images[i].file);
+    return bl_image_find(d->image_dir, d->images[i].file);
+}
+
+bl_status bl_image_size_differs(const bl_dataset *d, const bl_image_info *im, int32_t width,
+                                int32_t height) {
+    return bl_fail(
+        BL_EFORMAT,
+        "%s: image %s is %dx%d, its annotation says %dx%d; fix the width and height there", d->name,
+        im->file, width, height, im->width, im->height);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/arena.h"
 #include "core/geom.h"
@@ -41,7 +42,7 @@ typedef struct bl_image_info {
     int64_t id;
     const char *id_text;       /* as bl_category.id_text */
     const char *file;          /* relative to bl_dataset.image_dir */
-    int32_t width, height;     /* 0: not known (only with bl_read_options.evaluation) */
+    int32_t width, height;     /* 0: not known (see bl_read_options, bl_dataset_measure) */
     int32_t first_ann, n_anns; /* range in anns */
     uint32_t record;           /* COCO: number of its record in the file's array */
 } bl_image_info;
@@ -56,9 +57,19 @@ typedef struct bl_federated {
     bool stated; /* the image gives both lists; an empty list counts */
 } bl_federated;
 
+/* What a data set was read from. */
+typedef enum bl_source {
+    BL_SOURCE_MEMORY, /* put together by bl_dataset_build */
+    BL_SOURCE_COCO,
+    BL_SOURCE_VOC,
+    BL_SOURCE_FOLDER, /* images alone: all in a folder */
+    BL_SOURCE_LIST    /* ... or those that a text file names */
+} bl_source;
+
 typedef struct bl_dataset {
     bl_arena *arena;
-    const char *name; /* for messages: usually the annotation file */
+    const char *name; /* for messages: the file, VOC list or folder it was read from */
+    bl_source source;
     const char *image_dir;
     bl_category *categories;
     bl_image_info *images;
@@ -69,10 +80,10 @@ typedef struct bl_dataset {
     int64_t n_anns;
     int64_t n_degenerate; /* boxes with w or h <= 0 */
     int64_t n_clipped;    /* boxes that reach more than BL_BOX_SLACK px outside their image */
-    /* What a split file says of itself: "labelled", "unlabelled" (its boxes are hidden labels, kept
-     * only to measure pseudo-labels; never train on them), or "" for any other data set. */
+    /* "labelled", "unlabelled" (its boxes are hidden labels, kept only to measure pseudo-labels;
+     * never train on them), "test"; or "" when not known. Split files say so of themselves, and a
+     * run's configuration of all its sets. */
     const char *role;
-    bool from_coco; /* `name` is the COCO file that records count in */
 } bl_dataset;
 
 /* Annotation tools round; a box within this of the image edge counts as inside. */
@@ -91,8 +102,12 @@ typedef struct bl_read_options {
     int64_t n_from_zero;  /* out: VOC, one_based: objects with a corner at 0, which the format has
                              not; the corners count from 0 then */
     int64_t n_unlisted;   /* out: ids in the images' LVIS lists that no category has, left out */
-    bool images_only;     /* a COCO file without "annotations" (image_info_*.json) is read as images
-                             only */
+    /* For unlabelled images: COCO files without "annotations" (image_info_*.json) and without
+     * "categories", VOC lists whose images have no XML file. */
+    bool images_only;
+    /* Sizes of images that are absent or make no sense become 0, for bl_dataset_measure to find. */
+    bool sizes_later;
+    const char *image_dir; /* VOC: where the images are; NULL = where the format has them */
     /* What scores do not depend on may be absent, as for pycocotools: COCO images' file_name and
      * categories' name (the id then), COCO "categories" (those that annotations name then), images'
      * width and height (0 then, or when they are no numbers of pixels; else VOC takes them from the
@@ -123,8 +138,13 @@ bl_status bl_coco_read_memory(const void *data, size_t size, const char *name,
  * `difficult` and `ignore`. */
 bl_status bl_voc_read(const char *root, const char *split, const char *const *classes,
                       int n_classes, bool one_based, bl_read_options *opt, bl_dataset **out);
-/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes
- * back on reading. */
+/* Images without annotations, ids 1..n. `path` is a folder: all images in it and below, in byte
+ * order of their paths (see bl_file_list_images); or a text file that names one a line, relative to
+ * image_dir, or to the list's own folder where they are not in image_dir. Sizes are left 0.
+ * BL_EFORMAT when there are none. */
+bl_status bl_images_read(const char *path, const char *image_dir, bl_dataset **out);
+/* Writes COCO JSON (atomic). A non-empty role goes to info.ballast_role and comes back on reading.
+ */
 bl_status bl_coco_write(const bl_dataset *d, const char *path);
 
 /* Builds a data set from loose parts, all of them copied: name, image_dir, role, categories,
@@ -142,9 +162,16 @@ void bl_dataset_free(bl_dataset *d);
  * n_categories; either may be NULL. */
 void bl_dataset_counts(const bl_dataset *d, bool count_crowd, int64_t *images, int64_t *boxes);
 
-/* Full path of image i (malloc'd). */
+/* Full path of image i (malloc'd); see bl_image_find. */
 char *bl_dataset_path(const bl_dataset *d, int32_t i);
 
+/* The failure of an image whose file has another size than its entry says: BL_EFORMAT. */
+bl_status bl_image_size_differs(const bl_dataset *d, const bl_image_info *im, int32_t width,
+                                int32_t height);
+
+static inline bool bl_dataset_is_unlabelled(const bl_dataset *d) {
+    return strcmp(d->role, "unlabelled") == 0;
+}
 /* w or h is not positive. */
 static inline bool bl_ann_degenerate(const bl_ann *a) {
     return !(a->w > 0 && a->h > 0);

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/fs.h"
+#include "datasets/image_path.h"
 
 void bl_file_list_free(bl_file_list *l) {
     for (int32_t i = 0; i < l->n; i++) free(l->path[i]);
@@ -54,14 +54,6 @@ bl_status bl_file_list_folder(const char *dir, bl_file_list *folders, bl_file_li
     return status;
 }
 
-static bool is_image(const char *path) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    return false;
-}
-
 static bl_status add_folder(const char *dir, int depth, bl_file_list *out) {
     enum { DEEPEST = 32 }; /* a link may lead back up */
     bl_file_list folders = {0}, files = {0};
@@ -69,7 +61,7 @@ static bl_status add_folder(const char *dir, int depth, bl_file_list *out) {
     if (status == BL_OK && folders.n > 0 && depth == DEEPEST)
         status = bl_fail(BL_EFORMAT, "%s: folders nested too deeply", dir);
     for (int32_t i = 0; i < files.n && status == BL_OK; i++) {
-        if (!is_image(files.path[i])) continue;
+        if (!bl_image_ending(files.path[i])) continue;
         status = bl_file_list_add(out, files.path[i]);
         files.path[i] = NULL;
     }
@@ -89,7 +81,7 @@ bl_status bl_file_list_images(const char *const *words, int n, bl_file_list *out
         int32_t before = out->n;
         BL_TRY(add_folder(words[i], 1, out));
         if (out->n == before)
-            return bl_fail(BL_EFORMAT, "%s: no .jpg, .jpeg or .png file in the folder", words[i]);
+            return bl_fail(BL_EFORMAT, "%s: no %s file in the folder", words[i], bl_image_endings);
     }
     return BL_OK;
 }

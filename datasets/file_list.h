@@ -19,8 +19,8 @@ bl_status bl_file_list_add(bl_file_list *l, char *path);
  * begin with a dot) are passed over. BL_EIO when `dir` cannot be listed. */
 bl_status bl_file_list_folder(const char *dir, bl_file_list *folders, bl_file_list *files);
 
-/* Adds n words: a file as it is; for a folder the JPEG and PNG files in it by their ending (.jpg,
- * .jpeg, .png in either case), those of its sub-folders behind them. BL_EFORMAT for a folder
+/* Adds n words: a file as it is; for a folder the files in it that end like images (see
+ * bl_image_ending), those of its sub-folders behind them. BL_EFORMAT for a folder
  * without any, or nested deeper than 32 levels. Files are not opened. */
 bl_status bl_file_list_images(const char *const *words, int n, bl_file_list *out);
 

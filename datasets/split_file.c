@@ -105,7 +105,7 @@ static bl_status write_index(const bl_split *s, const char *path, char sha[2][65
 /* Of a COCO file, copies of its records; of other sources, what the data set holds. */
 static bl_status write_parts(const bl_split *s, const char *const paths[2]) {
     const char *source = s->source->name;
-    if (s->source->from_coco && bl_exists(source) && !bl_is_dir(source))
+    if (s->source->source == BL_SOURCE_COCO && bl_exists(source) && !bl_is_dir(source))
         return bl_split_copy(s, paths);
     BL_TRY(bl_coco_write(s->labelled, paths[0]));
     return bl_coco_write(s->unlabelled, paths[1]);

@@ -103,8 +103,6 @@ char *bl_validation_text(const bl_validation *v) {
             fprintf(f, "           ... and %lld more\n", (long long)(x->count - x->n_examples));
         if (*x->fix) fprintf(f, "           -> %s\n", x->fix);
     }
-    fprintf(f, "%lld error%s, %lld warning%s\n", (long long)v->n_errors,
-            v->n_errors == 1 ? "" : "s", (long long)v->n_warnings, v->n_warnings == 1 ? "" : "s");
     if (fclose(f) != 0) {
         free(text);
         return NULL;

@@ -53,7 +53,7 @@ bl_status bl_validate(const bl_validate_config *cfg, const bl_dataset *const *se
 void bl_validation_free(bl_validation *v);
 
 /* The findings as text (malloc'd, NULL when out of memory), "error/warning/note  set: code: ..."
- * with indented examples, and a last line with totals. */
+ * with indented examples. */
 char *bl_validation_text(const bl_validation *v);
 
 #endif

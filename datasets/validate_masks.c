@@ -120,7 +120,7 @@ static bl_status walk(scan *c) {
 }
 
 bl_status bl_validate_masks(bl_findings *f, const bl_dataset *d, const char *label) {
-    if (!bl_exists(d->name) || bl_is_dir(d->name)) return BL_OK; /* not a COCO file */
+    if (d->source != BL_SOURCE_COCO || !bl_exists(d->name)) return BL_OK;
     scan c = {.f = f, .d = d, .label = label};
     c.p.segmentation = &c.s;
     bl_status status = bl_pull_open(d->name, &c.p.j);

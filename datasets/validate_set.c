@@ -130,7 +130,7 @@ static void check_images(bl_findings *f, const bl_dataset *d, const char *label)
     }
     for (int32_t i = 0; i < d->n_images; i++) {
         const bl_image_info *im = &d->images[i];
-        if (im->n_anns == 0)
+        if (im->n_anns == 0 && !bl_dataset_is_unlabelled(d))
             bl_findings_add(f, &empty_image, label, "%s (id %lld)", im->file, (long long)im->id);
         for (int32_t k = 0; k < im->n_anns; k++) sorted[k] = &d->anns[im->first_ann + k];
         qsort(sorted, (size_t)im->n_anns, sizeof *sorted, by_box_and_place);
@@ -158,7 +158,7 @@ static void check_categories(bl_findings *f, const bl_dataset *d, const char *la
     for (int32_t c = 0; c < d->n_categories; c++) {
         const bl_category *k = &d->categories[c];
         if (k->id == 0) bl_findings_add(f, &category_id_0, label, "\"%s\"", k->name);
-        if (boxes[c] == 0 && d->n_anns > 0)
+        if (boxes[c] == 0 && d->n_anns > 0 && !bl_dataset_is_unlabelled(d))
             bl_findings_add(f, &empty_class, label, "\"%s\" (id %lld)", k->name, (long long)k->id);
         int64_t first = bl_strmap_add(names, 0, k->name, c);
         if (first >= 0 && first != c)
@@ -179,7 +179,8 @@ static void check_areas(bl_findings *f, const bl_dataset *d, const char *label) 
 
 void bl_validate_set(bl_findings *f, const bl_dataset *d, const char *label) {
     if (d->n_images == 0) bl_findings_add(f, &no_images, label, "%s", d->name);
-    if (d->n_images > 0 && d->n_anns == 0) bl_findings_add(f, &no_boxes, label, "%s", d->name);
+    if (d->n_images > 0 && d->n_anns == 0 && !bl_dataset_is_unlabelled(d))
+        bl_findings_add(f, &no_boxes, label, "%s", d->name);
     check_boxes(f, d, label);
     check_areas(f, d, label);
     check_corners(f, d, label);

@@ -161,10 +161,7 @@ bl_status bl_view_make(const bl_view_config *cfg, bl_view_kind kind, const bl_im
     *out = (bl_view){.kind = kind};
     const bl_image_info *info = &d->images[image];
     if (src->width != info->width || src->height != info->height)
-        return bl_fail(
-            BL_EFORMAT,
-            "%s: image %s is %dx%d, its annotation says %dx%d; fix the width and height there",
-            d->name, info->file, src->width, src->height, info->width, info->height);
+        return bl_image_size_differs(d, info, src->width, src->height);
     bl_status status = make(cfg, src, d, image, rng, arena, out);
     if (status != BL_OK) bl_view_free(out);
     return status;

@@ -60,8 +60,13 @@ char *bl_voc_image_file(const bl_voc_list *l, const char *id, const char *filena
 
 /* ---- lines ---- */
 
-static bool annotated(const bl_voc_list *l, const char *id) {
-    return has_file(l->annotations, id, ".xml");
+/* The id has an annotation, or at least an image: lists of unlabelled images. */
+static bool known(const bl_voc_list *l, const char *id) {
+    if (has_file(l->annotations, id, ".xml")) return true;
+    char *file = bl_voc_image_file(l, id, "");
+    bool there = file && has_file(l->images, file, "");
+    free(file);
+    return there;
 }
 
 /* Cuts white space at both ends, in place. */
@@ -93,16 +98,16 @@ static char *unquote(char *s) {
 static char *line_id(const bl_voc_list *l, char *line) {
     line = trim(line);
     if (!*line) return NULL;
-    if (annotated(l, line)) return line;
+    if (known(l, line)) return line;
     if (*line == '#') return NULL;
     cut_mark(line);
     line = unquote(line);
-    if (annotated(l, line)) return line;
+    if (known(l, line)) return line;
     char *ending = (char *)(size_t)image_ending(line);
     if (ending) {
         char dot = *ending;
         *ending = 0;
-        if (!annotated(l, line)) *ending = dot;
+        if (!known(l, line)) *ending = dot;
     }
     return line;
 }
@@ -179,20 +184,21 @@ static bl_status check_ids(const bl_voc_list *l) {
 /* ---- folders ---- */
 
 /* Roboflow and labelImg leave images and annotations side by side. */
-static bl_status find_folders(const char *root, bl_voc_list *l) {
+static bl_status find_folders(const char *root, const char *images, bl_voc_list *l) {
     l->annotations = bl_path_join(root, "Annotations");
     bool flat = l->annotations && !bl_is_dir(l->annotations) && !bl_voc_has_lists(root);
     if (flat) {
         free(l->annotations);
         l->annotations = strdup(root);
     }
-    l->images = flat ? strdup(root) : bl_path_join(root, "JPEGImages");
+    l->images = images ? strdup(images) : flat ? strdup(root) : bl_path_join(root, "JPEGImages");
     return l->annotations && l->images ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", root);
 }
 
-bl_status bl_voc_list_read(const char *root, const char *split, bl_voc_list *out) {
+bl_status bl_voc_list_read(const char *root, const char *split, const char *images,
+                           bl_voc_list *out) {
     *out = (bl_voc_list){0};
-    BL_TRY(find_folders(root, out));
+    BL_TRY(find_folders(root, images, out));
     if (!split)
         out->name = strdup(out->annotations);
     else if (asprintf(&out->name, "%s/ImageSets/Main/%s.txt", root, split) < 0)

@@ -15,11 +15,13 @@ typedef struct bl_voc_list {
 } bl_voc_list;
 
 /* Reads ImageSets/Main/<split>.txt, or, when `split` is NULL, takes every annotation file in byte
- * order. A line is an image id, blanks inside included; the forms that tools write are understood
- * where no annotation file has the line's own name: a second word -1, 0 or 1 (lists of one class),
- * quotes, and the ending of an image file. Lines that begin with # are comments. BL_EFORMAT for an
- * id listed twice, or one that leaves the folder. Free the list, also after failure. */
-bl_status bl_voc_list_read(const char *root, const char *split, bl_voc_list *out);
+ * order. `images`: the folder of the images, NULL for the format's own. A line is an image id,
+ * blanks inside included; the forms that tools write are understood where no annotation file (or
+ * image) has the line's own name: a second word -1, 0 or 1 (lists of one class), quotes, and the
+ * ending of an image file. Lines that begin with # are comments. BL_EFORMAT for an id listed twice,
+ * or one that leaves the folder. Free the list, also after failure. */
+bl_status bl_voc_list_read(const char *root, const char *split, const char *images,
+                           bl_voc_list *out);
 void bl_voc_list_free(bl_voc_list *l);
 
 /* The folder has lists. */

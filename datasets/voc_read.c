@@ -13,7 +13,7 @@ enum { MAX_XML = 1 << 24, MAX_CLASSES = 1 << 20 };
 
 typedef struct voc {
     bl_voc_list list;
-    bool one_based, skip_bad, evaluation, fixed_classes;
+    bool one_based, skip_bad, evaluation, sizes_later, images_only, fixed_classes;
     int64_t skipped, from_zero;
     bl_arena *arena;
     bl_strpool pool;
@@ -95,10 +95,12 @@ static bl_status parse_file(voc *v, const char *xml_path, bl_voc_file *file) {
     return status;
 }
 
-/* An evaluation needs no sizes; all else takes a missing one from the image. */
+/* An evaluation needs no sizes, and training measures all images; all else takes a missing one from
+ * the image. */
 static bl_status find_size(const voc *v, const char *xml_path, const char *file, bl_voc_file *f) {
     bool usable = f->width > 0 && f->width <= BL_IMAGE_MAX_SIDE && f->height <= BL_IMAGE_MAX_SIDE;
-    if (usable || v->evaluation) return BL_OK;
+    if (!usable) f->width = f->height = 0;
+    if (usable || v->sizes_later) return BL_OK;
     char *path = bl_path_join(v->list.images, file);
     bl_status status = path ? bl_image_size(path, &f->width, &f->height)
                             : bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
@@ -113,7 +115,7 @@ static bl_status find_size(const voc *v, const char *xml_path, const char *file,
 
 static bl_status keep_image(voc *v, const char *id, const char *xml_path, bl_voc_file *f,
                             int64_t number) {
-    char *name = bl_voc_image_file(&v->list, id, f->filename);
+    char *name = bl_voc_image_file(&v->list, id, f->filename ? f->filename : "");
     const char *own = name ? keep(v, name) : NULL;
     free(name);
     if (!own) return bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
@@ -130,7 +132,8 @@ static bl_status add_image(voc *v, const char *id, int64_t number) {
     if (asprintf(&xml_path, "%s/%s.xml", v->list.annotations, id) < 0)
         return bl_fail(BL_ENOMEM, "%s: out of memory", id);
     int64_t n_anns = v->n_anns;
-    bl_status status = parse_file(v, xml_path, &file);
+    bl_status status = BL_OK;
+    if (!v->images_only || bl_exists(xml_path)) status = parse_file(v, xml_path, &file);
     if (status == BL_OK) status = keep_image(v, id, xml_path, &file, number);
     if ((status == BL_EFORMAT || status == BL_EIO) && v->skip_bad) {
         v->skipped++;
@@ -179,6 +182,7 @@ static bl_status read_images(voc *v, bl_dataset **out) {
     if (!v->fixed_classes) BL_TRY(sort_classes(v));
     for (int32_t i = 0; i < v->n_categories; i++) v->categories[i].id = i + 1;
     const bl_dataset parts = {.name = v->list.name,
+                              .source = BL_SOURCE_VOC,
                               .image_dir = v->list.images,
                               .categories = v->categories,
                               .images = v->images,
@@ -201,11 +205,14 @@ bl_status bl_voc_read(const char *root, const char *split, const char *const *cl
                       int n_classes, bool one_based, bl_read_options *opt, bl_dataset **out) {
     voc v = {.one_based = one_based,
              .skip_bad = opt && opt->skip_bad,
-             .evaluation = opt && opt->evaluation};
+             .evaluation = opt && opt->evaluation,
+             .images_only = opt && opt->images_only,
+             .sizes_later = opt && (opt->evaluation || opt->sizes_later)};
     *out = NULL;
     v.arena = v.pool.arena = bl_arena_create(0);
     bl_status status = v.arena ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", root);
-    if (status == BL_OK) status = bl_voc_list_read(root, split, &v.list);
+    if (status == BL_OK)
+        status = bl_voc_list_read(root, split, opt ? opt->image_dir : NULL, &v.list);
     if (status == BL_OK) status = set_classes(&v, classes, n_classes);
     if (status == BL_OK) status = read_images(&v, out);
     if (opt) {

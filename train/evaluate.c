@@ -9,6 +9,7 @@
 #include "eval/analysis.h"
 #include "train/checkpoint.h"
 #include "train/class_evaluate.h"
+#include "train/run_data.h"
 
 /* The first n images as a data set of its own, so that the others do not count as missed. */
 static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) {
@@ -110,6 +111,15 @@ done:
     return status;
 }
 
+/* The test set with the categories that the run was trained on. */
+static bl_status match_classes(const char *classes_file, bl_dataset **test) {
+    bl_dataset *classes;
+    BL_TRY(bl_groups_classes(classes_file, &classes));
+    bl_status status = bl_run_set_match(test, BL_RUN_TEST, classes);
+    bl_dataset_free(classes);
+    return status;
+}
+
 bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f) {
     if (cfg->task == BL_TASK_CLASSIFICATION) return bl_class_evaluate_checkpoint(cfg, opt, f);
     bl_run_data data = {0};
@@ -127,15 +137,16 @@ bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options
         goto done;
     }
     BL_TRY_DONE(bl_run_data_open(&cfg->data, false, &data));
+    run_dir = bl_checkpoint_run_dir(opt->checkpoint);
+    classes_file = run_dir ? bl_path_join(run_dir, "classes.json") : NULL;
+    bool listed = classes_file && bl_exists(classes_file);
+    if (listed) BL_TRY_DONE(match_classes(classes_file, &data.test));
     if (classes && classes != data.test->n_categories) {
         status = bl_fail(BL_EFORMAT, "%s was trained on %lld classes, but %s has %d", ckpt,
                          (long long)classes, data.test->name, (int)data.test->n_categories);
         goto done;
     }
-    run_dir = bl_checkpoint_run_dir(opt->checkpoint);
-    classes_file = run_dir ? bl_path_join(run_dir, "classes.json") : NULL;
-    if (classes_file && bl_exists(classes_file))
-        BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
+    if (listed) BL_TRY_DONE(bl_groups_read(classes_file, data.test, &groups));
     bl_set_threads((int)cfg->run.threads);
     bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));

@@ -131,6 +131,35 @@ bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out) 
     return status;
 }
 
+bl_status bl_groups_classes(const char *path, bl_dataset **out) {
+    bl_json doc;
+    struct json_object *classes = NULL, *name, *id;
+    *out = NULL;
+    BL_TRY(bl_json_load(path, &doc));
+    bl_status status = BL_OK;
+    size_t n = json_object_object_get_ex(doc.root, "classes", &classes) &&
+                       json_object_is_type(classes, json_type_array)
+                   ? json_object_array_length(classes)
+                   : 0;
+    bl_category *v = calloc(n + 1, sizeof *v);
+    if (!v) status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (n == 0) status = bl_fail(BL_EFORMAT, "%s: no \"classes\" list", path);
+    for (size_t c = 0; c < n && status == BL_OK; c++) {
+        struct json_object *o = json_object_array_get_idx(classes, c);
+        if (!json_object_object_get_ex(o, "name", &name) ||
+            !json_object_object_get_ex(o, "id", &id))
+            status = bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name or id", path, (int)c);
+        else
+            v[c] = (bl_category){.id = json_object_get_int64(id),
+                                 .name = json_object_get_string(name)};
+    }
+    const bl_dataset parts = {.name = path, .categories = v, .n_categories = (int32_t)n};
+    if (status == BL_OK) status = bl_dataset_build(&parts, out);
+    free(v);
+    bl_json_free(&doc);
+    return status;
+}
+
 void bl_groups_free(bl_groups *g) {
     free(g->images);
     free(g->boxes);

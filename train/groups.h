@@ -18,6 +18,8 @@ typedef struct bl_groups {
 bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, bl_groups *out);
 /* From a run folder's classes.json; the class list must equal the data set's. */
 bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out);
+/* The class list of that file as a data set without images, for bl_run_set_match. */
+bl_status bl_groups_classes(const char *path, bl_dataset **out);
 bl_status bl_groups_write(const bl_groups *g, const bl_dataset *d, const char *path);
 void bl_groups_free(bl_groups *g);
 

@@ -4,50 +4,99 @@
 
 #include "core/fs.h"
 #include "core/log.h"
-#include "train/train.h"
+#include "datasets/match.h"
+#include "datasets/measure.h"
+#include "train/run_data.h"
+#include "train/unlabelled.h"
 
-static bl_status open_coco(const bl_data_config *c, const char *file, bool test,
-                           bl_read_options *opt, bl_dataset **out) {
-    char *path = bl_path_join(c->root, file);
-    const char *dir = test && *c->test_image_dir ? c->test_image_dir : c->image_dir;
-    char *images = *dir ? bl_path_join(c->root, dir) : strdup(*c->root ? c->root : ".");
-    bl_status status = BL_OK;
-    if (!path || !images)
-        status = bl_fail(BL_ENOMEM, "out of memory opening %s", file);
-    else
-        status = bl_coco_read(path, images, opt, out);
-    free(path);
-    free(images);
-    if (status != BL_OK || c->classes.n == 0) return status;
+static const char *const set_names[BL_RUN_SETS] = {"labelled", "unlabelled", "test"};
 
-    bl_dataset *d = *out;
+const char *bl_run_set_name(bl_run_set set) {
+    return set_names[set];
+}
+
+const char *bl_run_set_file(const bl_data_config *c, bl_run_set set) {
+    const char *const files[BL_RUN_SETS] = {c->labelled, c->unlabelled, c->test};
+    return files[set];
+}
+
+/* Which key says where a set's images are, and what it says. */
+static const char *dir_key(const bl_data_config *c, bl_run_set set, const char **dir) {
+    static const char *const keys[BL_RUN_SETS] = {"data.image_dir", "data.unlabelled_image_dir",
+                                                  "data.test_image_dir"};
+    const char *const own[BL_RUN_SETS] = {c->image_dir, c->unlabelled_image_dir, c->test_image_dir};
+    bool is_own = set == BL_RUN_LABELLED || *own[set];
+    *dir = is_own ? own[set] : c->image_dir;
+    return is_own ? keys[set] : keys[BL_RUN_LABELLED];
+}
+
+/* Where the images are (malloc'd): NULL for the folder of a VOC root. */
+static bl_status image_folder(const bl_data_config *c, bl_run_set set, char **out) {
+    const char *dir;
+    dir_key(c, set, &dir);
+    *out = NULL;
+    if (!*dir && c->format == BL_DATA_VOC) return BL_OK;
+    *out = *dir ? bl_path_join(c->root, dir) : strdup(*c->root ? c->root : ".");
+    return *out ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the images' folder");
+}
+
+static bl_status check_classes(const bl_data_config *c, const bl_dataset *d) {
     bool same = d->n_categories == c->classes.n;
     for (int32_t i = 0; same && i < c->classes.n; i++)
         same = strcmp(d->categories[i].name, c->classes.v[i]) == 0;
-    if (same) return BL_OK;
-    status = bl_fail(BL_ECONFIG,
-                     "data.classes: the %d names given differ from the %d categories of %s; leave "
-                     "data.classes empty to take the file's",
-                     (int)c->classes.n, (int)d->n_categories, d->name);
-    bl_dataset_free(d);
-    *out = NULL;
+    if (same || c->classes.n == 0 || c->format == BL_DATA_VOC) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "data.classes: the %d names given differ from the %d categories of %s; leave "
+                   "data.classes empty to take the file's",
+                   (int)c->classes.n, (int)d->n_categories, d->name);
+}
+
+static bl_status read_annotated(const bl_data_config *c, const char *file, const char *images,
+                                bl_read_options *opt, bl_dataset **out) {
+    if (c->format == BL_DATA_VOC)
+        return bl_voc_read(*c->root ? c->root : ".", file, c->classes.v, c->classes.n,
+                           c->voc_one_based, opt, out);
+    char *path = bl_path_join(c->root, file);
+    if (!path) return bl_fail(BL_ENOMEM, "out of memory opening %s", file);
+    bl_status status = bl_coco_read(path, images, opt, out);
+    free(path);
     return status;
 }
 
-static bl_status open_one(const bl_data_config *c, const char *file, bool test, int64_t *skipped,
+static bl_status read_set(const bl_data_config *c, bl_run_set set, bl_read_options *opt,
                           bl_dataset **out) {
-    *out = NULL;
-    if (!*file) return BL_OK;
-    bl_read_options opt = {.skip_bad = c->skip_bad};
-    if (c->format == 0) {
-        BL_TRY(open_coco(c, file, test, &opt, out));
-    } else {
-        BL_TRY(bl_voc_read(*c->root ? c->root : ".", file, c->classes.v, c->classes.n,
-                           c->voc_one_based, &opt, out));
-    }
-    *skipped += opt.n_skipped;
-    if (opt.n_skipped)
-        BL_WARN("%s: skipped %lld damaged entries", (*out)->name, (long long)opt.n_skipped);
+    char *images;
+    BL_TRY(image_folder(c, set, &images));
+    opt->image_dir = images;
+    bl_status status = set == BL_RUN_UNLABELLED
+                           ? bl_unlabelled_open(c, images, opt, out)
+                           : read_annotated(c, bl_run_set_file(c, set), images, opt, out);
+    free(images);
+    return status;
+}
+
+static bl_status drop_root(bl_dataset **d) {
+    char *root;
+    BL_TRY(bl_dataset_drop_root(d, &root));
+    if (root)
+        BL_INFO("%s: left out the category \"%s\" (id 0): it has no boxes and is the others' "
+                "supercategory",
+                (*d)->name, root);
+    free(root);
+    return BL_OK;
+}
+
+static bl_status measure(const bl_data_config *c, bl_run_set set, bl_dataset **d) {
+    const char *dir;
+    bl_measure how = {.skip_bad = c->skip_bad, .dir_key = dir_key(c, set, &dir)};
+    if ((*d)->source == BL_SOURCE_FOLDER) how.dir_key = "data.unlabelled";
+    BL_TRY(bl_dataset_measure(d, &how));
+    if (how.n_corrected)
+        BL_INFO("%s: %lld images have another size than their XML files say; the images' counts",
+                (*d)->name, (long long)how.n_corrected);
+    if (how.n_left_out)
+        BL_WARN("%s: skipped %lld images that cannot be read", (*d)->name,
+                (long long)how.n_left_out);
     return BL_OK;
 }
 
@@ -73,20 +122,65 @@ static bl_status drop_empty_images(bl_dataset **d) {
     return status;
 }
 
-/* Class indices must mean the same thing in every file; an unlabelled file may come without
- * categories. */
-static bl_status same_classes(const bl_dataset *a, const bl_dataset *b) {
-    if (!a || !b || b->n_categories == 0) return BL_OK;
-    if (a->n_categories != b->n_categories)
-        return bl_fail(BL_EFORMAT, "%s has %d categories but %s has %d; class lists must be equal",
-                       a->name, (int)a->n_categories, b->name, (int)b->n_categories);
-    for (int32_t i = 0; i < a->n_categories; i++)
-        if (a->categories[i].id != b->categories[i].id ||
-            strcmp(a->categories[i].name, b->categories[i].name) != 0)
-            return bl_fail(BL_EFORMAT, "category %d is %lld \"%s\" in %s but %lld \"%s\" in %s",
-                           (int)i, (long long)a->categories[i].id, a->categories[i].name, a->name,
-                           (long long)b->categories[i].id, b->categories[i].name, b->name);
+bl_status bl_run_set_open(const bl_data_config *c, bl_run_set set, int64_t *skipped,
+                          bl_dataset **out) {
+    bl_read_options opt = {.skip_bad = c->skip_bad, .sizes_later = true};
+    bl_dataset *d = NULL;
+    bl_status status;
+    *out = NULL;
+    BL_TRY(read_set(c, set, &opt, &d));
+    BL_TRY_DONE(drop_root(&d));
+    if (set != BL_RUN_UNLABELLED) BL_TRY_DONE(check_classes(c, d));
+    if (set == BL_RUN_LABELLED && c->drop_empty) BL_TRY_DONE(drop_empty_images(&d));
+    if (set == BL_RUN_LABELLED && d->n_categories == 0)
+        BL_TRY_DONE(bl_fail(BL_EFORMAT, "%s: no categories", d->name));
+    BL_TRY_DONE(measure(c, set, &d));
+    d->role = set_names[set];
+    if (opt.n_from_zero)
+        BL_WARN("%s: %lld objects have a corner at pixel 0, but Pascal VOC counts from 1: these "
+                "corners count from 0, so set data.voc_one_based=false",
+                d->name, (long long)opt.n_from_zero);
+    *skipped += opt.n_skipped;
+    if (opt.n_skipped)
+        BL_WARN("%s: skipped %lld damaged entries", d->name, (long long)opt.n_skipped);
+done:
+    if (status == BL_OK)
+        *out = d;
+    else
+        bl_dataset_free(d);
+    return status;
+}
+
+static void report_match(const bl_dataset *d, const bl_dataset *like, const bl_match *m) {
+    if (m->n_moved)
+        BL_INFO("%s: categories matched by name with %s: %s", d->name, like->name, m->moved);
+    if (m->n_loose)
+        BL_WARN("%s: categories matched with %s but for case or spaces: %s", d->name, like->name,
+                m->loose);
+    if (m->n_absent)
+        BL_WARN("%s: has no category %s; nothing is measured for %s here", d->name, m->absent,
+                m->n_absent == 1 ? "it" : "them");
+    if (m->n_extra)
+        BL_INFO("%s: left out %d categories that %s does not have, with %lld boxes: %s", d->name,
+                m->n_extra, like->name, (long long)m->n_boxes, m->extra);
+}
+
+bl_status bl_run_set_match(bl_dataset **d, bl_run_set set, const bl_dataset *like) {
+    bl_match m;
+    if (!*d || !like) return BL_OK;
+    /* Most unlabelled images come without categories: nothing to say. */
+    if (set == BL_RUN_UNLABELLED && (*d)->n_categories == 0) return BL_OK;
+    BL_TRY(bl_dataset_match(d, like, set == BL_RUN_UNLABELLED, &m));
+    if (set == BL_RUN_UNLABELLED) m.n_absent = 0;
+    report_match(*d, like, &m);
     return BL_OK;
+}
+
+bl_status bl_run_data_join(bl_run_data *data) {
+    BL_TRY(bl_unlabelled_without(&data->unlabelled, data->labelled, "labelled"));
+    BL_TRY(bl_unlabelled_without(&data->unlabelled, data->test, "test"));
+    BL_TRY(bl_run_set_match(&data->unlabelled, BL_RUN_UNLABELLED, data->labelled));
+    return bl_run_set_match(&data->test, BL_RUN_TEST, data->labelled);
 }
 
 bl_status bl_run_data_open(const bl_data_config *cfg, bool need_labelled, bl_run_data *out) {
@@ -94,19 +188,12 @@ bl_status bl_run_data_open(const bl_data_config *cfg, bool need_labelled, bl_run
     if (need_labelled && !*cfg->labelled)
         return bl_fail(BL_ECONFIG,
                        "data.labelled is not set: name the annotation file of the labelled images");
-    bl_status status;
-    if (need_labelled) {
-        BL_TRY_DONE(open_one(cfg, cfg->labelled, false, &out->n_skipped, &out->labelled));
-        if (cfg->drop_empty) BL_TRY_DONE(drop_empty_images(&out->labelled));
-        BL_TRY_DONE(open_one(cfg, cfg->unlabelled, false, &out->n_skipped, &out->unlabelled));
-        BL_TRY_DONE(same_classes(out->labelled, out->unlabelled));
-        if (out->labelled->n_categories == 0) {
-            status = bl_fail(BL_EFORMAT, "%s: no categories", out->labelled->name);
-            goto done;
-        }
-    }
-    BL_TRY_DONE(open_one(cfg, cfg->test, true, &out->n_skipped, &out->test));
-    BL_TRY_DONE(same_classes(out->labelled, out->test));
+    bl_dataset **const to[BL_RUN_SETS] = {&out->labelled, &out->unlabelled, &out->test};
+    bl_status status = BL_OK;
+    for (int set = need_labelled ? 0 : BL_RUN_TEST; set < BL_RUN_SETS; set++)
+        if (*bl_run_set_file(cfg, (bl_run_set)set))
+            BL_TRY_DONE(bl_run_set_open(cfg, (bl_run_set)set, &out->n_skipped, to[set]));
+    BL_TRY_DONE(bl_run_data_join(out));
 done:
     if (status != BL_OK) bl_run_data_close(out);
     return status;

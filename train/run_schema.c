@@ -14,15 +14,18 @@ static const bl_field data_fields[] = {
     {"labelled", BL_T_STRING, AT(labelled), "\"\"", 0, 0, NULL, NULL,
      "Labelled training images: COCO JSON file, or the name of a VOC ImageSets/Main list.", NULL},
     {"unlabelled", BL_T_STRING, AT(unlabelled), "\"\"", 0, 0, NULL, NULL,
-     "Unlabelled training images in the same form; boxes in it are never trained on, only used to "
-     "measure "
+     "Unlabelled training images: a folder (with its sub-folders), a text file with one image a "
+     "line, a COCO file (annotations and categories may be absent), or the name of a VOC list "
+     "(XML files may be absent). Boxes in it are never trained on, only used to measure "
      "pseudo-label quality. Empty = none.",
      NULL},
     {"test", BL_T_STRING, AT(test), "\"\"", 0, 0, NULL, NULL, "Images for evaluation.", NULL},
     {"image_dir", BL_T_STRING, AT(image_dir), "\"\"", 0, 0, NULL, NULL,
-     "coco: folder of the training images; empty = the root.", NULL},
+     "Folder of the images; empty = the root (voc: its JPEGImages).", NULL},
+    {"unlabelled_image_dir", BL_T_STRING, AT(unlabelled_image_dir), "\"\"", 0, 0, NULL, NULL,
+     "Folder of the unlabelled images; empty = image_dir.", NULL},
     {"test_image_dir", BL_T_STRING, AT(test_image_dir), "\"\"", 0, 0, NULL, NULL,
-     "coco: folder of the test images; empty = image_dir.", NULL},
+     "Folder of the test images; empty = image_dir.", NULL},
     {"classes", BL_T_STRINGS, AT(classes), "[]", 0, 0, NULL, NULL,
      "voc: class names in order. coco: if given, must equal the file's names.", NULL},
     {"voc_one_based", BL_T_BOOL, AT(voc_one_based), "true", 0, 0, NULL, NULL,

@@ -267,37 +267,12 @@ static const bl_task_ops ops = {.describe = describe,
                                 .finish = finish,
                                 .close = close_task};
 
-/* Before anything is built: images that are elsewhere would stop the first batch, with the name of
- * one of them. `key` is the setting that says where they are. */
-static bl_status images_there(const bl_dataset *d, const char *key, bool skip_bad) {
-    if (!d || d->n_images == 0) return BL_OK;
-    if (!bl_is_dir(d->image_dir))
-        return bl_fail(BL_ECONFIG, "%s: %s does not exist; the images of %s are looked for there",
-                       key, d->image_dir, d->name);
-    char *first = bl_dataset_path(d, 0);
-    if (!first) return bl_fail(BL_ENOMEM, "out of memory");
-    bool there = skip_bad || bl_exists(first);
-    free(first);
-    if (there) return BL_OK;
-    return bl_fail(BL_ECONFIG, "%s: %s has no %s, the first image of %s", key, d->image_dir,
-                   d->images[0].file, d->name);
-}
-
-static bl_status all_images_there(const bl_data_config *c, const bl_run_data *data) {
-    bool voc = c->format != 0, own = *c->test_image_dir != 0;
-    const char *key = voc || !*c->image_dir ? "data.root" : "data.image_dir";
-    BL_TRY(images_there(data->labelled, key, c->skip_bad));
-    BL_TRY(images_there(data->unlabelled, key, c->skip_bad));
-    return images_there(data->test, own && !voc ? "data.test_image_dir" : key, c->skip_bad);
-}
-
 bl_status bl_detection_task_open(const bl_run_config *cfg, bl_task **out) {
     detection *d = calloc(1, sizeof *d);
     if (!d) return bl_fail(BL_ENOMEM, "out of memory");
     d->base.ops = &ops;
     d->cfg = cfg;
     bl_status status = bl_run_data_open(&cfg->data, true, &d->data);
-    if (status == BL_OK) status = all_images_there(&cfg->data, &d->data);
     if (status == BL_OK) status = bl_groups_make(&cfg->data, d->data.labelled, &d->groups);
     if (status != BL_OK) {
         close_task(&d->base);

@@ -18,14 +18,16 @@
 #include "ssl/method.h"
 #include "train/loss_scale.h"
 
+typedef enum bl_data_format { BL_DATA_COCO, BL_DATA_VOC } bl_data_format;
 /* Section "data". */
 typedef struct bl_data_config {
-    int32_t format;         /* coco, voc */
+    int32_t format;         /* bl_data_format */
     const char *root;       /* prefix of relative paths below; "" = the working directory */
     const char *labelled;   /* coco: annotation file; voc: ImageSets/Main name */
-    const char *unlabelled; /* "" = none */
+    const char *unlabelled; /* the same, a folder of images, or a list of files; "" = none */
     const char *test;
-    const char *image_dir, *test_image_dir; /* coco; test_image_dir "" = image_dir */
+    /* Folders of the images; "" = image_dir, and for that the root or the VOC folder's own. */
+    const char *image_dir, *unlabelled_image_dir, *test_image_dir;
     bl_strings classes; /* voc: names in order; coco: must match the file when given */
     bool voc_one_based;
     bool skip_bad;

@@ -184,6 +184,16 @@ static void bad_records_can_be_skipped(void) {
     CHECK_EQ(d->n_anns, 0);
     CHECK_EQ(d->n_images, 2);
     bl_dataset_free(d);
+    CHECK_OK(parse("{" IMAGES "}", &opt, &d));
+    CHECK_EQ(d->n_categories, 0);
+    CHECK_EQ(d->n_images, 2);
+    bl_dataset_free(d);
+    opt = (bl_read_options){.images_only = true, .sizes_later = true};
+    CHECK_OK(parse("{\"images\":[{\"id\":1,\"file_name\":\"a\"},{\"id\":2,\"file_name\":\"b\","
+                   "\"width\":-1,\"height\":4}]}",
+                   &opt, &d));
+    for (int i = 0; i < 2; i++) CHECK_EQ(d->images[i].width + d->images[i].height, 0);
+    bl_dataset_free(d);
 }
 
 static void strings_are_unescaped(void) {
@@ -195,7 +205,7 @@ static void strings_are_unescaped(void) {
         "\"categories\":[],\"annotations\":[]}",
         NULL, &d));
     CHECK_STR(d->images[0].file, "a/\xc3\xa9\xf0\x9f\x98\x80\\\"\xc3\xa9.jpg");
-    CHECK_STR(d->images[1].file, "000.jpg");
+    CHECK_STR(d->images[1].file, "val2017/000.jpg"); /* with the address's folder */
     CHECK_EQ(d->images[1].id, -2);
     CHECK_EQ(d->images[1].height, 10);
     bl_dataset_free(d);
@@ -259,7 +269,7 @@ static void federated_lists(const char *path) {
     CHECK_EQ(d->categories[2].image_count, 120);
     CHECK_EQ(d->categories[2].instance_count, 300);
     CHECK_EQ(d->categories[0].image_count, 0);
-    CHECK_STR(d->images[1].file, "b.jpg");
+    CHECK_STR(d->images[1].file, "val2017/b.jpg");
     const bl_federated *f = d->federated;
     CHECK(f != NULL && f[0].stated && !f[1].stated && f[2].stated);
     CHECK_EQ(f[0].n_negative, 2);

@@ -1,0 +1,113 @@
+#include "datasets/measure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/parallel.h"
+#include "datasets/image.h"
+
+typedef struct header {
+    int32_t width, height;
+    bl_status status;
+    bool missing;
+} header;
+
+typedef struct job {
+    const bl_dataset *d;
+    header *headers;
+} job;
+
+static void open_range(void *arg, int64_t begin, int64_t end) {
+    const job *j = arg;
+    for (int64_t i = begin; i < end; i++) {
+        header *h = &j->headers[i];
+        char *path = bl_dataset_path(j->d, (int32_t)i);
+        h->missing = path && !bl_exists(path);
+        h->status = path ? bl_image_size(path, &h->width, &h->height) : BL_ENOMEM;
+        free(path);
+    }
+}
+
+/* Again, on this thread, for its message. */
+static bl_status fail_unreadable(const bl_dataset *d, const bl_measure *how, int32_t first,
+                                 int32_t bad, int32_t missing) {
+    int32_t w, h;
+    char *path = bl_dataset_path(d, first);
+    bl_status status = BL_OK;
+    if (!path) {
+        status = bl_fail(BL_ENOMEM, "%s: out of memory", d->name);
+    } else if (missing == d->n_images && !bl_is_dir(d->image_dir)) {
+        status = bl_fail(BL_ECONFIG, "%s: %s does not exist; the images of %s are looked for there",
+                         how->dir_key, d->image_dir, d->name);
+    } else if (missing == d->n_images) {
+        status =
+            bl_fail(BL_ECONFIG, "%s: none of the %d images of %s is in %s; the first would be %s",
+                    how->dir_key, (int)d->n_images, d->name, d->image_dir, path);
+    } else {
+        status = bl_image_size(path, &w, &h);
+        if (status == BL_OK) status = bl_fail(BL_EIO, "%s changes while it is read", path);
+        char *why = strdup(bl_error()); /* the message is rewritten from itself */
+        status = bl_fail(status,
+                         "%s (%d of the %d images of %s cannot be read; --skip-bad goes on without "
+                         "them)",
+                         why ? why : path, (int)bad, (int)d->n_images, d->name);
+        free(why);
+    }
+    free(path);
+    return status;
+}
+
+static bl_status check_readable(const bl_dataset *d, const bl_measure *how, const header *headers) {
+    int32_t first = -1, bad = 0, missing = 0;
+    for (int32_t i = 0; i < d->n_images; i++) {
+        if (headers[i].status == BL_OK) continue;
+        if (headers[i].status == BL_ENOMEM)
+            return bl_fail(BL_ENOMEM, "%s: out of memory to open %s", d->name, d->images[i].file);
+        if (first < 0) first = i;
+        bad++;
+        missing += headers[i].missing;
+    }
+    bool none = d->n_images > 0 && missing == d->n_images;
+    return bad && (none || !how->skip_bad) ? fail_unreadable(d, how, first, bad, missing) : BL_OK;
+}
+
+static bl_status take_size(const bl_dataset *d, bl_image_info *im, const header *h,
+                           bl_measure *how) {
+    if (im->width == h->width && im->height == h->height) return BL_OK;
+    bool known = im->width > 0;
+    if (known && d->source != BL_SOURCE_VOC)
+        return how->skip_bad ? BL_OK : bl_image_size_differs(d, im, h->width, h->height);
+    how->n_corrected += known;
+    im->width = h->width;
+    im->height = h->height;
+    return BL_OK;
+}
+
+static bl_status leave_out(bl_dataset **d, bl_measure *how) {
+    int32_t *keep = malloc(sizeof *keep * ((size_t)(*d)->n_images + 1)), n = 0;
+    bl_dataset *rest;
+    if (!keep) return bl_fail(BL_ENOMEM, "%s: out of memory", (*d)->name);
+    for (int32_t i = 0; i < (*d)->n_images; i++)
+        if ((*d)->images[i].width > 0) keep[n++] = i;
+    how->n_left_out = (*d)->n_images - n;
+    bl_status status = how->n_left_out ? bl_dataset_subset(*d, keep, n, &rest) : BL_OK;
+    if (status == BL_OK && how->n_left_out) {
+        bl_dataset_free(*d);
+        *d = rest;
+    }
+    free(keep);
+    return status;
+}
+
+bl_status bl_dataset_measure(bl_dataset **d, bl_measure *how) {
+    job j = {*d, calloc((size_t)(*d)->n_images + 1, sizeof(header))};
+    if (!j.headers) return bl_fail(BL_ENOMEM, "%s: out of memory", (*d)->name);
+    bl_parallel_for((*d)->n_images, 8, open_range, &j);
+    bl_status status = check_readable(*d, how, j.headers);
+    for (int32_t i = 0; i < (*d)->n_images && status == BL_OK; i++)
+        if (j.headers[i].status == BL_OK)
+            status = take_size(*d, &(*d)->images[i], &j.headers[i], how);
+    free(j.headers);
+    return status == BL_OK ? leave_out(d, how) : status;
+}
