@@ -11,7 +11,8 @@
     X(bl_label_cap_plugin)                                                                         \
     X(bl_crs_plugin)                                                                               \
     X(bl_rfs_plugin)                                                                               \
-    X(bl_focal_plugin)
+    X(bl_focal_plugin)                                                                             \
+    X(bl_eql_plugin)
 
 #define DECLARE(name) extern const bl_detection_plugin_type name;
 PLUGINS(DECLARE)
