@@ -3,7 +3,7 @@
 #
 # Headers include each other by folder ("core/status.h"), so users compile with the include path that
 # pkg-config reports (.../include/ballast) and write the same paths.
-set(BALLAST_FOLDERS core kernels balance nn datasets detector eval ssl train)
+set(BALLAST_FOLDERS core kernels balance interop nn datasets detector eval ssl train)
 
 add_library(ballast_static STATIC)
 set_target_properties(ballast_static PROPERTIES OUTPUT_NAME ballast LINKER_LANGUAGE C)
@@ -18,6 +18,7 @@ target_sources(ballast_static PRIVATE $<TARGET_OBJECTS:bl_cuda>)
 if(BALLAST_HAVE_CUDA)
   set(BALLAST_CUDA_LIBS "${BALLAST_CUDART_LIBRARY} -lstdc++ -lrt -ldl ")
 endif()
+install(FILES ${CMAKE_SOURCE_DIR}/include/ballast/plugin.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ballast)
 install(TARGETS ballast_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
 # Relative, so that "cmake --install --prefix elsewhere" and moved trees work.
