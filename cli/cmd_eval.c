@@ -43,7 +43,8 @@ static bl_status run(const bl_invocation *in) {
     BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], in->words.settings,
                                    in->words.n_settings, arena, &cfg, &run_dir));
     if (o->threads >= 0) cfg.run.threads = o->threads;
-    BL_TRY_DONE(bl_cli_weights(in->words.positional[0], run_dir, o->checkpoint, &checkpoint));
+    BL_TRY_DONE(
+        bl_cli_weights(in->words.positional[0], run_dir, o->checkpoint, arena, &checkpoint));
     BL_TRY_DONE(bl_evaluate_checkpoint(&cfg,
                                        &(bl_eval_options){.checkpoint = checkpoint,
                                                           .model = bl_cli_model(o->model),

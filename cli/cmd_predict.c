@@ -63,7 +63,7 @@ static bl_status run(const bl_invocation *in) {
     BL_TRY_DONE(
         bl_cli_load_config(what, in->words.settings, in->words.n_settings, arena, &cfg, &run_dir));
     if (o->threads >= 0) cfg.run.threads = o->threads;
-    BL_TRY_DONE(bl_cli_weights(what, run_dir, o->checkpoint, &checkpoint));
+    BL_TRY_DONE(bl_cli_weights(what, run_dir, o->checkpoint, arena, &checkpoint));
     BL_TRY_DONE(bl_file_list_images(in->words.positional + 1, in->words.n_positional - 1, &images));
     bl_predict_options p = {.checkpoint = checkpoint,
                             .model = bl_cli_model(o->model),

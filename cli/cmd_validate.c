@@ -75,8 +75,12 @@ static void open_set(check *c, bl_run_set k) {
 static void join_sets(check *c) {
     bl_run_data data = {.labelled = c->set[BL_RUN_LABELLED],
                         .unlabelled = c->set[BL_RUN_UNLABELLED],
+                        .validation = c->set[BL_RUN_VALIDATION],
                         .test = c->set[BL_RUN_TEST]};
+    if (bl_run_hold_out(&c->cfg.data, &data) != BL_OK) complain(c, "validation");
     if (bl_run_data_join(&data) != BL_OK) complain(c, "data");
+    c->set[BL_RUN_LABELLED] = data.labelled;
+    c->set[BL_RUN_VALIDATION] = data.validation;
     c->set[BL_RUN_UNLABELLED] = data.unlabelled;
     c->set[BL_RUN_TEST] = data.test;
     for (int k = 0; k < BL_RUN_SETS; k++) print_set(c, (bl_run_set)k);

@@ -51,8 +51,9 @@ extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, b
     .name = "threads", .letter = 'j', .type = BL_OPTION_INT, .offset = (at), .value = "N",         \
     .max = 4096, .doc = (text)
 #define BL_CLI_CHECKPOINT(at)                                                                      \
-    BL_CLI_TEXT("checkpoint", at, "FILE",                                                          \
-                "Checkpoint, or a run folder for its last one. Default: RUN's last."),             \
+    BL_CLI_TEXT(                                                                                   \
+        "checkpoint", at, "FILE",                                                                  \
+        "best or last of RUN, a file, or a run folder for its last one. Default: RUN's last."),    \
         .letter = 'c'
 #define BL_CLI_NO_VERIFY(at)                                                                       \
     BL_CLI_FLAG("no-verify", at,                                                                   \
@@ -67,10 +68,11 @@ extern const bl_command bl_train_command, bl_eval_command, bl_predict_command, b
  * teacher, but is kept as one. */
 const char *bl_cli_model(const char *name);
 
-/* Which weights to use: what --checkpoint says, else those of the run folder; BL_ECONFIG when
- * `path` is a configuration and no checkpoint is named. */
+/* Which weights to use: what --checkpoint says ("best" and "last" are those of the run folder),
+ * else those of the run folder; BL_ECONFIG when `path` is a configuration and no checkpoint is
+ * named. */
 bl_status bl_cli_weights(const char *path, const char *run_dir, const char *checkpoint,
-                         const char **out);
+                         bl_arena *arena, const char **out);
 
 /* Loads a configuration file, or config.json of a run folder, and applies settings on top.
  * *run_dir (may be NULL) becomes `path` when that is a run folder, else NULL. */

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "core/fs.h"
+#include "train/checkpoint.h"
 
 bl_status bl_cli_load_config(const char *path, const char *const *settings, int n_settings,
                              bl_arena *arena, bl_run_config *cfg, const char **run_dir) {
@@ -21,13 +22,23 @@ bl_status bl_cli_load_config(const char *path, const char *const *settings, int 
 }
 
 bl_status bl_cli_weights(const char *path, const char *run_dir, const char *checkpoint,
-                         const char **out) {
-    *out = checkpoint ? checkpoint : run_dir;
-    if (*out) return BL_OK;
-    return bl_fail(BL_ECONFIG,
-                   "%s is a configuration: say which weights with --checkpoint FILE, or give the "
-                   "run folder instead",
-                   path);
+                         bl_arena *arena, const char **out) {
+    bool best = checkpoint && strcmp(checkpoint, "best") == 0;
+    bool last = checkpoint && strcmp(checkpoint, "last") == 0;
+    *out = checkpoint && !last ? checkpoint : run_dir;
+    if (!*out || (best && !run_dir))
+        return bl_fail(BL_ECONFIG,
+                       "%s is a configuration: say which weights with --checkpoint FILE, or give "
+                       "the run folder instead",
+                       path);
+    if (!best) return BL_OK;
+    char *file = bl_checkpoint_named(run_dir, "best_checkpoint");
+    if (!file)
+        return bl_fail_context(BL_EIO, "%s has no best checkpoint (no evaluation was made)",
+                               run_dir);
+    *out = bl_arena_strdup(arena, file);
+    free(file);
+    return *out ? BL_OK : BL_ENOMEM;
 }
 
 const char *bl_cli_model(const char *name) {

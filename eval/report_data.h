@@ -134,8 +134,8 @@ typedef struct rep_run {
     rep_sample *samples;
     int n_samples;
     double samples_iter;
-    const char *config, *provenance; /* file contents, NULL if absent */
-    const char *missing[16];         /* what the folder lacks */
+    const char *config, *provenance, *best; /* file contents, NULL if absent */
+    const char *missing[16];                /* what the folder lacks */
     int n_missing;
     int *of_class; /* report class -> class of this run, -1 */
 } rep_run;

@@ -83,6 +83,7 @@ static bl_status load_run(rep_report *r, rep_run *run) {
     BL_TRY(bl_rep_load_eval(r, run));
     BL_TRY(bl_rep_load_metrics(r, run));
     BL_TRY(bl_rep_load_samples(r, run));
+    BL_TRY(load_text(r, run, "best.json", NULL, &run->best));
     BL_TRY(load_text(r, run, "config.json", "config.json (configuration)", &run->config));
     return load_text(r, run, "provenance.json", "provenance.json (version, machine, data)",
                      &run->provenance);

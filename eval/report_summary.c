@@ -212,6 +212,7 @@ enum {
     FACT_SOURCE,
     FACT_IMAGES,
     FACT_DETECTIONS,
+    FACT_BEST,
     FACT_SEED,
     FACT_VERSION,
     FACT_STARTED,
@@ -222,15 +223,36 @@ enum {
 static const struct {
     const char *name;
     bool number;
-} fact_columns[FACTS] = {
-    [FACT_PROTOCOL] = {"Protocol", false},    [FACT_TRUTH] = {"Ground truth", false},
-    [FACT_SOURCE] = {"Results", false},       [FACT_IMAGES] = {"Evaluated images", true},
-    [FACT_DETECTIONS] = {"Detections", true}, [FACT_SEED] = {"Seed", true},
-    [FACT_VERSION] = {"Version", false},      [FACT_STARTED] = {"Started", false},
-    [FACT_DEVICE] = {"Device", false},        [FACT_DATA] = {"Test data (SHA-256)", false}};
+} fact_columns[FACTS] = {[FACT_PROTOCOL] = {"Protocol", false},
+                         [FACT_TRUTH] = {"Ground truth", false},
+                         [FACT_SOURCE] = {"Results", false},
+                         [FACT_IMAGES] = {"Evaluated images", true},
+                         [FACT_DETECTIONS] = {"Detections", true},
+                         [FACT_BEST] = {"Best checkpoint", false},
+                         [FACT_SEED] = {"Seed", true},
+                         [FACT_VERSION] = {"Version", false},
+                         [FACT_STARTED] = {"Started", false},
+                         [FACT_DEVICE] = {"Device", false},
+                         [FACT_DATA] = {"Test data (SHA-256)", false}};
 
 static const char *count_text(const rep_report *r, double v) {
     return isnan(v) ? "" : bl_rep_text(r, "%.0f", v);
+}
+
+/* Which checkpoint is the best, and what chose it. */
+static const char *best_text(const rep_report *r, const rep_run *run) {
+    bl_json doc = {0};
+    if (!run->best || bl_json_parse(run->best, strlen(run->best), "best.json", &doc) != BL_OK)
+        return "";
+    const char *set = bl_rep_string(doc.root, "set");
+    bool tested = strcmp(set, "test") == 0;
+    const char *text = bl_rep_text(
+        r, "iteration %.0f, chosen by %.40s %.4f of the %.20s on %.0f %.20s images%s",
+        bl_rep_number(doc.root, "iter"), bl_rep_string(doc.root, "measure"),
+        bl_rep_number(doc.root, "score"), bl_rep_string(doc.root, "model"),
+        bl_rep_number(doc.root, "images"), set, tested ? ", which flatters it there" : "");
+    bl_json_free(&doc);
+    return text;
 }
 
 static void find_facts(const rep_report *r, int i, const char *out[FACTS]) {
@@ -246,6 +268,7 @@ static void find_facts(const rep_report *r, int i, const char *out[FACTS]) {
     out[FACT_SOURCE] = m ? m->source : "";
     out[FACT_IMAGES] = count_text(r, m ? m->images : NAN);
     out[FACT_DETECTIONS] = count_text(r, m ? m->detections : NAN);
+    out[FACT_BEST] = best_text(r, run);
     out[FACT_SEED] = count_text(r, bl_rep_number(p, "seed"));
     out[FACT_VERSION] = bl_rep_text(r, "%.30s%s%.14s", bl_rep_string(p, "ballast_version"),
                                     *commit ? " " : "", commit);

@@ -42,10 +42,11 @@ static bl_status write_features(const bl_class_evaluation *e, const collector *c
 
 bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
     const bl_class_set *test = e->data->sets.test;
-    bl_class_items items = {.set = test, .n = test->n, .label = test->labels};
+    bl_class_items items = e->data->validation;
+    if (!e->validation) items = (bl_class_items){.set = test, .n = test->n, .label = test->labels};
     if (e->limit > 0 && e->limit < items.n) items.n = (int32_t)e->limit;
     collector c = {.accuracy = out,
-                   .label = test->labels,
+                   .label = items.label,
                    .k = e->world->classes,
                    .d = e->world->dim,
                    .cancel = e->cancel};
@@ -63,7 +64,7 @@ bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
     BL_TRY_DONE(bl_class_pass(e->world, e->ctx, e->model, &items, e->batch, collect, &c));
     BL_TRY_DONE(bl_accuracy_finish(out, e->data->labelled_counts));
     bl_class_results r = {.accuracy = out,
-                          .names = (const char *const *)test->class_names,
+                          .names = (const char *const *)items.set->class_names,
                           .labelled = e->data->labelled_counts,
                           .unlabelled = e->data->unlabelled_counts,
                           .model = e->name,

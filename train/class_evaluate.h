@@ -12,6 +12,7 @@ typedef struct bl_class_evaluation {
     int model;        /* 0 student, 1 EMA */
     const char *name; /* in the results */
     int64_t iter, batch;
+    bool validation;            /* the images set aside instead of the test images */
     int64_t limit;              /* test images; 0 = all */
     const char *dir;            /* result files, or NULL */
     bool features;              /* also features.safetensors */

@@ -201,6 +201,16 @@ static const char *to_continue(const bl_trainer *t) {
     return t->opt->to_continue ? t->opt->to_continue : "continue with --resume";
 }
 
+static void say_best(const bl_trainer *t) {
+    const char *set = t->task->ops->validation(t->task) > 0 ? "validation" : "test";
+    if (t->st.iter < t->cfg->run.iterations)
+        BL_INFO("ended at iteration %lld: none of the last %lld evaluations was better",
+                (long long)t->st.iter, (long long)t->cfg->run.patience);
+    if (t->st.best_iter > 0)
+        BL_INFO("best checkpoint: iteration %.0f, %s %.4f on the %s images (--checkpoint best)",
+                t->st.best_iter, t->task->ops->measure, t->st.best_score, set);
+}
+
 /* What is due after iteration st.iter: the log line, the evaluation, a checkpoint. When resumed,
  * the line is there already and the evaluation is due if st.evaluate says so. */
 static bl_status milestones(bl_trainer *t, bool resumed, bool *stop) {
@@ -208,12 +218,15 @@ static bl_status milestones(bl_trainer *t, bool resumed, bool *stop) {
     int64_t iter = t->st.iter;
     bool last = iter == r->iterations, best = false;
     *stop = t->opt->stop_after > 0 && iter >= t->opt->stop_after;
-    if (resumed && !t->st.evaluate) return BL_OK;
+    if (resumed && !t->st.evaluate) {
+        *stop |= bl_trainer_out_of_patience(t);
+        return BL_OK;
+    }
     if (!resumed && (last || due(iter, r->log_every))) BL_TRY(log_window(t));
-    if (t->task->ops->has_test(t->task) &&
-        (t->st.evaluate || (!resumed && (last || due(iter, r->eval_every))))) {
+    bool measured = t->task->ops->has_test(t->task) || t->task->ops->validation(t->task) > 0;
+    if (measured && (t->st.evaluate || (!resumed && (last || due(iter, r->eval_every))))) {
         double before = bl_now();
-        bl_status status = bl_trainer_evaluate(t, last, &best);
+        bl_status status = bl_trainer_evaluate(t, &last, &best);
         if (status == BL_ECANCELLED)
             return bl_fail(status, "stopped in the evaluation after iteration %lld; %s",
                            (long long)iter, to_continue(t));
@@ -221,8 +234,9 @@ static bl_status milestones(bl_trainer *t, bool resumed, bool *stop) {
         t->window_start += bl_now() - before;
         t->started += bl_now() - before;
     }
+    if (last) say_best(t);
     if (last) BL_TRY(t->task->ops->finish(t->task, t->opt->out_dir));
-    *stop |= cancelled(t);
+    *stop |= last || cancelled(t);
     if (last || best || *stop || due(iter, r->checkpoint_every)) BL_TRY(bl_trainer_checkpoint(t));
     return BL_OK;
 }

@@ -97,6 +97,7 @@ static bl_status plan_pictures(predict_job *j, bl_arena *arena) {
 static bl_status choose_set(const char *name, const bl_run_data *data, const bl_dataset **out) {
     *out = strcmp(name, "labelled") == 0     ? data->labelled
            : strcmp(name, "unlabelled") == 0 ? data->unlabelled
+           : strcmp(name, "validation") == 0 ? data->validation
            : strcmp(name, "test") == 0       ? data->test
                                              : NULL;
     return *out ? BL_OK : bl_fail(BL_ECONFIG, "--set %s: the run has no such images", name);
@@ -166,8 +167,9 @@ static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt,
     if (opt->out) BL_TRY_DONE(bl_predictions_write(&j.found, opt->out));
     if (!opt->out && opt->table) bl_predictions_print(&j.found, least, opt->table);
     if (in.n_skipped) BL_WARN("left out %lld images that cannot be read", (long long)in.n_skipped);
-    BL_INFO("%lld detections in %d images%s%s", (long long)j.found.n,
-            (int)(opt->n_images - in.n_skipped), opt->draw_dir ? ", drawn in " : "",
+    int read = (int)(opt->n_images - in.n_skipped);
+    BL_INFO("%lld detection%s in %d image%s%s%s", (long long)j.found.n, j.found.n == 1 ? "" : "s",
+            read, read == 1 ? "" : "s", opt->draw_dir ? ", drawn in " : "",
             opt->draw_dir ? opt->draw_dir : "");
 done:
     bl_predictions_free(&j.found);

@@ -4,27 +4,30 @@
 
 #include "core/fs.h"
 #include "core/log.h"
+#include "datasets/holdout.h"
 #include "datasets/match.h"
 #include "datasets/measure.h"
 #include "train/run_data.h"
 #include "train/unlabelled.h"
 
-static const char *const set_names[BL_RUN_SETS] = {"labelled", "unlabelled", "test"};
+static const char *const set_names[BL_RUN_SETS] = {"labelled", "unlabelled", "validation", "test"};
 
 const char *bl_run_set_name(bl_run_set set) {
     return set_names[set];
 }
 
 const char *bl_run_set_file(const bl_data_config *c, bl_run_set set) {
-    const char *const files[BL_RUN_SETS] = {c->labelled, c->unlabelled, c->test};
+    const char *const files[BL_RUN_SETS] = {c->labelled, c->unlabelled, c->validation, c->test};
     return files[set];
 }
 
 /* Which key says where a set's images are, and what it says. */
 static const char *dir_key(const bl_data_config *c, bl_run_set set, const char **dir) {
     static const char *const keys[BL_RUN_SETS] = {"data.image_dir", "data.unlabelled_image_dir",
+                                                  "data.validation_image_dir",
                                                   "data.test_image_dir"};
-    const char *const own[BL_RUN_SETS] = {c->image_dir, c->unlabelled_image_dir, c->test_image_dir};
+    const char *const own[BL_RUN_SETS] = {c->image_dir, c->unlabelled_image_dir,
+                                          c->validation_image_dir, c->test_image_dir};
     bool is_own = set == BL_RUN_LABELLED || *own[set];
     *dir = is_own ? own[set] : c->image_dir;
     return is_own ? keys[set] : keys[BL_RUN_LABELLED];
@@ -178,9 +181,23 @@ bl_status bl_run_set_match(bl_dataset **d, bl_run_set set, const bl_dataset *lik
 
 bl_status bl_run_data_join(bl_run_data *data) {
     BL_TRY(bl_unlabelled_without(&data->unlabelled, data->labelled, "labelled"));
+    BL_TRY(bl_unlabelled_without(&data->unlabelled, data->validation, "validation"));
     BL_TRY(bl_unlabelled_without(&data->unlabelled, data->test, "test"));
     BL_TRY(bl_run_set_match(&data->unlabelled, BL_RUN_UNLABELLED, data->labelled));
+    BL_TRY(bl_run_set_match(&data->validation, BL_RUN_VALIDATION, data->labelled));
     return bl_run_set_match(&data->test, BL_RUN_TEST, data->labelled);
+}
+
+bl_status bl_run_hold_out(const bl_data_config *c, bl_run_data *data) {
+    if (!(c->validation_share > 0) || !data->labelled) return BL_OK;
+    if (*c->validation)
+        return bl_fail(BL_ECONFIG, "data.validation names the validation images already: set "
+                                   "data.validation_share=0, or leave data.validation empty");
+    BL_TRY(bl_dataset_hold_out(&data->labelled, c->validation_share, &data->validation));
+    data->validation->role = set_names[BL_RUN_VALIDATION];
+    BL_INFO("%d labelled images set aside for validation, %d left to train on",
+            (int)data->validation->n_images, (int)data->labelled->n_images);
+    return BL_OK;
 }
 
 bl_status bl_run_data_open(const bl_data_config *cfg, bool need_labelled, bl_run_data *out) {
@@ -188,11 +205,13 @@ bl_status bl_run_data_open(const bl_data_config *cfg, bool need_labelled, bl_run
     if (need_labelled && !*cfg->labelled)
         return bl_fail(BL_ECONFIG,
                        "data.labelled is not set: name the annotation file of the labelled images");
-    bl_dataset **const to[BL_RUN_SETS] = {&out->labelled, &out->unlabelled, &out->test};
+    bl_dataset **const to[BL_RUN_SETS] = {&out->labelled, &out->unlabelled, &out->validation,
+                                          &out->test};
     bl_status status = BL_OK;
     for (int set = need_labelled ? 0 : BL_RUN_TEST; set < BL_RUN_SETS; set++)
         if (*bl_run_set_file(cfg, (bl_run_set)set))
             BL_TRY_DONE(bl_run_set_open(cfg, (bl_run_set)set, &out->n_skipped, to[set]));
+    BL_TRY_DONE(bl_run_hold_out(cfg, out));
     BL_TRY_DONE(bl_run_data_join(out));
 done:
     if (status != BL_OK) bl_run_data_close(out);
@@ -202,6 +221,7 @@ done:
 void bl_run_data_close(bl_run_data *d) {
     bl_dataset_free(d->labelled);
     bl_dataset_free(d->unlabelled);
+    bl_dataset_free(d->validation);
     bl_dataset_free(d->test);
     *d = (bl_run_data){0};
 }

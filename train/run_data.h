@@ -5,7 +5,13 @@
 
 #include "train/train.h"
 
-typedef enum bl_run_set { BL_RUN_LABELLED, BL_RUN_UNLABELLED, BL_RUN_TEST, BL_RUN_SETS } bl_run_set;
+typedef enum bl_run_set {
+    BL_RUN_LABELLED,
+    BL_RUN_UNLABELLED,
+    BL_RUN_VALIDATION,
+    BL_RUN_TEST,
+    BL_RUN_SETS
+} bl_run_set;
 
 const char *bl_run_set_name(bl_run_set set);                          /* "labelled", ... */
 const char *bl_run_set_file(const bl_data_config *c, bl_run_set set); /* data.<name>; may be "" */
@@ -19,6 +25,8 @@ bl_status bl_run_set_open(const bl_data_config *c, bl_run_set set, int64_t *skip
  * unlabelled images may go; a test set whose categories `like` does not have is BL_EFORMAT. Either
  * may be NULL. */
 bl_status bl_run_set_match(bl_dataset **d, bl_run_set set, const bl_dataset *like);
+/* data.validation_share: moves labelled images into the validation set. */
+bl_status bl_run_hold_out(const bl_data_config *c, bl_run_data *data);
 /* Unlabelled folders without the other sets' images; all sets with the labelled one's categories.
  */
 bl_status bl_run_data_join(bl_run_data *data);

@@ -20,6 +20,7 @@ enum { MAX_DEPTH = 4, NAMED_FOREIGN = 4 };
 static const char *const own_files[] = {"config.json",
                                         "last_checkpoint",
                                         "best_checkpoint",
+                                        "best.json",
                                         "provenance.json",
                                         "classes.json",
                                         "images.json",
@@ -35,10 +36,19 @@ static const char *const own_files[] = {"config.json",
                                         "eval/iter_[0-9]*/*/results.json",
                                         "eval/iter_[0-9]*/*/confusion.json",
                                         "eval/iter_[0-9]*/*/features.safetensors",
+                                        "validation/iter_[0-9]*/*/*.json",
+                                        "validation/iter_[0-9]*/*/per_class.csv",
                                         "samples/iter_[0-9]*/samples.json",
                                         "samples/iter_[0-9]*/*_[0-9]*.jpg"};
-static const char *const own_folders[] = {
-    "ckpt", "eval", "eval/iter_[0-9]*", "eval/iter_[0-9]*/*", "samples", "samples/iter_[0-9]*"};
+static const char *const own_folders[] = {"ckpt",
+                                          "eval",
+                                          "eval/iter_[0-9]*",
+                                          "eval/iter_[0-9]*/*",
+                                          "validation",
+                                          "validation/iter_[0-9]*",
+                                          "validation/iter_[0-9]*/*",
+                                          "samples",
+                                          "samples/iter_[0-9]*"};
 
 static bool matches(const char *const *patterns, size_t n, const char *path) {
     for (size_t i = 0; i < n; i++)

@@ -19,11 +19,21 @@ static const bl_field data_fields[] = {
      "(XML files may be absent). Boxes in it are never trained on, only used to measure "
      "pseudo-label quality. Empty = none.",
      NULL},
+    {"validation", BL_T_STRING, AT(validation), "\"\"", 0, 0, NULL, NULL,
+     "Labelled images that choose the best checkpoint and end a run early (run.patience), in the "
+     "form of labelled. Empty = validation_share, or the test images choose.",
+     NULL},
+    {"validation_share", BL_T_REAL, AT(validation_share), "0", 0, 0.5, NULL, NULL,
+     "Share of the labelled images set aside for that, the same for every seed; every class keeps "
+     "at least half of its images. 0 = none.",
+     NULL},
     {"test", BL_T_STRING, AT(test), "\"\"", 0, 0, NULL, NULL, "Images for evaluation.", NULL},
     {"image_dir", BL_T_STRING, AT(image_dir), "\"\"", 0, 0, NULL, NULL,
      "Folder of the images; empty = the root (voc: its JPEGImages).", NULL},
     {"unlabelled_image_dir", BL_T_STRING, AT(unlabelled_image_dir), "\"\"", 0, 0, NULL, NULL,
      "Folder of the unlabelled images; empty = image_dir.", NULL},
+    {"validation_image_dir", BL_T_STRING, AT(validation_image_dir), "\"\"", 0, 0, NULL, NULL,
+     "Folder of the validation images; empty = image_dir.", NULL},
     {"test_image_dir", BL_T_STRING, AT(test_image_dir), "\"\"", 0, 0, NULL, NULL,
      "Folder of the test images; empty = image_dir.", NULL},
     {"classes", BL_T_STRINGS, AT(classes), "[]", 0, 0, NULL, NULL,
@@ -112,8 +122,7 @@ static const bl_field run_fields[] = {
     {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations",
      "Console and metrics interval.", NULL},
     {"eval_every", BL_T_INT, AT(eval_every), "5000", 0, 1e9, NULL, "iterations",
-     "Evaluation interval; the end is always evaluated when data.test is set. 0 = only the end.",
-     NULL},
+     "Evaluation interval; the end is always evaluated. 0 = only the end.", NULL},
     {"checkpoint_every", BL_T_INT, AT(checkpoint_every), "5000", 0, 1e9, NULL, "iterations",
      "Checkpoint interval; the end is always saved. 0 = only the end.", NULL},
     {"keep_checkpoints", BL_T_INT, AT(keep_checkpoints), "2", 1, 1000, NULL, NULL,
@@ -128,6 +137,14 @@ static const bl_field run_fields[] = {
      "Evaluate the student too, not only the teacher.", NULL},
     {"eval_limit", BL_T_INT, AT(eval_limit), "0", 0, 1e9, NULL, "images",
      "Test images used by evaluations before the last one; 0 = all.", NULL},
+    {"eval_test", BL_T_BOOL, AT(eval_test), "true", 0, 0, NULL, NULL,
+     "Where validation images choose the best checkpoint: evaluate the test images every time as "
+     "well, for their curves; false: only at the end.",
+     NULL},
+    {"patience", BL_T_INT, AT(patience), "0", 0, 1e6, NULL, "evaluations",
+     "End the run after so many evaluations in a row that were not the best on the validation "
+     "images; 0 = never.",
+     NULL},
     {"init_from", BL_T_STRING, AT(init_from), "\"\"", 0, 0, NULL, NULL,
      "Weights to start from: a file of PyTorch, detectron2 or safetensors, or a run folder "
      "(docs/weights.md); tensors it lacks keep their initialisation. Empty = none.",

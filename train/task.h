@@ -19,8 +19,9 @@ typedef struct bl_task_evaluation {
     const char *run_dir;
     bl_metrics *metrics; /* receives one "eval" line */
     int64_t iter;
-    bool last;                  /* of the run: on all test images */
-    bool chooses;               /* of the model whose score picks the best checkpoint */
+    bool last;       /* of the run: on all test images */
+    bool validation; /* on the validation images: a "validation" line, files below validation/ */
+    bool main;       /* of the model that stands for the run: the average where there is one */
     const volatile int *cancel; /* set by a signal handler: BL_ECANCELLED within moments; or NULL */
     double *score;              /* out: the higher the better */
 } bl_task_evaluation;
@@ -51,6 +52,9 @@ typedef struct bl_task_ops {
     int64_t (*skipped)(const bl_task *k); /* unreadable images passed over */
 
     bool (*has_test)(const bl_task *k);
+    int64_t (*validation)(const bl_task *k); /* how many images choose the best checkpoint */
+    int64_t (*test)(const bl_task *k);       /* how many are tested */
+    const char *measure;                     /* what *score below is */
     bl_status (*evaluate)(bl_task *k, const bl_task_evaluation *e);
     /* After the last iteration: summaries over the whole run. */
     bl_status (*finish)(bl_task *k, const char *run_dir);

@@ -297,11 +297,20 @@ static bool has_test(const bl_task *k) {
     return c->data.sets.test && !c->needs.pretext;
 }
 
+static int64_t validation(const bl_task *k) {
+    const classification *c = (const classification *)k;
+    return c->needs.pretext ? 0 : c->data.validation.n;
+}
+
+static int64_t test(const bl_task *k) {
+    return has_test(k) ? ((const classification *)k)->data.sets.test->n : 0;
+}
+
 static bl_status log_evaluation(const bl_task_evaluation *e, const bl_accuracy *a) {
     const char *model = e->learner->model[e->model].name;
     bl_metrics_begin(e->metrics);
     bl_metrics_number(e->metrics, "iter", (double)e->iter);
-    bl_metrics_string(e->metrics, "kind", "eval");
+    bl_metrics_string(e->metrics, "kind", e->validation ? "validation" : "eval");
     bl_metrics_string(e->metrics, "model", model);
     bl_metrics_number(e->metrics, "accuracy", a->accuracy);
     bl_metrics_number(e->metrics, "balanced_accuracy", a->balanced);
@@ -309,9 +318,9 @@ static bl_status log_evaluation(const bl_task_evaluation *e, const bl_accuracy *
     for (int g = 0; g < BL_FREQUENCIES; g++)
         bl_metrics_number(e->metrics, bl_frequency_names[g], a->group[g]);
     bl_metrics_array(e->metrics, "class_recall", a->recall, a->n_classes);
-    BL_INFO("%s at %lld: accuracy %.4f  balanced %.4f  GM %.4f  many %.4f  medium %.4f  few %.4f",
-            model, (long long)e->iter, a->accuracy, a->balanced, a->geometric, a->group[BL_MANY],
-            a->group[BL_MEDIUM], a->group[BL_FEW]);
+    BL_INFO("%s at %lld%s: accuracy %.4f  balanced %.4f  GM %.4f  many %.4f  medium %.4f  few %.4f",
+            model, (long long)e->iter, e->validation ? ", validation" : "", a->accuracy,
+            a->balanced, a->geometric, a->group[BL_MANY], a->group[BL_MEDIUM], a->group[BL_FEW]);
     return bl_metrics_end(e->metrics);
 }
 
@@ -319,7 +328,7 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
     classification *c = (classification *)k;
     const bl_run_section *run = &c->cfg->run;
     const char *name = e->learner->model[e->model].name;
-    char *dir = bl_step_folder(e->run_dir, "eval", e->iter, name);
+    char *dir = bl_step_folder(e->run_dir, e->validation ? "validation" : "eval", e->iter, name);
     if (!dir) return BL_ENOMEM;
     bl_class_evaluation ce = {.world = bl_class_learner_world(e->learner),
                               .data = &c->data,
@@ -328,10 +337,11 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
                               .name = name,
                               .iter = e->iter,
                               .batch = run->eval_batch,
-                              .limit = e->last ? 0 : run->eval_limit,
+                              .validation = e->validation,
+                              .limit = e->last || e->validation ? 0 : run->eval_limit,
                               .cancel = e->cancel,
                               .dir = dir,
-                              .features = run->features && e->last && e->chooses};
+                              .features = run->features && e->last && !e->validation && e->main};
     bl_accuracy a;
     bl_status status = bl_class_evaluate(&ce, &a);
     free(dir);
@@ -371,6 +381,9 @@ static const bl_task_ops ops = {.describe = describe,
                                 .seek = seek,
                                 .skipped = skipped,
                                 .has_test = has_test,
+                                .validation = validation,
+                                .test = test,
+                                .measure = "balanced accuracy",
                                 .evaluate = evaluate,
                                 .finish = finish,
                                 .close = close_task};

@@ -25,10 +25,13 @@ _Static_assert(sizeof(bl_loader_pos) <= sizeof(int64_t[BL_POS_WORDS]), "a positi
 
 static void describe(const bl_task *k, char *out, size_t size) {
     const detection *d = (const detection *)k;
-    snprintf(out, size, "labelled %d images, %lld boxes, %d classes; unlabelled %d; test %d",
+    char held[32] = "";
+    if (d->data.validation)
+        snprintf(held, sizeof held, "; validation %d", (int)d->data.validation->n_images);
+    snprintf(out, size, "labelled %d images, %lld boxes, %d classes; unlabelled %d%s; test %d",
              (int)d->data.labelled->n_images, (long long)d->data.labelled->n_anns,
              (int)d->groups.n_classes, d->data.unlabelled ? (int)d->data.unlabelled->n_images : 0,
-             d->data.test ? (int)d->data.test->n_images : 0);
+             held, d->data.test ? (int)d->data.test->n_images : 0);
 }
 
 static bl_status record(bl_task *k, const char *run_dir) {
@@ -44,6 +47,7 @@ static void provenance(const bl_task *k, struct json_object *sets) {
     const detection *d = (const detection *)k;
     bl_provenance_add_dataset(sets, "labelled", d->data.labelled);
     bl_provenance_add_dataset(sets, "unlabelled", d->data.unlabelled);
+    bl_provenance_add_dataset(sets, "validation", d->data.validation);
     bl_provenance_add_dataset(sets, "test", d->data.test);
 }
 
@@ -169,6 +173,16 @@ static bool has_test(const bl_task *k) {
     return ((const detection *)k)->data.test != NULL;
 }
 
+static int64_t validation(const bl_task *k) {
+    const bl_dataset *d = ((const detection *)k)->data.validation;
+    return d ? d->n_images : 0;
+}
+
+static int64_t test(const bl_task *k) {
+    const bl_dataset *d = ((const detection *)k)->data.test;
+    return d ? d->n_images : 0;
+}
+
 static bl_status log_evaluation(const bl_task_evaluation *e, const bl_evaluation *ev) {
     const char *model = e->learner->model[e->model].name;
     const struct {
@@ -190,12 +204,13 @@ static bl_status log_evaluation(const bl_task_evaluation *e, const bl_evaluation
                {"AP_minority", ev->minority.AP}};
     bl_metrics_begin(e->metrics);
     bl_metrics_number(e->metrics, "iter", (double)e->iter);
-    bl_metrics_string(e->metrics, "kind", "eval");
+    bl_metrics_string(e->metrics, "kind", e->validation ? "validation" : "eval");
     bl_metrics_string(e->metrics, "model", model);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         bl_metrics_number(e->metrics, all[i].key, all[i].v);
-    BL_INFO("%s at %lld: AP %.4f  AP50 %.4f  majority %.4f  minority %.4f", model,
-            (long long)e->iter, ev->all.AP, ev->all.AP50, ev->majority.AP, ev->minority.AP);
+    BL_INFO("%s at %lld%s: AP %.4f  AP50 %.4f  majority %.4f  minority %.4f", model,
+            (long long)e->iter, e->validation ? ", validation" : "", ev->all.AP, ev->all.AP50,
+            ev->majority.AP, ev->minority.AP);
     return bl_metrics_end(e->metrics);
 }
 
@@ -221,15 +236,16 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
                    .score_threshold = -1,
                    .cancel = e->cancel,
                    .skip_bad = d->cfg->data.skip_bad};
-    char *dir = bl_step_folder(e->run_dir, "eval", e->iter, model->name);
+    char *dir =
+        bl_step_folder(e->run_dir, e->validation ? "validation" : "eval", e->iter, model->name);
     if (!dir) return BL_ENOMEM;
     bl_evaluation ev = {0};
-    bl_status status =
-        bl_evaluate_model(&in, model->name, e->iter, d->data.test,
-                          e->last ? 0 : d->cfg->run.eval_limit, &d->groups, dir, NULL, false, &ev);
+    bl_status status = bl_evaluate_model(
+        &in, model->name, e->iter, e->validation ? d->data.validation : d->data.test,
+        e->last || e->validation ? 0 : d->cfg->run.eval_limit, &d->groups, dir, NULL, false, &ev);
     free(dir);
     if (status == BL_OK) status = log_evaluation(e, &ev);
-    if (status == BL_OK && e->last && e->chooses) status = write_samples(d, e, &in);
+    if (status == BL_OK && e->last && !e->validation && e->main) status = write_samples(d, e, &in);
     *e->score = ev.all.AP;
     return status;
 }
@@ -263,6 +279,9 @@ static const bl_task_ops ops = {.describe = describe,
                                 .seek = seek,
                                 .skipped = skipped,
                                 .has_test = has_test,
+                                .validation = validation,
+                                .test = test,
+                                .measure = "AP",
                                 .evaluate = evaluate,
                                 .finish = finish,
                                 .close = close_task};

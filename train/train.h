@@ -25,10 +25,12 @@ typedef struct bl_data_config {
     const char *root;       /* prefix of relative paths below; "" = the working directory */
     const char *labelled;   /* coco: annotation file; voc: ImageSets/Main name */
     const char *unlabelled; /* the same, a folder of images, or a list of files; "" = none */
+    const char *validation; /* chooses the best checkpoint; "" = none */
     const char *test;
     /* Folders of the images; "" = image_dir, and for that the root or the VOC folder's own. */
-    const char *image_dir, *unlabelled_image_dir, *test_image_dir;
-    bl_strings classes; /* voc: names in order; coco: must match the file when given */
+    const char *image_dir, *unlabelled_image_dir, *validation_image_dir, *test_image_dir;
+    double validation_share; /* of the labelled images, set aside for it; 0 = none */
+    bl_strings classes;      /* voc: names in order; coco: must match the file when given */
     bool voc_one_based;
     bool skip_bad;
     bool drop_empty; /* drop labelled images without boxes */
@@ -68,6 +70,8 @@ typedef struct bl_run_section {
     int64_t eval_batch;
     bool eval_student;
     int64_t eval_limit;     /* test images used during training; 0 = all */
+    bool eval_test;         /* with validation images, too: the test images at every evaluation */
+    int64_t patience;       /* evaluations without a better one that end the run; 0 = off */
     const char *init_from;  /* safetensors to start from (partial import); "" = none */
     const char *init_model; /* whose weights of a checkpoint: student, teacher */
     bl_strings init_skip;   /* beginnings of tensor names that are not read */
@@ -163,9 +167,10 @@ typedef struct bl_predict_options {
 /* BL_ECONFIG for options of the other task, and when there is nothing to predict. */
 bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt);
 
-/* Reads the data sets of a config (labelled, unlabelled, test; absent ones are NULL). */
+/* Reads the data sets of a config (absent ones are NULL). Without need_labelled only the test set.
+ */
 typedef struct bl_run_data {
-    bl_dataset *labelled, *unlabelled, *test;
+    bl_dataset *labelled, *unlabelled, *validation, *test;
     int64_t n_skipped;
 } bl_run_data;
 bl_status bl_run_data_open(const bl_data_config *cfg, bool need_labelled, bl_run_data *out);

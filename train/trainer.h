@@ -44,8 +44,14 @@ bl_status bl_trainer_next_generation(bl_trainer *t);
 /* Saves the checkpoint of the iteration reached, then the names that point to it, then removes old
  * ones: whenever the process dies, every name leads to a file. */
 bl_status bl_trainer_checkpoint(bl_trainer *t);
-/* Evaluates both models, after a checkpoint, so that nothing is lost when that is interrupted.
- * *best: the model is the best so far. */
-bl_status bl_trainer_evaluate(bl_trainer *t, bool last, bool *best);
+/* Evaluates both models, after a checkpoint, so that nothing is lost when that is interrupted: on the
+ * validation images, which choose the best checkpoint, and on the test images, which choose where
+ * there are no others. *last: of the run; set when patience has run out. *best: the model is the best
+ * so far. */
+bl_status bl_trainer_evaluate(bl_trainer *t, bool *last, bool *best);
+/* run.patience evaluations have passed since the best one. */
+bool bl_trainer_out_of_patience(const bl_trainer *t);
+/* best_checkpoint and best.json, which say which checkpoint is the best and what chose it. */
+bl_status bl_trainer_point_to_best(const bl_trainer *t);
 
 #endif

@@ -172,13 +172,23 @@ static bl_status point_to_best(const bl_trainer *t) {
     char *file = bl_checkpoint_path(t->opt->out_dir, best), *pointer = in_run(t, "best_checkpoint");
     bl_status status = file && pointer ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
     if (status == BL_OK && best > 0 && bl_exists(file)) {
-        status = bl_checkpoint_point(t->opt->out_dir, "best_checkpoint", best);
+        status = bl_trainer_point_to_best(t);
     } else if (status == BL_OK && unlink(pointer) == 0 && best > 0) {
         BL_WARN("%s, the best checkpoint, is no longer there", file);
     }
     free(file);
     free(pointer);
     return status;
+}
+
+static bl_status check_patience(const bl_trainer *t) {
+    if (!t->cfg->run.patience || t->task->ops->validation(t->task) > 0) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "run.patience needs validation images (%s): ending a run by its test images "
+                   "would choose by them",
+                   t->cfg->task == BL_TASK_CLASSIFICATION
+                       ? "longtail.validation"
+                       : "data.validation or data.validation_share");
 }
 
 /* Everything as it was when t->resume was written, and nothing of what came after. */
@@ -231,12 +241,14 @@ bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_trai
     bl_status status;
     bl_set_threads((int)cfg->run.threads);
     BL_TRY_DONE(bl_task_open(cfg, &t->task));
+    BL_TRY_DONE(check_patience(t));
     BL_TRY_DONE(enter_folder(t, &log));
     if (t->resume) BL_TRY_DONE(bl_resume_same_data(t->task, opt->out_dir));
     bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
     t->task->ops->describe(t->task, data, sizeof data);
-    BL_INFO("%s; %s, %d threads, kernels %s, precision %s", data, t->ctx->dev->name, bl_threads(),
+    BL_INFO("%s", data);
+    BL_INFO("device    %s, %d threads, kernels %s, precision %s", t->ctx->dev->name, bl_threads(),
             t->ctx->k->name, bl_precision_name(co.precision));
     BL_TRY_DONE(build(t));
     BL_TRY_DONE(t->resume ? restore(t) : start_new(t, log));
