@@ -66,6 +66,17 @@ static bool decode_header(struct jpeg_decompress_struct *c, guard *g, const uint
     return true;
 }
 
+/* Stored inks are inverted: 255 is none of it. That is Adobe's convention, which its marker stands
+ * for; files without the marker follow it too, and Pillow and OpenCV read them so. Rounded as in
+ * Pillow: paper left by black, less the ink's share of it. */
+static void inks_to_rgb(const uint8_t inks[4], uint8_t rgb[3]) {
+    unsigned white = inks[3];
+    for (int i = 0; i < 3; i++) {
+        unsigned t = (255u - inks[i]) * white + 128;
+        rgb[i] = (uint8_t)(white - (((t >> 8) + t) >> 8));
+    }
+}
+
 static bool decode_pixels(struct jpeg_decompress_struct *c, guard *g, uint8_t *rgb, uint8_t *cmyk) {
     if (setjmp(g->jump)) return false;
     c->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
@@ -77,13 +88,7 @@ static bool decode_pixels(struct jpeg_decompress_struct *c, guard *g, uint8_t *r
         JSAMPROW to = cmyk ? cmyk : row;
         jpeg_read_scanlines(c, &to, 1);
         if (!cmyk) continue;
-        /* Adobe writes the inks inverted. */
-        int flip = c->saw_Adobe_marker ? 0 : 255;
-        for (size_t x = 0; x < c->output_width; x++) {
-            const uint8_t *p = cmyk + 4 * x;
-            int k = p[3] ^ flip;
-            for (int i = 0; i < 3; i++) row[3 * x + (size_t)i] = (uint8_t)((p[i] ^ flip) * k / 255);
-        }
+        for (size_t x = 0; x < c->output_width; x++) inks_to_rgb(cmyk + 4 * x, row + 3 * x);
     }
     jpeg_finish_decompress(c);
     return true;

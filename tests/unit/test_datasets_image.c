@@ -135,8 +135,8 @@ static void limits(void) {
 }
 
 /* Encodes one colour of any libjpeg colour space, 16x16. */
-static void encode_flat(J_COLOR_SPACE space, int n, const uint8_t *colour, uint8_t **data,
-                        unsigned long *size) {
+static void encode_flat(J_COLOR_SPACE space, J_COLOR_SPACE stored, bool marker, int n,
+                        const uint8_t *colour, uint8_t **data, unsigned long *size) {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr e;
     uint8_t row[64];
@@ -147,6 +147,8 @@ static void encode_flat(J_COLOR_SPACE space, int n, const uint8_t *colour, uint8
     c.input_components = n;
     c.in_color_space = space;
     jpeg_set_defaults(&c);
+    if (stored != JCS_UNKNOWN) jpeg_set_colorspace(&c, stored);
+    if (!marker) c.write_Adobe_marker = FALSE;
     jpeg_set_quality(&c, 100, TRUE);
     jpeg_start_compress(&c, TRUE);
     for (int i = 0; i < 16 * n; i++) row[i] = colour[i % n];
@@ -163,15 +165,20 @@ static void colour_models(void) {
         J_COLOR_SPACE space;
         int n;
         uint8_t in[4], rgb[3];
-    } cases[] = {{JCS_GRAYSCALE, 1, {77}, {77, 77, 77}},
-                 {JCS_RGB, 3, {200, 30, 90}, {200, 30, 90}},
-                 /* libjpeg writes an Adobe marker with CMYK, so the inks are inverted */
-                 {JCS_CMYK, 4, {255, 128, 0, 200}, {200, 100, 0}}};
-    for (int k = 0; k < 3; k++) {
+        J_COLOR_SPACE stored;
+        bool marker;
+    } cases[] = {{JCS_GRAYSCALE, 1, {77}, {77, 77, 77}, JCS_UNKNOWN, true},
+                 {JCS_RGB, 3, {200, 30, 90}, {200, 30, 90}, JCS_UNKNOWN, true},
+                 /* inks are inverted, with and without Adobe's marker; values of Pillow 13 */
+                 {JCS_CMYK, 4, {255, 128, 0, 200}, {200, 100, 0}, JCS_UNKNOWN, true},
+                 {JCS_CMYK, 4, {255, 128, 0, 200}, {200, 100, 0}, JCS_UNKNOWN, false},
+                 {JCS_CMYK, 4, {255, 128, 0, 200}, {200, 100, 0}, JCS_YCCK, true}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         uint8_t *data = NULL;
         unsigned long size = 0;
         bl_image img;
-        encode_flat(cases[k].space, cases[k].n, cases[k].in, &data, &size);
+        encode_flat(cases[k].space, cases[k].stored, cases[k].marker, cases[k].n, cases[k].in,
+                    &data, &size);
         CHECK_OK(bl_image_decode(data, size, "flat.jpg", &img));
         CHECK_EQ(img.width, 16);
         for (int i = 0; i < 3 * 256; i++) CHECK_NEAR(img.rgb[i], cases[k].rgb[i % 3], 2);
