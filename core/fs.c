@@ -73,11 +73,18 @@ bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *
     return BL_OK;
 }
 
+bl_status bl_check_regular(const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) return BL_OK;
+    return bl_fail(BL_EIO, "%s: is not a regular file but a pipe, a socket or a device", path);
+}
+
 bl_status bl_map_open(const char *path, bl_map *m) {
     static const uint8_t nothing[1];
     *m = (bl_map){nothing, 0};
     int fd;
     struct stat st;
+    BL_TRY(bl_check_regular(path)); /* opening a pipe waits for its writer */
     BL_TRY(open_read(path, &fd, &st));
     if (!S_ISREG(st.st_mode)) {
         close(fd);

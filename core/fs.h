@@ -13,6 +13,10 @@
  * not counted in *size). The caller frees *data. */
 bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *size);
 
+/* BL_EIO for a pipe, a socket or a device, which may keep a reader waiting for ever. Opening says
+ * what else is wrong. */
+bl_status bl_check_regular(const char *path);
+
 /* A read-only mapping of a file. An empty file maps to data != NULL, size 0. */
 typedef struct bl_map {
     const uint8_t *data;

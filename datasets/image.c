@@ -24,6 +24,7 @@ bl_status bl_image_load(const char *path, bl_image *out) {
     char *data;
     size_t size;
     *out = (bl_image){0};
+    BL_TRY(bl_check_regular(path));
     BL_TRY(bl_read_file(path, MAX_FILE, &data, &size));
     bl_status status = bl_image_decode((const uint8_t *)data, size, path, out);
     free(data);
