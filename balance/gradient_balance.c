@@ -11,8 +11,8 @@
 static const bl_field gbr_fields[] = {
     BL_ROW_BOOL(bl_gbr_section, enabled, "false",
                 "Weight the RoI classification loss by class so that class gradients balance."),
-    BL_ROW_INT(bl_gbr_section, warmup, "8000", 0, 1e9, "iterations",
-               "Iterations with all weights 1 while the gradient matrix is averaged."),
+    BL_ROW_START(bl_gbr_section, warmup, "8000", 0, 1e9,
+                 "Iterations with all weights 1 while the gradient matrix is averaged."),
     BL_ROW_REAL(bl_gbr_section, beta, "0.5", 0, 1, NULL,
                 "Exponent of the weights on the labelled branch (1 on the unlabelled one)."),
     BL_ROW_REAL(bl_gbr_section, accumulate, "0.999", 0, 1, NULL,
@@ -32,8 +32,7 @@ static const bl_field gbt_fields[] = {
         bl_gbt_section, mode, "\"fixed\"", gbt_modes,
         "fixed: the base threshold for every class (detection: teacher.cls_score; classification: "
         "gb.base); w_only: base / weight; code: also follows the mean teacher score of the class."),
-    BL_ROW_INT(bl_gbt_section, warmup, "12000", 0, 1e9, "iterations",
-               "Iterations with the fixed threshold."),
+    BL_ROW_START(bl_gbt_section, warmup, "12000", 0, 1e9, "Iterations with the fixed threshold."),
     BL_ROW_REAL(bl_gbt_section, lower, "0.5", 0, 1, NULL, "Lower bound of a class's threshold."),
     BL_ROW_REAL(bl_gbt_section, upper, "0.9", 0, 1, NULL, "Upper bound of a class's threshold."),
     BL_ROW_REAL(

@@ -13,6 +13,7 @@ typedef struct loader {
     const bl_schema *schema;
     bl_arena *arena;          /* of the result */
     struct json_object *tree; /* everything merged so far; no nulls, no unknown keys */
+    int64_t length;           /* of the run, for fractions of it; 0: the schema has none */
     bool lenient;             /* unknown keys are passed over */
     char *complaints[MAX_COMPLAINTS];
     int n_complaints, n_more;
@@ -317,6 +318,28 @@ static bl_status apply_override(loader *l, const char *text) {
     return status;
 }
 
+/* The value of the schema's BL_T_LENGTH field, with the default where `tree` has none. */
+static bl_status find_length(const bl_schema *schema, struct json_object *tree, int64_t *length) {
+    for (const bl_field *f = schema->fields; f->key && !*length; f++) {
+        struct json_object *value = NULL, *owned = NULL;
+        if (tree) json_object_object_get_ex(tree, f->key, &value);
+        if (bl_is_section(f)) BL_TRY(find_length(f->section, value, length));
+        if (f->type != BL_T_LENGTH) continue;
+        if (!value) BL_TRY(bl_field_default(f, &owned));
+        *length = json_object_get_int64(value ? value : owned);
+        json_object_put(owned);
+    }
+    return BL_OK;
+}
+
+static void fill_fraction(loader *l, const bl_field *f, const char *path, struct json_object *value,
+                          char *out) {
+    if (l->length)
+        *(int64_t *)(void *)out = bl_field_iterations(f, value, l->length);
+    else
+        complain(l, &(origin){NULL, NULL}, path, "a fraction, but there is no run to take it of");
+}
+
 static bl_status fill(loader *l, const bl_schema *schema, const char *path,
                       struct json_object *tree, char *out) {
     memset(out, 0, schema->size);
@@ -346,6 +369,8 @@ static bl_status fill(loader *l, const bl_schema *schema, const char *path,
             value = owned;
         }
         bl_status s = bl_field_convert(f, value, l->arena, out + f->offset, why);
+        if (s == BL_OK && bl_field_is_fraction(f, value))
+            fill_fraction(l, f, here, value, out + f->offset);
         json_object_put(owned);
         if (s == BL_ECONFIG) return bl_fail(BL_EINVAL, "default of %s: %s", here, why);
         BL_TRY(s);
@@ -362,6 +387,7 @@ static bl_status load(const bl_schema *schema, bool lenient, const char *path,
     for (int i = 0; status == BL_OK && i < n_overrides; i++) {
         status = apply_override(&l, overrides[i]);
     }
+    if (status == BL_OK) status = find_length(schema, l.tree, &l.length);
     if (status == BL_OK) status = fill(&l, schema, "", l.tree, out);
     if (status == BL_OK && l.n_complaints) status = report(&l);
     for (int i = 0; i < l.n_complaints; i++) free(l.complaints[i]);

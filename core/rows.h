@@ -11,6 +11,10 @@
     { #member, BL_T_BOOL, offsetof(type, member), def, 0, 0, NULL, NULL, doc, NULL }
 #define BL_ROW_INT(type, member, def, min, max, unit, doc)                                         \
     { #member, BL_T_INT, offsetof(type, member), def, min, max, NULL, unit, doc, NULL }
+#define BL_ROW_PERIOD(type, member, def, min, max, doc)                                            \
+    { #member, BL_T_PERIOD, offsetof(type, member), def, min, max, NULL, "iterations", doc, NULL }
+#define BL_ROW_START(type, member, def, min, max, doc)                                             \
+    { #member, BL_T_START, offsetof(type, member), def, min, max, NULL, "iterations", doc, NULL }
 #define BL_ROW_REAL(type, member, def, min, max, unit, doc)                                        \
     { #member, BL_T_REAL, offsetof(type, member), def, min, max, NULL, unit, doc, NULL }
 #define BL_ROW_ENUM(type, member, def, choices, doc)                                               \

@@ -20,6 +20,9 @@
 typedef enum bl_type {
     BL_T_BOOL,    /* bool */
     BL_T_INT,     /* int64_t */
+    BL_T_LENGTH,  /* int64_t: the iterations of the run; at most one field of a whole schema */
+    BL_T_PERIOD,  /* int64_t: iterations; written as a value below 1, a fraction of the length */
+    BL_T_START,   /* the same, of when something starts: a warm-up that the run should outlast */
     BL_T_REAL,    /* double */
     BL_T_STRING,  /* const char * (arena); "" when empty, never NULL */
     BL_T_ENUM,    /* int32_t index into choices */
@@ -61,6 +64,9 @@ typedef struct bl_schema {
     size_t size;            /* sizeof the struct */
     const bl_field *fields; /* ends with key == NULL; core/rows.h makes them */
 } bl_schema;
+
+/* Fractions (BL_T_PERIOD, BL_T_START) become iterations on loading: v * length rounded to the
+ * nearest, at least one and at least the field's min. bl_config_dump has the iterations. */
 
 static inline bool bl_is_section(const bl_field *f) {
     return f->type == BL_T_SECTION || f->type == BL_T_BOXED;

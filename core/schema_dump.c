@@ -25,6 +25,9 @@ static struct json_object *dump_field(const bl_field *f, const char *at) {
     case BL_T_BOOL:
         return json_object_new_boolean(*(const bool *)at);
     case BL_T_INT:
+    case BL_T_LENGTH:
+    case BL_T_PERIOD:
+    case BL_T_START:
         return json_object_new_int64(*(const int64_t *)(const void *)at);
     case BL_T_REAL:
         return json_object_new_double(*(const double *)(const void *)at);
@@ -107,6 +110,11 @@ static void doc_section(const bl_schema *schema, const char *path, FILE *f) {
 
 bl_status bl_config_doc(const bl_schema *schema, FILE *f) {
     fprintf(f, "# Configuration: %s\n\n", schema->name);
+    fputs("\"Integer or fraction of the run\": whole numbers are iterations; a value above 0 and "
+          "below "
+          "1 is that fraction of `run.iterations`, rounded to the nearest, but at least 1 (and at "
+          "least the lowest of its range).\n\n",
+          f);
     doc_section(schema, "", f);
     return ferror(f) ? bl_fail(BL_EIO, "cannot write the configuration reference") : BL_OK;
 }

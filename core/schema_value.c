@@ -1,5 +1,6 @@
 #include "core/schema_value.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -9,7 +10,11 @@ const char *bl_type_name(bl_type type) {
     case BL_T_BOOL:
         return "boolean";
     case BL_T_INT:
+    case BL_T_LENGTH:
         return "integer";
+    case BL_T_PERIOD:
+    case BL_T_START:
+        return "integer or fraction of the run";
     case BL_T_REAL:
         return "number";
     case BL_T_STRING:
@@ -113,6 +118,25 @@ static bl_status convert_array(const bl_field *f, struct json_object *value, bl_
     return BL_OK;
 }
 
+static bl_status convert_int(const bl_field *f, struct json_object *value, int64_t *out,
+                             char why[256]) {
+    if (!is(value, json_type_int)) return wrong_type(f->type, value, why);
+    BL_TRY(check_range(f, (double)json_object_get_int64(value), why));
+    if (out) *out = json_object_get_int64(value);
+    return BL_OK;
+}
+
+bool bl_field_is_fraction(const bl_field *f, struct json_object *value) {
+    if (f->type != BL_T_PERIOD && f->type != BL_T_START) return false;
+    double v = is(value, json_type_double) ? json_object_get_double(value) : 1;
+    return v > 0 && v < 1;
+}
+
+int64_t bl_field_iterations(const bl_field *f, struct json_object *value, int64_t length) {
+    double n = floor(json_object_get_double(value) * (double)length + 0.5);
+    return (int64_t)fmax(n, fmax(f->min, 1));
+}
+
 bl_status bl_field_convert(const bl_field *f, struct json_object *value, bl_arena *arena, void *out,
                            char why[256]) {
     switch (f->type) {
@@ -121,10 +145,11 @@ bl_status bl_field_convert(const bl_field *f, struct json_object *value, bl_aren
         if (out) *(bool *)out = json_object_get_boolean(value);
         return BL_OK;
     case BL_T_INT:
-        if (!is(value, json_type_int)) return wrong_type(f->type, value, why);
-        BL_TRY(check_range(f, (double)json_object_get_int64(value), why));
-        if (out) *(int64_t *)out = json_object_get_int64(value);
-        return BL_OK;
+    case BL_T_LENGTH:
+        return convert_int(f, value, out, why);
+    case BL_T_PERIOD:
+    case BL_T_START:
+        return bl_field_is_fraction(f, value) ? BL_OK : convert_int(f, value, out, why);
     case BL_T_REAL:
         if (!is_number(value)) return wrong_type(f->type, value, why);
         BL_TRY(check_range(f, json_object_get_double(value), why));

@@ -7,9 +7,14 @@
 
 /* Checks `value` against the field and, when `out` is not NULL, stores it there with strings and
  * arrays in `arena`. On failure writes the complaint ("expected an integer, got \"x\"") to `why`.
- * Not for sections. */
+ * Not for sections; a fraction of the run passes, but is not stored (bl_field_iterations). */
 bl_status bl_field_convert(const bl_field *field, struct json_object *value, bl_arena *arena,
                            void *out, char why[256]);
+
+/* Is it written as a fraction of the run, above 0 and below 1? */
+bool bl_field_is_fraction(const bl_field *field, struct json_object *value);
+/* That fraction of a run of `length` iterations. */
+int64_t bl_field_iterations(const bl_field *field, struct json_object *value, int64_t length);
 
 /* The default as JSON; NULL if the text is broken. The caller json_object_put()s it. */
 bl_status bl_field_default(const bl_field *field, struct json_object **value);

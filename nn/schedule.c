@@ -14,11 +14,11 @@ static const bl_field fields[] = {
      "Where lr is multiplied by gamma (kind step): values below 1 are fractions of the total.",
      NULL},
     {"gamma", BL_T_REAL, F(gamma), "0.1", 0, 1, NULL, NULL, "Factor applied at each step.", NULL},
-    {"warmup", BL_T_INT, F(warmup), "500", 0, 1e9, NULL, "iterations",
+    {"warmup", BL_T_START, F(warmup), "500", 0, 1e9, NULL, "iterations",
      "Length of the linear warm-up at the start; 0 = none.", NULL},
     {"warmup_ratio", BL_T_REAL, F(warmup_ratio), "0.001", 0, 1, NULL, "fraction of lr",
      "Where the warm-up starts.", NULL},
-    {"every", BL_T_INT, F(every), "1", 1, 1e9, NULL, "iterations",
+    {"every", BL_T_PERIOD, F(every), "1", 1, 1e9, NULL, "iterations",
      "The rate changes only at multiples of this: the length of an epoch where a recipe sets it "
      "once "
      "an epoch.",

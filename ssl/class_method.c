@@ -26,8 +26,8 @@ bl_field bl_class_method_rows[OWN_ROWS + BL_MAX_PLUGIN_TYPES + 1] = {
     BL_ROW_STRINGS(bl_class_method_config, plugins,
                    "What is added to it, in order: la, da, gb, abc, daso, semi, bacon, flexmatch, "
                    "freematch, softmatch, darp, crest, counts."),
-    BL_ROW_INT(bl_class_method_config, epoch, "500", 1, 1e9, "iterations",
-               "Length of a nominal epoch, for schedules and samplers that count in epochs."),
+    BL_ROW_PERIOD(bl_class_method_config, epoch, "500", 1, 1e9,
+                  "Length of a nominal epoch, for schedules and samplers that count in epochs."),
     BL_ROW_STRING(
         bl_class_method_config, pseudo_labels, "\"\"",
         "Run folder or checkpoint of a trained model whose predictions become the labels of the "

@@ -45,15 +45,15 @@ static const bl_field fields[] = {
     BL_ROW_REAL(bl_class_supervised_config, beta, "0.9999", 0, 0.999999999, NULL,
                 "Class weights are 1/E_k, E_k = (1 - beta^n_k)/(1 - beta), the effective number of "
                 "samples."),
-    BL_ROW_INT(bl_class_supervised_config, reweight_from, "-1", -1, 1e9, "iterations",
-               "When class weights start to act in the loss: 0 from the start (class-balanced "
-               "losses), later "
-               "= deferred (DRW), -1 never."),
+    BL_ROW_START(bl_class_supervised_config, reweight_from, "-1", -1, 1e9,
+                 "When class weights start to act in the loss: 0 from the start (class-balanced "
+                 "losses), later "
+                 "= deferred (DRW), -1 never."),
     BL_ROW_BOOL(bl_class_supervised_config, weighted_mean, "true",
                 "With class weights, divide the sum of cross-entropies by the weights' sum, not by "
                 "the batch."),
-    BL_ROW_INT(
-        bl_class_supervised_config, resample_from, "-1", -1, 1e9, "iterations",
+    BL_ROW_START(
+        bl_class_supervised_config, resample_from, "-1", -1, 1e9,
         "When images start to be drawn with replacement by class weight: 0 from the start, later = "
         "deferred (DRS), -1 never."),
     BL_ROW_BOOL(bl_class_supervised_config, class_aware, "false",

@@ -22,8 +22,7 @@ typedef struct bl_count_estimate_config {
 #include "ssl/class_pass.h"
 
 static const bl_field fields[] = {
-    BL_ROW_INT(bl_count_estimate_config, every, "200", 1, 1e9, "iterations",
-               "How often to estimate."),
+    BL_ROW_PERIOD(bl_count_estimate_config, every, "200", 1, 1e9, "How often to estimate."),
     BL_ROW_REAL(bl_count_estimate_config, condition, "100", 1, 1e12, NULL,
                 "Estimates from matrices of a greater condition number are dropped."),
     BL_ROWS_END};

@@ -19,15 +19,15 @@ typedef struct bl_crs_section {
 static const bl_field fields[] = {
     BL_ROW_BOOL(bl_crs_section, enabled, "false",
                 "Repeat unlabelled images that hold confident pseudo boxes of rare classes."),
-    BL_ROW_INT(bl_crs_section, warmup, "12000", 0, 1e9, "iterations",
-               "Iterations before pseudo boxes are gathered."),
+    BL_ROW_START(bl_crs_section, warmup, "12000", 0, 1e9,
+                 "Iterations before pseudo boxes are gathered."),
     BL_ROW_REAL(bl_crs_section, alpha, "0.5", 0, 1, NULL,
                 "Oversampling level: the frequency below which a class is repeated, ramped up over "
                 "training."),
-    BL_ROW_INT(bl_crs_section, save_every, "4000", 2, 1e9, "iterations",
-               "How often gathered boxes join the pool."),
-    BL_ROW_INT(bl_crs_section, rebuild_every, "16000", 2, 1e9, "iterations",
-               "How often the unlabelled list is rebuilt from the pool."),
+    BL_ROW_PERIOD(bl_crs_section, save_every, "4000", 2, 1e9,
+                  "How often gathered boxes join the pool."),
+    BL_ROW_PERIOD(bl_crs_section, rebuild_every, "16000", 2, 1e9,
+                  "How often the unlabelled list is rebuilt from the pool."),
     BL_ROWS_END};
 static const bl_schema section = {"method.crs", "Class-rebalancing sampling (CrS).",
                                   sizeof(bl_crs_section), fields};

@@ -25,8 +25,8 @@ typedef struct bl_darp_plugin_config {
 static const bl_field fields[] = {
     BL_ROW_REAL(bl_darp_plugin_config, start, "0.4", 0, 1, "of the run",
                 "Pseudo-labels stay plain until then."),
-    BL_ROW_INT(bl_darp_plugin_config, every, "10", 1, 1e9, "iterations",
-               "How often all pseudo-labels are refined (100 for CIFAR-100 and STL-10)."),
+    BL_ROW_PERIOD(bl_darp_plugin_config, every, "10", 1, 1e9,
+                  "How often all pseudo-labels are refined (100 for CIFAR-100 and STL-10)."),
     BL_ROW_REAL(
         bl_darp_plugin_config, alpha, "2", 0, 1000, NULL,
         "Of a class, alpha times its believed number of images may keep its label; 0 = all."),

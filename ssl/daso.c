@@ -40,10 +40,9 @@ static const bl_field fields[] = {
                 "Temperature of the blend weights: 1.5 when labelled and unlabelled classes are "
                 "distributed "
                 "alike, else 0.3; 0.5 for ImageNet-127."),
-    BL_ROW_INT(bl_daso_config, window, "100", 1, 1e9, "iterations",
-               "How long pseudo-labels are counted before the blend weights follow."),
-    BL_ROW_INT(bl_daso_config, pretrain, "5000", 0, 1e9, "iterations",
-               "Iterations with plain pseudo-labels."),
+    BL_ROW_PERIOD(bl_daso_config, window, "100", 1, 1e9,
+                  "How long pseudo-labels are counted before the blend weights follow."),
+    BL_ROW_START(bl_daso_config, pretrain, "5000", 0, 1e9, "Iterations with plain pseudo-labels."),
     BL_ROW_REAL(bl_daso_config, align, "1", 0, 1000, NULL,
                 "Weight of the semantic alignment loss."),
     BL_ROW_BOOL(bl_daso_config, batch_statistics, "true",

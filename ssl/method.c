@@ -18,9 +18,9 @@ bl_field bl_method_rows[OWN_ROWS + BL_MAX_PLUGIN_TYPES + 1] = {
     BL_ROW_REAL(bl_method_config, rfs, "0", 0, 1, NULL,
                 "Repeat-factor threshold of labelled images: classes in a smaller fraction of "
                 "images are repeated; 0 = off."),
-    BL_ROW_INT(bl_method_config, rfs_warmup, "0", 0, 1e9, "iterations",
-               "Iterations before labelled images are repeated: the representation is learnt "
-               "first, the balance later.")};
+    BL_ROW_START(bl_method_config, rfs_warmup, "0", 0, 1e9,
+                 "Iterations before labelled images are repeated: the representation is learnt "
+                 "first, the balance later.")};
 const bl_schema bl_method_schema = {"method", "The base learner and what is added to it.",
                                     sizeof(bl_method_config), bl_method_rows};
 

@@ -85,7 +85,7 @@ static const char *const precisions[] = {"fp32", "tf32", "bf16", "fp16", NULL}; 
 
 #define STRUCT bl_run_section
 static const bl_field run_fields[] = {
-    {"iterations", BL_T_INT, AT(iterations), "180000", 1, 1e9, NULL, "iterations",
+    {"iterations", BL_T_LENGTH, AT(iterations), "180000", 1, 1e9, NULL, "iterations",
      "Length of training.", NULL},
     {"seed", BL_T_INT, AT(seed), "0", 0, 9007199254740992.0, NULL, NULL,
      "Seed of everything random: weights, data order, views, samplers.", NULL},
@@ -119,11 +119,11 @@ static const bl_field run_fields[] = {
      "Collect a GPU's work and replay what repeats as CUDA graphs; same results. Not yet run on a "
      "real GPU. No effect on the CPU.",
      NULL},
-    {"log_every", BL_T_INT, AT(log_every), "50", 1, 1e9, NULL, "iterations",
+    {"log_every", BL_T_PERIOD, AT(log_every), "50", 1, 1e9, NULL, "iterations",
      "Console and metrics interval.", NULL},
-    {"eval_every", BL_T_INT, AT(eval_every), "5000", 0, 1e9, NULL, "iterations",
+    {"eval_every", BL_T_PERIOD, AT(eval_every), "5000", 0, 1e9, NULL, "iterations",
      "Evaluation interval; the end is always evaluated. 0 = only the end.", NULL},
-    {"checkpoint_every", BL_T_INT, AT(checkpoint_every), "5000", 0, 1e9, NULL, "iterations",
+    {"checkpoint_every", BL_T_PERIOD, AT(checkpoint_every), "5000", 0, 1e9, NULL, "iterations",
      "Checkpoint interval; the end is always saved. 0 = only the end.", NULL},
     {"keep_checkpoints", BL_T_INT, AT(keep_checkpoints), "2", 1, 1000, NULL, NULL,
      "Newest checkpoints kept, besides the best.", NULL},

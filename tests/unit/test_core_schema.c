@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/fs.h"
 #include "core/json.h"
@@ -216,9 +217,70 @@ static void test_did_you_mean(void) {
     CHECK(!bl_did_you_mean("", names));
 }
 
+/* ---- parts of the run's length ---- */
+
+typedef struct part {
+    int64_t warmup, every;
+} part;
+typedef struct whole {
+    part method;
+    int64_t iterations;
+} whole;
+static const bl_field part_fields[] = {
+    {"warmup", BL_T_START, offsetof(part, warmup), "500", -1, 1e9, NULL, NULL, "Warm-up.", NULL},
+    {"every", BL_T_PERIOD, offsetof(part, every), "0.25", 2, 1e9, NULL, NULL, "Period.", NULL},
+    {0}};
+static const bl_schema part_schema = {"part", "", sizeof(part), part_fields};
+static const bl_field whole_fields[] = {
+    {"method", BL_T_SECTION, offsetof(whole, method), NULL, 0, 0, NULL, NULL, "", &part_schema},
+    {"iterations", BL_T_LENGTH, offsetof(whole, iterations), "1000", 1, 1e9, NULL, NULL, "", NULL},
+    {0}};
+static const bl_schema whole_schema = {"whole", "", sizeof(whole), whole_fields};
+
+static int64_t warmup_of(const char *warmup, const char *length) {
+    const char *over[] = {warmup, length};
+    whole w;
+    CHECK_OK(bl_config_load(&whole_schema, NULL, over, length ? 2 : 1, arena, &w));
+    return w.method.warmup;
+}
+
+static void test_fractions(void) {
+    whole w;
+    part p;
+    CHECK_OK(bl_config_load(&whole_schema, NULL, NULL, 0, arena, &w));
+    CHECK_EQ(w.method.warmup, 500);
+    CHECK_EQ(w.method.every, 250); /* a default may be a fraction */
+    /* Whole numbers are iterations, whatever the length. */
+    CHECK_EQ(warmup_of("method.warmup=0", NULL), 0);
+    CHECK_EQ(warmup_of("method.warmup=1", NULL), 1);
+    CHECK_EQ(warmup_of("method.warmup=-1", NULL), -1);
+    CHECK_EQ(warmup_of("method.warmup=700", "iterations=10"), 700);
+    /* Below 1: of the length, wherever that was set; rounded; never nothing. */
+    CHECK_EQ(warmup_of("method.warmup=0.1", NULL), 100);
+    CHECK_EQ(warmup_of("method.warmup=0.1", "iterations=64"), 6);
+    CHECK_EQ(warmup_of("method.warmup=0.3333", "iterations=3000"), 1000);
+    CHECK_EQ(warmup_of("method.warmup=1e-9", NULL), 1);
+    const char *little[] = {"method.every=0.001"};
+    CHECK_OK(bl_config_load(&whole_schema, NULL, little, 1, arena, &w));
+    CHECK_EQ(w.method.every, 2); /* the lowest that the field allows */
+    /* What is loaded dumps as iterations. */
+    struct json_object *dump = bl_config_dump(&whole_schema, &w);
+    CHECK(strstr(json_object_to_json_string(dump), "\"every\": 2") != NULL);
+    json_object_put(dump);
+
+    const char *wrong[] = {"method.warmup=1.5"}, *below[] = {"method.warmup=-0.5"};
+    CHECK_FAILS(bl_config_load(&whole_schema, NULL, wrong, 1, arena, &w), BL_ECONFIG,
+                "method.warmup: expected an integer or fraction of the run, got 1.5");
+    CHECK_FAILS(bl_config_load(&whole_schema, NULL, below, 1, arena, &w), BL_ECONFIG, "-0.5");
+    const char *lone[] = {"warmup=0.5"};
+    CHECK_FAILS(bl_config_load(&part_schema, NULL, lone, 1, arena, &p), BL_ECONFIG,
+                "no run to take it of");
+}
+
 int main(void) {
     CHECK(mkdtemp(root));
     arena = bl_arena_create(0);
+    test_fractions();
     test_defaults();
     test_extends();
     test_extends_limits();
