@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "core/log.h"
 #include "datasets/validate.h"
 #include "train/class_data.h"
+#include "train/rehearse.h"
 #include "train/run_data.h"
 #include "train/start_weights.h"
 
@@ -107,6 +109,21 @@ static void check_model(check *c, int classes) {
     bl_store_destroy(store);
 }
 
+static void warn(void *arg, const char *line) {
+    check *c = arg;
+    printf("warning  %s\n", line);
+    c->warnings++;
+}
+
+/* Sets up the whole run as training does: minority names, the plug-ins, the loader. What it would
+ * log has been printed here by now. */
+static bl_status rehearse(const check *c) {
+    bl_log_set_level(BL_LOG_WARN);
+    bl_status status = bl_train_rehearse(&c->cfg);
+    bl_log_set_level(BL_LOG_INFO);
+    return status;
+}
+
 static bl_status check_data(check *c, const options *o) {
     const bl_dataset *sets[BL_RUN_SETS];
     const char *labels[BL_RUN_SETS];
@@ -164,6 +181,8 @@ static bl_status check_all(check *c, const options *o) {
     if (d && d->n_categories > 0) check_model(c, d->n_categories);
     BL_TRY(check_data(c, o));
     if (o->classes) BL_TRY(print_classes(c));
+    bl_run_late_starts(&c->cfg, warn, c);
+    if (c->errors == 0 && c->set[BL_RUN_LABELLED] && rehearse(c) != BL_OK) complain(c, "training");
     printf("\n%d error%s, %d warning%s\n", c->errors, c->errors == 1 ? "" : "s", c->warnings,
            c->warnings == 1 ? "" : "s");
     if (c->errors)
@@ -175,7 +194,7 @@ static bl_status check_all(check *c, const options *o) {
 
 /* Reads or draws the images and builds the network's description; nothing can be wrong with a set
  * in memory that reading it does not tell. */
-static bl_status check_classification(const check *c, const options *o) {
+static bl_status check_classification(check *c, const options *o) {
     const bl_run_config *cfg = &c->cfg;
     bl_class_run_data data = {0};
     bl_class_needs needs;
@@ -204,6 +223,8 @@ static bl_status check_classification(const check *c, const options *o) {
     for (int32_t k = 0; o->classes && k < train->n_classes; k++)
         printf("%-24s %10" PRId64 " %10" PRId64 "\n", train->class_names[k],
                data.labelled_counts[k], data.unlabelled_counts[k]);
+    bl_run_late_starts(cfg, warn, c);
+    BL_TRY_DONE(rehearse(c));
     puts("\nready to train");
 done:
     bl_classifier_destroy(model);
@@ -233,7 +254,8 @@ const bl_command bl_validate_command = {
     .summary = "Check a configuration and its data before training.",
     .synopsis = "CONFIG|RUN [OPTIONS] [KEY.PATH=VALUE]...",
     .details =
-        "Reads the configuration and every data set it names, and looks for what would make\n"
+        "Reads the configuration and every data set it names, sets the run up as training does,\n"
+        "without a run folder, and looks for what would make\n"
         "training or evaluation fail or mislead: broken annotations, missing or truncated images,\n"
         "wrong sizes, degenerate boxes, damaged masks, duplicates, classes that differ between "
         "sets, images that\n"

@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "kernels/kernels.h"
 #include "train/provenance.h"
+#include "train/rehearse.h"
 #include "train/resume.h"
 #include "train/start_weights.h"
 #include "train/trainer.h"
@@ -234,23 +235,48 @@ static bl_status build(bl_trainer *t) {
     return t->copies ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
 }
 
-bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt) {
-    *t = (bl_trainer){.cfg = cfg, .opt = opt};
-    t->st.best_score = -1;
-    char *log = NULL, data[256];
-    bl_status status;
-    bl_set_threads((int)cfg->run.threads);
-    BL_TRY_DONE(bl_task_open(cfg, &t->task));
-    BL_TRY_DONE(check_patience(t));
-    BL_TRY_DONE(enter_folder(t, &log));
-    if (t->resume) BL_TRY_DONE(bl_resume_same_data(t->task, opt->out_dir));
-    bl_ctx_options co = bl_run_ctx_options(&cfg->run);
-    BL_TRY_DONE(bl_ctx_create(&co, &t->ctx));
+static void warn_line(void *arg, const char *text) {
+    (void)arg;
+    BL_WARN("%s", text);
+}
+
+/* The device, and everything on it. */
+static bl_status assemble(bl_trainer *t) {
+    char data[256];
+    bl_ctx_options co = bl_run_ctx_options(&t->cfg->run);
+    BL_TRY(bl_ctx_create(&co, &t->ctx));
     t->task->ops->describe(t->task, data, sizeof data);
     BL_INFO("%s", data);
     BL_INFO("device    %s, %d threads, kernels %s, precision %s", t->ctx->dev->name, bl_threads(),
             t->ctx->k->name, bl_precision_name(co.precision));
-    BL_TRY_DONE(build(t));
+    return build(t);
+}
+
+/* What needs no folder and no device. */
+static bl_status open_data(bl_trainer *t) {
+    bl_set_threads((int)t->cfg->run.threads);
+    BL_TRY(bl_task_open(t->cfg, &t->task));
+    return check_patience(t);
+}
+
+bl_status bl_train_rehearse(const bl_run_config *cfg) {
+    bl_trainer t = {.cfg = cfg};
+    bl_status status = open_data(&t);
+    if (status == BL_OK) status = assemble(&t);
+    bl_trainer_close(&t);
+    return status;
+}
+
+bl_status bl_trainer_open(bl_trainer *t, const bl_run_config *cfg, const bl_train_options *opt) {
+    *t = (bl_trainer){.cfg = cfg, .opt = opt};
+    t->st.best_score = -1;
+    char *log = NULL;
+    bl_status status;
+    BL_TRY_DONE(open_data(t));
+    BL_TRY_DONE(enter_folder(t, &log));
+    if (t->resume) BL_TRY_DONE(bl_resume_same_data(t->task, opt->out_dir));
+    bl_run_late_starts(cfg, warn_line, NULL);
+    BL_TRY_DONE(assemble(t));
     BL_TRY_DONE(t->resume ? restore(t) : start_new(t, log));
     bl_loss_scale_begin(&t->st.loss_scale, &cfg->optim.loss_scale,
                         cfg->run.precision == BL_PRECISION_FP16);
