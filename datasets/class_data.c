@@ -23,6 +23,8 @@ static const bl_field fields[] = {
      "Resize all images to this (Pillow's bilinear filter); 0 = as they are (a folder: 32).", NULL},
     {BOOL(skip_bad), "false", 0, 0, NULL, NULL,
      "folder: leave out images that cannot be read, with a warning.", NULL},
+    {BOOL(exif), "true", 0, 0, NULL, NULL,
+     "folder: turn images as EXIF's orientation says; false = use them as stored.", NULL},
     {BOOL(coarse), "false", 0, 0, NULL, NULL, "CIFAR-100: the 20 super-classes.", NULL},
     {BOOL(svhn_from_one), "true", 0, 0, NULL, NULL,
      "SVHN: class order 1, 2, ..., 9, 0 instead of 0, ..., 9.", NULL},
@@ -88,10 +90,10 @@ static bl_status load_npy(const char *dir, bl_class_data *d) {
     return there ? read_npy(dir, "unlabelled", k, &first, &d->unlabelled) : BL_OK;
 }
 
-static bl_status read_part(const char *dir, const char *part, int32_t size, int64_t *n_skipped,
-                           bl_class_set **out) {
+static bl_status read_part(const char *dir, const char *part, int32_t size, bool exif,
+                           int64_t *n_skipped, bl_class_set **out) {
     char *path = bl_path_join(dir, part);
-    bl_status status = path ? bl_class_folder_read(path, size, n_skipped, out)
+    bl_status status = path ? bl_class_folder_read(path, size, exif, n_skipped, out)
                             : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     free(path);
     return status;
@@ -107,10 +109,12 @@ static bl_status same_classes(const bl_class_set *a, const bl_class_set *b) {
                           b->name);
 }
 
-static bl_status load_folder(const char *dir, int32_t size, bool skip_bad, bl_class_data *d) {
-    int64_t *skipped = skip_bad ? &d->n_skipped : NULL;
-    BL_TRY(read_part(dir, "train", size, skipped, &d->train));
-    BL_TRY(read_part(dir, "test", size, skipped, &d->test));
+static bl_status load_folder(const bl_class_data_config *cfg, bl_class_data *d) {
+    const char *dir = cfg->path;
+    int32_t size = cfg->size > 0 ? (int32_t)cfg->size : FOLDER_SIDE;
+    int64_t *skipped = cfg->skip_bad ? &d->n_skipped : NULL;
+    BL_TRY(read_part(dir, "train", size, cfg->exif, skipped, &d->train));
+    BL_TRY(read_part(dir, "test", size, cfg->exif, skipped, &d->test));
     BL_TRY(same_classes(d->train, d->test));
     char *path = bl_path_join(dir, "unlabelled");
     if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
@@ -119,7 +123,7 @@ static bl_status load_folder(const char *dir, int32_t size, bool skip_bad, bl_cl
     bl_class_set_measure(d->train);
     if (!there) return BL_OK;
     bl_class_set *s;
-    BL_TRY(read_part(dir, "unlabelled", size, skipped, &s));
+    BL_TRY(read_part(dir, "unlabelled", size, cfg->exif, skipped, &s));
     d->unlabelled = s;
     return bl_class_set_hide_labels(s, d->train);
 }
@@ -148,7 +152,7 @@ static bl_status load_source(const bl_class_data_config *cfg, bl_class_data *d) 
     case BL_CLASS_NPY:
         return load_npy(dir, d);
     case BL_CLASS_FOLDER:
-        return load_folder(dir, cfg->size > 0 ? (int32_t)cfg->size : FOLDER_SIDE, cfg->skip_bad, d);
+        return load_folder(cfg, d);
     default:
         BL_TRY(bl_class_synth(&cfg->synthetic, BL_CLASS_TRAIN, &d->train));
         return bl_class_synth(&cfg->synthetic, BL_CLASS_TEST, &d->test);

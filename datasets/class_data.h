@@ -22,6 +22,7 @@ typedef struct bl_class_data_config {
     const char *path;
     int64_t size;           /* px that all images are resized to when read; 0 = as they are */
     bool skip_bad;          /* folder: leave out images that cannot be read */
+    bool exif;              /* folder: turn images as EXIF says (image.h) */
     bool coarse;            /* CIFAR-100: the 20 super-classes */
     bool svhn_from_one;     /* SVHN: class order 1,2,...,9,0 */
     bool svhn_extra;        /* SVHN: the extra split is the unlabelled set */

@@ -58,9 +58,9 @@ static bl_status add_class(const char *dir, bl_file_list *files, int32_t *n) {
     return status;
 }
 
-static bl_status load(const char *path, bl_pil_resizer *r, int32_t side, uint8_t *dst) {
+static bl_status load(const char *path, bool exif, bl_pil_resizer *r, int32_t side, uint8_t *dst) {
     bl_image img;
-    BL_TRY(bl_image_load(path, &img));
+    BL_TRY(bl_image_load(path, exif, &img));
     bl_status status = bl_pil_resize(r, img.rgb, 3 * (size_t)img.width, img.width, img.height,
                                      BL_PIL_BILINEAR, dst, side, side);
     bl_image_free(&img);
@@ -68,12 +68,13 @@ static bl_status load(const char *path, bl_pil_resizer *r, int32_t side, uint8_t
 }
 
 /* Images that cannot be read fail, or are left out and counted. */
-static bl_status load_all(const bl_file_list *files, int64_t *n_skipped, bl_class_set *s) {
+static bl_status load_all(const bl_file_list *files, bool exif, int64_t *n_skipped,
+                          bl_class_set *s) {
     bl_pil_resizer r = {0};
     bl_status status = BL_OK;
     int32_t kept = 0;
     for (int32_t i = 0; i < s->n && status == BL_OK; i++) {
-        status = load(files->path[i], &r, s->width, bl_class_image(s, kept));
+        status = load(files->path[i], exif, &r, s->width, bl_class_image(s, kept));
         s->labels[kept] = s->labels[i];
         kept += status == BL_OK;
         if (status == BL_OK || status == BL_ENOMEM || !n_skipped) continue;
@@ -89,7 +90,7 @@ static bl_status load_all(const bl_file_list *files, int64_t *n_skipped, bl_clas
 }
 
 static bl_status build(const char *dir, const bl_file_list *classes, const int32_t *counts,
-                       const bl_file_list *files, int32_t side, int64_t *n_skipped,
+                       const bl_file_list *files, int32_t side, bool exif, int64_t *n_skipped,
                        bl_class_set **out) {
     bl_class_set *s;
     if (files->n == 0) return bl_fail(BL_EFORMAT, "%s: no image in the folder", dir);
@@ -106,7 +107,7 @@ static bl_status build(const char *dir, const bl_file_list *classes, const int32
             s->class_names[c] = name;
         }
     }
-    if (status == BL_OK) status = load_all(files, n_skipped, s);
+    if (status == BL_OK) status = load_all(files, exif, n_skipped, s);
     if (status != BL_OK) {
         bl_class_set_free(s);
         return status;
@@ -116,7 +117,7 @@ static bl_status build(const char *dir, const bl_file_list *classes, const int32
     return BL_OK;
 }
 
-bl_status bl_class_folder_read(const char *dir, int32_t size, int64_t *n_skipped,
+bl_status bl_class_folder_read(const char *dir, int32_t size, bool exif, int64_t *n_skipped,
                                bl_class_set **out) {
     bl_file_list classes = {0}, files = {0};
     int32_t *counts = NULL;
@@ -133,7 +134,7 @@ bl_status bl_class_folder_read(const char *dir, int32_t size, int64_t *n_skipped
     if (!counts) status = bl_fail(BL_ENOMEM, "%s: out of memory", dir);
     for (int32_t c = 0; c < classes.n && status == BL_OK; c++)
         status = add_class(classes.path[c], &files, &counts[c]);
-    if (status == BL_OK) status = build(dir, &classes, counts, &files, size, n_skipped, out);
+    if (status == BL_OK) status = build(dir, &classes, counts, &files, size, exif, n_skipped, out);
 done:
     bl_file_list_free(&classes);
     bl_file_list_free(&files);

@@ -54,11 +54,11 @@ bl_status bl_class_npy_parse(const uint8_t *images, size_t images_size, const ch
                              int32_t n_classes, int64_t *first, bl_class_set **out);
 
 /* A folder with one sub-folder a class, in byte order of their names, JPEG or PNG files in each, in
- * byte order too; each whole image is resized to size x size by Pillow's bilinear filter. A folder
+ * byte order too; each whole image (`exif`: as in bl_image_load) is resized to size x size by Pillow's bilinear filter. A folder
  * without sub-folders is a set with unknown labels and one class. Hidden files and what systems leave
  * in folders (Thumbs.db, desktop.ini, __MACOSX) are passed over; any other file that is no image is an
  * error, or, with n_skipped, left out and counted there. */
-bl_status bl_class_folder_read(const char *dir, int32_t size, int64_t *n_skipped,
+bl_status bl_class_folder_read(const char *dir, int32_t size, bool exif, int64_t *n_skipped,
                                bl_class_set **out);
 
 #endif

@@ -71,6 +71,7 @@ static bl_status copy_tables(const bl_dataset *p, bl_dataset *d) {
     d->image_dir = copy(&pool, p->image_dir);
     d->role = copy(&pool, p->role);
     d->source = p->source;
+    d->ignore_exif = p->ignore_exif;
     d->n_categories = p->n_categories;
     d->n_images = p->n_images;
     d->n_anns = p->n_anns;

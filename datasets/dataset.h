@@ -45,6 +45,7 @@ typedef struct bl_image_info {
     int32_t width, height;     /* 0: not known (see bl_read_options, bl_dataset_measure) */
     int32_t first_ann, n_anns; /* range in anns */
     uint32_t record;           /* COCO: number of its record in the file's array */
+    bool turned; /* its annotations were of the stored pixels, before EXIF's turn (measure.h) */
 } bl_image_info;
 
 /* LVIS annotates only some classes of an image: those with boxes, and those listed here. Indices
@@ -71,6 +72,7 @@ typedef struct bl_dataset {
     const char *name; /* for messages: the file, VOC list or folder it was read from */
     bl_source source;
     const char *image_dir;
+    bool ignore_exif; /* images are used as stored, whatever EXIF says of their orientation */
     bl_category *categories;
     bl_image_info *images;
     bl_ann *anns;

@@ -3,45 +3,73 @@
 #include <stdlib.h>
 
 #include "core/fs.h"
+#include "datasets/exif.h"
 #include "datasets/jpeg.h"
+#include "datasets/orientation.h"
 #include "datasets/png.h"
 
 enum { MAX_FILE = 1 << 29 };
 
-static bl_status unknown(const char *name, size_t size) {
+typedef struct format {
+    int (*is)(const uint8_t *data, size_t size);
+    bl_status (*decode)(const uint8_t *data, size_t size, const char *name, bl_image *out);
+    bl_status (*size)(const uint8_t *data, size_t size, const char *name, int32_t *width,
+                      int32_t *height);
+    int (*orientation)(const uint8_t *data, size_t size);
+} format;
+
+static const format formats[] = {{bl_jpeg_is, bl_jpeg_decode, bl_jpeg_size, bl_exif_of_jpeg},
+                                 {bl_png_is, bl_png_decode, bl_png_size, bl_exif_of_png}};
+
+static bl_status recognise(const uint8_t *data, size_t size, const char *name, const format **out) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        *out = &formats[i];
+        if (formats[i].is(data, size)) return BL_OK;
+    }
     if (size == 0) return bl_fail(BL_EFORMAT, "%s: the file is empty", name);
     return bl_fail(BL_EFORMAT, "%s: is neither a JPEG nor a PNG file", name);
 }
 
-bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bl_image *out) {
+bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bool exif,
+                          bl_image *out) {
+    const format *f;
     *out = (bl_image){0};
-    if (bl_jpeg_is(data, size)) return bl_jpeg_decode(data, size, name, out);
-    if (bl_png_is(data, size)) return bl_png_decode(data, size, name, out);
-    return unknown(name, size);
+    BL_TRY(recognise(data, size, name, &f));
+    BL_TRY(f->decode(data, size, name, out));
+    bl_status status = exif ? bl_orientation_image(f->orientation(data, size), out) : BL_OK;
+    if (status != BL_OK) bl_image_free(out);
+    return status;
 }
 
-bl_status bl_image_load(const char *path, bl_image *out) {
+bl_status bl_image_load(const char *path, bool exif, bl_image *out) {
     char *data;
     size_t size;
     *out = (bl_image){0};
     BL_TRY(bl_check_regular(path));
     BL_TRY(bl_read_file(path, MAX_FILE, &data, &size));
-    bl_status status = bl_image_decode((const uint8_t *)data, size, path, out);
+    bl_status status = bl_image_decode((const uint8_t *)data, size, path, exif, out);
     free(data);
     return status;
 }
 
-bl_status bl_image_size(const char *path, int32_t *width, int32_t *height) {
+bl_status bl_image_read_header(const char *path, bl_image_header *out) {
     bl_map m;
-    *width = *height = 0;
+    const format *f;
+    *out = (bl_image_header){.orientation = 1};
     BL_TRY(bl_map_open(path, &m));
-    bl_status status;
-    if (bl_jpeg_is(m.data, m.size))
-        status = bl_jpeg_size(m.data, m.size, path, width, height);
-    else if (bl_png_is(m.data, m.size))
-        status = bl_png_size(m.data, m.size, path, width, height);
-    else
-        status = unknown(path, m.size);
+    bl_status status = recognise(m.data, m.size, path, &f);
+    if (status == BL_OK) status = f->size(m.data, m.size, path, &out->width, &out->height);
+    if (status == BL_OK) out->orientation = f->orientation(m.data, m.size);
     bl_map_close(&m);
     return status;
+}
+
+bl_status bl_image_size(const char *path, bool exif, int32_t *width, int32_t *height) {
+    bl_image_header h;
+    *width = *height = 0;
+    BL_TRY(bl_image_read_header(path, &h));
+    bool swap = exif && bl_orientation_swaps(h.orientation);
+    *width = swap ? h.height : h.width;
+    *height = swap ? h.width : h.height;
+    return BL_OK;
 }

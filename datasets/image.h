@@ -2,6 +2,7 @@
 #ifndef BALLAST_DATASETS_IMAGE_H
 #define BALLAST_DATASETS_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,14 +16,23 @@ typedef struct bl_image {
 
 enum { BL_IMAGE_MAX_SIDE = 32768, BL_IMAGE_MAX_PIXELS = 1 << 27 };
 
-/* JPEG (libjpeg-turbo, default integer DCT, EXIF orientation ignored as COCO's annotations expect)
- * or PNG (libspng; alpha dropped, grey expanded, 16 bit reduced), recognised by content. Truncated
- * or corrupt data is BL_EFORMAT with the path and the library's reason; a truncated JPEG is an
- * error, not a grey half. */
-bl_status bl_image_load(const char *path, bl_image *out);
-bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bl_image *out);
-/* Width and height from the header alone: cheap, and says nothing about the pixels. */
-bl_status bl_image_size(const char *path, int32_t *width, int32_t *height);
+/* What a file says before its pixels. */
+typedef struct bl_image_header {
+    int32_t width, height; /* as stored */
+    int orientation;       /* EXIF's, 1 to 8 (orientation.h) */
+} bl_image_header;
+
+/* JPEG (libjpeg-turbo, default integer DCT) or PNG (libspng; alpha dropped, grey expanded, 16 bit
+ * reduced), recognised by content. `exif`: turned as EXIF's orientation says, as OpenCV,
+ * mmdetection and detectron2 read images; else as stored. Truncated or corrupt data is BL_EFORMAT
+ * with the path and the library's reason; a truncated JPEG is an error, not a grey half. */
+bl_status bl_image_load(const char *path, bool exif, bl_image *out);
+bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bool exif,
+                          bl_image *out);
+/* The header alone: cheap, and says nothing about the pixels. */
+bl_status bl_image_read_header(const char *path, bl_image_header *out);
+/* Width and height of what bl_image_load would give. */
+bl_status bl_image_size(const char *path, bool exif, int32_t *width, int32_t *height);
 /* BL_EFORMAT unless 1 <= sides <= BL_IMAGE_MAX_SIDE and the product is
  * at most BL_IMAGE_MAX_PIXELS. */
 bl_status bl_image_check_size(const char *name, int64_t width, int64_t height);

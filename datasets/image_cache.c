@@ -41,7 +41,7 @@ bl_status bl_image_cache_get(bl_image_cache *c, int32_t i, bl_image *own, const 
     if (hit) return BL_OK;
     char *path = bl_dataset_path(c->data, i);
     if (!path) return bl_fail(BL_ENOMEM, "%s: no memory for a path", c->data->name);
-    bl_status status = bl_image_load(path, own);
+    bl_status status = bl_image_load(path, !c->data->ignore_exif, own);
     free(path);
     if (status != BL_OK) return bl_fail_context(status, "%s", c->data->name);
     size_t size = (size_t)own->width * (size_t)own->height * 3;

@@ -5,10 +5,10 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "datasets/image.h"
+#include "datasets/orientation.h"
 
 typedef struct header {
-    int32_t width, height;
+    bl_image_header file;
     bl_status status;
     bool missing;
 } header;
@@ -24,7 +24,7 @@ static void open_range(void *arg, int64_t begin, int64_t end) {
         header *h = &j->headers[i];
         char *path = bl_dataset_path(j->d, (int32_t)i);
         h->missing = path && !bl_exists(path);
-        h->status = path ? bl_image_size(path, &h->width, &h->height) : BL_ENOMEM;
+        h->status = path ? bl_image_read_header(path, &h->file) : BL_ENOMEM;
         free(path);
     }
 }
@@ -32,7 +32,7 @@ static void open_range(void *arg, int64_t begin, int64_t end) {
 /* Again, on this thread, for its message. */
 static bl_status fail_unreadable(const bl_dataset *d, const bl_measure *how, int32_t first,
                                  int32_t bad, int32_t missing) {
-    int32_t w, h;
+    bl_image_header h;
     char *path = bl_dataset_path(d, first);
     bl_status status = BL_OK;
     if (!path) {
@@ -45,7 +45,7 @@ static bl_status fail_unreadable(const bl_dataset *d, const bl_measure *how, int
             bl_fail(BL_ECONFIG, "%s: none of the %d images of %s is in %s; the first would be %s",
                     how->dir_key, (int)d->n_images, d->name, d->image_dir, path);
     } else {
-        status = bl_image_size(path, &w, &h);
+        status = bl_image_read_header(path, &h);
         if (status == BL_OK) status = bl_fail(BL_EIO, "%s changes while it is read", path);
         char *why = strdup(bl_error()); /* the message is rewritten from itself */
         status = bl_fail(status,
@@ -72,16 +72,83 @@ static bl_status check_readable(const bl_dataset *d, const bl_measure *how, cons
     return bad && (none || !how->skip_bad) ? fail_unreadable(d, how, first, bad, missing) : BL_OK;
 }
 
-static bl_status take_size(const bl_dataset *d, bl_image_info *im, const header *h,
+#define EXIF_TEXT                                                                                  \
+    "%s: image %s is stored as %dx%d with EXIF orientation %d, so it is %dx%d upright; "
+#define EXIF_ARGS d->name, im->file, f->width, f->height, f->orientation, f->height, f->width
+
+static bl_status fail_unclear(const bl_dataset *d, const bl_image_info *im,
+                              const bl_image_header *f) {
+    return bl_fail(BL_EFORMAT,
+                   EXIF_TEXT
+                   "its annotation says %dx%d and its boxes fit both, so which of the two "
+                   "they are of cannot be told: correct the width and height there, or "
+                   "set data.exif=false to use images as stored",
+                   EXIF_ARGS, im->width, im->height);
+}
+
+static bl_status fail_ignored(const bl_dataset *d, const bl_image_info *im,
+                              const bl_image_header *f) {
+    return bl_fail(BL_EFORMAT,
+                   EXIF_TEXT "its annotation says the latter, but data.exif=false uses images as "
+                             "stored: set data.exif=true",
+                   EXIF_ARGS);
+}
+
+static int64_t count_outside(const bl_dataset *d, const bl_image_info *im) {
+    int64_t n = 0;
+    for (int32_t k = 0; k < im->n_anns; k++) n += bl_ann_outside(&d->anns[im->first_ann + k], im);
+    return n;
+}
+
+static void set_size(bl_dataset *d, bl_image_info *im, int32_t width, int32_t height) {
+    d->n_clipped -= count_outside(d, im);
+    im->width = width;
+    im->height = height;
+    d->n_clipped += count_outside(d, im);
+}
+
+static void turn_boxes(bl_dataset *d, bl_image_info *im, const bl_image_header *f) {
+    d->n_clipped -= count_outside(d, im);
+    for (int32_t k = 0; k < im->n_anns; k++)
+        bl_orientation_box(f->orientation, f->width, f->height, &d->anns[im->first_ann + k]);
+    d->n_clipped += count_outside(d, im);
+    im->turned = true;
+}
+
+static bl_status take_size(bl_dataset *d, bl_image_info *im, int32_t width, int32_t height,
                            bl_measure *how) {
-    if (im->width == h->width && im->height == h->height) return BL_OK;
+    if (im->width == width && im->height == height) return BL_OK;
     bool known = im->width > 0;
     if (known && d->source != BL_SOURCE_VOC)
-        return how->skip_bad ? BL_OK : bl_image_size_differs(d, im, h->width, h->height);
+        return how->skip_bad ? BL_OK : bl_image_size_differs(d, im, width, height);
     how->n_corrected += known;
-    im->width = h->width;
-    im->height = h->height;
+    set_size(d, im, width, height);
     return BL_OK;
+}
+
+/* Of an image whose stored and upright shapes differ. */
+static bl_status take_upright(bl_dataset *d, bl_image_info *im, const bl_image_header *f,
+                              bl_measure *how) {
+    bl_frame frame = bl_orientation_frame(d, im, f);
+    if (frame == BL_FRAME_UNCLEAR) return how->skip_bad ? BL_OK : fail_unclear(d, im, f);
+    if (im->width == f->width && im->height == f->height)
+        set_size(d, im, f->height, f->width);
+    else
+        BL_TRY(take_size(d, im, f->height, f->width, how));
+    bool passed_over = im->width != f->height || im->height != f->width;
+    if (frame == BL_FRAME_UPRIGHT || passed_over) return BL_OK;
+    turn_boxes(d, im, f);
+    how->n_turned++;
+    return BL_OK;
+}
+
+static bl_status take_header(bl_dataset *d, bl_image_info *im, const bl_image_header *f,
+                             bl_measure *how) {
+    bool swaps = bl_orientation_swaps(f->orientation) && f->width != f->height;
+    if (swaps && !how->ignore_exif) return take_upright(d, im, f, how);
+    bool latter = swaps && im->width == f->height && im->height == f->width;
+    if (latter && d->source != BL_SOURCE_VOC && !how->skip_bad) return fail_ignored(d, im, f);
+    return take_size(d, im, f->width, f->height, how);
 }
 
 static bl_status leave_out(bl_dataset **d, bl_measure *how) {
@@ -103,11 +170,12 @@ static bl_status leave_out(bl_dataset **d, bl_measure *how) {
 bl_status bl_dataset_measure(bl_dataset **d, bl_measure *how) {
     job j = {*d, calloc((size_t)(*d)->n_images + 1, sizeof(header))};
     if (!j.headers) return bl_fail(BL_ENOMEM, "%s: out of memory", (*d)->name);
+    (*d)->ignore_exif = how->ignore_exif;
     bl_parallel_for((*d)->n_images, 8, open_range, &j);
     bl_status status = check_readable(*d, how, j.headers);
     for (int32_t i = 0; i < (*d)->n_images && status == BL_OK; i++)
         if (j.headers[i].status == BL_OK)
-            status = take_size(*d, &(*d)->images[i], &j.headers[i], how);
+            status = take_header(*d, &(*d)->images[i], &j.headers[i].file, how);
     free(j.headers);
     return status == BL_OK ? leave_out(d, how) : status;
 }

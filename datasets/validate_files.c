@@ -27,15 +27,16 @@ typedef struct job {
     bl_file_result *results;
 } job;
 
-static bl_status open_image(const bl_validate_config *cfg, const char *path, bl_file_result *r) {
+static bl_status open_image(const bl_validate_config *cfg, const char *path, bool exif,
+                            bl_file_result *r) {
     if (cfg->decode) {
         bl_image img;
-        BL_TRY(bl_image_load(path, &img));
+        BL_TRY(bl_image_load(path, exif, &img));
         r->width = img.width;
         r->height = img.height;
         bl_image_free(&img);
     } else {
-        BL_TRY(bl_image_size(path, &r->width, &r->height));
+        BL_TRY(bl_image_size(path, exif, &r->width, &r->height));
     }
     return cfg->checksums ? bl_sha256_file(path, r->sha256) : BL_OK;
 }
@@ -48,7 +49,7 @@ static void check_range(void *arg, int64_t begin, int64_t end) {
         r->status = BL_ENOMEM;
         if (path) {
             r->missing = !bl_exists(path);
-            r->status = r->missing ? BL_EIO : open_image(j->cfg, path, r);
+            r->status = r->missing ? BL_EIO : open_image(j->cfg, path, !j->d->ignore_exif, r);
         }
         /* The message belongs to this thread: keep it for the report. */
         if (r->status != BL_OK) r->message = strdup(r->missing && path ? path : bl_error());

@@ -65,7 +65,12 @@ static bl_status check_mask(scan *c, const coco_record *rec) {
     char id[80];
     int64_t k = bl_id_index_get(&c->images, rec->image_id);
     if (k < 0) return BL_OK; /* the reader has dropped it, and said so */
-    const bl_image_info *im = &c->d->images[k];
+    bl_image_info in_file = c->d->images[k];
+    const bl_image_info *im = &in_file;
+    if (im->turned) { /* the file's masks are of the stored pixels */
+        in_file.width = c->d->images[k].height;
+        in_file.height = c->d->images[k].width;
+    }
 #define WHERE "annotation id %s in %s"
 #define WHERE_ARGS bl_id_show(rec->id, id, sizeof id), im->file
     if (c->p.why[0]) {

@@ -102,7 +102,7 @@ static bl_status find_size(const voc *v, const char *xml_path, const char *file,
     if (!usable) f->width = f->height = 0;
     if (usable || v->sizes_later) return BL_OK;
     char *path = bl_path_join(v->list.images, file);
-    bl_status status = path ? bl_image_size(path, &f->width, &f->height)
+    bl_status status = path ? bl_image_size(path, true, &f->width, &f->height)
                             : bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
     free(path);
     if (status == BL_OK || status == BL_ENOMEM) return status;

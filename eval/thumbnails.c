@@ -8,7 +8,7 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "datasets/image.h"
+#include "datasets/orientation.h"
 
 void bl_eval_thumbnail_name(const bl_results *r, int32_t k, int32_t image, char name[64]) {
     snprintf(name, 64, "thumbs/%" PRId64 "_%" PRId64 ".jpg", bl_results_class_id(r, k),
@@ -125,6 +125,15 @@ static void draw(const job *j, int32_t k, int32_t image, double sx, double sy, b
     }
 }
 
+/* As the boxes lie: upright, unless they are of the stored pixels. */
+static bl_status load(const bl_dataset *gt, int32_t image, const char *path, bl_image *out) {
+    bl_image_header h;
+    BL_TRY(bl_image_read_header(path, &h));
+    bool stored =
+        gt->ignore_exif || bl_orientation_frame(gt, &gt->images[image], &h) == BL_FRAME_STORED;
+    return bl_image_load(path, !stored, out);
+}
+
 /* An image that cannot be read is counted; a picture that cannot be written is an error. */
 static bl_status one(job *j, const item *it) {
     const bl_costly *c = &j->a->costly;
@@ -135,7 +144,7 @@ static bl_status one(job *j, const item *it) {
     bl_status status = BL_OK;
     char *from = bl_path_join(j->a->options.image_dir, j->r->gt->images[image].file);
     if (!from) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for a thumbnail"));
-    if (bl_image_load(from, &full) != BL_OK) {
+    if (load(j->r->gt, image, from, &full) != BL_OK) {
         atomic_fetch_add(&j->unreadable, 1);
         goto done;
     }

@@ -171,10 +171,10 @@ typedef struct {
     int64_t n_skipped;
 } chunk;
 
-static bl_status decode(const char *path, bl_pil_resizer *r, const bl_class_set *room,
+static bl_status decode(const char *path, bl_pil_resizer *r, const bl_class_set *room, bool exif,
                         uint8_t *dst) {
     bl_image img;
-    BL_TRY(bl_image_load(path, &img));
+    BL_TRY(bl_image_load(path, exif, &img));
     bl_status status = bl_pil_resize(r, img.rgb, 3 * (size_t)img.width, img.width, img.height,
                                      BL_PIL_BILINEAR, dst, room->width, room->height);
     bl_image_free(&img);
@@ -185,7 +185,8 @@ static void decode_range(void *arg, int64_t begin, int64_t end) {
     chunk *c = arg;
     bl_pil_resizer r = {0};
     for (int64_t i = begin; i < end; i++) {
-        c->status[i] = decode(c->paths[i], &r, c->room, bl_class_image(c->room, i));
+        c->status[i] =
+            decode(c->paths[i], &r, c->room, c->j->cfg->images.exif, bl_class_image(c->room, i));
         if (c->status[i] != BL_OK) snprintf(c->message[i], sizeof c->message[i], "%s", bl_error());
     }
     bl_pil_resizer_free(&r);

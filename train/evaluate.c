@@ -100,6 +100,7 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
                    .view = &cfg->view,
                    .batch = cfg->run.eval_batch,
                    .score_threshold = opt->score_threshold,
+                   .exif = cfg->data.exif,
                    .skip_bad = cfg->data.skip_bad};
     bl_evaluation ev;
     BL_TRY_DONE(bl_evaluate_model(&in, name, iter, test, 0, g, dir, f, opt->per_class, &ev));

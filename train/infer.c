@@ -19,7 +19,7 @@ typedef struct {
 static void decode_range(void *arg, int64_t begin, int64_t end) {
     decode_job *j = arg;
     for (int64_t i = begin; i < end; i++) {
-        bl_status s = bl_image_load(j->paths[i], &j->original[i]);
+        bl_status s = bl_image_load(j->paths[i], j->in->exif, &j->original[i]);
         if (s == BL_OK) {
             int32_t w, h;
             const bl_image *o = &j->original[i];

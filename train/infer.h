@@ -12,6 +12,7 @@ typedef struct bl_infer {
     const bl_view_config *view;
     int64_t batch;
     double score_threshold; /* < 0: the detector's */
+    bool exif;              /* turn images as EXIF says: data.exif */
     bool skip_bad;          /* leave unreadable images without detections (counted in n_skipped) */
     int64_t n_skipped;
     const volatile int *cancel; /* BL_ECANCELLED before the next batch once it is set; or NULL */

@@ -161,6 +161,7 @@ static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt,
                    .view = &cfg->view,
                    .batch = cfg->run.eval_batch,
                    .score_threshold = least,
+                   .exif = cfg->data.exif,
                    .skip_bad = opt->skip_bad || cfg->data.skip_bad};
     BL_TRY_DONE(
         bl_infer_run(&in, (char *const *)opt->images, opt->n_images, "predicting:", keep, &j));

@@ -91,12 +91,17 @@ static bl_status drop_root(bl_dataset **d) {
 
 static bl_status measure(const bl_data_config *c, bl_run_set set, bl_dataset **d) {
     const char *dir;
-    bl_measure how = {.skip_bad = c->skip_bad, .dir_key = dir_key(c, set, &dir)};
+    bl_measure how = {
+        .skip_bad = c->skip_bad, .ignore_exif = !c->exif, .dir_key = dir_key(c, set, &dir)};
     if ((*d)->source == BL_SOURCE_FOLDER) how.dir_key = "data.unlabelled";
     BL_TRY(bl_dataset_measure(d, &how));
     if (how.n_corrected)
         BL_INFO("%s: %lld images have another size than their XML files say; the images' counts",
                 (*d)->name, (long long)how.n_corrected);
+    if (how.n_turned)
+        BL_INFO("%s: the boxes of %lld images are of the stored pixels: turned with the images, as "
+                "EXIF's orientation says",
+                (*d)->name, (long long)how.n_turned);
     if (how.n_left_out)
         BL_WARN("%s: skipped %lld images that cannot be read", (*d)->name,
                 (long long)how.n_left_out);

@@ -40,6 +40,11 @@ static const bl_field data_fields[] = {
      "voc: class names in order. coco: if given, must equal the file's names.", NULL},
     {"voc_one_based", BL_T_BOOL, AT(voc_one_based), "true", 0, 0, NULL, NULL,
      "voc: corners are 1-based and inclusive, as the format defines.", NULL},
+    {"exif", BL_T_BOOL, AT(exif), "true", 0, 0, NULL, NULL,
+     "Turn images as EXIF's orientation says, as OpenCV, mmdetection and detectron2 do; boxes are "
+     "of "
+     "the turned image, unless they only fit the stored one. false = use images as stored.",
+     NULL},
     {"skip_bad", BL_T_BOOL, AT(skip_bad), "false", 0, 0, NULL, NULL,
      "Go on without damaged annotations and unreadable images, reporting how many.", NULL},
     {"drop_empty", BL_T_BOOL, AT(drop_empty), "true", 0, 0, NULL, NULL,

@@ -235,6 +235,7 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
                    .batch = d->cfg->run.eval_batch,
                    .score_threshold = -1,
                    .cancel = e->cancel,
+                   .exif = d->cfg->data.exif,
                    .skip_bad = d->cfg->data.skip_bad};
     char *dir =
         bl_step_folder(e->run_dir, e->validation ? "validation" : "eval", e->iter, model->name);

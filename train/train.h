@@ -32,6 +32,7 @@ typedef struct bl_data_config {
     double validation_share; /* of the labelled images, set aside for it; 0 = none */
     bl_strings classes;      /* voc: names in order; coco: must match the file when given */
     bool voc_one_based;
+    bool exif; /* turn images as EXIF says (datasets/image.h) */
     bool skip_bad;
     bool drop_empty; /* drop labelled images without boxes */
     /* Class groups of the reports: "auto" = minority when fewer labelled boxes than minority_ratio

@@ -4,7 +4,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bl_image img;
-    if (bl_image_decode(data, size, "fuzz", &img) != BL_OK) return 0;
+    if (bl_image_decode(data, size, "fuzz", true, &img) != BL_OK) return 0;
     int64_t n = (int64_t)img.width * img.height * 3;
     uint64_t sum = 0; /* touches every byte that was promised */
     for (int64_t i = 0; i < n; i++) sum += img.rgb[i];

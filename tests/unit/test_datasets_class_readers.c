@@ -484,13 +484,13 @@ static void test_folder(void) {
     save_image("f/test/dog/1.png", 3, 16, 16);
     save_image("f/unlabelled/u.png", 4, 16, 16);
     write_bytes("f/train/dog/.hidden", "x", 1);
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, NULL, &s));
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, true, NULL, &s));
     CHECK_EQ(s->n, 3);
     CHECK_STR(s->class_names[0], "cat");
     CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
     CHECK_EQ(bl_class_image(s, 1)[0], pixel(1, 0, 0, 0)); /* a before b */
     bl_image big, small;
-    CHECK_OK(bl_image_load(in("f/train/cat/z.png"), &big));
+    CHECK_OK(bl_image_load(in("f/train/cat/z.png"), true, &big));
     CHECK_OK(bl_pil_resize_image(&big, 16, 16, BL_PIL_BILINEAR, &small));
     CHECK(!memcmp(small.rgb, bl_class_image(s, 0), 16 * 16 * 3));
     bl_image_free(&big);
@@ -517,13 +517,13 @@ static void test_folder(void) {
     write_bytes("f/train/cat/Thumbs.db", "x", 1);
     write_bytes("f/train/desktop.ini", "x", 1);
     CHECK_OK(bl_mkdirs(in("f/train/__MACOSX")));
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, NULL, &s));
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, true, NULL, &s));
     CHECK_EQ(s->n, 3);
     CHECK_EQ(s->n_classes, 2);
     bl_class_set_free(s);
     write_bytes("f/train/cat/notes.txt", "no image", 8);
     int64_t skipped = 0;
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, &skipped, &s));
+    CHECK_OK(bl_class_folder_read(in("f/train"), 16, true, &skipped, &s));
     CHECK_EQ(skipped, 1);
     CHECK_EQ(s->n, 3);
     CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
@@ -534,16 +534,16 @@ static void test_folder(void) {
     CHECK_EQ(d.n_skipped, 1);
     bl_class_data_free(&d);
     cfg.skip_bad = false;
-    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, NULL, &s), BL_EFORMAT, "notes.txt");
+    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, true, NULL, &s), BL_EFORMAT, "notes.txt");
     CHECK_EQ(unlink(in("f/train/cat/notes.txt")), 0);
     save_image("f/train/stray.png", 0, 4, 4);
-    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, NULL, &s), BL_EFORMAT, "stray.png");
+    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, true, NULL, &s), BL_EFORMAT, "stray.png");
     CHECK_EQ(unlink(in("f/train/stray.png")), 0);
     CHECK_OK(bl_mkdirs(in("f/test/fish")));
     CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_EFORMAT, "different class folders");
-    CHECK_FAILS(bl_class_folder_read(in("none"), 16, NULL, &s), BL_EIO, "none");
+    CHECK_FAILS(bl_class_folder_read(in("none"), 16, true, NULL, &s), BL_EIO, "none");
     CHECK_OK(bl_mkdirs(in("empty")));
-    CHECK_FAILS(bl_class_folder_read(in("empty"), 16, NULL, &s), BL_EFORMAT, "no image");
+    CHECK_FAILS(bl_class_folder_read(in("empty"), 16, true, NULL, &s), BL_EFORMAT, "no image");
     cfg.path = "";
     CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.path");
 }

@@ -37,9 +37,9 @@ static void png_is_lossless(void) {
     int32_t w, h;
     gradient(&a, 67, 41);
     CHECK_OK(bl_png_write(path, &a));
-    CHECK_OK(bl_image_load(path, &b));
+    CHECK_OK(bl_image_load(path, true, &b));
     CHECK_EQ(worst(&a, &b), 0);
-    CHECK_OK(bl_image_size(path, &w, &h));
+    CHECK_OK(bl_image_size(path, true, &w, &h));
     CHECK_EQ(w, 67);
     CHECK_EQ(h, 41);
     bl_image_free(&b);
@@ -52,9 +52,9 @@ static void jpeg_is_close(void) {
     gradient(&a, 96, 33);
     for (int i = 0; i < 96 * 33; i++) a.rgb[3 * i + 2] = 90; /* smooth */
     CHECK_OK(bl_jpeg_write(path, &a, 98));
-    CHECK_OK(bl_image_load(path, &b));
+    CHECK_OK(bl_image_load(path, true, &b));
     CHECK(worst(&a, &b) <= 6);
-    CHECK_OK(bl_image_size(path, &w, &h));
+    CHECK_OK(bl_image_size(path, true, &w, &h));
     CHECK_EQ(w, 96);
     CHECK_EQ(h, 33);
     CHECK_FAILS(bl_jpeg_write(path, &a, 0), BL_EINVAL, "quality is 0");
@@ -68,7 +68,7 @@ static void jpeg_is_close(void) {
     size_t size;
     CHECK_OK(bl_jpeg_encode(&n, 100, &data, &size));
     CHECK(size > 44096);
-    CHECK_OK(bl_image_decode(data, size, "n", &b));
+    CHECK_OK(bl_image_decode(data, size, "n", true, &b));
     CHECK(worst(&n, &b) <= 12);
     bl_image_free(&b);
     free(data);
@@ -86,13 +86,13 @@ static void cuts_are_errors(const char *what, size_t tail, size_t step) {
         bl_image img;
         uint8_t *cut = malloc(n ? n : 1);
         memcpy(cut, data, n);
-        CHECK_FAILS(bl_image_decode(cut, n, "cut.bin", &img), BL_EFORMAT, "cut.bin");
+        CHECK_FAILS(bl_image_decode(cut, n, "cut.bin", true, &img), BL_EFORMAT, "cut.bin");
         CHECK(img.rgb == NULL);
         free(cut);
     }
     bl_image img;
     CHECK_OK(bl_write_file(path, data, size * 2 / 3));
-    CHECK_FAILS(bl_image_load(path, &img), BL_EFORMAT, what);
+    CHECK_FAILS(bl_image_load(path, true, &img), BL_EFORMAT, what);
     CHECK(strstr(bl_error(), path));
     free(data);
 }
@@ -109,16 +109,16 @@ static void damage(void) {
     size_t size;
     CHECK_OK(bl_read_file(path, 1 << 24, &data, &size));
     data[size / 2] ^= 0x10; /* caught by the chunk's checksum */
-    CHECK_FAILS(bl_image_decode((uint8_t *)data, size, "flip.png", &img), BL_EFORMAT,
+    CHECK_FAILS(bl_image_decode((uint8_t *)data, size, "flip.png", true, &img), BL_EFORMAT,
                 "flip.png: broken PNG");
     free(data);
-    CHECK_FAILS(bl_image_decode((const uint8_t *)"", 0, "e", &img), BL_EFORMAT,
+    CHECK_FAILS(bl_image_decode((const uint8_t *)"", 0, "e", true, &img), BL_EFORMAT,
                 "e: the file is empty");
-    CHECK_FAILS(bl_image_decode((const uint8_t *)"GIF89a..", 8, "g.gif", &img), BL_EFORMAT,
+    CHECK_FAILS(bl_image_decode((const uint8_t *)"GIF89a..", 8, "g.gif", true, &img), BL_EFORMAT,
                 "neither a JPEG nor a PNG");
-    CHECK_FAILS(bl_image_load("/nonexistent.jpg", &img), BL_EIO, "/nonexistent.jpg");
+    CHECK_FAILS(bl_image_load("/nonexistent.jpg", true, &img), BL_EIO, "/nonexistent.jpg");
     int32_t w, h;
-    CHECK_FAILS(bl_image_size("/nonexistent.jpg", &w, &h), BL_EIO, "/nonexistent.jpg");
+    CHECK_FAILS(bl_image_size("/nonexistent.jpg", true, &w, &h), BL_EIO, "/nonexistent.jpg");
     bl_image_free(&a);
 }
 
@@ -128,7 +128,7 @@ static void limits(void) {
                                    0x75, 0x30, 1,    1,    0x11, 0,  0xFF, 0xDA, 0,
                                    8,    1,    1,    0,    0,    63, 0,    0xFF, 0xD9};
     bl_image img;
-    CHECK_FAILS(bl_image_decode(jpeg, sizeof jpeg, "big.jpg", &img), BL_EFORMAT,
+    CHECK_FAILS(bl_image_decode(jpeg, sizeof jpeg, "big.jpg", true, &img), BL_EFORMAT,
                 "big.jpg: image of 30000x30000");
     CHECK_FAILS(bl_image_alloc(40000, 1, &img), BL_EFORMAT, "40000x1");
     CHECK_FAILS(bl_image_alloc(-1, 1, &img), BL_EFORMAT, "-1x1");
@@ -179,7 +179,7 @@ static void colour_models(void) {
         bl_image img;
         encode_flat(cases[k].space, cases[k].stored, cases[k].marker, cases[k].n, cases[k].in,
                     &data, &size);
-        CHECK_OK(bl_image_decode(data, size, "flat.jpg", &img));
+        CHECK_OK(bl_image_decode(data, size, "flat.jpg", true, &img));
         CHECK_EQ(img.width, 16);
         for (int i = 0; i < 3 * 256; i++) CHECK_NEAR(img.rgb[i], cases[k].rgb[i % 3], 2);
         bl_image_free(&img);
@@ -191,7 +191,7 @@ static void means_of(const char *file, int width, int height, double r, double g
     bl_image img;
     double sum[3] = {0};
     char *full = bl_path_join(BALLAST_SHARED_DATA "/coco128/train2017", file);
-    CHECK_OK(bl_image_load(full, &img));
+    CHECK_OK(bl_image_load(full, true, &img));
     CHECK_EQ(img.width, width);
     CHECK_EQ(img.height, height);
     for (int64_t i = 0; i < (int64_t)width * height * 3; i++) sum[i % 3] += img.rgb[i];
@@ -215,7 +215,7 @@ int main(void) {
     means_of("000000000009.jpg", 640, 480, 153.3656, 109.8534, 76.9468);
     means_of("000000000025.jpg", 640, 426, 120.3645, 99.9648, 59.2544);
     bl_image grey;
-    CHECK_OK(bl_image_load(BALLAST_SHARED_DATA "/coco128/train2017/000000000086.jpg", &grey));
+    CHECK_OK(bl_image_load(BALLAST_SHARED_DATA "/coco128/train2017/000000000086.jpg", true, &grey));
     for (int64_t i = 0; i < (int64_t)grey.width * grey.height; i++)
         CHECK(grey.rgb[3 * i] == grey.rgb[3 * i + 1] && grey.rgb[3 * i] == grey.rgb[3 * i + 2]);
     bl_image_free(&grey);

@@ -127,7 +127,7 @@ static void test_contents(void) {
         for (int i = 0; i < 3; i++) {
             bl_image img;
             char *path = bl_dataset_path(d, i);
-            CHECK_OK(bl_image_load(path, &img));
+            CHECK_OK(bl_image_load(path, true, &img));
             CHECK_EQ(img.width, 96);
             CHECK_EQ(img.height, 64);
             bl_image_free(&img);

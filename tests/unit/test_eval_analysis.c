@@ -390,7 +390,7 @@ static void files(const char *dir) {
     CHECK_OK(bl_analysis_run(&r, &o, &a));
     CHECK_OK(bl_analysis_write(dir, &r, &a, &unreadable));
     CHECK_EQ(unreadable, 1);
-    CHECK_OK(bl_image_load(thumb, &im));
+    CHECK_OK(bl_image_load(thumb, true, &im));
     CHECK_EQ(im.width, 320);
     CHECK_EQ(im.height, 256);
     int lit = 0; /* the boxes are all there is to see */
