@@ -86,6 +86,7 @@ static bl_status add_sweep(job *j, const char *dir, struct json_object *rows) {
     for (size_t r = 0; r < json_object_array_length(rows); r++) {
         struct json_object *row = json_object_array_get_idx(rows, r);
         bool good = json_object_object_get_ex(row, "name", &name) &&
+                    json_object_is_type(name, json_type_string) &&
                     json_object_object_get_ex(row, "runs", &runs) &&
                     json_object_is_type(runs, json_type_array);
         size_t n = good ? json_object_array_length(runs) : 0;

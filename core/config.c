@@ -142,6 +142,14 @@ static void complain_unknown(loader *l, const origin *at, const bl_schema *schem
     complain(l, at, path, what);
 }
 
+/* bl_json_add, but for objects that others hold, which stay whole when memory runs out, and with
+ * NULL for JSON's null. Takes `value` over. */
+static bl_status put(struct json_object *into, const char *key, struct json_object *value) {
+    if (into && json_object_object_add(into, key, value) == 0) return BL_OK;
+    json_object_put(value);
+    return bl_fail(BL_ENOMEM, "out of memory for the configuration");
+}
+
 /* Merges `from` into `into`, checking on the way; only values that pass get in. */
 static bl_status merge(loader *l, const origin *at, const bl_schema *schema, const char *path,
                        struct json_object *from, struct json_object *into) {
@@ -159,7 +167,8 @@ static bl_status merge(loader *l, const origin *at, const bl_schema *schema, con
             struct json_object *below;
             if (!json_object_object_get_ex(into, key, &below)) {
                 below = json_object_new_object();
-                json_object_object_add(into, key, below);
+                if (!below) return bl_fail(BL_ENOMEM, "out of memory for the configuration");
+                BL_TRY(put(into, key, below));
             }
             BL_TRY(merge(l, at, f->section, here, value, below));
         } else {
@@ -169,7 +178,7 @@ static bl_status merge(loader *l, const origin *at, const bl_schema *schema, con
             } else if (s != BL_OK) {
                 return s;
             } else {
-                json_object_object_add(into, key, json_object_get(value));
+                BL_TRY(put(into, key, json_object_get(value)));
             }
         }
     }
@@ -221,6 +230,11 @@ static bl_status enter(loader *l, const char *real) {
 
 static bl_status load_file(loader *l, const char *path) {
     bl_json doc = {NULL, NULL, NULL};
+    if (bl_check_regular(path) != BL_OK)
+        return bl_fail(BL_EIO,
+                       "%s: is a pipe or a device; a configuration is read more than once and must "
+                       "be a file",
+                       path);
     bl_status status = bl_json_load(path, &doc);
     /* Broken JSON in a configuration is a configuration error to the user. */
     if (status == BL_EFORMAT) status = BL_ECONFIG;
@@ -256,7 +270,7 @@ static bl_status override_value(const char *text, const bl_field *f, struct json
     bool fits = status == BL_OK && (!doc.root || json_object_is_type(doc.root, json_type_string));
     if (wants_text && !fits) {
         *value = json_object_new_string(text);
-        status = BL_OK;
+        status = *value ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for an override");
     } else if (status == BL_OK) {
         *value = json_object_get(doc.root);
     }
@@ -273,6 +287,15 @@ static const bl_field *find_dotted(const bl_schema *schema, char *path) {
         if (!f) return NULL;
     }
     return f;
+}
+
+/* value becomes {key: value}; NULL on failure. */
+static bl_status wrap(const char *key, struct json_object **value) {
+    struct json_object *outer = json_object_new_object();
+    bl_status status = put(outer, key, *value);
+    if (status != BL_OK) json_object_put(outer);
+    *value = status == BL_OK ? outer : NULL;
+    return status;
 }
 
 /* Turns a.b=value into {"a": {"b": value}} and merges that. */
@@ -303,15 +326,11 @@ static bl_status apply_override(loader *l, const char *text) {
         complain(l, &at, path, "the value is not valid JSON");
         status = BL_OK;
     } else if (status == BL_OK) {
-        for (char *dot; (dot = strrchr(path, '.')); *dot = '\0') {
-            struct json_object *outer = json_object_new_object();
-            json_object_object_add(outer, dot + 1, value);
-            value = outer;
-        }
-        struct json_object *root = json_object_new_object();
-        json_object_object_add(root, path, value);
-        status = merge(l, &at, l->schema, "", root, l->tree);
-        json_object_put(root);
+        for (char *dot; status == BL_OK && (dot = strrchr(path, '.')); *dot = '\0')
+            status = wrap(dot + 1, &value);
+        if (status == BL_OK) status = wrap(path, &value);
+        if (status == BL_OK) status = merge(l, &at, l->schema, "", value, l->tree);
+        json_object_put(value);
     }
     free(copy);
     free(path);

@@ -13,8 +13,23 @@ static bl_status fail_errno(const char *verb, const char *path) {
     return bl_fail(BL_EIO, "%s: cannot %s: %s", path, verb, strerror(errno));
 }
 
+/* Opening a pipe waits until somebody opens its other end, which may be never: it is opened without
+ * waiting, and refused when there is neither a writer nor anything written. Reading then waits as
+ * usual. `first` receives the byte that this takes. */
+static bl_status enter_pipe(const char *path, int fd, char *first, size_t *n) {
+    ssize_t got;
+    do {
+        got = read(fd, first, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0) return bl_fail(BL_EIO, "%s: is a pipe that nobody writes to", path);
+    if (got < 0 && errno != EAGAIN) return fail_errno("read", path);
+    if (fcntl(fd, F_SETFL, 0) != 0) return fail_errno("read", path);
+    *n = got > 0 ? 1 : 0;
+    return BL_OK;
+}
+
 static bl_status open_read(const char *path, int *fd, struct stat *st) {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0) return fail_errno("open", path);
     if (fstat(*fd, st) != 0) {
         bl_status s = fail_errno("stat", path);
@@ -41,6 +56,7 @@ bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *
     if (cap > max_bytes) cap = max_bytes + 1;
     char *buf = malloc(cap + 1);
     if (!buf) status = bl_fail(BL_ENOMEM, "%s: out of memory for %zu bytes", path, cap);
+    if (status == BL_OK && S_ISFIFO(st.st_mode)) status = enter_pipe(path, fd, buf, &n);
     while (status == BL_OK) {
         if (n == cap) {
             if (cap > max_bytes) {

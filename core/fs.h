@@ -10,7 +10,8 @@
 #include "core/status.h"
 
 /* Reads a whole file of at most `max_bytes` into malloc'd memory (with a NUL after the last byte,
- * not counted in *size). The caller frees *data. */
+ * not counted in *size). The caller frees *data. A pipe is read to its end, but not waited for when
+ * nobody writes to it. */
 bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *size);
 
 /* BL_EIO for a pipe, a socket or a device, which may keep a reader waiting for ever. Opening says

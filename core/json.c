@@ -217,6 +217,10 @@ bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *
     return BL_OK;
 }
 
+bool bl_json_is(struct json_object *o, const char *text) {
+    return json_object_is_type(o, json_type_string) && strcmp(json_object_get_string(o), text) == 0;
+}
+
 static void spoil(struct json_object **o, struct json_object *value) {
     json_object_put(value);
     json_object_put(*o);

@@ -9,6 +9,7 @@
 #define BALLAST_CORE_JSON_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -35,6 +36,9 @@ int bl_json_line(const bl_json *doc, const char *dotted);
  * file, key and type in the message, when it is missing or of another type. */
 bl_status bl_json_member(const bl_json *doc, struct json_object *o, const char *key,
                          enum json_type type, struct json_object **out);
+
+/* Is it the string `text`? Not when it is no string, or null. */
+bool bl_json_is(struct json_object *o, const char *text);
 
 /* Building a document so that a failed allocation of json-c's, which returns NULL, is not lost: a
  * NULL value, or no room for it, releases the whole of *o and leaves NULL there, which in turn spoils

@@ -20,6 +20,13 @@ static bool same_string(struct json_object *root, const bl_tuning_id *id) {
            strcmp(json_object_get_string(v), id->value) == 0;
 }
 
+/* json-c takes ownership of `v` only when it succeeds. */
+static bool put(struct json_object *o, const char *name, struct json_object *v) {
+    if (v && json_object_object_add(o, name, v) == 0) return true;
+    json_object_put(v);
+    return false;
+}
+
 static void take_choices(bl_tuning *t, struct json_object *root, const bl_tuning_id *ids, int n) {
     struct json_object *plans;
     if (!json_object_is_type(root, json_type_object)) return;
@@ -32,16 +39,9 @@ static void take_choices(bl_tuning *t, struct json_object *root, const bl_tuning
     }
     json_object_object_foreach(plans, name, value) {
         if (json_object_is_type(value, json_type_string)) {
-            json_object_object_add(t->plans, name, json_object_get(value));
+            (void)put(t->plans, name, json_object_get(value)); /* else it is chosen again */
         }
     }
-}
-
-/* json-c takes ownership of `v` only when it succeeds. */
-static bool put(struct json_object *o, const char *name, struct json_object *v) {
-    if (v && json_object_object_add(o, name, v) == 0) return true;
-    json_object_put(v);
-    return false;
 }
 
 bl_status bl_tuning_open(const char *path, const bl_tuning_id *ids, int n, bl_tuning **out) {

@@ -11,17 +11,17 @@ enum { MAX_IMAGES = 1 << 24, MAX_SIDE = 4096, ROOM_BYTES = 1 << 28 };
 
 static struct json_object *three(const float v[3]) {
     struct json_object *list = json_object_new_array();
-    for (int c = 0; c < 3; c++) json_object_array_add(list, json_object_new_double(v[c]));
+    for (int c = 0; c < 3; c++) bl_json_append(&list, json_object_new_double(v[c]));
     return list;
 }
 
-void bl_class_input_record(struct json_object *root, const bl_class_set *train) {
+void bl_class_input_record(struct json_object **root, const bl_class_set *train) {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "width", json_object_new_int(train->width));
-    json_object_object_add(o, "height", json_object_new_int(train->height));
-    json_object_object_add(o, "mean", three(train->mean));
-    json_object_object_add(o, "std", three(train->std));
-    json_object_object_add(root, "input", o);
+    bl_json_add(&o, "width", json_object_new_int(train->width));
+    bl_json_add(&o, "height", json_object_new_int(train->height));
+    bl_json_add(&o, "mean", three(train->mean));
+    bl_json_add(&o, "std", three(train->std));
+    bl_json_add(root, "input", o);
 }
 
 static bl_status read_side(const char *path, struct json_object *input, const char *key,

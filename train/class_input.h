@@ -10,7 +10,7 @@
 
 /* "input": {"width", "height", "mean", "std"} of the training set, into the
  * root of classes.json. */
-void bl_class_input_record(struct json_object *root, const bl_class_set *train);
+void bl_class_input_record(struct json_object **root, const bl_class_set *train);
 
 /* Reads <run_dir>/classes.json. *room: a set for `n` images of that size, with the names, mean and
  * std; *labels: malloc'd, *n_labels entries, every class as often as there were labelled images of

@@ -43,28 +43,26 @@ static bl_status read_line(const char *text, size_t size, const char *path, seri
     BL_TRY(bl_json_parse(text, size, path, &line));
     struct json_object *kind, *model;
     bl_status status = BL_OK;
-    if (json_object_object_get_ex(line.root, "kind", &kind) &&
-        strcmp(json_object_get_string(kind), "eval") == 0 &&
+    if (json_object_object_get_ex(line.root, "kind", &kind) && bl_json_is(kind, "eval") &&
         json_object_object_get_ex(line.root, "model", &model))
         for (int m = 0; m < MODELS && status == BL_OK; m++)
-            if (strcmp(json_object_get_string(model), models[m]) == 0)
-                status = append(&s[m], line.root);
+            if (bl_json_is(model, models[m])) status = append(&s[m], line.root);
     bl_json_free(&line);
     return status;
 }
 
 static struct json_object *summary_of(const series *s) {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "evaluations", json_object_new_int(s->n));
+    bl_json_add(&o, "evaluations", json_object_new_int(s->n));
     for (int m = 0; m < MEASURES; m++) {
         bl_series_summary v = bl_series_summarise(s->v[m], s->n, WINDOW);
         struct json_object *e = json_object_new_object();
-        json_object_object_add(e, "last", json_object_new_double(v.last));
-        json_object_object_add(e, "best", json_object_new_double(v.best));
-        json_object_object_add(e, "best_iter", json_object_new_double(s->iter[v.best_at]));
-        json_object_object_add(e, "median20", json_object_new_double(v.median));
-        json_object_object_add(e, "mean20", json_object_new_double(v.mean));
-        json_object_object_add(o, measures[m], e);
+        bl_json_add(&e, "last", json_object_new_double(v.last));
+        bl_json_add(&e, "best", json_object_new_double(v.best));
+        bl_json_add(&e, "best_iter", json_object_new_double(s->iter[v.best_at]));
+        bl_json_add(&e, "median20", json_object_new_double(v.median));
+        bl_json_add(&e, "mean20", json_object_new_double(v.mean));
+        bl_json_add(&o, measures[m], e);
     }
     return o;
 }
@@ -83,10 +81,10 @@ bl_status bl_class_summary_write(const char *run_dir) {
         if (!end) break;
         status = read_line(p, (size_t)(end - p), from, s);
     }
-    json_object_object_add(root, "protocol", json_object_new_string("classification"));
+    bl_json_add(&root, "protocol", json_object_new_string("classification"));
     for (int m = MODELS - 1; m >= 0; m--)
-        if (s[m].n) json_object_object_add(all, models[m], summary_of(&s[m]));
-    json_object_object_add(root, "models", all);
+        if (s[m].n) bl_json_add(&all, models[m], summary_of(&s[m]));
+    bl_json_add(&root, "models", all);
     const series *main = s[2].n ? &s[2] : s[1].n ? &s[1] : &s[0];
     if (status == BL_OK && main->n) {
         bl_series_summary v = bl_series_summarise(main->v[1], main->n, WINDOW);

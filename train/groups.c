@@ -78,19 +78,23 @@ bl_status bl_groups_write(const bl_groups *g, const bl_dataset *d, const char *p
     struct json_object *groups = json_object_new_array();
     for (int32_t c = 0; c < g->n_classes; c++) {
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "id", json_object_new_int64(d->categories[c].id));
-        json_object_object_add(o, "name", json_object_new_string(d->categories[c].name));
-        json_object_object_add(o, "train_images", json_object_new_int64(g->images[c]));
-        json_object_object_add(o, "train_boxes", json_object_new_int64(g->boxes[c]));
-        json_object_object_add(o, "group", json_object_new_string(names[g->group[c]]));
-        json_object_array_add(classes, o);
+        bl_json_add(&o, "id", json_object_new_int64(d->categories[c].id));
+        bl_json_add(&o, "name", json_object_new_string(d->categories[c].name));
+        bl_json_add(&o, "train_images", json_object_new_int64(g->images[c]));
+        bl_json_add(&o, "train_boxes", json_object_new_int64(g->boxes[c]));
+        bl_json_add(&o, "group", json_object_new_string(names[g->group[c]]));
+        bl_json_append(&classes, o);
     }
-    for (int i = 0; i < 2; i++) json_object_array_add(groups, json_object_new_string(names[i]));
-    json_object_object_add(root, "classes", classes);
-    json_object_object_add(root, "groups", groups);
+    for (int i = 0; i < 2; i++) bl_json_append(&groups, json_object_new_string(names[i]));
+    bl_json_add(&root, "classes", classes);
+    bl_json_add(&root, "groups", groups);
     bl_status status = bl_json_save(root, path);
     json_object_put(root);
     return status;
+}
+
+static bool is_text(struct json_object *o) {
+    return json_object_is_type(o, json_type_string);
 }
 
 static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t c, bl_groups *g,
@@ -102,6 +106,8 @@ static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t 
         !json_object_object_get_ex(o, "group", &group))
         return bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name, train_images, train_boxes or group",
                        path, (int)c);
+    if (!is_text(name) || !is_text(group))
+        return bl_fail(BL_EFORMAT, "%s: classes[%d]: name and group must be strings", path, (int)c);
     if (strcmp(json_object_get_string(name), d->categories[c].name) != 0)
         return bl_fail(BL_EFORMAT, "%s: class %d is \"%s\", but \"%s\" in %s", path, (int)c,
                        json_object_get_string(name), d->categories[c].name, d->name);
@@ -149,6 +155,8 @@ bl_status bl_groups_classes(const char *path, bl_dataset **out) {
         if (!json_object_object_get_ex(o, "name", &name) ||
             !json_object_object_get_ex(o, "id", &id))
             status = bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name or id", path, (int)c);
+        else if (!is_text(name))
+            status = bl_fail(BL_EFORMAT, "%s: classes[%d]: the name is not a string", path, (int)c);
         else
             v[c] = (bl_category){.id = json_object_get_int64(id),
                                  .name = json_object_get_string(name)};

@@ -72,9 +72,9 @@ static bl_status take_classes(predict_job *j, struct json_object *list, bl_arena
     for (int32_t i = 0; i < j->n_classes; i++) {
         struct json_object *o = json_object_array_get_idx(list, (size_t)i), *id, *name;
         c[i].id = json_object_object_get_ex(o, "id", &id) ? json_object_get_int64(id) : i;
-        c[i].name = json_object_object_get_ex(o, "name", &name)
-                        ? bl_arena_strdup(arena, json_object_get_string(name))
-                        : "";
+        bool named = json_object_object_get_ex(o, "name", &name) &&
+                     json_object_is_type(name, json_type_string);
+        c[i].name = named ? bl_arena_strdup(arena, json_object_get_string(name)) : "";
         if (!c[i].name) return BL_ENOMEM;
         j->class_names[i] = c[i].name;
     }

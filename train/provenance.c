@@ -12,8 +12,8 @@
 #include "kernels/kernels.h"
 #include "train/version.h"
 
-static void add(struct json_object *o, const char *key, const char *value) {
-    json_object_object_add(o, key, json_object_new_string(value));
+static void add(struct json_object **o, const char *key, const char *value) {
+    bl_json_add(o, key, json_object_new_string(value));
 }
 
 /* "model name" of /proc/cpuinfo; empty where there is none. */
@@ -74,17 +74,17 @@ static bool content_sum(const bl_dataset *set, char hex[65]) {
     return good;
 }
 
-void bl_provenance_add_dataset(struct json_object *o, const char *key, const bl_dataset *d) {
+void bl_provenance_add_dataset(struct json_object **o, const char *key, const bl_dataset *d) {
     if (!d) return;
     struct json_object *e = json_object_new_object();
     char hex[65];
-    add(e, "name", d->name);
-    json_object_object_add(e, "images", json_object_new_int(d->n_images));
-    json_object_object_add(e, "boxes", json_object_new_int64(d->n_anns));
+    add(&e, "name", d->name);
+    bl_json_add(&e, "images", json_object_new_int(d->n_images));
+    bl_json_add(&e, "boxes", json_object_new_int64(d->n_anns));
     if (bl_exists(d->name) && !bl_is_dir(d->name) && bl_sha256_file(d->name, hex) == BL_OK)
-        add(e, "sha256", hex);
-    if (content_sum(d, hex)) add(e, "content_sha256", hex);
-    json_object_object_add(o, key, e);
+        add(&e, "sha256", hex);
+    if (content_sum(d, hex)) add(&e, "content_sha256", hex);
+    bl_json_add(o, key, e);
 }
 
 bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, const bl_task *task,
@@ -95,27 +95,27 @@ bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, con
     struct tm tm;
     gmtime_r(&now, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    add(o, "ballast_version", BALLAST_VERSION);
-    add(o, "commit", bl_commit);
-    add(o, "command_line", command_line ? command_line : "");
-    add(o, "started", text);
+    add(&o, "ballast_version", BALLAST_VERSION);
+    add(&o, "commit", bl_commit);
+    add(&o, "command_line", command_line ? command_line : "");
+    add(&o, "started", text);
     cpu_model(text, sizeof text);
-    add(o, "cpu", text);
+    add(&o, "cpu", text);
     struct utsname u;
     if (uname(&u) == 0) {
-        add(o, "system", u.sysname);
-        add(o, "release", u.release);
+        add(&o, "system", u.sysname);
+        add(&o, "release", u.release);
     }
-    add(o, "device", ctx->dev->name);
-    add(o, "kernels", ctx->k->name);
-    add(o, "cpu_features", bl_cpu_features());
-    json_object_object_add(o, "threads", json_object_new_int(bl_threads()));
-    json_object_object_add(o, "deterministic", json_object_new_boolean(cfg->run.deterministic));
-    add(o, "precision", bl_precision_name((bl_precision)cfg->run.precision));
-    json_object_object_add(o, "graphs", json_object_new_boolean(cfg->run.graphs));
-    json_object_object_add(o, "seed", json_object_new_int64(cfg->run.seed));
-    task->ops->provenance(task, sets);
-    json_object_object_add(o, "data", sets);
+    add(&o, "device", ctx->dev->name);
+    add(&o, "kernels", ctx->k->name);
+    add(&o, "cpu_features", bl_cpu_features());
+    bl_json_add(&o, "threads", json_object_new_int(bl_threads()));
+    bl_json_add(&o, "deterministic", json_object_new_boolean(cfg->run.deterministic));
+    add(&o, "precision", bl_precision_name((bl_precision)cfg->run.precision));
+    bl_json_add(&o, "graphs", json_object_new_boolean(cfg->run.graphs));
+    bl_json_add(&o, "seed", json_object_new_int64(cfg->run.seed));
+    task->ops->provenance(task, &sets);
+    bl_json_add(&o, "data", sets);
     char *path = bl_path_join(run_dir, "provenance.json");
     bl_status status = path ? bl_json_save(o, path) : bl_fail(BL_ENOMEM, "out of memory");
     free(path);

@@ -272,8 +272,9 @@ bl_status bl_resume_same_data(const bl_task *task, const char *run_dir) {
         BL_WARN("%s tells nothing of the data that the run was started with: they are not compared",
                 path);
     } else {
-        task->ops->provenance(task, now);
-        status = compare_sets(path, was, now);
+        task->ops->provenance(task, &now);
+        status = now ? compare_sets(path, was, now)
+                     : bl_fail(BL_ENOMEM, "out of memory for what is known of the data");
     }
     bl_json_free(&doc);
     json_object_put(now);

@@ -21,12 +21,10 @@ typedef struct {
 static struct json_object *box_json(bl_box b, double scale, int32_t label, double score) {
     struct json_object *o = json_object_new_object(), *a = json_object_new_array();
     const double v[4] = {b.x1 * scale, b.y1 * scale, b.x2 * scale, b.y2 * scale};
-    for (int i = 0; i < 4; i++)
-        json_object_array_add(a, json_object_new_double(round(v[i] * 100) / 100));
-    json_object_object_add(o, "box", a);
-    json_object_object_add(o, "label", json_object_new_int(label));
-    if (score >= 0)
-        json_object_object_add(o, "score", json_object_new_double(round(score * 1000) / 1000));
+    for (int i = 0; i < 4; i++) bl_json_append(&a, json_object_new_double(round(v[i] * 100) / 100));
+    bl_json_add(&o, "box", a);
+    bl_json_add(&o, "label", json_object_new_int(label));
+    if (score >= 0) bl_json_add(&o, "score", json_object_new_double(round(score * 1000) / 1000));
     return o;
 }
 
@@ -55,22 +53,22 @@ static bl_status write_one(void *arg, int32_t index, const bl_image *img, const 
 
     struct json_object *o = json_object_new_object(), *truth = json_object_new_array();
     struct json_object *found = json_object_new_array();
-    json_object_object_add(o, "file", json_object_new_string(name));
-    json_object_object_add(o, "width", json_object_new_int((int)(img->width * scale + 0.5)));
-    json_object_object_add(o, "height", json_object_new_int((int)(img->height * scale + 0.5)));
-    json_object_object_add(o, "set", json_object_new_string(j->set));
+    bl_json_add(&o, "file", json_object_new_string(name));
+    bl_json_add(&o, "width", json_object_new_int((int)(img->width * scale + 0.5)));
+    bl_json_add(&o, "height", json_object_new_int((int)(img->height * scale + 0.5)));
+    bl_json_add(&o, "set", json_object_new_string(j->set));
     const bl_image_info *info = &j->data->images[index];
     for (int32_t a = 0; a < info->n_anns; a++) {
         const bl_ann *ann = &j->data->anns[info->first_ann + a];
-        json_object_array_add(truth, box_json(bl_ann_box(ann), scale, ann->category, -1));
+        bl_json_append(&truth, box_json(bl_ann_box(ann), scale, ann->category, -1));
     }
     for (int32_t k = 0; k < b->n; k++)
         if (j->pseudo_threshold ? b->score[k] > j->pseudo_threshold[b->label[k]]
                                 : b->score[k] >= j->min_score)
-            json_object_array_add(found, box_json(b->box[k], scale, b->label[k], b->score[k]));
-    json_object_object_add(o, "truth", truth);
-    json_object_object_add(o, j->pseudo_threshold ? "pseudo" : "predictions", found);
-    json_object_array_add(j->list, o);
+            bl_json_append(&found, box_json(b->box[k], scale, b->label[k], b->score[k]));
+    bl_json_add(&o, "truth", truth);
+    bl_json_add(&o, j->pseudo_threshold ? "pseudo" : "predictions", found);
+    bl_json_append(&j->list, o);
     return BL_OK;
 }
 
@@ -104,7 +102,7 @@ bl_status bl_samples_write(bl_infer *in, const char *dir, int32_t n, const bl_da
         status = one_set(in, &j, n);
     }
     struct json_object *root = json_object_new_object();
-    json_object_object_add(root, "samples", j.list);
+    bl_json_add(&root, "samples", j.list);
     char *path = bl_path_join(dir, "samples.json");
     if (status == BL_OK)
         status = path ? bl_json_save(root, path) : bl_fail(BL_ENOMEM, "out of memory");

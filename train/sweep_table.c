@@ -66,12 +66,11 @@ static bool read_summary(const char *dir, const char *statistic, result *r) {
 
 static void take_line(struct json_object *line, result *r, double *iter, bool *teacher) {
     struct json_object *kind, *model;
-    if (!json_object_object_get_ex(line, "kind", &kind) ||
-        strcmp(json_object_get_string(kind), "eval") != 0 ||
+    if (!json_object_object_get_ex(line, "kind", &kind) || !bl_json_is(kind, "eval") ||
         !json_object_object_get_ex(line, "model", &model))
         return;
     double at = number_at(line, "iter");
-    bool is_teacher = strcmp(json_object_get_string(model), "student") != 0;
+    bool is_teacher = !bl_json_is(model, "student");
     if (at < *iter || (at == *iter && *teacher && !is_teacher)) return;
     for (int c = 0; c < COLUMNS; c++) r->v[c] = number_at(line, detection_columns[c]);
     *iter = at;
@@ -187,41 +186,40 @@ static struct json_object *row_json(const table *t, const bl_sweep_options *opt,
     const char *const *columns = columns_of(t);
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
     struct json_object *means = json_object_new_object(), *stds = json_object_new_object();
-    json_object_object_add(o, "name", json_object_new_string(t->s->run[run].name));
-    json_object_object_add(o, "config", json_object_new_string(t->s->run[run].config));
+    bl_json_add(&o, "name", json_object_new_string(t->s->run[run].name));
+    bl_json_add(&o, "config", json_object_new_string(t->s->run[run].config));
     for (int32_t i = 0; i < t->s->seeds.n; i++) {
         const result *r = &t->r[run * t->s->seeds.n + i];
         char *dir = r->there ? bl_sweep_folder(t->s, opt, run, i) : NULL;
         if (!dir) continue;
         struct json_object *e = json_object_new_object();
-        json_object_object_add(e, "seed", json_object_new_int64(t->s->seeds.v[i]));
-        json_object_object_add(e, "folder", json_object_new_string(dir));
+        bl_json_add(&e, "seed", json_object_new_int64(t->s->seeds.v[i]));
+        bl_json_add(&e, "folder", json_object_new_string(dir));
         for (int c = 0; c < COLUMNS; c++)
-            json_object_object_add(e, columns[c], json_object_new_double(r->v[c]));
-        json_object_array_add(list, e);
+            bl_json_add(&e, columns[c], json_object_new_double(r->v[c]));
+        bl_json_append(&list, e);
         free(dir);
     }
     for (int c = 0; c < COLUMNS; c++) {
         double mean, std;
         statistics(t, run, c, &mean, &std);
-        json_object_object_add(means, columns[c], json_object_new_double(mean));
-        json_object_object_add(stds, columns[c], json_object_new_double(std));
+        bl_json_add(&means, columns[c], json_object_new_double(mean));
+        bl_json_add(&stds, columns[c], json_object_new_double(std));
     }
-    json_object_object_add(o, "mean", means);
-    json_object_object_add(o, "std", stds);
-    json_object_object_add(o, "runs", list);
+    bl_json_add(&o, "mean", means);
+    bl_json_add(&o, "std", stds);
+    bl_json_add(&o, "runs", list);
     return o;
 }
 
 static bl_status write_json(const table *t, const bl_sweep_options *opt, const char *path) {
     struct json_object *root = json_object_new_object(), *rows = json_object_new_array();
-    json_object_object_add(
-        root, "protocol",
-        json_object_new_string(t->classification ? "classification" : "detection"));
-    json_object_object_add(root, "statistic",
-                           json_object_new_string(t->classification ? t->s->statistic : "last"));
-    for (int32_t i = 0; i < t->s->n_runs; i++) json_object_array_add(rows, row_json(t, opt, i));
-    json_object_object_add(root, "rows", rows);
+    bl_json_add(&root, "protocol",
+                json_object_new_string(t->classification ? "classification" : "detection"));
+    bl_json_add(&root, "statistic",
+                json_object_new_string(t->classification ? t->s->statistic : "last"));
+    for (int32_t i = 0; i < t->s->n_runs; i++) bl_json_append(&rows, row_json(t, opt, i));
+    bl_json_add(&root, "rows", rows);
     bl_status status = bl_json_save(root, path);
     json_object_put(root);
     return status;

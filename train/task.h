@@ -33,7 +33,7 @@ typedef struct bl_task_ops {
     /* Files about the data in a new run folder: classes.json, chosen images. */
     bl_status (*record)(bl_task *k, const char *run_dir);
     /* Entries of provenance.json's "data". */
-    void (*provenance)(const bl_task *k, struct json_object *sets);
+    void (*provenance)(const bl_task *k, struct json_object **sets);
 
     /* `l` belongs to the caller, who destroys it before the task. */
     bl_status (*create_learner)(bl_task *k, bl_ctx *ctx, bl_learner **l);

@@ -51,21 +51,18 @@ static bl_status record(bl_task *k, const char *run_dir) {
     if (status == BL_OK) status = bl_accuracy_finish(&a, c->data.labelled_counts);
     for (int32_t i = 0; status == BL_OK && i < train->n_classes; i++) {
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "id", json_object_new_int(i));
-        json_object_object_add(o, "name", json_object_new_string(train->class_names[i]));
-        json_object_object_add(o, "train_images",
-                               json_object_new_int64(c->data.labelled_counts[i]));
-        json_object_object_add(o, "unlabelled_images",
-                               json_object_new_int64(c->data.unlabelled_counts[i]));
-        json_object_object_add(o, "group",
-                               json_object_new_string(bl_frequency_names[a.frequency[i]]));
-        json_object_array_add(list, o);
+        bl_json_add(&o, "id", json_object_new_int(i));
+        bl_json_add(&o, "name", json_object_new_string(train->class_names[i]));
+        bl_json_add(&o, "train_images", json_object_new_int64(c->data.labelled_counts[i]));
+        bl_json_add(&o, "unlabelled_images", json_object_new_int64(c->data.unlabelled_counts[i]));
+        bl_json_add(&o, "group", json_object_new_string(bl_frequency_names[a.frequency[i]]));
+        bl_json_append(&list, o);
     }
     for (int g = 0; g < BL_FREQUENCIES; g++)
-        json_object_array_add(groups, json_object_new_string(bl_frequency_names[g]));
-    json_object_object_add(root, "classes", list);
-    json_object_object_add(root, "groups", groups);
-    bl_class_input_record(root, train);
+        bl_json_append(&groups, json_object_new_string(bl_frequency_names[g]));
+    bl_json_add(&root, "classes", list);
+    bl_json_add(&root, "groups", groups);
+    bl_class_input_record(&root, train);
     if (status == BL_OK) status = bl_json_save(root, classes);
     if (status == BL_OK)
         status = bl_longtail_write(c->data.split, &c->cfg->longtail, train, c->data.sets.unlabelled,
@@ -92,22 +89,21 @@ static bool list_sum(const bl_class_items *x, const char *pixels, char hex[65]) 
     return true;
 }
 
-static void add_set(struct json_object *sets, const char *key, const bl_class_items *x) {
+static void add_set(struct json_object **sets, const char *key, const bl_class_items *x) {
     const bl_class_set *s = x->set;
     if (!s) return;
     struct json_object *o = json_object_new_object();
     char hex[65], sum[65];
     bl_sha256(s->pixels, bl_class_image_bytes(s) * (size_t)s->n, hex);
-    json_object_object_add(o, "name", json_object_new_string(s->name));
-    json_object_object_add(o, "images", json_object_new_int(x->n));
-    json_object_object_add(o, "of", json_object_new_int(s->n));
-    json_object_object_add(o, "pixels_sha256", json_object_new_string(hex));
-    if (list_sum(x, hex, sum))
-        json_object_object_add(o, "content_sha256", json_object_new_string(sum));
-    json_object_object_add(sets, key, o);
+    bl_json_add(&o, "name", json_object_new_string(s->name));
+    bl_json_add(&o, "images", json_object_new_int(x->n));
+    bl_json_add(&o, "of", json_object_new_int(s->n));
+    bl_json_add(&o, "pixels_sha256", json_object_new_string(hex));
+    if (list_sum(x, hex, sum)) bl_json_add(&o, "content_sha256", json_object_new_string(sum));
+    bl_json_add(sets, key, o);
 }
 
-static void provenance(const bl_task *k, struct json_object *sets) {
+static void provenance(const bl_task *k, struct json_object **sets) {
     const classification *c = (const classification *)k;
     add_set(sets, "labelled", &c->data.labelled);
     if (c->data.unlabelled.n) add_set(sets, "unlabelled", &c->data.unlabelled);

@@ -43,7 +43,7 @@ static bl_status record(bl_task *k, const char *run_dir) {
     return status;
 }
 
-static void provenance(const bl_task *k, struct json_object *sets) {
+static void provenance(const bl_task *k, struct json_object **sets) {
     const detection *d = (const detection *)k;
     bl_provenance_add_dataset(sets, "labelled", d->data.labelled);
     bl_provenance_add_dataset(sets, "unlabelled", d->data.unlabelled);

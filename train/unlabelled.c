@@ -10,6 +10,7 @@
 
 /* JSON begins with a bracket; a list of files does not. */
 static bl_status begins_like_json(const char *path, bool *json) {
+    BL_TRY(bl_check_regular(path));
     FILE *f = fopen(path, "rbe");
     if (!f) return bl_fail(BL_EIO, "%s: cannot open", path);
     int c = getc(f);

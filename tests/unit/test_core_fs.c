@@ -138,6 +138,22 @@ static void test_special(void) {
     free(shared);
 }
 
+/* A pipe is read like a file; one without a writer is refused instead of waited for. */
+static void test_read_pipe(void) {
+    char *fifo = at("in"), *data;
+    size_t size;
+    CHECK(mkfifo(fifo, 0600) == 0);
+    CHECK_FAILS(bl_read_file(fifo, 100, &data, &size), BL_EIO, "is a pipe that nobody writes to");
+    int keep = open(fifo, O_RDONLY | O_NONBLOCK), to = open(fifo, O_WRONLY);
+    CHECK(keep >= 0 && to >= 0 && write(to, "piped", 5) == 5);
+    close(to);
+    CHECK_OK(bl_read_file(fifo, 100, &data, &size));
+    CHECK(size == 5 && strcmp(data, "piped") == 0);
+    free(data);
+    close(keep);
+    free(fifo);
+}
+
 /* The name of the temporary file is not longer than file systems allow. */
 static void test_long_name(void) {
     char name[256];
@@ -303,6 +319,7 @@ int main(void) {
     test_atomic();
     test_links();
     test_special();
+    test_read_pipe();
     test_long_name();
     test_full_disk();
     test_paths();
