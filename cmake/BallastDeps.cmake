@@ -14,6 +14,21 @@ pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
 find_path(LIBMD_INCLUDE_DIR sha2.h REQUIRED)
 find_library(LIBMD_LIBRARY md REQUIRED)
 
+# Optional: more kinds of images.
+pkg_check_modules(TIFF IMPORTED_TARGET libtiff-4>=4.5)
+pkg_check_modules(WEBP IMPORTED_TARGET libwebp)
+set(BALLAST_IMAGE_LIBS "")
+if(TIFF_FOUND)
+  string(APPEND BALLAST_IMAGE_LIBS "-ltiff ")
+else()
+  message(STATUS "libtiff 4.5 or newer: not found, TIFF images cannot be read")
+endif()
+if(WEBP_FOUND)
+  string(APPEND BALLAST_IMAGE_LIBS "-lwebp ")
+else()
+  message(STATUS "libwebp: not found, WebP images cannot be read")
+endif()
+
 # Optional: its headers alone, since the library is loaded when a MATLAB file is opened (datasets/mat_file.c).
 pkg_check_modules(MATIO IMPORTED_TARGET matio)
 if(MATIO_FOUND)

@@ -72,3 +72,21 @@ int bl_exif_of_png(const uint8_t *data, size_t size) {
     }
     return 1;
 }
+
+/* RIFF chunks behind a header of 12 bytes: name, length, content padded to an even length. Some
+ * writers put JPEG's "Exif" before the block. */
+int bl_exif_of_webp(const uint8_t *data, size_t size) {
+    enum { HEAD = 6 };
+    size_t at = 12;
+    while (at <= size && size - at >= 8) {
+        size_t n = number(data + at + 4, 4, false);
+        const uint8_t *body = data + at + 8;
+        if (n > size - at - 8) return 1;
+        bool headed = n >= HEAD && memcmp(body, "Exif\0\0", HEAD) == 0;
+        if (memcmp(data + at, "EXIF", 4) == 0)
+            return headed ? bl_exif_orientation(body + HEAD, n - HEAD)
+                          : bl_exif_orientation(body, n);
+        at += 8 + n + n % 2;
+    }
+    return 1;
+}

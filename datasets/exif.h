@@ -12,7 +12,8 @@
  * or damaged: a picture is never refused for it. `data` is the whole file. */
 int bl_exif_of_jpeg(const uint8_t *data, size_t size);
 int bl_exif_of_png(const uint8_t *data, size_t size);
-/* The same of the block itself, which begins with "II" or "MM". */
+int bl_exif_of_webp(const uint8_t *data, size_t size);
+/* The same of the block itself, which begins with "II" or "MM"; it is a TIFF file. */
 int bl_exif_orientation(const uint8_t *data, size_t size);
 
 #endif

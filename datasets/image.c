@@ -3,10 +3,13 @@
 #include <stdlib.h>
 
 #include "core/fs.h"
+#include "datasets/bmp.h"
 #include "datasets/exif.h"
 #include "datasets/jpeg.h"
 #include "datasets/orientation.h"
 #include "datasets/png.h"
+#include "datasets/tiff.h"
+#include "datasets/webp.h"
 
 enum { MAX_FILE = 1 << 29 };
 
@@ -18,8 +21,17 @@ typedef struct format {
     int (*orientation)(const uint8_t *data, size_t size);
 } format;
 
+static int upright(const uint8_t *data, size_t size) {
+    (void)data;
+    (void)size;
+    return 1;
+}
+
 static const format formats[] = {{bl_jpeg_is, bl_jpeg_decode, bl_jpeg_size, bl_exif_of_jpeg},
-                                 {bl_png_is, bl_png_decode, bl_png_size, bl_exif_of_png}};
+                                 {bl_png_is, bl_png_decode, bl_png_size, bl_exif_of_png},
+                                 {bl_bmp_is, bl_bmp_decode, bl_bmp_size, upright},
+                                 {bl_tiff_is, bl_tiff_decode, bl_tiff_size, bl_exif_orientation},
+                                 {bl_webp_is, bl_webp_decode, bl_webp_size, bl_exif_of_webp}};
 
 static bl_status recognise(const uint8_t *data, size_t size, const char *name, const format **out) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
@@ -27,7 +39,7 @@ static bl_status recognise(const uint8_t *data, size_t size, const char *name, c
         if (formats[i].is(data, size)) return BL_OK;
     }
     if (size == 0) return bl_fail(BL_EFORMAT, "%s: the file is empty", name);
-    return bl_fail(BL_EFORMAT, "%s: is neither a JPEG nor a PNG file", name);
+    return bl_fail(BL_EFORMAT, "%s: is no image: neither JPEG, PNG, BMP, TIFF nor WebP", name);
 }
 
 bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bool exif,

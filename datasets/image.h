@@ -22,8 +22,9 @@ typedef struct bl_image_header {
     int orientation;       /* EXIF's, 1 to 8 (orientation.h) */
 } bl_image_header;
 
-/* JPEG (libjpeg-turbo, default integer DCT) or PNG (libspng; alpha dropped, grey expanded, 16 bit
- * reduced), recognised by content. `exif`: turned as EXIF's orientation says, as OpenCV,
+/* JPEG (libjpeg-turbo, default integer DCT), PNG (libspng), BMP, TIFF (libtiff) or WebP (libwebp),
+ * recognised by content; alpha dropped, grey expanded, 16 bit reduced. BL_EUNSUPPORTED for the last
+ * two where their libraries were not found when building. `exif`: turned as EXIF's orientation says, as OpenCV,
  * mmdetection and detectron2 read images; else as stored. Truncated or corrupt data is BL_EFORMAT
  * with the path and the library's reason; a truncated JPEG is an error, not a grey half. */
 bl_status bl_image_load(const char *path, bool exif, bl_image *out);

@@ -1,4 +1,4 @@
-/* The JPEG and PNG decoders on arbitrary bytes. */
+/* The image decoders and EXIF's orientation on arbitrary bytes. */
 #include "datasets/image.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -115,7 +115,7 @@ static void damage(void) {
     CHECK_FAILS(bl_image_decode((const uint8_t *)"", 0, "e", true, &img), BL_EFORMAT,
                 "e: the file is empty");
     CHECK_FAILS(bl_image_decode((const uint8_t *)"GIF89a..", 8, "g.gif", true, &img), BL_EFORMAT,
-                "neither a JPEG nor a PNG");
+                "neither JPEG, PNG, BMP, TIFF nor WebP");
     CHECK_FAILS(bl_image_load("/nonexistent.jpg", true, &img), BL_EIO, "/nonexistent.jpg");
     int32_t w, h;
     CHECK_FAILS(bl_image_size("/nonexistent.jpg", true, &w, &h), BL_EIO, "/nonexistent.jpg");
@@ -130,6 +130,21 @@ static void limits(void) {
     bl_image img;
     CHECK_FAILS(bl_image_decode(jpeg, sizeof jpeg, "big.jpg", true, &img), BL_EFORMAT,
                 "big.jpg: image of 30000x30000");
+    static const uint8_t bmp[54] = {'B', 'M', 0, 0,    0,    0, 0, 0,    0,    0, 54, 0, 0, 0, 40,
+                                    0,   0,   0, 0x30, 0x75, 0, 0, 0x30, 0x75, 0, 0,  1, 0, 24};
+    CHECK_FAILS(bl_image_decode(bmp, sizeof bmp, "big.bmp", true, &img), BL_EFORMAT,
+                "big.bmp: image of 30000x30000");
+    static const uint8_t tiff[] = {73, 73, 42, 0,   8, 0, 0, 0, 4, 0, 0, 1, 4, 0, 1,  0,
+                                   0,  0,  48, 117, 0, 0, 1, 1, 4, 0, 1, 0, 0, 0, 48, 117,
+                                   0,  0,  17, 1,   4, 0, 1, 0, 0, 0, 8, 0, 0, 0, 23, 1,
+                                   4,  0,  1,  0,   0, 0, 8, 0, 0, 0, 0, 0, 0, 0};
+    if (bl_image_decode(tiff, sizeof tiff, "big.tif", true, &img) != BL_EUNSUPPORTED)
+        CHECK(strstr(bl_error(), "big.tif: image of 30000x30000"));
+    static const uint8_t webp[] = {'R',  'I',  'F',  'F', 24,  0,  0, 0, 'W', 'E',  'B',
+                                   'P',  'V',  'P',  '8', 'L', 12, 0, 0, 0,   0x2f, 0xff,
+                                   0xff, 0xff, 0x0f, 0,   0,   0,  0, 0, 0,   0};
+    if (bl_image_decode(webp, sizeof webp, "big.webp", true, &img) != BL_EUNSUPPORTED)
+        CHECK(strstr(bl_error(), "big.webp: image of 16384x16384"));
     CHECK_FAILS(bl_image_alloc(40000, 1, &img), BL_EFORMAT, "40000x1");
     CHECK_FAILS(bl_image_alloc(-1, 1, &img), BL_EFORMAT, "-1x1");
 }
@@ -187,6 +202,30 @@ static void colour_models(void) {
     }
 }
 
+/* What is said of bitmaps that cannot be read: compressed, cut, or beyond their palette. */
+static void bitmaps(void) {
+    static uint8_t bmp[62] = {'B', 'M', 0, 0, 0, 0, 0, 0, 0, 0, 58, 0, 0, 0, 40,
+                              0,   0,   0, 3, 0, 0, 0, 1, 0, 0, 0,  1, 0, 8};
+    bl_image img;
+    bmp[46] = 1; /* colour */
+    CHECK_OK(bl_image_decode(bmp, sizeof bmp, "a.bmp", true, &img));
+    CHECK_EQ(img.width, 3);
+    bl_image_free(&img);
+    bmp[60] = 1;
+    CHECK_FAILS(bl_image_decode(bmp, sizeof bmp, "a.bmp", true, &img), BL_EFORMAT,
+                "a.bmp: broken BMP: a pixel beyond its palette");
+    CHECK_FAILS(bl_image_decode(bmp, sizeof bmp - 1, "a.bmp", true, &img), BL_EFORMAT,
+                "a.bmp: broken BMP: the file ends early");
+    bmp[30] = 1; /* run lengths */
+    CHECK_FAILS(bl_image_decode(bmp, sizeof bmp, "a.bmp", true, &img), BL_EFORMAT,
+                "a.bmp: is a BMP of 8 bits with compression 1");
+    bmp[30] = 0;
+    bmp[28] = 16;
+    CHECK_FAILS(bl_image_decode(bmp, sizeof bmp, "a.bmp", true, &img), BL_EFORMAT,
+                "a.bmp: is a BMP of 16 bits");
+    CHECK(img.rgb == NULL);
+}
+
 static void means_of(const char *file, int width, int height, double r, double g, double b) {
     bl_image img;
     double sum[3] = {0};
@@ -210,6 +249,7 @@ int main(void) {
     damage();
     limits();
     colour_models();
+    bitmaps();
     unlink(path);
     if (!bl_exists(BALLAST_SHARED_DATA "/coco128")) SKIP("real photographs are not here");
     means_of("000000000009.jpg", 640, 480, 153.3656, 109.8534, 76.9468);
