@@ -70,11 +70,12 @@ static const bl_option table[] = {
      .offset = AT(match),
      .value = "ids|names",
      .choices = matches,
-     .doc =
-         "How image_id finds its image: ids (default; a text that is no id is taken for the name "
-         "of a file), or names of files, with or without folder and ending."},
-    {BL_CLI_FLAG("skip-unknown", AT(skip_unknown),
-                 "Leave out detections of images and categories that the ground truth has not.")},
+     .doc = "How image_id finds its image: ids (default; a text that is not an id is taken for the "
+            "name "
+            "of a file), or names of files, with or without folder and ending."},
+    {BL_CLI_FLAG(
+        "skip-unknown", AT(skip_unknown),
+        "Leave out detections of images and categories that the ground truth does not have.")},
     {BL_CLI_FLAG("no-analysis", AT(no_analysis), "Metrics only: no error analysis.")},
     {BL_CLI_THREADS(AT(threads), "Threads; default: all cores.")},
     {0}};
@@ -145,7 +146,8 @@ static bl_status make_params(const options *o, inputs *in) {
     if (o->max_dets) BL_TRY(set_limits(o, p));
     p->class_agnostic = o->class_agnostic;
     if (o->class_agnostic && o->groups)
-        return bl_fail(BL_ECONFIG, "--class-agnostic knows no classes: leave out --groups");
+        return bl_fail(BL_ECONFIG,
+                       "--class-agnostic puts all classes together: leave out --groups");
     return bl_eval_params_check(p) == BL_OK ? BL_OK : bl_fail(BL_ECONFIG, "%s", bl_error());
 }
 
@@ -236,12 +238,14 @@ static bl_status read_truth(const options *o, bool masks, bl_findings *w, bl_dat
 static void note_unknown(const options *o, const bl_detections_options *r, bl_findings *w) {
     if (r->n_unknown_images)
         bl_finding_add(w, "unknown-images", r->n_unknown_images,
-                       "%s: left out %" PRId64 " detections of images that %s has not (first: "
+                       "%s: left out %" PRId64
+                       " detections of images that %s does not have (first: "
                        "image_id %s)",
                        o->dt, r->n_unknown_images, o->gt, r->unknown_image);
     if (r->n_unknown_categories)
         bl_finding_add(w, "unknown-categories", r->n_unknown_categories,
-                       "%s: left out %" PRId64 " detections of categories that %s has not (first: "
+                       "%s: left out %" PRId64
+                       " detections of categories that %s does not have (first: "
                        "category_id %s)",
                        o->dt, r->n_unknown_categories, o->gt, r->unknown_category);
 }

@@ -141,7 +141,7 @@ static bl_status add_area(const char *option, char *part, void *arg) {
     BL_TRY(read_real(option, max, &r.max));
     if (isinf(r.max)) r.max = 1e10; /* as COCO writes "no limit" */
     if (!(r.min >= 0 && r.min <= r.max))
-        return bl_fail(BL_ECONFIG, "--%s: %s: %g to %g is no range", option, name, r.min, r.max);
+        return bl_fail(BL_ECONFIG, "--%s: %s: %g to %g is not a range", option, name, r.min, r.max);
     for (int i = 0; i < a->n; i++)
         if (strcmp(a->v[i].name, name) == 0)
             return bl_fail(BL_ECONFIG, "--%s: \"%s\" is given twice", option, name);

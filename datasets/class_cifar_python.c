@@ -19,7 +19,7 @@ typedef struct batch {
 } batch;
 
 static bl_status no_batch(const batch *b, const char *why) {
-    return bl_fail(BL_EFORMAT, "%s: is no batch of CIFAR's Python version: %s", b->name, why);
+    return bl_fail(BL_EFORMAT, "%s: is not a batch of CIFAR's Python version: %s", b->name, why);
 }
 
 static bool is_tuple(const bl_pickle *v, size_t n) {
@@ -40,7 +40,7 @@ static bool is_uint8(const bl_pickle *v) {
 /* An array is an object whose state is (version, shape, type, column-major?, bytes). */
 static bl_status find_rows(const bl_pickle *v, batch *b) {
     const bl_pickle *s = v && v->kind == BL_PICKLE_OBJECT ? v->item[2] : NULL;
-    if (!is_tuple(s, 5) || !is_tuple(s->item[1], 2)) return no_batch(b, "\"data\" is no array");
+    if (!is_tuple(s, 5) || !is_tuple(s->item[1], 2)) return no_batch(b, "\"data\" is not an array");
     const bl_pickle *shape = s->item[1], *bytes = s->item[4];
     bool plain = is_uint8(s->item[2]) && s->item[3]->kind == BL_PICKLE_BOOL && !s->item[3]->i;
     if (!plain || shape->n != 2 || shape->item[0]->kind != BL_PICKLE_INT ||
@@ -122,7 +122,7 @@ static bl_status set_names(const bl_pickle *list, const char *path, bl_class_set
     for (int32_t c = 0; c < s->n_classes; c++) {
         const bl_pickle *v = list->item[c];
         if (v->kind != BL_PICKLE_TEXT && v->kind != BL_PICKLE_BYTES)
-            return bl_fail(BL_EFORMAT, "%s: the name of class %d is no text", path, c);
+            return bl_fail(BL_EFORMAT, "%s: the name of class %d is not text", path, c);
         names[c] = bl_arena_printf(arena, "%.*s", (int)v->size, v->text);
         if (!names[c]) return BL_ENOMEM;
     }

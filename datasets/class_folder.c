@@ -125,7 +125,7 @@ bl_status bl_class_folder_read(const char *dir, int32_t size, bool exif, int64_t
     BL_TRY_DONE(list_folder(dir, &classes, &files));
     if (classes.n > 0 && files.n > 0) {
         status = bl_fail(BL_EFORMAT,
-                         "%s: stands beside class folders; put every image into the folder of its "
+                         "%s: lies beside class folders; put every image into the folder of its "
                          "class",
                          files.path[0]);
         goto done;

@@ -31,7 +31,7 @@ static bl_status find_layout(const bl_npy *a, const char *name, layout *l) {
         int64_t side = 1;
         while (side < 4096 && 3 * side * side < s[1]) side++;
         if (3 * side * side != s[1])
-            return bl_fail(BL_EFORMAT, "%s: rows of %lld values are no square colour images", name,
+            return bl_fail(BL_EFORMAT, "%s: rows of %lld values are not square colour images", name,
                            (long long)s[1]);
         l->height = l->width = side;
         l->planar = true;
@@ -74,8 +74,8 @@ static bl_status check_labels(const bl_npy *y, const char *name, int64_t n, int3
     if (*n_classes == 0) {
         if (least < 0 || most - least >= BL_CLASS_MAX)
             return bl_fail(BL_EFORMAT,
-                           "%s: labels from %lld to %lld; they must not be negative, nor make more "
-                           "than %d classes",
+                           "%s: labels from %lld to %lld; they must not be negative and may "
+                           "make at most %d classes",
                            name, (long long)least, (long long)most, BL_CLASS_MAX);
         *first = least;
         *n_classes = (int32_t)(most - least) + 1;

@@ -178,7 +178,8 @@ bl_status bl_class_set_reorder(bl_class_set *s, const int32_t *order) {
     for (size_t c = 0; status == BL_OK && c < k; c++) new_of[c] = -1;
     for (int32_t c = 0; status == BL_OK && c < s->n_classes; c++) {
         if (order[c] < 0 || order[c] >= s->n_classes || new_of[order[c]] >= 0)
-            status = bl_fail(BL_EINVAL, "%s: the new order of classes is no permutation", s->name);
+            status =
+                bl_fail(BL_EINVAL, "%s: the new order of classes is not a permutation", s->name);
         else {
             new_of[order[c]] = c;
             names[c] = s->class_names[order[c]];

@@ -48,7 +48,7 @@ static bl_status split_lines(const char *path, char *text, size_t size, bl_file_
         while (n && strchr(" \t\r", end[n - 1])) end[--n] = 0;
         if (n) BL_TRY(bl_file_list_add(out, strdup(end)));
     }
-    if (out->n == 0) return bl_fail(BL_EFORMAT, "%s: names no image", path);
+    if (out->n == 0) return bl_fail(BL_EFORMAT, "%s: does not name any image", path);
     return BL_OK;
 }
 

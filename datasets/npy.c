@@ -133,7 +133,7 @@ static bl_status dictionary(cursor *c, bl_npy *a) {
 bl_status bl_npy_parse(const uint8_t *data, size_t size, const char *name, bl_npy *out) {
     *out = (bl_npy){0};
     if (size < 12 || memcmp(data, "\x93NUMPY", 6) != 0 || data[6] < 1 || data[6] > 3)
-        return bl_fail(BL_EFORMAT, "%s: is no .npy file (its first bytes say so)", name);
+        return bl_fail(BL_EFORMAT, "%s: is not a .npy file (its first bytes say so)", name);
     bool wide = data[6] > 1;
     size_t header = (size_t)data[8] | (size_t)data[9] << 8, base = wide ? 12 : 10;
     if (wide) header |= (size_t)data[10] << 16 | (size_t)data[11] << 24;

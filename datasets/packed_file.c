@@ -14,7 +14,7 @@ static const char *reason(lzma_ret r) {
     case LZMA_MEMLIMIT_ERROR:
         return "it needs more than 256 MiB to unpack";
     case LZMA_FORMAT_ERROR:
-        return "it is no xz file";
+        return "it is not an xz file";
     case LZMA_OPTIONS_ERROR:
         return "it uses an xz filter that is not supported";
     case LZMA_BUF_ERROR:

@@ -34,7 +34,7 @@ static const bl_field fields[] = {
     {REAL(size_max), "64", 8, 2048, NULL, "px", "Largest object diameter.", NULL},
     {REAL(rotation), "45", 0, 180, NULL, "degrees", "Objects turn by up to this angle either way.",
      NULL},
-    {REAL(clutter), "1", 0, 10, NULL, NULL, "Amount of strokes and blobs that are no objects.",
+    {REAL(clutter), "1", 0, 10, NULL, NULL, "Amount of strokes and blobs that are not objects.",
      NULL},
     {REAL(occlusion), "0.3", 0, 1, NULL, NULL, "Probability that an object is put over others.",
      NULL},

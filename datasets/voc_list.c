@@ -125,10 +125,10 @@ static bl_status read_list(bl_voc_list *l) {
     char *text;
     size_t size;
     BL_TRY(bl_read_file(l->name, MAX_LIST, &text, &size));
-    bl_status status =
-        strlen(text) == size
-            ? add_lines(l, text)
-            : bl_fail(BL_EFORMAT, "%s: is no text file (a NUL byte at %zu)", l->name, strlen(text));
+    bl_status status = strlen(text) == size
+                           ? add_lines(l, text)
+                           : bl_fail(BL_EFORMAT, "%s: is not a text file (a NUL byte at %zu)",
+                                     l->name, strlen(text));
     free(text);
     return status;
 }

@@ -75,7 +75,7 @@ static bl_status take_file(bl_class_groups *g, const bl_json *doc, const bl_data
     int at = 0;
     json_object_object_foreach(doc->root, name, list) {
         if (!json_object_is_type(list, json_type_array))
-            return bl_fail(BL_ECONFIG, "%s: \"%s\" is no list of class names or ids", doc->file,
+            return bl_fail(BL_ECONFIG, "%s: \"%s\" is not a list of class names or ids", doc->file,
                            name);
         if (!(names[at] = bl_arena_strdup(g->arena, name))) return BL_ENOMEM;
         for (size_t i = 0; i < json_object_array_length(list); i++) {

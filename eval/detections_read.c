@@ -43,9 +43,9 @@ static bl_status unknown(reader *r, const char *key, const char *what, bl_id id,
     bl_id_show(id, text, sizeof text);
     if (!r->o->skip_unknown)
         return bl_pull_fail(r->j,
-                            "\"%s\" %s is no %s of the ground truth (%s); evaluate against the "
+                            "\"%s\" %s: the ground truth (%s) has no such %s; evaluate against the "
                             "annotations the detections were made for, or skip unknown ids",
-                            key, text, what, r->gt->name ? r->gt->name : "?");
+                            key, text, r->gt->name ? r->gt->name : "?", what);
     if ((*n)++ == 0) memcpy(first, text, sizeof text);
     return BL_OK;
 }

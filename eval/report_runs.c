@@ -70,7 +70,7 @@ static bool has_file(bl_arena *a, const char *dir, const char *file) {
 static bl_status load_run(rep_report *r, rep_run *run) {
     if (!bl_is_dir(run->dir))
         return bl_fail(BL_EIO,
-                       "%s: is no folder; name run folders as written by training, or folders "
+                       "%s: is not a folder; name run folders as written by training, or folders "
                        "written by \"ballast score\"",
                        run->dir);
     run->scored = has_file(r->arena, run->dir, "metrics.json") &&

@@ -285,7 +285,7 @@ static void facts_table(FILE *f, const rep_report *r, const char *const *facts) 
         for (int c = 0; c < FACTS; c++) show[c] = show[c] || *facts[i * FACTS + c];
     bl_rep_scroll_begin(f, "", "Protocol and provenance of every run");
     fputs("<table class=\"facts\"><caption>Protocol and provenance of every run; the full record "
-          "stands at the end.</caption>\n<thead><tr><th scope=\"col\">Run</th>",
+          "is at the end.</caption>\n<thead><tr><th scope=\"col\">Run</th>",
           f);
     for (int c = 0; c < FACTS; c++)
         if (show[c])

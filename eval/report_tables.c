@@ -175,10 +175,9 @@ void bl_rep_class_details(FILE *f, const rep_report *r) {
      * folders' CSV files. */
     enum { ALL_MODELS_UP_TO = 200, MAX_CELLS = 130000 };
     if (!bl_rep_any_classes(r)) return;
-    bl_rep_section_begin(
-        f, "details", "All metrics by class",
-        "One table per run and model. The same numbers stand in the run folders as "
-        "per_class.csv.");
+    bl_rep_section_begin(f, "details", "All metrics by class",
+                         "One table per run and model. The same numbers are in the run folders as "
+                         "per_class.csv.");
     int64_t cells = 0, left_out = 0;
     for (int i = 0; i < r->n_runs; i++)
         for (int m = 0; m < REP_MODELS; m++) {

@@ -152,7 +152,7 @@ static bl_status one(job *j, const item *it) {
     BL_TRY_DONE(shrink(&full, &small));
     draw(j, it->k, image, small.width / w, small.height / h, &small);
     bl_eval_thumbnail_name(j->r, it->k, image, name);
-    if (!(to = bl_path_join(j->dir, name))) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory"));
+    if (!(to = bl_path_join(j->dir, name))) BL_TRY_DONE(bl_fail(BL_ENOMEM, "out of memory"));
     BL_TRY_DONE(bl_jpeg_write(to, &small, 80));
     j->made[at] = 1;
 done:

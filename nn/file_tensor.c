@@ -29,7 +29,7 @@ static void put_shape(const int64_t *shape, int n, char *out, size_t size) {
 bl_status bl_file_tensor_check(const bl_st_tensor *t, const bl_param_spec *spec) {
     if (!width_of(t->dtype))
         return bl_fail(BL_EFORMAT,
-                       "tensor %s: holds no floats (fp32, fp16, bf16 and fp64 can be read)",
+                       "tensor %s: does not hold floats (fp32, fp16, bf16 and fp64 can be read)",
                        t->name);
     bool same = t->ndim == spec->ndim;
     for (int k = 0; same && k < t->ndim; k++) same = t->shape[k] == spec->shape[k];

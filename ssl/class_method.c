@@ -64,7 +64,7 @@ int64_t bl_class_method_generations(const bl_class_method_config *cfg) {
 bl_status bl_class_method_check_length(const bl_class_method_config *cfg, int64_t iterations) {
     int64_t n = bl_class_method_generations(cfg);
     if (iterations % n == 0) return BL_OK;
-    return bl_fail(BL_ECONFIG, "run.iterations = %lld is no multiple of the %lld generations",
+    return bl_fail(BL_ECONFIG, "run.iterations = %lld is not a multiple of the %lld generations",
                    (long long)iterations, (long long)n);
 }
 

@@ -138,7 +138,8 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
                                    "method.ema.keep above 0");
     const bl_moco_config *c = bl_class_settings(cfg, "moco");
     if (c->queue % w->batch_labelled != 0)
-        return bl_fail(BL_ECONFIG, "method.moco.queue = %lld is no multiple of batch.labelled = %d",
+        return bl_fail(BL_ECONFIG,
+                       "method.moco.queue = %lld is not a multiple of batch.labelled = %d",
                        (long long)c->queue, (int)w->batch_labelled);
     moco *m = calloc(1, sizeof *m);
     if (!m) return bl_fail(BL_ENOMEM, "out of memory for the learner");

@@ -156,7 +156,7 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
     }
     BL_TRY_DONE(bl_run_config_load(config, NULL, 0, arena, own));
     if (own->task != BL_TASK_CLASSIFICATION) {
-        status = bl_fail(BL_ECONFIG, "%s is no classification run", run);
+        status = bl_fail(BL_ECONFIG, "%s is not a classification run", run);
         goto done;
     }
     own->class_method.pseudo_labels = ""; /* its weights are all that is wanted */

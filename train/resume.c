@@ -14,7 +14,7 @@ static bl_status check(const bl_resume_choice *c, const char *path) {
 }
 
 static bl_status none_whole(const bl_resume_choice *c, const char *why) {
-    return bl_fail(BL_EFORMAT, "%s; %s/ckpt holds no checkpoint that is whole%s", why, c->run_dir,
+    return bl_fail(BL_EFORMAT, "%s; %s/ckpt has no undamaged checkpoint%s", why, c->run_dir,
                    c->verify ? " (--no-verify takes one without a checksum)" : "");
 }
 

@@ -137,8 +137,8 @@ static bl_status compare(comparison *c, const char *prefix, struct json_object *
         struct json_object *still;
         if (json_object_object_get_ex(now, gone, &still)) continue;
         return bl_fail(BL_ECONFIG,
-                       "%s: the run was started with %s%s%s = %s, which is no setting of this "
-                       "version; finish it with the version that started it",
+                       "%s: the run was started with %s%s%s = %s, which this "
+                       "version does not know; finish it with the version that started it",
                        c->file, prefix, *prefix ? "." : "", gone, text(was_value));
     }
     return BL_OK;
@@ -178,7 +178,7 @@ static bl_status compare_all(comparison *c) {
     c->usual = usual.root;
     status = json_object_is_type(was.root, json_type_object)
                  ? compare(c, "", was.root, now.root)
-                 : bl_fail(BL_EFORMAT, "%s: is no configuration", c->file);
+                 : bl_fail(BL_EFORMAT, "%s: is not a configuration", c->file);
 done:
     bl_json_free(&was);
     bl_json_free(&now);
@@ -269,8 +269,7 @@ bl_status bl_resume_same_data(const bl_task *task, const char *run_dir) {
     } else if (bl_json_load(path, &doc) != BL_OK ||
                !json_object_object_get_ex(doc.root, "data", &was) ||
                !json_object_is_type(was, json_type_object)) {
-        BL_WARN("%s tells nothing of the data that the run was started with: they are not compared",
-                path);
+        BL_WARN("%s does not say which data the run was started with: they are not compared", path);
     } else {
         task->ops->provenance(task, &now);
         status = now ? compare_sets(path, was, now)

@@ -68,7 +68,7 @@ static bl_status read_seeds(const bl_json *doc, bl_arena *arena, bl_ints *out) {
             return wrong(doc, "seeds", "expected integers from 0");
         out->v[i] = json_object_get_int64(e);
         for (int32_t j = 0; j < i; j++)
-            if (out->v[j] == out->v[i]) return wrong(doc, "seeds", "a seed stands twice");
+            if (out->v[j] == out->v[i]) return wrong(doc, "seeds", "a seed is listed twice");
     }
     return BL_OK;
 }

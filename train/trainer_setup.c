@@ -175,7 +175,7 @@ static bl_status point_to_best(const bl_trainer *t) {
     if (status == BL_OK && best > 0 && bl_exists(file)) {
         status = bl_trainer_point_to_best(t);
     } else if (status == BL_OK && unlink(pointer) == 0 && best > 0) {
-        BL_WARN("%s, the best checkpoint, is no longer there", file);
+        BL_WARN("%s, the best checkpoint, has been removed", file);
     }
     free(file);
     free(pointer);

@@ -104,7 +104,7 @@ static void test_cifar(void) {
     write_xz("c10/data_batch_2.bin.xz", buf, size, 30);
     CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "it ends early");
     write_bytes("c10/data_batch_2.bin.xz", "no xz file at all", 17);
-    CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "it is no xz file");
+    CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "it is not an xz file");
 
     size = cifar_records(buf, 3, 2);
     CHECK_OK(bl_mkdirs(in("c100")));
@@ -208,7 +208,7 @@ static void test_npy_header(void) {
     CHECK_EQ(bl_npy_integer(&a, 2), 300000);
     CHECK_FAILS(bl_npy_parse(buf, n - 1, "x", &a), BL_EFORMAT, "cut off");
     CHECK_FAILS(bl_npy_parse(buf, 40, "x", &a), BL_EFORMAT, "does not fit");
-    CHECK_FAILS(bl_npy_parse(buf, 5, "x", &a), BL_EFORMAT, "no .npy file");
+    CHECK_FAILS(bl_npy_parse(buf, 5, "x", &a), BL_EFORMAT, "not a .npy file");
     static const struct {
         const char *dict, *message;
         bl_status status;
@@ -293,7 +293,7 @@ static void test_npy_sets(void) {
                 "2 integers");
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 47), }", square, 94);
     CHECK_FAILS(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s), BL_EFORMAT,
-                "no square");
+                "not square");
 }
 
 /* Writes `<name>_images.npy` (n planar 8x8 images, as "Downsampled ImageNet" has them) and, unless
@@ -465,7 +465,7 @@ static void test_cifar_python(void) {
     for (size_t cut = 0; cut < n; cut += 131)
         CHECK_EQ(bl_cifar_python_parse(batch, cut, "x", "fine_labels", 100, &s), BL_EFORMAT);
     CHECK_FAILS(bl_cifar_python_parse((const uint8_t *)"\x80\x02}.", 4, "x", "labels", 10, &s),
-                BL_EFORMAT, "x: is no batch of CIFAR's Python version");
+                BL_EFORMAT, "x: is not a batch of CIFAR's Python version");
     /* Neither version: the binary one is named. */
     CHECK_OK(bl_mkdirs(in("py/none")));
     CHECK_FAILS(bl_cifar10_read(in("py/none"), true, &s), BL_EIO, "test_batch.bin");

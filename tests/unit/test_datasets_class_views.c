@@ -242,7 +242,7 @@ static void test_sets(void) {
     CHECK(order[0] == 1 && order[1] == 0 && j->labels[0] == 0 && j->labels[3] == 1);
     CHECK_STR(j->class_names[0], "1");
     const int32_t twice[2] = {0, 0};
-    CHECK_FAILS(bl_class_set_reorder(j, twice), BL_EINVAL, "no permutation");
+    CHECK_FAILS(bl_class_set_reorder(j, twice), BL_EINVAL, "not a permutation");
     bl_class_set_free(j);
     CHECK_OK(bl_class_set_join(a, b, false, &j));
     CHECK_EQ(j->labels[2], BL_CLASS_UNKNOWN);

@@ -56,8 +56,8 @@ static void refuses(const bl_dataset *gt) {
         const char *text, *message;
     } cases[] = {
         {"[" GOOD "," E("5", "9", "[1,2,3,4]", "1") "]",
-         "detection[1]: \"image_id\" 5 is no image"},
-        {"[" E("3", "1", "[1,2,3,4]", "1") "]", "\"category_id\" 1 is no category"},
+         "detection[1]: \"image_id\" 5: the ground truth"},
+        {"[" E("3", "1", "[1,2,3,4]", "1") "]", "\"category_id\" 1: the ground truth"},
         {"[" E("3", "9", "[1,2,3]", "1") "]", "\"bbox\" has 3 numbers"},
         {"[" E("3", "9", "[1,2,3,4,5]", "1") "]", "more than four"},
         {"[" E("3", "9", "[1,2,3,\"4\"]", "1") "]", "detection[0]"},
@@ -173,7 +173,7 @@ static void finds_names(void) {
         bl_status status = bl_detections_read_memory_with(text, strlen(text), "r", gt, &o, &d);
         if (cases[i].image < 0) {
             CHECK_EQ(status, BL_EFORMAT);
-            CHECK(strstr(bl_error(), "detection[1]") && strstr(bl_error(), "is no image"));
+            CHECK(strstr(bl_error(), "detection[1]") && strstr(bl_error(), "no such image"));
             continue;
         }
         CHECK_OK(status);

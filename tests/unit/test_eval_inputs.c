@@ -210,7 +210,7 @@ static void groups_of_file(const char *dir) {
          "\"pets\"[1]: no category \"zbra\" in gt.json; did you mean \"zebra\"?"},
         {"{\"pets\": [7]}", "\"pets\"[0]: no category has id 7"},
         {"{\"pets\": [1.5]}", "neither a class name nor a category id"},
-        {"{\"pets\": \"cat\"}", "\"pets\" is no list"},
+        {"{\"pets\": \"cat\"}", "\"pets\" is not a list"},
         {"[\"cat\"]", "expected an object"},
         {"{}", "0 groups"},
     };

@@ -259,7 +259,7 @@ static void test_checkpoint(bl_ctx *ctx) {
     CHECK_OK(bl_st_write(path, list, 6, NULL, 0));
     CHECK_OK(bl_st_open(path, &f));
     CHECK_FAILS(bl_store_import(b.s, ctx, f, "student.", false, false, NULL), BL_EFORMAT,
-                "holds no floats");
+                "does not hold floats");
     bl_st_close(f);
     unlink(path);
     bl_arena_destroy(arena);
