@@ -548,6 +548,29 @@ static void test_folder(void) {
     CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.path");
 }
 
+/* A picture that EXIF turns clockwise, in two frames; their filters round in another order. */
+static void test_folder_exif(void) {
+    enum { SIDE = 8 };
+    bl_class_set *upright, *stored;
+    char *data;
+    size_t size;
+    CHECK_OK(bl_read_file(BALLAST_SOURCE_DIR "/tests/fuzz/corpus/image/exif6.png", 1 << 20, &data,
+                          &size));
+    CHECK_OK(bl_mkdirs(in("turned")));
+    write_bytes("turned/a.png", data, size);
+    free(data);
+    CHECK_OK(bl_class_folder_read(in("turned"), SIDE, true, NULL, &upright));
+    CHECK_OK(bl_class_folder_read(in("turned"), SIDE, false, NULL, &stored));
+    const uint8_t *up = bl_class_image(upright, 0), *as = bl_class_image(stored, 0);
+    CHECK(memcmp(up, as, SIDE * SIDE * 3) != 0);
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            for (int c = 0; c < 3; c++)
+                CHECK_NEAR(up[3 * (y * SIDE + x) + c], as[3 * ((SIDE - 1 - x) * SIDE + y) + c], 2);
+    bl_class_set_free(upright);
+    bl_class_set_free(stored);
+}
+
 int main(void) {
     CHECK(mkdtemp(root));
     test_cifar();
@@ -558,6 +581,7 @@ int main(void) {
     test_imagenet127();
     test_cifar_python();
     test_folder();
+    test_folder_exif();
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", root);
     CHECK_EQ(system(command), 0);
