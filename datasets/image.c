@@ -39,7 +39,7 @@ static bl_status recognise(const uint8_t *data, size_t size, const char *name, c
         if (formats[i].is(data, size)) return BL_OK;
     }
     if (size == 0) return bl_fail(BL_EFORMAT, "%s: the file is empty", name);
-    return bl_fail(BL_EFORMAT, "%s: is no image: neither JPEG, PNG, BMP, TIFF nor WebP", name);
+    return bl_fail(BL_EFORMAT, "%s: is not an image: neither JPEG, PNG, BMP, TIFF nor WebP", name);
 }
 
 bl_status bl_image_decode(const uint8_t *data, size_t size, const char *name, bool exif,
