@@ -1,6 +1,7 @@
 #include "datasets/json_pull.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,21 @@ bl_pull_kind bl_pull_peek(bl_pull *j) {
     }
 }
 
+/* The next byte is not what the grammar wants. */
+static bl_status unexpected(bl_pull *j, const char *wanted) {
+    int c = pull_next(j);
+    if (c < 0) return bl_pull_truncated(j, bl_pull_container(j));
+    pull_mark(j);
+    char msg[256], shown[8];
+    snprintf(shown, sizeof shown, c >= 0x20 && c < 0x7f ? "'%c'" : "0x%02x", c);
+    snprintf(msg, sizeof msg, "expected %s, found %s", wanted, shown);
+    if (bl_pull_peek(j) == BL_PULL_NONFINITE)
+        snprintf(msg, sizeof msg,
+                 "expected %s, found %s: NaN and Infinity are not JSON, write a finite number",
+                 wanted, shown);
+    return bl_pull_broken(j, msg);
+}
+
 const char *bl_pull_kind_name(bl_pull_kind k) {
     static const char *const names[] = {"nothing",  "an object", "an array",
                                         "a string", "a number",  "true",
@@ -44,7 +60,7 @@ const char *bl_pull_kind_name(bl_pull_kind k) {
 
 static bl_status begin(bl_pull *j, int bracket, const char *wanted) {
     if (j->status != BL_OK) return j->status;
-    if (pull_next(j) != bracket) return bl_pull_unexpected(j, wanted);
+    if (pull_next(j) != bracket) return unexpected(j, wanted);
     pull_mark(j);
     if (j->depth == BL_PULL_MAX_DEPTH) return bl_pull_broken(j, "nested deeper than 64 levels");
     j->stack[j->depth] = (uint8_t)bracket;
@@ -73,7 +89,7 @@ static bl_status step(bl_pull *j, int close, const char *wanted, bool *more) {
         return BL_OK;
     }
     if (!*first) {
-        if (c != ',') return bl_pull_unexpected(j, wanted);
+        if (c != ',') return unexpected(j, wanted);
         pull_mark(j);
         j->p++;
         if (pull_next(j) == close) return bl_pull_broken(j, "a comma before the closing bracket");
@@ -93,12 +109,12 @@ bl_status bl_pull_key(bl_pull *j, const char **key) {
     *key = NULL;
     BL_TRY(step(j, '}', "',' or '}'", &more));
     if (!more) return BL_OK;
-    if (pull_next(j) != '"') return bl_pull_unexpected(j, "a key in double quotes");
+    if (pull_next(j) != '"') return unexpected(j, "a key in double quotes");
     const char *s;
     size_t len;
     BL_TRY(bl_pull_string(j, &s, &len));
     int64_t token = j->token;
-    if (pull_next(j) != ':') return bl_pull_unexpected(j, "':' after the key");
+    if (pull_next(j) != ':') return unexpected(j, "':' after the key");
     j->p++;
     j->token = token;
     *key = s;
@@ -107,7 +123,7 @@ bl_status bl_pull_key(bl_pull *j, const char **key) {
 
 bl_status bl_pull_end(bl_pull *j) {
     if (j->status != BL_OK) return j->status;
-    if (pull_next(j) >= 0) return bl_pull_unexpected(j, "the end of the file");
+    if (pull_next(j) >= 0) return unexpected(j, "the end of the file");
     return j->status;
 }
 
@@ -122,7 +138,7 @@ static bl_status literal(bl_pull *j, const char *word) {
         j->p = j->end;
         return bl_pull_truncated(j, bl_pull_container(j));
     }
-    if (have < n || memcmp(j->p, word, n) != 0) return bl_pull_unexpected(j, "a value");
+    if (have < n || memcmp(j->p, word, n) != 0) return unexpected(j, "a value");
     j->p += n;
     return BL_OK;
 }
@@ -130,14 +146,14 @@ static bl_status literal(bl_pull *j, const char *word) {
 bl_status bl_pull_bool(bl_pull *j, bool *v) {
     if (j->status != BL_OK) return j->status;
     bl_pull_kind k = bl_pull_peek(j);
-    if (k != BL_PULL_TRUE && k != BL_PULL_FALSE) return bl_pull_unexpected(j, "true or false");
+    if (k != BL_PULL_TRUE && k != BL_PULL_FALSE) return unexpected(j, "true or false");
     *v = k == BL_PULL_TRUE;
     return literal(j, *v ? "true" : "false");
 }
 
 static bl_status number(bl_pull *j, bl_number *s, double *v) {
     if (j->status != BL_OK) return j->status;
-    if (bl_pull_peek(j) != BL_PULL_NUMBER) return bl_pull_unexpected(j, "a number");
+    if (bl_pull_peek(j) != BL_PULL_NUMBER) return unexpected(j, "a number");
     pull_mark(j);
     bl_pull_fill(j, BL_NUMBER_MAX + 1);
     const uint8_t *end = bl_number_scan(j->p, j->end, s);
@@ -263,7 +279,7 @@ bl_status bl_pull_string(bl_pull *j, const char **s, size_t *len) {
 
 bl_status bl_pull_long_string(bl_pull *j, size_t max, const char **s, size_t *len) {
     if (j->status != BL_OK) return j->status;
-    if (pull_next(j) != '"') return bl_pull_unexpected(j, "a string");
+    if (pull_next(j) != '"') return unexpected(j, "a string");
     pull_mark(j);
     j->p++;
     size_t n = 0;
@@ -401,7 +417,7 @@ bl_status bl_pull_skip(bl_pull *j) {
     case BL_PULL_NONFINITE:
         return skip_nonfinite(j);
     default:
-        return bl_pull_unexpected(j, "a value");
+        return unexpected(j, "a value");
     }
 }
 

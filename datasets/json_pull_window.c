@@ -108,20 +108,6 @@ const char *bl_pull_container(const bl_pull *j) {
     return j->stack[j->depth - 1] == '{' ? "an object" : "an array";
 }
 
-bl_status bl_pull_unexpected(bl_pull *j, const char *wanted) {
-    int c = pull_next(j);
-    if (c < 0) return bl_pull_truncated(j, bl_pull_container(j));
-    pull_mark(j);
-    char msg[256], shown[8];
-    snprintf(shown, sizeof shown, c >= 0x20 && c < 0x7f ? "'%c'" : "0x%02x", c);
-    snprintf(msg, sizeof msg, "expected %s, found %s", wanted, shown);
-    if (bl_pull_peek(j) == BL_PULL_NONFINITE)
-        snprintf(msg, sizeof msg,
-                 "expected %s, found %s: NaN and Infinity are not JSON, write a finite number",
-                 wanted, shown);
-    return bl_pull_broken(j, msg);
-}
-
 /* ---- opening ---- */
 
 static bl_status create(const char *name, bl_pull **out) {

@@ -43,8 +43,6 @@ bl_status bl_pull_broken(bl_pull *j, const char *msg);
 const char *bl_pull_container(const bl_pull *j);
 /* The file ends inside something. */
 bl_status bl_pull_truncated(bl_pull *j, const char *inside);
-/* The next byte is not what the grammar wants. */
-bl_status bl_pull_unexpected(bl_pull *j, const char *wanted);
 
 static inline int64_t pull_position(const bl_pull *j) {
     return j->offset + (j->p - j->start);
