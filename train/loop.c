@@ -176,10 +176,12 @@ static bl_status log_window(bl_trainer *t) {
     BL_TRY(bl_metrics_end(t->metrics));
     if (data > 0.1 * time) /* the loader does not keep up */
         snprintf(wait, sizeof wait, "  data %.0f %%", 100 * data / time);
+    bool giga = t->resources.peak >= 1 << 30;
     snprintf(head, sizeof head,
-             "iter %lld/%lld  eta %s  %.2f it/s%s  lr %.3g  mem %.1fG  loss %.3f",
+             "iter %lld/%lld  eta %s  %.2f it/s%s  lr %.3g  mem %.*f%c  loss %.3f",
              (long long)t->st.iter, (long long)t->cfg->run.iterations, eta, 1 / fmax(time, 1e-9),
-             wait, lr, t->resources.peak / (1 << 30), t->st.window[W_TOTAL] / steps);
+             wait, lr, giga ? 1 : 0, t->resources.peak / (giga ? 1 << 30 : 1 << 20),
+             giga ? 'G' : 'M', t->st.window[W_TOTAL] / steps);
     bl_log_line(head, part, t->n_names, tail, line, sizeof line);
     BL_INFO("%s", line);
     memset(t->st.window, 0, sizeof t->st.window);

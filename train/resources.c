@@ -8,7 +8,9 @@
 
 static const double SAMPLE = 0.25; /* seconds; the system counts in hundredths */
 static const double MEMORY = 0.5;  /* seconds that the running mean looks back */
-static const double LITTLE = 0.6;  /* share of the threads' time that is worth a hint */
+static const double LITTLE = 0.6;  /* share of the threads' time that is worth a hint, when ... */
+static const double TAKEN = 0.25;  /* ... others take so much of a core: a small network leaves
+                                      threads idle by itself */
 
 static double cpu_seconds(void) {
     struct timespec t;
@@ -53,7 +55,7 @@ static void hint(bl_resources *r, double iterations) {
     if (threads < set - 0.5) {
         BL_WARN("other processes keep %.1f cores busy: %.1f of %d threads in use", others, threads,
                 set);
-    } else if (r->cpu < LITTLE * r->thread_seconds) {
+    } else if (r->cpu < LITTLE * r->thread_seconds && others > TAKEN) {
         BL_WARN(
             "an iteration gets %.3f s of processor time in %.3f s on %d threads (%.0f %%); other "
             "processes keep %.1f cores busy",
