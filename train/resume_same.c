@@ -38,7 +38,8 @@ static const char *const free_keys[] = {"run.device",
                                         "data.image_dir",
                                         "data.test_image_dir",
                                         "data.unlabelled_image_dir",
-                                        "images.path"};
+                                        "images.path",
+                                        "views.device"};
 
 typedef struct {
     const bl_run_config *cfg;
