@@ -39,14 +39,18 @@ static const char *const tiny[] = {"task=classification",
                                    "method.ema.keep=0.9",
                                    NULL};
 
-static inline bl_run_config config(bl_arena *arena, const char *const *more) {
+static inline bl_status load_config(bl_arena *arena, const char *const *more, bl_run_config *c) {
     const char *all[MAX_SETTINGS];
     int n = 0;
     const char *const *lists[] = {tiny, more};
     for (int l = 0; l < 2; l++)
         for (const char *const *s = lists[l]; s && *s; s++) all[n++] = *s;
+    return bl_run_config_load(NULL, all, n, arena, c);
+}
+
+static inline bl_run_config config(bl_arena *arena, const char *const *more) {
     bl_run_config c;
-    CHECK_OK(bl_run_config_load(NULL, all, n, arena, &c));
+    CHECK_OK(load_config(arena, more, &c));
     CHECK_EQ(c.task, BL_TASK_CLASSIFICATION);
     return c;
 }

@@ -43,9 +43,10 @@ static const char *const darp[] = {
     "method.name=fixmatch",    "method.plugins=[\"darp\", \"flexmatch\"]",
     "method.fixmatch.tau=0.3", "method.darp.start=0.2",
     "method.darp.every=3",     NULL};
-static const char *const adaptive[] = {"method.name=fixmatch",
-                                       "method.plugins=[\"freematch\", \"softmatch\"]",
-                                       "longtail.validation=0.1", NULL};
+static const char *const freematch[] = {"method.name=fixmatch", "method.plugins=[\"freematch\"]",
+                                        "longtail.validation=0.1", NULL};
+static const char *const softmatch[] = {"method.name=fixmatch", "method.plugins=[\"softmatch\"]",
+                                        "longtail.validation=0.1", NULL};
 
 static const char *const counting[] = {"method.plugins=[\"counts\"]", "method.counts.every=2",
                                        "method.counts.condition=1e9", "longtail.validation=0.1",
@@ -223,8 +224,10 @@ static void test_second_stages(void) {
 
 static void refuse(const char *const *settings, bl_status code, const char *what) {
     bl_arena *arena = bl_arena_create(0);
-    bl_run_config c = config(arena, settings);
-    CHECK_FAILS(train(&c, in("refused"), false, 0), code, what);
+    bl_run_config c;
+    bl_status status = load_config(arena, settings, &c);
+    if (status == BL_OK) status = train(&c, in("refused"), false, 0);
+    CHECK_FAILS(status, code, what);
     remove_tree(in("refused"));
     bl_arena_destroy(arena);
 }
@@ -290,9 +293,11 @@ int main(void) {
     check_resume("crest", crest);
     test_generations();
     check_resume("darp", darp);
-    check_resume("adaptive", adaptive);
+    check_resume("freematch", freematch);
+    check_resume("softmatch", softmatch);
     check_acts("darp", "\"threshold\"", "\"unsup\"");
-    check_acts("adaptive", "\"softmatch_mean\"", "\"fairness\"");
+    check_acts("freematch", "\"fairness\"", "\"threshold\"");
+    check_acts("softmatch", "\"softmatch_mean\"", "\"unsup\"");
     check_resume("rotation", rotation);
     check_resume("moco", moco);
     CHECK(!bl_exists(in("moco/summary.json")));
