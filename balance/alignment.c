@@ -32,8 +32,7 @@ bl_status bl_alignment_create(const bl_alignment_config *c, bl_alignment **out) 
     if (!a || !block) {
         free(a);
         free(block);
-        return bl_fail(BL_ENOMEM, "distribution alignment: out of memory for a window of %d",
-                       c->window);
+        return bl_no_memory("for a window of %d (distribution alignment)", c->window);
     }
     *a = (bl_alignment){*c, block, n, block, block + k, block + 2 * k, block + 2 * k + 1};
     for (int64_t j = 0; j < k; j++) a->target[j] = 1 / (double)k;

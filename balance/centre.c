@@ -23,7 +23,7 @@ bl_status bl_centre_create(int dim, double momentum, bl_centre **out) {
     if (!c || !block) {
         free(c);
         free(block);
-        return bl_fail(BL_ENOMEM, "centre: out of memory for %d coordinates", dim);
+        return bl_no_memory("for %d coordinates (centre)", dim);
     }
     *c = (bl_centre){dim, momentum, block, block + dim};
     *out = c;

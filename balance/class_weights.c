@@ -47,7 +47,7 @@ bl_status bl_class_weights_create(const bl_class_weights_config *c, bl_class_wei
     if (!cw || !state) {
         free(cw);
         free(state);
-        return bl_fail(BL_ENOMEM, "class weights: out of memory for %d classes", c->n_classes);
+        return bl_no_memory("for %d classes (class weights)", c->n_classes);
     }
     *cw = (bl_class_weights){.config = *c,
                              .state = state,

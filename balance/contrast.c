@@ -111,7 +111,7 @@ bl_status bl_contrast_loss(const bl_contrast *a, const float *e, double *loss, f
     *loss = 0;
     size_t n = (size_t)a->n, dim = (size_t)a->dim;
     double *block = calloc(n * (2 * dim + 1) + dim, sizeof *block);
-    if (!block) return bl_fail(BL_ENOMEM, "contrast: out of memory for %zu rows", n);
+    if (!block) return bl_no_memory("for %zu rows (contrast)", n);
     units r = {block, block + n * dim, block + n * dim + n};
     double *centre = r.g + n * dim, total = tiny;
     for (int64_t i = 0; i < a->n; i++) {

@@ -47,7 +47,7 @@ bl_status bl_count_estimate(const double *mean, const double *sum, int k, double
                             double *condition) {
     size_t n = (size_t)k * (size_t)k;
     double *a = malloc(2 * n * sizeof *a), *v = a + n;
-    if (!a) return bl_fail(BL_ENOMEM, "out of memory for an estimate of %d counts", k);
+    if (!a) return bl_no_memory("for an estimate of %d counts", k);
     memcpy(a, mean, n * sizeof *a);
     for (size_t i = 0; i < n; i++) v[i] = i % ((size_t)k + 1) == 0;
     orthogonalise(a, v, k);

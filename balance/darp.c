@@ -25,7 +25,7 @@ static int by_value(const void *a, const void *b) {
 
 bl_status bl_darp_denoise(double *p, int64_t n, int k, const double *target, double alpha) {
     entry *column = malloc(sizeof *column * (size_t)(n > 0 ? n : 1));
-    if (!column) return bl_fail(BL_ENOMEM, "out of memory for %lld pseudo-labels", (long long)n);
+    if (!column) return bl_no_memory("for %lld pseudo-labels", (long long)n);
     for (int c = 0; c < k; c++) {
         for (int64_t i = 0; i < n; i++) column[i] = (entry){p[i * k + c], i};
         qsort(column, (size_t)n, sizeof *column, by_value);
@@ -107,7 +107,7 @@ bl_status bl_darp_refine(const bl_darp_config *cfg, const double *p, int64_t n, 
     size_t rows = (size_t)n, all = rows * (size_t)k;
     dual d = {n, k, r, NULL, NULL, NULL}; /* A is made where R will be */
     double *memory = malloc(sizeof *memory * (2 * rows + (size_t)k));
-    if (!memory) return bl_fail(BL_ENOMEM, "out of memory for %lld pseudo-labels", (long long)n);
+    if (!memory) return bl_no_memory("for %lld pseudo-labels", (long long)n);
     d.rate = memory;
     d.x = d.rate + rows;
     d.nu = d.x + rows;

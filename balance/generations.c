@@ -7,7 +7,7 @@
 
 bl_status bl_generation_rates(const int64_t *counts, int n_classes, double alpha, double *rate) {
     int32_t *order = malloc((size_t)n_classes * sizeof *order);
-    if (!order) return bl_fail(BL_ENOMEM, "out of memory for %d classes", n_classes);
+    if (!order) return bl_no_memory("for %d classes", n_classes);
     bl_classes_by_count(counts, n_classes, order);
     double most = (double)counts[order[0]];
     bl_status status = BL_OK;
@@ -44,7 +44,7 @@ static int by_confidence(const void *a, const void *b) {
 bl_status bl_generation_choose(const double *confidence, int64_t n, const double *rate,
                                int n_classes, int32_t none, int32_t *label) {
     candidate *list = malloc(((size_t)n + 1) * sizeof *list);
-    if (!list) return bl_fail(BL_ENOMEM, "out of memory for %lld candidates", (long long)n);
+    if (!list) return bl_no_memory("for %lld candidates", (long long)n);
     int64_t m = 0;
     for (int64_t i = 0; i < n; i++) {
         if (label[i] >= n_classes) {

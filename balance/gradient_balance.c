@@ -86,7 +86,7 @@ bl_status bl_gradient_balance_create(const bl_gradient_balance_spec *s, bl_gradi
     if (!b || !gradients) {
         free(b);
         free(gradients);
-        return bl_fail(BL_ENOMEM, "out of memory for the balance of %d classes", (int)rows);
+        return bl_no_memory("for the balance of %d classes", (int)rows);
     }
     *b = (bl_gradient_balance){.gbr = s->gbr, .gbt = s->gbt, .gradients = gradients};
     bl_status status = create_weights(b, s, rows);

@@ -27,7 +27,7 @@ bl_status bl_gradient_matrix_create(const bl_gradient_config *c, bl_gradient_mat
     if (!g || !a) {
         free(g);
         free(a);
-        return bl_fail(BL_ENOMEM, "gradient matrix: out of memory for %d classes", c->n_classes);
+        return bl_no_memory("for %d classes (gradient matrix)", c->n_classes);
     }
     *g = (bl_gradient_matrix){*c, a};
     *out = g;

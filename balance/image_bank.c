@@ -24,7 +24,7 @@ bl_status bl_image_bank_create(int64_t n_rows, int n_classes, int dim, bl_image_
                        (long long)n_rows, n_classes, dim);
     }
     bl_image_bank *b = calloc(1, sizeof *b);
-    if (!b) return bl_fail(BL_ENOMEM, "image bank: out of memory");
+    if (!b) return bl_no_memory("for the image bank");
     size_t rows = (size_t)n_rows, k = (size_t)n_classes, d = (size_t)dim;
     b->n_rows = n_rows;
     b->n_classes = n_classes;
@@ -36,8 +36,7 @@ bl_status bl_image_bank_create(int64_t n_rows, int n_classes, int dim, bl_image_
     b->members = calloc(2 * k, sizeof *b->members);
     if (!b->features || !b->label || !b->written || !b->sum || !b->members) {
         bl_image_bank_destroy(b);
-        return bl_fail(BL_ENOMEM, "image bank: out of memory for %lld features of %d",
-                       (long long)n_rows, dim);
+        return bl_no_memory("for %lld features of %d (image bank)", (long long)n_rows, dim);
     }
     b->count = b->members + k;
     for (int64_t i = 0; i < n_rows; i++) b->label[i] = -1;

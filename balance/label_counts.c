@@ -22,7 +22,7 @@ bl_status bl_label_counts_create(int n_classes, bool fresh, bl_label_counts **ou
     if (!c || !block) {
         free(c);
         free(block);
-        return bl_fail(BL_ENOMEM, "label counts: out of memory for %d classes", n_classes);
+        return bl_no_memory("for %d classes (label counts)", n_classes);
     }
     *c = (bl_label_counts){n_classes, fresh, block, block + n_classes, block + 2 * n_classes};
     *out = c;

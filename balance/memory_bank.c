@@ -24,7 +24,7 @@ bl_status bl_bank_create(const bl_bank_config *c, bl_memory_bank **out) {
     }
     size_t k = (size_t)c->n_classes, entries = k * (size_t)c->slots;
     bl_memory_bank *b = calloc(1, sizeof *b);
-    if (!b) return bl_fail(BL_ENOMEM, "memory bank: out of memory");
+    if (!b) return bl_no_memory("for the memory bank");
     b->config = *c;
     b->features = calloc(entries * (size_t)c->dim, sizeof *b->features);
     b->confidence = calloc(entries, sizeof *b->confidence);
@@ -32,8 +32,8 @@ bl_status bl_bank_create(const bl_bank_config *c, bl_memory_bank **out) {
     b->filled = calloc(2 * k, sizeof *b->filled);
     if (!b->features || !b->confidence || !b->fresh || !b->filled) {
         bl_bank_destroy(b);
-        return bl_fail(BL_ENOMEM, "memory bank: out of memory for %d x %d features of %d",
-                       c->n_classes, c->slots, c->dim);
+        return bl_no_memory("for %d x %d features of %d (memory bank)", c->n_classes, c->slots,
+                            c->dim);
     }
     b->next = b->filled + k;
     *out = b;

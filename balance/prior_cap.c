@@ -39,7 +39,7 @@ bl_status bl_prior_cap_create(int n_classes, const double *expected, int64_t win
         free(p);
         free(list);
         free(state);
-        return bl_fail(BL_ENOMEM, "prior cap: out of memory for %d classes", n_classes);
+        return bl_no_memory("for %d classes (prior cap)", n_classes);
     }
     memcpy(list, expected, (size_t)n_classes * sizeof *list);
     state[WEIGHT] = 1;

@@ -8,7 +8,7 @@
 bl_status bl_class_image_counts(const bl_image_classes *images, int n_classes, int64_t *counts) {
     /* last[c]: the image that counted c last, so that repetitions within an image count once. */
     int64_t *last = malloc((size_t)(n_classes > 0 ? n_classes : 1) * sizeof *last);
-    if (!last) return bl_fail(BL_ENOMEM, "class counts: out of memory for %d classes", n_classes);
+    if (!last) return bl_no_memory("for %d classes (class counts)", n_classes);
     for (int c = 0; c < n_classes; c++) {
         counts[c] = 0;
         last[c] = -1;

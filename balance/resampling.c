@@ -36,8 +36,7 @@ bl_status bl_crs_create(const bl_crs_config *c, bl_crs_pool **out) {
     if (!p || !both) {
         free(p);
         free(both);
-        return bl_fail(BL_ENOMEM, "class-rebalancing sampling: out of memory for %lld images",
-                       (long long)c->n_images);
+        return bl_no_memory("for %lld images (class-rebalancing sampling)", (long long)c->n_images);
     }
     for (int64_t i = 0; i < 2 * c->n_images; i++) both[i].n = -1;
     *p = (bl_crs_pool){*c, 0, both, both + c->n_images};
@@ -72,7 +71,7 @@ bl_status bl_crs_record(bl_crs_pool *p, int64_t t, int64_t image, const int32_t 
         kept += scores[i] >= theta[classes[i]];
     }
     item *items = kept ? malloc((size_t)kept * sizeof *items) : NULL;
-    if (kept && !items) return bl_fail(BL_ENOMEM, "class-rebalancing sampling: out of memory");
+    if (kept && !items) return bl_no_memory("for the class-rebalancing sampling");
     int32_t k = 0;
     for (int64_t i = 0; i < n; i++) {
         double margin = scores[i] - theta[classes[i]];
@@ -121,7 +120,7 @@ bl_status bl_crs_factors(const bl_crs_pool *p, const int64_t *labelled_counts, i
     if (!counts || !r) {
         free(counts);
         free(r);
-        return bl_fail(BL_ENOMEM, "class-rebalancing sampling: out of memory");
+        return bl_no_memory("for the class-rebalancing sampling");
     }
     memcpy(counts, labelled_counts, k * sizeof *counts);
     add_counts(p, counts + k, counts);
@@ -200,7 +199,7 @@ static bl_status read_records(const bl_crs_config *c, const double *data, int64_
         at += 2;
         if (length > 0) {
             r->items = malloc((size_t)length * sizeof *r->items);
-            if (!r->items) return bl_fail(BL_ENOMEM, "class-rebalancing sampling: out of memory");
+            if (!r->items) return bl_no_memory("for the class-rebalancing sampling");
         }
         r->n = length;
         for (int32_t k = 0; k < length; k++, at += 2) {

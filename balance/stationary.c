@@ -67,7 +67,7 @@ bl_status bl_stationary_weights(const double *a, int k, bool background, double 
     }
     int *live = malloc((size_t)k * sizeof *live);
     double *q = malloc((size_t)k * (size_t)k * sizeof *q), *x = malloc((size_t)k * sizeof *x);
-    bl_status status = live && q && x ? BL_OK : bl_fail(BL_ENOMEM, "class weights: out of memory");
+    bl_status status = live && q && x ? BL_OK : bl_no_memory("for the class weights");
     int n = 0;
     for (int j = 0; j < k && status == BL_OK; j++) {
         if (-a[(int64_t)j * k + j] > guard) {

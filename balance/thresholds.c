@@ -35,7 +35,7 @@ bl_status bl_thresholds_create(const bl_thresholds_config *c, bl_thresholds **ou
     if (!th || !state) {
         free(th);
         free(state);
-        return bl_fail(BL_ENOMEM, "thresholds: out of memory for %d classes", c->n_classes);
+        return bl_no_memory("for %d classes (thresholds)", c->n_classes);
     }
     *th = (bl_thresholds){*c, state, state + c->n_classes};
     *out = th;

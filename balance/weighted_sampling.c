@@ -22,7 +22,7 @@ bl_status bl_weighted_draws(const int32_t *labels, int64_t n, const double *clas
                             int64_t *list) {
     BL_TRY(check_labels("weighted sampling", labels, n, n_classes));
     double *sum = malloc((size_t)n * sizeof *sum), total = 0;
-    if (!sum) return bl_fail(BL_ENOMEM, "weighted sampling: out of memory");
+    if (!sum) return bl_no_memory("for the weighted sampling");
     bl_status status = BL_OK;
     for (int64_t i = 0; i < n && status == BL_OK; i++) {
         double w = class_weight[labels[i]];
@@ -78,7 +78,7 @@ bl_status bl_class_aware_draws(const int32_t *labels, int64_t n, int n_classes, 
     if (!items || !samples) {
         free(items);
         free(samples);
-        return bl_fail(BL_ENOMEM, "class-aware sampling: out of memory");
+        return bl_no_memory("for the class-aware sampling");
     }
     for (int64_t i = 0; i < n; i++) samples[labels[i]].n++;
     cycle classes = {items + n, 0, 0};

@@ -47,7 +47,7 @@ static bl_status run(const bl_invocation *in) {
         BL_TRY_DONE(
             bl_run_config_load(NULL, in->words.settings, in->words.n_settings, arena, &cfg));
     dump = bl_config_dump(bl_run_schema_of(cfg.task), &cfg);
-    if (!dump) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the resolved configuration"));
+    if (!dump) BL_TRY_DONE(bl_no_memory("for the resolved configuration"));
     if (o->out)
         BL_TRY_DONE(bl_json_save(dump, o->out));
     else

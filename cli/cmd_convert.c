@@ -71,7 +71,7 @@ static bl_status write(const bl_st_file *f, const char *part, const char *source
                        int *n) {
     int count = bl_st_count(f);
     bl_st_tensor *t = malloc(((size_t)count + 1) * sizeof *t);
-    if (!t) return bl_fail(BL_ENOMEM, "%s: out of memory for %d tensors", out, count);
+    if (!t) return bl_no_memory("for %s (%d tensors)", out, count);
     *n = 0;
     for (int i = 0; i < count; i++) {
         if (!is_weight(bl_st_at(f, i), part)) continue;

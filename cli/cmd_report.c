@@ -47,7 +47,7 @@ static bl_status add_source(job *j, source **out) {
     if (j->n == j->cap) {
         int cap = j->cap ? 2 * j->cap : 16;
         source *grown = realloc(j->v, (size_t)cap * sizeof *grown);
-        if (!grown) return bl_fail(BL_ENOMEM, "no memory for %d sources", cap);
+        if (!grown) return bl_no_memory("for %d sources", cap);
         j->v = grown;
         j->cap = cap;
     }
@@ -62,7 +62,7 @@ static bl_status split_name(const char *word, source *out) {
     out->s.path = word;
     if (!equals || equals == word || bl_exists(word)) return BL_OK;
     out->name = strndup(word, (size_t)(equals - word));
-    if (!out->name) return bl_fail(BL_ENOMEM, "no memory for a name");
+    if (!out->name) return bl_no_memory("for a name");
     out->s.label = out->name;
     out->s.path = equals + 1;
     return BL_OK;
@@ -74,7 +74,7 @@ static bl_status add_run(job *j, const char *dir, const char *name, int seed, bo
     bool made =
         asprintf(&s->path, "%s/%s/seed%d", dir, name, seed) >= 0 &&
         (alone ? asprintf(&s->name, "%s", name) : asprintf(&s->name, "%s/seed%d", name, seed)) >= 0;
-    if (!made) return bl_fail(BL_ENOMEM, "no memory for %s", dir);
+    if (!made) return bl_no_memory("for %s", dir);
     s->s.path = s->path;
     s->s.label = s->name;
     return BL_OK;
@@ -105,7 +105,7 @@ static bl_status read_sweep(job *j, const char *dir, bool *found) {
     char *path = bl_path_join(dir, "sweep.json");
     bl_json doc = {0};
     struct json_object *rows;
-    bl_status status = path ? BL_OK : bl_fail(BL_ENOMEM, "no memory for %s", dir);
+    bl_status status = path ? BL_OK : bl_no_memory("for %s", dir);
     *found = path && bl_exists(path);
     if (*found) {
         status = bl_json_load(path, &doc);
@@ -140,7 +140,7 @@ static bl_status score_file(const options *o, source *s) {
     }
     s->scored = dir;
     if (!s->s.label) {
-        if (!(s->name = name_of_file(s->s.path))) return bl_fail(BL_ENOMEM, "no memory");
+        if (!(s->name = name_of_file(s->s.path))) return bl_no_memory(NULL);
         s->s.label = s->name;
     }
     bl_score_options how = bl_score_defaults;
@@ -185,7 +185,7 @@ static bl_status write_report(const options *o, const job *j) {
                                          : o->by_seed ? BL_REPORT_GROUP_SEED
                                                       : BL_REPORT_GROUP_AUTO};
     bl_report_source *sources = calloc((size_t)j->n + 1, sizeof *sources);
-    if (!sources) return bl_fail(BL_ENOMEM, "no memory for %d sources", j->n);
+    if (!sources) return bl_no_memory("for %d sources", j->n);
     for (int i = 0; i < j->n; i++) sources[i] = j->v[i].s;
     bl_status status = bl_report_open(sources, j->n, &how, &report);
     if (status == BL_OK) status = bl_report_write_html(report, o->out);

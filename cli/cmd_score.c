@@ -178,7 +178,7 @@ static int by_value(const void *a, const void *b) {
 static bl_status number_images(bl_dataset *d) {
     size_t n = (size_t)d->n_images;
     int64_t *v = malloc((n + 1) * sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "no memory for %zu images", n);
+    if (!v) return bl_no_memory("for %zu images", n);
     bool usable = true;
     for (size_t i = 0; i < n; i++) usable &= (v[i] = number_of(d->images[i].file)) >= 0;
     qsort(v, n, sizeof *v, by_value);
@@ -312,7 +312,7 @@ static bl_status analyse(const options *o, const inputs *in, const bl_results *r
 /* What an earlier call left would be taken for this one's. */
 static bl_status forget_analysis(const options *o) {
     char *path = bl_path_join(o->out, "analysis.json");
-    if (!path) return bl_fail(BL_ENOMEM, "no memory for a path");
+    if (!path) return bl_no_memory("for a path");
     bl_status status = BL_OK;
     if (remove(path) != 0 && bl_exists(path)) status = bl_fail(BL_EIO, "%s: cannot remove", path);
     free(path);
@@ -322,8 +322,7 @@ static bl_status forget_analysis(const options *o) {
 static bl_status write_report(const options *o) {
     char *path = bl_path_join(o->out, "report.html");
     const char *const dirs[] = {o->out};
-    bl_status status = path ? bl_report_write(dirs, 1, NULL, path)
-                            : bl_fail(BL_ENOMEM, "no memory for the report");
+    bl_status status = path ? bl_report_write(dirs, 1, NULL, path) : bl_no_memory("for the report");
     if (status == BL_OK) printf("report: %s\n", path);
     free(path);
     return status;

@@ -72,7 +72,7 @@ static bl_status write_test(const options *o, const char *source, const bl_datas
     char *path = bl_path_join(o->out, "test.json");
     const char **names = calloc((size_t)train->n_categories + 1, sizeof *names);
     bl_status status = BL_OK;
-    if (!path || !names) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the class names"));
+    if (!path || !names) BL_TRY_DONE(bl_no_memory("for the class names"));
     for (int i = 0; i < train->n_categories; i++) names[i] = train->categories[i].name;
     BL_TRY_DONE(
         bl_voc_read(source, o->test, names, train->n_categories, !o->zero_based, &opt, &test));
@@ -89,7 +89,7 @@ static bl_status print_split(const bl_split *s) {
     const bl_dataset *d = s->source;
     size_t n = (size_t)d->n_categories + 1;
     int64_t *count = calloc(4 * n, sizeof *count);
-    if (!count) return bl_fail(BL_ENOMEM, "no memory for %d classes", d->n_categories);
+    if (!count) return bl_no_memory("for %d classes", d->n_categories);
     int64_t *images[2] = {count, count + n}, *boxes[2] = {count + 2 * n, count + 3 * n};
     bl_dataset_counts(s->labelled, false, images[0], boxes[0]);
     bl_dataset_counts(s->unlabelled, false, images[1], boxes[1]);
@@ -132,7 +132,7 @@ static bl_status make(const options *o, const bl_words *w, bl_arena *arena) {
     bl_dataset *d = NULL;
     bl_status status = BL_OK;
     char *marker = bl_path_join(o->out, "split.json");
-    if (!marker) return bl_fail(BL_ENOMEM, "no memory for a path");
+    if (!marker) return bl_no_memory("for a path");
     if (!o->overwrite && bl_exists(marker))
         BL_TRY_DONE(bl_fail(BL_EIO, "%s exists: --overwrite replaces the split", marker));
     BL_TRY_DONE(bl_config_load(&bl_split_schema, NULL, w->settings, w->n_settings, arena, &cfg));

@@ -23,7 +23,7 @@ static bl_status run(const bl_invocation *in) {
     bl_sweep sweep;
     bl_arena *arena = bl_arena_create(0);
     char *line = bl_cli_command_line(in);
-    if (!arena || !line) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the sweep"));
+    if (!arena || !line) BL_TRY_DONE(bl_no_memory("for the sweep"));
     BL_TRY_DONE(bl_sweep_load(in->words.positional[0], arena, &sweep));
     bl_sweep_options opt = {.out_dir = o->out,
                             .settings = {.n = in->words.n_settings, .v = in->words.settings},

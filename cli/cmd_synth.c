@@ -59,7 +59,7 @@ static bl_status run(const bl_invocation *in) {
     char *summary = bl_path_join(o->out, "synth.json");
     bl_synth_config cfg;
     progress p = {.terminal = isatty(STDERR_FILENO)};
-    if (!arena || !summary) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the settings"));
+    if (!arena || !summary) BL_TRY_DONE(bl_no_memory("for the settings"));
     BL_TRY_DONE(bl_config_load(&bl_synth_schema, o->config, in->words.settings,
                                in->words.n_settings, arena, &cfg));
     if (!o->overwrite && bl_exists(summary))

@@ -76,7 +76,7 @@ static bl_status run(const bl_invocation *in) {
     int n = 0;
     bl_run_config cfg;
     const char *run_dir, *out = o->out;
-    if (!arena || !line) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the configuration"));
+    if (!arena || !line) BL_TRY_DONE(bl_no_memory("for the configuration"));
     BL_TRY_DONE(collect_settings(o, &in->words, arena, &settings, &n));
     BL_TRY_DONE(bl_cli_load_config(in->words.positional[0], settings, n, arena, &cfg, &run_dir));
     if (!out && o->resume) out = run_dir;

@@ -147,7 +147,7 @@ static bl_status check_data(check *c, const options *o) {
     c->errors += (int)v.n_errors;
     c->warnings += (int)v.n_warnings;
     bl_validation_free(&v);
-    return text ? BL_OK : bl_fail(BL_ENOMEM, "no memory for the findings");
+    return text ? BL_OK : bl_no_memory("for the findings");
 }
 
 static bl_status print_classes(const check *c) {
@@ -155,7 +155,7 @@ static bl_status print_classes(const check *c) {
     if (!d) return BL_OK;
     size_t n = (size_t)d->n_categories + 1;
     int64_t *images = calloc(2 * n, sizeof *images), *boxes = images + n;
-    if (!images) return bl_fail(BL_ENOMEM, "no memory for %d classes", d->n_categories);
+    if (!images) return bl_no_memory("for %d classes", d->n_categories);
     bl_dataset_counts(d, false, images, boxes);
     printf("\n%-24s %10s %10s   (%s)\n", "class", "images", "boxes",
            d == c->set[BL_RUN_LABELLED] ? "labelled" : "test");

@@ -87,7 +87,7 @@ static bl_status check_words(const bl_command *c, const bl_words *w) {
 static int run_command(const bl_command *c, int argc, char **argv) {
     bl_invocation in = {.argc = argc, .argv = argv};
     in.options = calloc(1, c->options_size ? c->options_size : 1);
-    bl_status status = in.options ? BL_OK : bl_fail(BL_ENOMEM, "no memory for the command line");
+    bl_status status = in.options ? BL_OK : bl_no_memory("for the command line");
     if (status == BL_OK && c->defaults) memcpy(in.options, c->defaults, c->options_size);
     if (status == BL_OK)
         status =

@@ -51,7 +51,7 @@ static bl_status unknown_option(const bl_option *table, bl_settings settings, co
     char typed[64];
     snprintf(typed, sizeof typed, "%.*s", equals ? (int)(equals - name) : (int)strlen(name), name);
     const char **names = calloc((size_t)count(table) + 2, sizeof *names);
-    if (!names) return bl_fail(BL_ENOMEM, "no memory for the command line");
+    if (!names) return bl_no_memory("for the command line");
     for (int i = 0; i < count(table); i++) names[i] = table[i].name;
     names[count(table)] = help_option.name;
     const char *close = bl_did_you_mean(typed, names);
@@ -196,7 +196,7 @@ bl_status bl_options_parse(const bl_option *table, bl_settings settings, int arg
     bool *given = calloc((size_t)count(table) + 1, sizeof *given);
     bl_status status = words->positional && words->settings && given
                            ? parse_words(table, settings, argc, argv, options, given, words)
-                           : bl_fail(BL_ENOMEM, "no memory for the command line");
+                           : bl_no_memory("for the command line");
     free(given);
     if (status != BL_OK) bl_words_free(words);
     return status;

@@ -51,7 +51,7 @@ static size_t round_up(size_t n) {
 bl_arena *bl_arena_create(size_t chunk_bytes) {
     bl_arena *a = calloc(1, sizeof *a);
     if (!a) {
-        bl_fail(BL_ENOMEM, "out of memory: cannot create an arena");
+        bl_no_memory("to create an arena");
         return NULL;
     }
     a->chunk_bytes = chunk_bytes ? chunk_bytes : DEFAULT_CHUNK;
@@ -93,13 +93,13 @@ static int next_chunk(bl_arena *a, size_t need) {
 
 void *bl_arena_alloc(bl_arena *a, size_t bytes) {
     if (bytes > SIZE_MAX / 2) {
-        bl_fail(BL_ENOMEM, "out of memory: arena block of %zu bytes", bytes);
+        bl_no_memory("for arena block of %zu bytes", bytes);
         return NULL;
     }
     size_t need = round_up(bytes ? bytes : 1);
     if (!a->current || a->current->size - a->current->used < need) {
         if (!next_chunk(a, need)) {
-            bl_fail(BL_ENOMEM, "out of memory: arena block of %zu bytes", bytes);
+            bl_no_memory("for arena block of %zu bytes", bytes);
             return NULL;
         }
     }
@@ -114,7 +114,7 @@ void *bl_arena_alloc(bl_arena *a, size_t bytes) {
 void *bl_arena_array(bl_arena *a, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
-        bl_fail(BL_ENOMEM, "out of memory: arena array of %zu x %zu bytes", count, size);
+        bl_no_memory("for arena array of %zu x %zu bytes", count, size);
         return NULL;
     }
     return bl_arena_alloc(a, bytes);

@@ -68,7 +68,7 @@ static bl_status report(loader *l) {
     size_t size = 64;
     for (int i = 0; i < l->n_complaints; i++) size += strlen(l->complaints[i]) + 1;
     char *all = malloc(size);
-    if (!all) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!all) return bl_no_memory(NULL);
     size_t n = 0;
     for (int i = 0; i < l->n_complaints; i++) {
         n += (size_t)snprintf(all + n, size - n, "%s%s", i ? "\n" : "", l->complaints[i]);
@@ -147,7 +147,7 @@ static void complain_unknown(loader *l, const origin *at, const bl_schema *schem
 static bl_status put(struct json_object *into, const char *key, struct json_object *value) {
     if (into && json_object_object_add(into, key, value) == 0) return BL_OK;
     json_object_put(value);
-    return bl_fail(BL_ENOMEM, "out of memory for the configuration");
+    return bl_no_memory("for the configuration");
 }
 
 /* Merges `from` into `into`, checking on the way; only values that pass get in. */
@@ -167,7 +167,7 @@ static bl_status merge(loader *l, const origin *at, const bl_schema *schema, con
             struct json_object *below;
             if (!json_object_object_get_ex(into, key, &below)) {
                 below = json_object_new_object();
-                if (!below) return bl_fail(BL_ENOMEM, "out of memory for the configuration");
+                if (!below) return bl_no_memory("for the configuration");
                 BL_TRY(put(into, key, below));
             }
             BL_TRY(merge(l, at, f->section, here, value, below));
@@ -195,7 +195,7 @@ static bl_status load_base(loader *l, const bl_json *doc, struct json_object *na
     }
     char *dir = bl_path_dir(doc->file);
     char *path = dir ? bl_path_join(dir, json_object_get_string(name)) : NULL;
-    bl_status status = path ? load_file(l, path) : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = path ? load_file(l, path) : bl_no_memory(NULL);
     if (status == BL_EIO) {
         bl_fail_context(status, "%s:%d: extends", doc->file, bl_json_line(doc, "extends"));
     }
@@ -270,7 +270,7 @@ static bl_status override_value(const char *text, const bl_field *f, struct json
     bool fits = status == BL_OK && (!doc.root || json_object_is_type(doc.root, json_type_string));
     if (wants_text && !fits) {
         *value = json_object_new_string(text);
-        status = *value ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for an override");
+        status = *value ? BL_OK : bl_no_memory("for an override");
     } else if (status == BL_OK) {
         *value = json_object_get(doc.root);
     }
@@ -319,8 +319,7 @@ static bl_status apply_override(loader *l, const char *text) {
         return BL_OK;
     }
     struct json_object *value = NULL;
-    bl_status status =
-        copy ? override_value(equals + 1, field, &value) : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = copy ? override_value(equals + 1, field, &value) : bl_no_memory(NULL);
     origin at = {NULL, text};
     if (status == BL_EFORMAT) {
         complain(l, &at, path, "the value is not valid JSON");
@@ -401,7 +400,7 @@ static bl_status load(const bl_schema *schema, bool lenient, const char *path,
                       const char *const *overrides, int n_overrides, bl_arena *arena, void *out) {
     loader l = {
         .schema = schema, .lenient = lenient, .arena = arena, .tree = json_object_new_object()};
-    bl_status status = l.tree ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = l.tree ? BL_OK : bl_no_memory(NULL);
     if (status == BL_OK && path) status = load_file(&l, path);
     for (int i = 0; status == BL_OK && i < n_overrides; i++) {
         status = apply_override(&l, overrides[i]);

@@ -55,7 +55,7 @@ bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *
     size_t cap = st.st_size > 0 ? (size_t)st.st_size + 1 : 4096, n = 0;
     if (cap > max_bytes) cap = max_bytes + 1;
     char *buf = malloc(cap + 1);
-    if (!buf) status = bl_fail(BL_ENOMEM, "%s: out of memory for %zu bytes", path, cap);
+    if (!buf) status = bl_no_memory("for %s (%zu bytes)", path, cap);
     if (status == BL_OK && S_ISFIFO(st.st_mode)) status = enter_pipe(path, fd, buf, &n);
     while (status == BL_OK) {
         if (n == cap) {
@@ -67,7 +67,7 @@ bl_status bl_read_file(const char *path, size_t max_bytes, char **data, size_t *
             cap = cap > max_bytes / 2 ? max_bytes + 1 : 2 * cap;
             char *more = realloc(buf, cap + 1);
             if (!more) {
-                status = bl_fail(BL_ENOMEM, "%s: out of memory for %zu bytes", path, cap);
+                status = bl_no_memory("for %s (%zu bytes)", path, cap);
                 break;
             }
             buf = more;
@@ -126,7 +126,7 @@ void bl_map_close(bl_map *m) {
 
 bl_status bl_mkdirs(const char *path) {
     char *copy = strdup(path);
-    if (!copy) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (!copy) return bl_no_memory("for %s", path);
     bl_status status = BL_OK;
     for (char *p = copy; status == BL_OK && *p;) {
         while (*p == '/') p++;

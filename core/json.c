@@ -30,7 +30,7 @@ static int64_t add_node(struct bl_json_lines *l, int64_t parent, int64_t index, 
         int64_t cap = l->cap ? 2 * l->cap : 64;
         node *more = realloc(l->nodes, (size_t)cap * sizeof *more);
         if (!more) {
-            bl_fail(BL_ENOMEM, "out of memory for a JSON document");
+            bl_no_memory("for a JSON document");
             return -1;
         }
         l->nodes = more;
@@ -109,7 +109,7 @@ static bl_status scan_document(const char *text, size_t size, const char *name, 
     struct bl_json_lines *l = calloc(1, sizeof *l);
     doc->lines = l;
     doc->file = strdup(name);
-    if (!l || !doc->file) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!l || !doc->file) return bl_no_memory("for %s", name);
     l->arena = bl_arena_create(16 << 10);
     l->members = l->arena ? bl_strmap_create(l->arena) : NULL;
     if (!l->members) return BL_ENOMEM;
@@ -127,7 +127,7 @@ static bl_status scan_document(const char *text, size_t size, const char *name, 
 
 static bl_status build(const char *text, size_t size, const char *name, bl_json *doc) {
     struct json_tokener *tok = json_tokener_new_ex(BL_JSON_MAX_DEPTH + 2);
-    if (!tok) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!tok) return bl_no_memory("for %s", name);
     /* Without JSON_TOKENER_STRICT: scan_document() was stricter already, and the strict mode of
      * json-c 0.18 refuses every character outside of ASCII where char is signed. */
     doc->root = json_tokener_parse_ex(tok, text, (int)size);
@@ -304,7 +304,7 @@ void bl_json_print(struct json_object *root, FILE *f) {
 
 bl_status bl_json_save(struct json_object *root, const char *path) {
     bl_outfile o;
-    if (!root) return bl_fail(BL_ENOMEM, "%s: out of memory for what is to be written", path);
+    if (!root) return bl_no_memory("for %s (what is to be written)", path);
     BL_TRY(bl_outfile_open(path, &o));
     bl_json_print(root, o.f);
     return bl_outfile_commit(&o);

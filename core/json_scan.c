@@ -65,7 +65,7 @@ static bl_status append(bl_scan *s, const char *bytes, size_t n) {
     if (s->text_size + n + 1 > s->text_cap) {
         size_t cap = 2 * (s->text_size + n + 32);
         char *more = realloc(s->text, cap);
-        if (!more) return bl_fail(BL_ENOMEM, "%s: out of memory for a string", s->name);
+        if (!more) return bl_no_memory("for %s (a string)", s->name);
         s->text = more;
         s->text_cap = cap;
     }
@@ -166,7 +166,7 @@ bl_status bl_scan_number(bl_scan *s, bl_scan_num *out) {
     /* Parsing needs a terminator; numbers longer than the buffer go through the heap. */
     size_t n = (size_t)(s->p - begin);
     char *text = n < sizeof buf ? buf : malloc(n + 1);
-    if (!text) return bl_fail(BL_ENOMEM, "%s: out of memory for a number", s->name);
+    if (!text) return bl_no_memory("for %s (a number)", s->name);
     memcpy(text, begin, n);
     text[n] = '\0';
     errno = 0;

@@ -108,7 +108,7 @@ bl_status bl_lock_take(const char *path, const char *what, bl_lock **out) {
     *out = NULL;
     bl_lock *l = calloc(1, sizeof *l);
     char *copy = strdup(path);
-    bl_status status = l && copy ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    bl_status status = l && copy ? BL_OK : bl_no_memory("for %s", path);
     int fd = -1;
     for (bool again = true; status == BL_OK && again;) status = take_once(path, what, &fd, &again);
     if (status != BL_OK) {

@@ -112,7 +112,7 @@ bl_status bl_metrics_open(const char *path, long keep_upto, int64_t keep_lines, 
         free(m);
         free(copy);
         fclose(f);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        return bl_no_memory("for %s", path);
     }
     *m = (bl_metrics){.f = f, .path = copy, .lines = lines, .first = true};
     *out = m;

@@ -60,7 +60,7 @@ static bl_status follow(const char *path, char **real, int *fd) {
     }
     bool memory = !at;
     free(at);
-    return memory ? bl_fail(BL_ENOMEM, "%s: out of memory", path)
+    return memory ? bl_no_memory("for %s", path)
                   : bl_fail(BL_EIO, "%s: more than %d symbolic links", path, MAX_LINKS);
 }
 
@@ -103,7 +103,7 @@ static bl_status use_special(bl_outfile *o) {
 /* `was`: the file that will be replaced, NULL when there is none; its permissions stay. */
 static bl_status use_temporary(bl_outfile *o, const struct stat *was) {
     o->tmp = temporary_name(o->real);
-    if (!o->tmp) return bl_fail(BL_ENOMEM, "%s: out of memory", o->path);
+    if (!o->tmp) return bl_no_memory("for %s", o->path);
     o->f = fopen(o->tmp, "wbe");
     if (o->f) {
         if (was) (void)fchmod(fileno(o->f), was->st_mode & 07777);
@@ -120,8 +120,7 @@ bl_status bl_outfile_open(const char *path, bl_outfile *o) {
     struct stat st;
     int fd = -1;
     *o = (bl_outfile){.path = strdup(path)};
-    bl_status status =
-        o->path ? follow(path, &o->real, &fd) : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    bl_status status = o->path ? follow(path, &o->real, &fd) : bl_no_memory("for %s", path);
     if (status == BL_OK) {
         bool there = fd < 0 && stat(path, &st) == 0;
         if (fd >= 0) {

@@ -32,7 +32,7 @@ static bl_status grow(reader *r, stack *s, size_t need) {
     size_t cap = s->cap ? 2 * s->cap : MEMO_STEP;
     while (cap < need) cap *= 2;
     bl_pickle **v = realloc(s->v, cap * sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "%s: out of memory for %zu pickled values", r->name, cap);
+    if (!v) return bl_no_memory("for %s (%zu pickled values)", r->name, cap);
     memset(v + s->cap, 0, (cap - s->cap) * sizeof *v);
     s->v = v;
     s->cap = cap;
@@ -82,7 +82,7 @@ static bl_status set_mark(reader *r, int unused) {
     if (r->n_mark == r->mark_cap) {
         size_t cap = r->mark_cap ? 2 * r->mark_cap : 64;
         size_t *mark = realloc(r->mark, cap * sizeof *mark);
-        if (!mark) return bl_fail(BL_ENOMEM, "%s: out of memory for %zu marks", r->name, cap);
+        if (!mark) return bl_no_memory("for %s (%zu marks)", r->name, cap);
         r->mark = mark;
         r->mark_cap = cap;
     }

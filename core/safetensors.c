@@ -53,7 +53,7 @@ static bl_status reserve(void **v, size_t *cap, size_t need, size_t width) {
     if (need <= *cap) return BL_OK;
     size_t more = *cap ? 2 * *cap : 64;
     void *p = realloc(*v, more * width);
-    if (!p) return bl_fail(BL_ENOMEM, "out of memory for a safetensors header");
+    if (!p) return bl_no_memory("for a safetensors header");
     *v = p;
     *cap = more;
     return BL_OK;
@@ -225,7 +225,7 @@ static int by_place(const void *a, const void *b) {
 /* The spans must tile the body: no overlap, no hole, nothing left over. */
 static bl_status check_tiling(const bl_st_file *f) {
     const bl_st_tensor **order = malloc((f->count + 1) * sizeof *order);
-    if (!order) return bl_fail(BL_ENOMEM, "%s: out of memory", f->name);
+    if (!order) return bl_no_memory("for %s", f->name);
     for (size_t i = 0; i < f->count; i++) order[i] = &f->tensors[i];
     qsort(order, f->count, sizeof *order, by_place);
     bl_status status = BL_OK;
@@ -309,7 +309,7 @@ static bl_status parse(bl_st_file *f, const uint8_t *data, size_t size, const ch
 bl_status bl_st_open_memory(const void *data, size_t size, const char *name, bl_st_file **out) {
     *out = NULL;
     bl_st_file *f = calloc(1, sizeof *f);
-    if (!f) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!f) return bl_no_memory("for %s", name);
     bl_status status = parse(f, data, size, name);
     if (status != BL_OK) {
         bl_st_close(f);
@@ -340,7 +340,7 @@ static bl_status wrap(bl_st_file *f, const char *name, const bl_st_tensor *tenso
     f->meta = bl_strmap_create(f->arena);
     if (!f->name || !f->names || !f->meta) return BL_ENOMEM;
     f->tensors = malloc(sizeof *f->tensors * ((size_t)n + 1));
-    if (!f->tensors) return bl_fail(BL_ENOMEM, "%s: out of memory for %d tensors", name, n);
+    if (!f->tensors) return bl_no_memory("for %s (%d tensors)", name, n);
     if (n) memcpy(f->tensors, tensors, sizeof *tensors * (size_t)n);
     f->count = (size_t)n;
     for (int i = 0; i < n; i++) {
@@ -356,7 +356,7 @@ bl_status bl_st_wrap(const char *name, const bl_st_tensor *tensors, int n,
                      void (*release)(void *owner), void *owner, bl_st_file **out) {
     *out = NULL;
     bl_st_file *f = calloc(1, sizeof *f);
-    bl_status status = f ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    bl_status status = f ? BL_OK : bl_no_memory("for %s", name);
     if (status == BL_OK) status = wrap(f, name, tensors, n);
     if (status != BL_OK) {
         bl_st_close(f);

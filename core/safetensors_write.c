@@ -156,7 +156,7 @@ bl_status bl_st_write(const char *path, const bl_st_tensor *tensors, int n,
         int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
         const char *text = header ? json_object_to_json_string_ext(header, flags) : NULL;
         status = text ? write_all(path, text, tensors, order, n)
-                      : bl_fail(BL_ENOMEM, "%s: out of memory for the header", path);
+                      : bl_no_memory("for %s (the header)", path);
         json_object_put(header);
     }
     bl_arena_destroy(arena);
@@ -166,7 +166,7 @@ bl_status bl_st_write(const char *path, const bl_st_tensor *tensors, int n,
 bl_status bl_st_write_sealed(const char *path, const bl_st_tensor *tensors, int n,
                              const char *const *metadata, int n_meta) {
     bl_st_tensor *all = malloc(((size_t)n + 1) * sizeof *all);
-    if (!all) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (!all) return bl_no_memory("for %s", path);
     if (n > 0) memcpy(all, tensors, (size_t)n * sizeof *all);
     all[n] =
         (bl_st_tensor){.name = BL_ST_SEAL, .dtype = BL_ST_U8, .ndim = 1, .shape = {4}, .bytes = 4};

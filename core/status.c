@@ -20,6 +20,15 @@ bl_status bl_fail(bl_status code, const char *fmt, ...) {
     return code;
 }
 
+bl_status bl_no_memory(const char *what, ...) {
+    char text[512] = "";
+    va_list ap;
+    va_start(ap, what);
+    if (what) vsnprintf(text, sizeof text, what, ap);
+    va_end(ap);
+    return bl_fail(BL_ENOMEM, "out of memory%s%s", what ? " " : "", text);
+}
+
 bl_status bl_fail_context(bl_status code, const char *fmt, ...) {
     char text[MESSAGE_BYTES];
     va_list ap;

@@ -29,6 +29,10 @@ typedef enum bl_status {
  * `return bl_fail(BL_EIO, ...)` reads well. */
 bl_status bl_fail(bl_status code, const char *fmt, ...) BL_PRINTF(2, 3);
 
+/* BL_ENOMEM with the message "out of memory <what>", such as "for %d tensors" or "to read %s"; NULL:
+ * that alone. */
+bl_status bl_no_memory(const char *what, ...) BL_PRINTF(1, 2);
+
 /* Puts "<context>: " before this thread's message; returns `code` unchanged. */
 bl_status bl_fail_context(bl_status code, const char *fmt, ...) BL_PRINTF(2, 3);
 

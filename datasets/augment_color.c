@@ -14,7 +14,7 @@ const char *bl_color_name(bl_color_op op) {
 
 static bl_status sharpness(const bl_pixel_ops *ops, bl_image *img, float factor) {
     uint8_t *rows = malloc(9 * (size_t)img->width);
-    if (!rows) return bl_fail(BL_ENOMEM, "sharpness: no memory for rows of %d pixels", img->width);
+    if (!rows) return bl_no_memory("for rows of %d pixels (sharpness)", img->width);
     bl_pil_sharpness(ops, img->rgb, img->width, img->height, factor, rows);
     free(rows);
     return BL_OK;

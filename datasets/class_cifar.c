@@ -78,14 +78,14 @@ bl_status bl_cifar_parse(const uint8_t *data, size_t size, const char *name, int
 static bl_status read_names(const char *dir, const char *file, bl_class_set *s) {
     char *path = bl_path_join(dir, file), *text = NULL;
     size_t size;
-    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    if (!path) return bl_no_memory("for %s", dir);
     bl_status status = BL_OK;
     char **names = NULL;
     if (!bl_exists(path)) goto done;
     BL_TRY_DONE(bl_read_file(path, NAMES_BYTES, &text, &size));
     names = calloc((size_t)s->n_classes, sizeof *names);
     if (!names) {
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        status = bl_no_memory("for %s", path);
         goto done;
     }
     int32_t n = 0;
@@ -143,7 +143,7 @@ static void open_range(void *arg, int64_t begin, int64_t end) {
 static bl_status open_files(const char *dir, const char *const *files, int n, opening *o) {
     for (int k = 0; k < n; k++) {
         o->path[k] = bl_path_join(dir, files[k]);
-        if (!o->path[k]) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+        if (!o->path[k]) return bl_no_memory("for %s", dir);
     }
     bl_parallel_for(n, 1, open_range, o);
     /* A failure's message stayed with its thread: fail again in this one. */
@@ -201,7 +201,7 @@ static bl_status find_place(const char *dir, const char *binary, const char *pyt
     *out = (place){0};
     for (int k = 0; k < 3; k++) {
         char *at = *inside[k] ? bl_path_join(dir, inside[k]) : strdup(dir);
-        if (!at) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+        if (!at) return bl_no_memory("for %s", dir);
         bool b = has(at, binary), p = !b && has(at, python);
         if (b || p) {
             *out = (place){at, p};
@@ -210,7 +210,7 @@ static bl_status find_place(const char *dir, const char *binary, const char *pyt
         free(at);
     }
     out->dir = strdup(dir);
-    return out->dir ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    return out->dir ? BL_OK : bl_no_memory("for %s", dir);
 }
 
 static bl_status read10(const place *at, bool test, bl_class_set **out) {

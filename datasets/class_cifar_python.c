@@ -58,7 +58,7 @@ static bl_status open_batch(const void *data, size_t size, const char *name, con
                             batch *b) {
     bl_pickle *root;
     *b = (batch){.name = name, .arena = bl_arena_create(0)};
-    if (!b->arena) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!b->arena) return bl_no_memory("for %s", name);
     BL_TRY(bl_pickle_read(data, size, name, b->arena, &root, NULL));
     BL_TRY(find_rows(bl_pickle_get(root, "data"), b));
     b->labels = bl_pickle_get(root, labels);
@@ -136,7 +136,7 @@ static bl_status read_names(const char *path, const char *key, bl_class_set *s) 
     BL_TRY(bl_packed_open(path, 1 << 20, &file));
     bl_arena *arena = bl_arena_create(0);
     bl_status status = arena ? bl_pickle_read(file.data, file.size, path, arena, &root, NULL)
-                             : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+                             : bl_no_memory("for %s", path);
     if (status == BL_OK) status = set_names(bl_pickle_get(root, key), path, s, arena);
     bl_arena_destroy(arena);
     bl_packed_close(&file);
@@ -154,14 +154,14 @@ bl_status bl_cifar_python_read(const char *dir, const bl_cifar_python *what, bl_
     for (int k = 0; k < what->n_files; k++) {
         free(path);
         path = bl_path_join(dir, what->files[k]);
-        if (!path) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: out of memory", dir));
+        if (!path) BL_TRY_DONE(bl_no_memory("for %s", dir));
         BL_TRY_DONE(bl_packed_open(path, MAX_BYTES, &file[k]));
         BL_TRY_DONE(open_batch(file[k].data, file[k].size, file[k].name, what->labels, &b[k]));
     }
     BL_TRY_DONE(join(b, what->n_files, dir, what->n_classes, &s));
     free(path);
     path = bl_path_join(dir, what->meta);
-    if (!path) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: out of memory", dir));
+    if (!path) BL_TRY_DONE(bl_no_memory("for %s", dir));
     BL_TRY_DONE(read_names(path, what->names_key, s));
 done:
     for (int k = 0; k < what->n_files; k++) {

@@ -19,7 +19,7 @@ bl_status bl_contrast_create(const bl_class_view_config *cfg, int width, int hei
     size_t longer = (size_t)(out_width > out_height ? out_width : out_height);
     c->image = malloc(3 * (size_t)out_width * (size_t)out_height + BL_PIXEL_SLACK);
     c->scratch = malloc(9 * longer);
-    if (!c->image || !c->scratch) return bl_fail(BL_ENOMEM, "views: out of memory");
+    if (!c->image || !c->scratch) return bl_no_memory("for the views");
     return bl_pil_resizer_reserve(&c->resizer, width, height, BL_PIL_BILINEAR, out_width,
                                   out_height);
 }

@@ -71,7 +71,7 @@ static bl_status read_npy(const char *dir, const char *part, int32_t n_classes, 
     bool hidden = strcmp(part, "unlabelled") == 0;
     bl_status status =
         images && labels ? bl_class_npy_read(images, hidden ? NULL : labels, n_classes, first, out)
-                         : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+                         : bl_no_memory("for %s", dir);
     free(images);
     free(labels);
     return status;
@@ -83,7 +83,7 @@ static bl_status load_npy(const char *dir, bl_class_data *d) {
     int32_t k = d->train->n_classes;
     BL_TRY(read_npy(dir, "test", k, &first, &d->test));
     char *path = bl_path_join(dir, "unlabelled_images.npy");
-    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    if (!path) return bl_no_memory("for %s", dir);
     bool there = bl_exists(path);
     free(path);
     bl_class_set_measure(d->train);
@@ -93,8 +93,8 @@ static bl_status load_npy(const char *dir, bl_class_data *d) {
 static bl_status read_part(const char *dir, const char *part, int32_t size, bool exif,
                            int64_t *n_skipped, bl_class_set **out) {
     char *path = bl_path_join(dir, part);
-    bl_status status = path ? bl_class_folder_read(path, size, exif, n_skipped, out)
-                            : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    bl_status status =
+        path ? bl_class_folder_read(path, size, exif, n_skipped, out) : bl_no_memory("for %s", dir);
     free(path);
     return status;
 }
@@ -117,7 +117,7 @@ static bl_status load_folder(const bl_class_data_config *cfg, bl_class_data *d) 
     BL_TRY(read_part(dir, "test", size, cfg->exif, skipped, &d->test));
     BL_TRY(same_classes(d->train, d->test));
     char *path = bl_path_join(dir, "unlabelled");
-    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    if (!path) return bl_no_memory("for %s", dir);
     bool there = bl_is_dir(path);
     free(path);
     bl_class_set_measure(d->train);
@@ -192,7 +192,7 @@ static bl_status add_train(bl_class_data *d) {
 
 static bl_status sort_classes(bl_class_data *d) {
     int32_t *order = malloc((size_t)d->train->n_classes * sizeof *order);
-    if (!order) return bl_fail(BL_ENOMEM, "%s: out of memory", d->train->name);
+    if (!order) return bl_no_memory("for %s", d->train->name);
     bl_status status = bl_class_set_sort_classes(d->train, order);
     if (status == BL_OK) status = bl_class_set_reorder(d->test, order);
     if (status == BL_OK && d->unlabelled) status = bl_class_set_reorder(d->unlabelled, order);

@@ -101,7 +101,7 @@ static bl_status build(const char *dir, const bl_file_list *classes, const int32
         for (int32_t c = 0; c < classes->n; c++) {
             for (int32_t k = 0; k < counts[c]; k++) s->labels[at++] = c;
             char *name = strdup(last_part(classes->path[c]));
-            if (!name) status = bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+            if (!name) status = bl_no_memory("for %s", dir);
             if (!name) break;
             free(s->class_names[c]);
             s->class_names[c] = name;
@@ -131,7 +131,7 @@ bl_status bl_class_folder_read(const char *dir, int32_t size, bool exif, int64_t
         goto done;
     }
     counts = calloc((size_t)classes.n + 1, sizeof *counts);
-    if (!counts) status = bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    if (!counts) status = bl_no_memory("for %s", dir);
     for (int32_t c = 0; c < classes.n && status == BL_OK; c++)
         status = add_class(classes.path[c], &files, &counts[c]);
     if (status == BL_OK) status = build(dir, &classes, counts, &files, size, exif, n_skipped, out);

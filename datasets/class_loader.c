@@ -150,7 +150,7 @@ static bl_status copy_group(const bl_class_group *from, int index, items *to) {
     to->copies = malloc(n * sizeof *to->copies);
     to->is_labelled = malloc(n);
     if (!to->images || !to->labels || !to->copies || !to->is_labelled)
-        return bl_fail(BL_ENOMEM, "class loader: no memory for a list of %d items", from->n);
+        return bl_no_memory("for a list of %d items (class loader)", from->n);
     for (int32_t i = 0; i < from->n; i++) {
         int32_t image = from->images ? from->images[i] : i;
         if (image < 0 || image >= from->set->n)
@@ -183,7 +183,7 @@ static bl_status make_slots(bl_class_loader *l) {
     BL_TRY(bl_prefetch_create(&source, l, l->cfg.workers, l->cfg.prefetch, &l->ring));
     int64_t n = bl_prefetch_places(l->ring);
     l->slots = calloc((size_t)n, sizeof *l->slots);
-    if (!l->slots) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    if (!l->slots) return bl_no_memory("for the class loader");
     for (slot *s = l->slots; s < l->slots + n; s++) {
         bl_class_batch *b = &s->batch;
         size_t bytes = (size_t)rows * 3 * (size_t)height * (size_t)width * sizeof(float);
@@ -193,9 +193,8 @@ static bl_status make_slots(bl_class_loader *l) {
         s->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
         if (l->plans) b->plan = calloc((size_t)rows, sizeof *b->plan);
         if (!s->numbers || !s->flags || !s->memory || (l->plans && !b->plan))
-            return bl_fail(BL_ENOMEM,
-                           "class loader: no memory for %lld batches of %lld views (%.0f MB each)",
-                           (long long)n, (long long)rows, (double)bytes / 1e6);
+            return bl_no_memory("for %lld batches of %lld views (%.0f MB each) (class loader)",
+                                (long long)n, (long long)rows, (double)bytes / 1e6);
         *(l->plans ? (void **)&b->steps : (void **)&b->pixels) = s->memory;
         for (int k = 0; k < 3; k++) {
             b->mean[k] = 255 * l->mean[k];
@@ -228,7 +227,7 @@ static bl_status make_slots(bl_class_loader *l) {
 static bl_status make_views(bl_class_loader *l, const bl_class_view_config *cfg) {
     size_t threads = (size_t)l->cfg.workers + 1, n = threads * (size_t)l->n_groups;
     l->views = calloc(n, sizeof(bl_class_views *));
-    if (!l->views) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    if (!l->views) return bl_no_memory("for the class loader");
     for (size_t i = 0; i < n; i++)
         BL_TRY(bl_class_views_create(cfg, l->groups[i % (size_t)l->n_groups].g.set, &l->views[i]));
     for (int g = 1; g < l->n_groups; g++)
@@ -292,7 +291,7 @@ bl_status bl_class_loader_create(const bl_class_loader_config *cfg,
         return bl_fail(BL_EINVAL, "class loader: %d groups are not in 1..%d", n_groups,
                        BL_CLASS_MAX_GROUPS);
     bl_class_loader *l = calloc(1, sizeof *l);
-    if (!l) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+    if (!l) return bl_no_memory("for the class loader");
     l->cfg = *cfg;
     memcpy(l->mean, mean ? mean : groups[0].set->mean, sizeof l->mean);
     memcpy(l->std, std ? std : groups[0].set->std, sizeof l->std);

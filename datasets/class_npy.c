@@ -93,7 +93,7 @@ static bl_status name_classes(bl_class_set *s, int64_t first) {
     for (int32_t c = 0; c < s->n_classes && first != 0; c++) {
         char *name = NULL;
         if (asprintf(&name, "%lld", (long long)(first + c)) < 0)
-            return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+            return bl_no_memory("for %s", s->name);
         free(s->class_names[c]);
         s->class_names[c] = name;
     }

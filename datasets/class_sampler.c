@@ -86,8 +86,7 @@ bl_status bl_class_sampler_set(bl_class_sampler *s, const int32_t *copies, const
     s->present = malloc(classes * sizeof *s->present);
     bl_status status = BL_OK;
     if (!s->list || !s->order_of_pass || !s->by_class || !s->class_start || !s->present)
-        status =
-            bl_fail(BL_ENOMEM, "class loader: no memory for a list of %lld items", (long long)n);
+        status = bl_no_memory("for a list of %lld items (class loader)", (long long)n);
     if (status == BL_OK) {
         for (int32_t i = 0; i < s->n_items; i++)
             for (int32_t c = copies ? copies[i] : 1; c > 0; c--) s->list[s->n++] = i;
@@ -109,7 +108,7 @@ bl_status bl_class_sampler_weights(bl_class_sampler *s, const double *weights) {
     double *sums = NULL, total = 0;
     if (weights) {
         sums = malloc((size_t)s->n_items * sizeof *sums);
-        if (!sums) return bl_fail(BL_ENOMEM, "class loader: out of memory");
+        if (!sums) return bl_no_memory("for the class loader");
         for (int32_t i = 0; i < s->n_items; i++) {
             if (!(weights[i] >= 0) || !isfinite(weights[i])) {
                 free(sums);

@@ -22,12 +22,12 @@ static bl_status check_sizes(const char *name, int64_t n, int64_t height, int64_
 
 static bl_status number_classes(bl_class_set *s) {
     s->class_names = calloc((size_t)s->n_classes, sizeof *s->class_names);
-    if (!s->class_names) return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+    if (!s->class_names) return bl_no_memory("for %s", s->name);
     for (int32_t c = 0; c < s->n_classes; c++) {
         char text[16];
         snprintf(text, sizeof text, "%d", (int)c);
         s->class_names[c] = strdup(text);
-        if (!s->class_names[c]) return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+        if (!s->class_names[c]) return bl_no_memory("for %s", s->name);
     }
     return BL_OK;
 }
@@ -36,7 +36,7 @@ bl_status bl_class_set_create(const char *name, int64_t n, int64_t height, int64
                               int64_t n_classes, bl_class_set **out) {
     BL_TRY(check_sizes(name, n, height, width, n_classes));
     bl_class_set *s = calloc(1, sizeof *s);
-    if (!s) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!s) return bl_no_memory("for %s", name);
     s->n = (int32_t)n;
     s->height = (int32_t)height;
     s->width = (int32_t)width;
@@ -48,9 +48,9 @@ bl_status bl_class_set_create(const char *name, int64_t n, int64_t height, int64
     s->labels = malloc(count * sizeof *s->labels);
     bl_status status = BL_OK;
     if (!s->name || !s->pixels || !s->labels)
-        status = bl_fail(BL_ENOMEM, "%s: no memory for %lld images of %lldx%lld pixels (%.0f MB)",
-                         name, (long long)n, (long long)width, (long long)height,
-                         (double)count * (double)bytes / 1e6);
+        status =
+            bl_no_memory("for %s (%lld images of %lldx%lld pixels (%.0f MB))", name, (long long)n,
+                         (long long)width, (long long)height, (double)count * (double)bytes / 1e6);
     if (status == BL_OK) status = number_classes(s);
     if (status != BL_OK) {
         bl_class_set_free(s);
@@ -87,7 +87,7 @@ bl_status bl_class_set_hide_labels(bl_class_set *s, const bl_class_set *like) {
 bl_status bl_class_set_names(bl_class_set *s, const char *const *names) {
     for (int32_t c = 0; c < s->n_classes; c++) {
         char *copy = strdup(names[c]);
-        if (!copy) return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+        if (!copy) return bl_no_memory("for %s", s->name);
         free(s->class_names[c]);
         s->class_names[c] = copy;
     }
@@ -151,7 +151,7 @@ bl_status bl_class_set_resize(bl_class_set *s, int32_t width, int32_t height) {
     BL_TRY(bl_image_check_size(s->name, width, height));
     size_t bytes = (size_t)width * (size_t)height * 3, stride = 3 * (size_t)s->width;
     uint8_t *pixels = malloc((s->n > 0 ? (size_t)s->n : 1) * bytes);
-    if (!pixels) return bl_fail(BL_ENOMEM, "%s: no memory to resize %d images", s->name, s->n);
+    if (!pixels) return bl_no_memory("for %s (to resize %d images)", s->name, s->n);
     bl_pil_resizer r = {0};
     bl_status status = BL_OK;
     for (int32_t i = 0; i < s->n && status == BL_OK; i++)
@@ -174,7 +174,7 @@ bl_status bl_class_set_reorder(bl_class_set *s, const int32_t *order) {
     int32_t *new_of = malloc(k * sizeof *new_of);
     char **names = malloc(k * sizeof *names);
     bl_status status = BL_OK;
-    if (!new_of || !names) status = bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+    if (!new_of || !names) status = bl_no_memory("for %s", s->name);
     for (size_t c = 0; status == BL_OK && c < k; c++) new_of[c] = -1;
     for (int32_t c = 0; status == BL_OK && c < s->n_classes; c++) {
         if (order[c] < 0 || order[c] >= s->n_classes || new_of[order[c]] >= 0)
@@ -200,7 +200,7 @@ bl_status bl_class_set_sort_classes(bl_class_set *s, int32_t *order) {
     int32_t *own = malloc((size_t)s->n_classes * sizeof *own);
     bl_status status = BL_OK;
     if (!counts || !own) {
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+        status = bl_no_memory("for %s", s->name);
         goto done;
     }
     bl_class_set_counts(s, counts);

@@ -32,7 +32,7 @@ static bl_status fill_images(const uint8_t *x, bl_class_set *s) {
         return BL_OK;
     }
     uint8_t *whole = malloc(IMAGE + 8);
-    if (!whole) return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+    if (!whole) return bl_no_memory("for %s", s->name);
     bl_pil_resizer r = {0};
     bl_status status = BL_OK;
     for (int32_t i = 0; i < s->n && status == BL_OK; i++) {
@@ -89,8 +89,7 @@ bl_status bl_stl10_read(const char *dir, bl_stl_part part, int32_t size, bl_clas
     bl_status status = BL_OK;
     for (int k = 0; k < 2 && files[part][k] && status == BL_OK; k++) {
         char *path = bl_path_join(dir, files[part][k]);
-        status = path ? bl_packed_open(path, most_bytes, &content[k])
-                      : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+        status = path ? bl_packed_open(path, most_bytes, &content[k]) : bl_no_memory("for %s", dir);
         free(path);
     }
     if (status == BL_OK)

@@ -84,8 +84,7 @@ bl_status bl_svhn_read(const char *dir, bl_svhn_part part, bool digits_from_one,
                        bl_class_set **out) {
     static const char *const files[3] = {"train_32x32.mat", "test_32x32.mat", "extra_32x32.mat"};
     char *path = bl_path_join(dir, files[part]);
-    bl_status status =
-        path ? read_file(path, digits_from_one, out) : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    bl_status status = path ? read_file(path, digits_from_one, out) : bl_no_memory("for %s", dir);
     free(path);
     return status;
 }

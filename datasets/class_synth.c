@@ -240,7 +240,7 @@ static bl_status draw_set(const bl_class_synth_config *cfg, bl_class_split split
     for (int32_t c = 0; c < s->n_classes; c++) names[c] = look_of(cfg, c)->name;
     bl_status status = bl_class_set_names(s, names);
     j.canvas = malloc((size_t)j.chunks * bl_class_image_bytes(s) * sizeof *j.canvas);
-    if (status == BL_OK && !j.canvas) status = bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+    if (status == BL_OK && !j.canvas) status = bl_no_memory("for %s", s->name);
     if (status == BL_OK) bl_parallel_for(j.chunks, 1, draw_chunks, &j);
     free(j.canvas);
     if (status != BL_OK) {

@@ -83,7 +83,7 @@ static bl_status check(bl_class_views *v, const bl_class_set *set) {
 bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_set *set,
                                 bl_class_views **out) {
     bl_class_views *v = calloc(1, sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "views: out of memory");
+    if (!v) return bl_no_memory("for the views");
     v->cfg = *cfg;
     v->width = set->width;
     v->height = set->height;
@@ -96,7 +96,7 @@ bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_
         v->columns = malloc((size_t)v->width * sizeof *v->columns);
         v->rows = malloc((size_t)v->height * sizeof *v->rows);
         v->out = calloc(1, 3 * (size_t)v->out_width * (size_t)v->out_height + BL_PIXEL_SLACK);
-        if (!v->columns || !v->rows || !v->out) status = bl_fail(BL_ENOMEM, "views: out of memory");
+        if (!v->columns || !v->rows || !v->out) status = bl_no_memory("for the views");
     }
     if (status == BL_OK) status = bl_canvas_create(v->width, v->height, &v->canvas);
     if (status == BL_OK)

@@ -45,8 +45,7 @@ static bl_status grow(reader *r, void *array, int64_t *cap, int64_t n, size_t si
     void *old;
     memcpy(&old, array, sizeof old);
     void *v = bigger < INT32_MAX ? realloc(old, (size_t)bigger * size) : NULL;
-    if (!v)
-        return bl_fail(BL_ENOMEM, "%s: out of memory for %lld records", r->name, (long long)bigger);
+    if (!v) return bl_no_memory("for %s (%lld records)", r->name, (long long)bigger);
     memcpy(array, &v, sizeof v);
     *cap = bigger;
     return BL_OK;
@@ -450,8 +449,7 @@ static bl_status resolve_lists(reader *r) {
     r->federated = calloc((size_t)r->n_images, sizeof *r->federated);
     r->indices = malloc(((size_t)r->p.n_ids + 1) * sizeof *r->indices);
     if (!r->federated || !r->indices)
-        return bl_fail(BL_ENOMEM, "%s: out of memory for the lists of %lld images", r->name,
-                       (long long)r->n_images);
+        return bl_no_memory("for %s (the lists of %lld images)", r->name, (long long)r->n_images);
     int32_t *to = r->indices;
     for (int64_t i = 0; i < r->n_images; i++) {
         const struct lists *l = &r->lists[i];
@@ -480,7 +478,7 @@ static bl_status read_all(bl_pull *j, const char *name, const char *image_dir, b
     }
     r.arena = r.p.pool.arena = bl_arena_create(0);
     if (!r.arena) {
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
+        status = bl_no_memory("for %s", name);
         goto done;
     }
     BL_TRY_DONE(read_document(&r));

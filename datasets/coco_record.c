@@ -137,7 +137,7 @@ static bl_status read_ids(coco_parser *p, const char *key, coco_ids *to) {
         if (p->n_ids == p->cap_ids) {
             int64_t cap = p->cap_ids ? p->cap_ids + p->cap_ids / 2 : 1024;
             int64_t *v = realloc(p->ids, (size_t)cap * sizeof *v);
-            if (!v) return bl_fail(BL_ENOMEM, "out of memory for %lld ids", (long long)cap);
+            if (!v) return bl_no_memory("for %lld ids", (long long)cap);
             p->ids = v;
             p->cap_ids = cap;
         }

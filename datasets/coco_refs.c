@@ -7,7 +7,7 @@ static bl_status grow(coco_refs *t) {
     if (t->n < t->cap) return BL_OK;
     int64_t cap = t->cap ? t->cap + t->cap / 2 : 256;
     coco_ref *v = cap < INT32_MAX ? realloc(t->v, (size_t)cap * sizeof *v) : NULL;
-    if (!v) return bl_fail(BL_ENOMEM, "out of memory for %lld ids", (long long)cap);
+    if (!v) return bl_no_memory("for %lld ids", (long long)cap);
     t->v = v;
     t->cap = cap;
     return BL_OK;
@@ -30,7 +30,7 @@ static int by_text(const void *a, const void *b) {
 bl_status bl_coco_refs_number_texts(coco_refs *t, const char *name) {
     int64_t n = 0, largest = 0;
     coco_ref **texts = malloc(((size_t)t->n + 1) * sizeof *texts);
-    if (!texts) return bl_fail(BL_ENOMEM, "%s: out of memory for %lld ids", name, (long long)t->n);
+    if (!texts) return bl_no_memory("for %s (%lld ids)", name, (long long)t->n);
     for (int64_t i = 0; i < t->n; i++) {
         coco_ref *r = &t->v[i];
         if (r->index < 0) continue;

@@ -134,7 +134,7 @@ bl_status bl_dataset_build(const bl_dataset *parts, bl_dataset **out) {
     bl_dataset *d = arena ? BL_NEW(arena, bl_dataset) : NULL;
     if (!d) {
         bl_arena_destroy(arena);
-        return bl_fail(BL_ENOMEM, "out of memory for a data set");
+        return bl_no_memory("for a data set");
     }
     d->arena = arena;
     bl_status status = copy_tables(parts, d);
@@ -167,7 +167,7 @@ bl_status bl_dataset_subset(const bl_dataset *d, const int32_t *images, int32_t 
     bl_status status = BL_OK;
     if (!parts.images || !parts.anns || (d->federated && !parts.federated) ||
         (d->masks && !parts.masks)) {
-        status = bl_fail(BL_ENOMEM, "out of memory for a subset of %d images", n);
+        status = bl_no_memory("for a subset of %d images", n);
         goto done;
     }
     int64_t k = 0;

@@ -149,7 +149,7 @@ bl_status bl_draw_detections(const bl_image *im, const bl_drawn_box *box, int32_
     *out = (bl_image){0};
     int32_t *count = calloc((size_t)n_names + 1, sizeof *count);
     bl_image copy = {0};
-    if (!count) return bl_fail(BL_ENOMEM, "out of memory for a legend");
+    if (!count) return bl_no_memory("for a legend");
     for (int32_t i = 0; i < n; i++)
         if (box[i].label < n_names) count[box[i].label]++;
     pen p = {scale_of(im), names, n_names};

@@ -25,7 +25,7 @@ bl_status bl_file_list_add(bl_file_list *l, char *path) {
     }
     if (!path || l->n == l->room) {
         free(path);
-        return bl_fail(BL_ENOMEM, "out of memory for a list of %d files", (int)l->n);
+        return bl_no_memory("for a list of %d files", (int)l->n);
     }
     l->path[l->n++] = path;
     return BL_OK;

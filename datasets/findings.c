@@ -12,7 +12,7 @@ static bl_finding *find(bl_findings *f, const bl_check *check, const char *set) 
         int32_t cap = f->cap ? 2 * f->cap : 32;
         bl_finding *v = realloc(f->v, sizeof *v * (size_t)cap);
         if (!v) {
-            f->status = bl_fail(BL_ENOMEM, "out of memory for findings");
+            f->status = bl_no_memory("for findings");
             return NULL;
         }
         f->v = v;

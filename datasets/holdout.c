@@ -78,7 +78,7 @@ bl_status bl_dataset_hold_out(bl_dataset **d, double share, bl_dataset **held) {
     *held = NULL;
     bl_status status = w.order && w.taken && w.all && w.left && w.mark
                            ? divide(&w, share, &rest, held)
-                           : bl_fail(BL_ENOMEM, "out of memory for validation images");
+                           : bl_no_memory("for validation images");
     if (status == BL_OK) {
         bl_dataset_free(*d);
         *d = rest;

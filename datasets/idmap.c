@@ -17,7 +17,7 @@ int64_t bl_idmap_get(const bl_idmap *m, int64_t id) {
 static bl_status grow(bl_idmap *m) {
     bl_idmap bigger = {.cap = m->cap ? m->cap * 2 : 64, .n = m->n};
     bigger.slots = malloc(bigger.cap * sizeof *bigger.slots);
-    if (!bigger.slots) return bl_fail(BL_ENOMEM, "out of memory for %zu ids", bigger.cap);
+    if (!bigger.slots) return bl_no_memory("for %zu ids", bigger.cap);
     for (size_t i = 0; i < bigger.cap; i++) bigger.slots[i].value = -1;
     for (size_t i = 0; i < m->cap; i++)
         if (m->slots[i].value >= 0) *probe(&bigger, m->slots[i].id) = m->slots[i];

@@ -52,7 +52,7 @@ int64_t bl_id_index_get(const bl_id_index *x, bl_id id) {
 static bl_status add_text(bl_id_index *x, const char *text, int64_t value, int64_t *stored) {
     if (!x->arena) x->pool.arena = x->arena = bl_arena_create(0);
     if (x->arena && !x->texts) x->texts = bl_strmap_create(x->arena);
-    if (!x->texts) return bl_fail(BL_ENOMEM, "out of memory for ids");
+    if (!x->texts) return bl_no_memory("for ids");
     *stored = bl_strmap_get(x->texts, 0, text);
     if (*stored >= 0) return BL_OK;
     const char *own = bl_strpool_add(&x->pool, text, strlen(text));

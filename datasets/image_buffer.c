@@ -20,7 +20,7 @@ bl_status bl_image_alloc(int32_t width, int32_t height, bl_image *out) {
     *out = (bl_image){0};
     BL_TRY(bl_image_check_size("image", width, height));
     uint8_t *rgb = calloc((size_t)width * (size_t)height, 3);
-    if (!rgb) return bl_fail(BL_ENOMEM, "out of memory for an image of %dx%d", width, height);
+    if (!rgb) return bl_no_memory("for an image of %dx%d", width, height);
     *out = (bl_image){width, height, rgb};
     return BL_OK;
 }

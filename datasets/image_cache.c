@@ -15,7 +15,7 @@ bl_status bl_image_cache_create(const bl_dataset *d, size_t budget, bl_image_cac
     if (c) c->images = calloc((size_t)(d->n_images ? d->n_images : 1), sizeof *c->images);
     if (!c || !c->images) {
         free(c);
-        return bl_fail(BL_ENOMEM, "%s: no memory for the image cache's table", d->name);
+        return bl_no_memory("for %s (the image cache's table)", d->name);
     }
     c->data = d;
     c->budget = budget;
@@ -40,7 +40,7 @@ bl_status bl_image_cache_get(bl_image_cache *c, int32_t i, bl_image *own, const 
     *kept = &c->images[i];
     if (hit) return BL_OK;
     char *path = bl_dataset_path(c->data, i);
-    if (!path) return bl_fail(BL_ENOMEM, "%s: no memory for a path", c->data->name);
+    if (!path) return bl_no_memory("for %s (a path)", c->data->name);
     bl_status status = bl_image_load(path, !c->data->ignore_exif, own);
     free(path);
     if (status != BL_OK) return bl_fail_context(status, "%s", c->data->name);

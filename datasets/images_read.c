@@ -12,7 +12,7 @@ enum { MAX_LIST = 1 << 28 };
 static bl_status build(const char *name, bl_source source, const char *dir, const bl_file_list *l,
                        size_t skip, bl_dataset **out) {
     bl_image_info *images = calloc((size_t)l->n + 1, sizeof *images);
-    if (!images) return bl_fail(BL_ENOMEM, "%s: out of memory for %d images", name, (int)l->n);
+    if (!images) return bl_no_memory("for %s (%d images)", name, (int)l->n);
     for (int32_t i = 0; i < l->n; i++)
         images[i] = (bl_image_info){.id = i + 1, .file = l->path[i] + skip};
     const bl_dataset parts = {
@@ -59,13 +59,13 @@ static bl_status choose_folder(const char *path, const char *image_dir, const ch
     char *beside = own ? bl_image_find(own, first) : NULL;
     bl_status status = BL_OK;
     if (!in_images || !beside) {
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        status = bl_no_memory("for %s", path);
     } else if (!bl_exists(in_images) && bl_exists(beside)) {
         *dir = own;
         own = NULL;
     } else {
         *dir = strdup(image_dir);
-        if (!*dir) status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        if (!*dir) status = bl_no_memory("for %s", path);
     }
     free(in_images);
     free(beside);

@@ -114,7 +114,7 @@ bl_status bl_jpeg_decode(const uint8_t *data, size_t size, const char *name, bl_
     if (c.jpeg_color_space == JCS_CMYK || c.jpeg_color_space == JCS_YCCK) {
         cmyk = malloc((size_t)c.image_width * 4);
         if (!cmyk) {
-            status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
+            status = bl_no_memory("for %s", name);
             goto done;
         }
     }
@@ -176,7 +176,7 @@ bl_status bl_jpeg_encode(const bl_image *img, int quality, uint8_t **data, size_
     /* libjpeg writes into our buffer and moves to one of its own when that is too small. */
     unsigned long bytes = 4096 + (unsigned long)img->width * (unsigned long)img->height;
     uint8_t *ours = malloc(bytes), *result = ours;
-    if (!ours) return bl_fail(BL_ENOMEM, "out of memory for a JPEG of %lu bytes", bytes);
+    if (!ours) return bl_no_memory("for a JPEG of %lu bytes", bytes);
     arm((j_common_ptr)&c, &g);
     bool ok = encode(&c, &g, img, quality, &result, &bytes);
     jpeg_destroy_compress(&c);

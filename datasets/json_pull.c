@@ -232,7 +232,7 @@ static bl_status str_reserve(bl_pull *j, size_t need) {
     if (need <= j->str_cap) return BL_OK;
     size_t cap = j->str_cap * 2 > need ? j->str_cap * 2 : need;
     char *s = realloc(j->str, cap);
-    if (!s) return bl_fail(BL_ENOMEM, "%s: out of memory", j->name);
+    if (!s) return bl_no_memory("for %s", j->name);
     j->str = s;
     j->str_cap = cap;
     return BL_OK;

@@ -29,7 +29,7 @@ bl_status bl_pull_keep(bl_pull *j) {
     if (j->n_kept + n > j->kept_cap) {
         size_t cap = 2 * (j->n_kept + n) + 1024;
         char *more = realloc(j->kept, cap);
-        if (!more) return j->status = bl_fail(BL_ENOMEM, "%s: out of memory for a record", j->name);
+        if (!more) return j->status = bl_no_memory("for %s (a record)", j->name);
         j->kept = more;
         j->kept_cap = cap;
     }
@@ -120,7 +120,7 @@ static bl_status create(const char *name, bl_pull **out) {
     }
     if (!j || !j->name || !j->str) {
         bl_pull_close(j);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+        return bl_no_memory("for %s", name);
     }
     *out = j;
     return BL_OK;
@@ -154,7 +154,7 @@ bl_status bl_pull_open(const char *path, bl_pull **out) {
     j->fd = open(path, O_RDONLY | O_CLOEXEC | (named ? O_NONBLOCK : 0));
     bl_status status = BL_OK;
     if (!j->window)
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        status = bl_no_memory("for %s", path);
     else if (j->fd < 0 || fstat(j->fd, &st) != 0)
         status = bl_fail(BL_EIO, "%s: cannot open: %s", path, strerror(errno));
     else if (S_ISDIR(st.st_mode))

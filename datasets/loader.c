@@ -160,17 +160,16 @@ static bl_status make_slots(bl_loader *l) {
     BL_TRY(bl_prefetch_create(&source, l, l->cfg.workers, l->cfg.prefetch, &l->ring));
     size_t batch = (size_t)l->cfg.batch, n = (size_t)bl_prefetch_places(l->ring);
     l->slots = calloc(n, sizeof *l->slots);
-    if (!l->slots) return bl_fail(BL_ENOMEM, "loader: no memory");
+    if (!l->slots) return bl_no_memory("for the loader");
     for (slot *s = l->slots; s < l->slots + n; s++) {
         s->batch.place = s - l->slots;
         s->batch.samples = calloc(batch, sizeof *s->batch.samples);
         s->images = calloc(batch, sizeof *s->images);
         s->arenas = calloc(batch, sizeof(bl_arena *));
-        if (!s->batch.samples || !s->images || !s->arenas)
-            return bl_fail(BL_ENOMEM, "loader: no memory");
+        if (!s->batch.samples || !s->images || !s->arenas) return bl_no_memory("for the loader");
         for (size_t k = 0; k < batch; k++) {
             s->arenas[k] = bl_arena_create(8 << 10);
-            if (!s->arenas[k]) return bl_fail(BL_ENOMEM, "loader: no memory");
+            if (!s->arenas[k]) return bl_no_memory("for the loader");
         }
     }
     return BL_OK;
@@ -191,7 +190,7 @@ static bl_status make_stores(bl_loader *l) {
         size_t budget = (size_t)((double)(l->cfg.cache_mb << 20) * (all > 0 ? n / all : 1));
         BL_TRY(bl_image_cache_create(d, budget, &l->cache[k]));
         l->bad[k] = calloc((size_t)d->n_images + 1, 1);
-        if (!l->bad[k]) return bl_fail(BL_ENOMEM, "loader: no memory");
+        if (!l->bad[k]) return bl_no_memory("for the loader");
     }
     return BL_OK;
 }
@@ -222,7 +221,7 @@ bl_status bl_loader_create(const bl_loader_config *cfg, const bl_view_config *vi
                            const bl_dataset *unlabelled, const bl_view_kind *unlabelled_kinds,
                            int n_uk, uint64_t seed, bl_loader **out) {
     bl_loader *l = calloc(1, sizeof *l);
-    if (!l) return bl_fail(BL_ENOMEM, "loader: no memory");
+    if (!l) return bl_no_memory("for the loader");
     l->cfg = *cfg;
     l->view = *view;
     l->view_seed = bl_mix64(seed ^ 0x7669657773ull);

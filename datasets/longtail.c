@@ -106,7 +106,7 @@ bl_status bl_longtail_arrange(bl_longtail_order order, uint64_t seed, int32_t n_
     if (!falling || !random) {
         free(falling);
         free(random);
-        return bl_fail(BL_ENOMEM, "longtail: out of memory");
+        return bl_no_memory("for the long-tailed split");
     }
     memcpy(falling, counts, (size_t)n_classes * sizeof *falling);
     for (int32_t c = 0; c < n_classes; c++) random[c] = c;

@@ -84,7 +84,7 @@ static bl_status read_list(const bl_json *doc, const char *key, int32_t below, u
         return bl_fail(BL_EFORMAT, "%s: \"%s\" has %zu entries, the set only %d images", doc->file,
                        key, length, below);
     *out = malloc((length ? length : 1) * sizeof **out);
-    if (!*out) return bl_fail(BL_ENOMEM, "%s: out of memory", doc->file);
+    if (!*out) return bl_no_memory("for %s", doc->file);
     for (size_t i = 0; i < length; i++) {
         struct json_object *v = json_object_array_get_idx(list, i);
         int64_t index = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
@@ -123,7 +123,7 @@ static bl_status read_lists(const bl_json *doc, const bl_class_set *train, const
     BL_TRY(read_list(doc, "labelled", train->n, seen, &l->labelled, &l->n_labelled));
     BL_TRY(read_list(doc, "unlabelled", pool->n, seen_in_pool, &l->unlabelled, &l->n_unlabelled));
     l->is_labelled = calloc((size_t)l->n_unlabelled + 1, 1);
-    if (!l->is_labelled) return bl_fail(BL_ENOMEM, "%s: out of memory", doc->file);
+    if (!l->is_labelled) return bl_no_memory("for %s", doc->file);
     for (int32_t i = 0; own && i < l->n_unlabelled; i++) l->is_labelled[i] = seen[l->unlabelled[i]];
     for (int32_t i = 0; own && i < train->n; i++) seen[i] |= seen_in_pool[i];
     BL_TRY(read_list(doc, "validation", train->n, seen, &l->validation, &l->n_validation));
@@ -151,7 +151,7 @@ static bl_status read_document(const bl_json *doc, const bl_class_set *train,
     uint8_t *seen = calloc((size_t)train->n + 1, 1), *seen_in_pool = calloc((size_t)pool->n + 1, 1);
     bl_status status;
     if (!l->labelled_counts || !l->unlabelled_counts || !seen || !seen_in_pool)
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", doc->file);
+        status = bl_no_memory("for %s", doc->file);
     else
         status = read_lists(doc, train, pool, seen, seen_in_pool, l);
     free(seen);
@@ -164,8 +164,8 @@ bl_status bl_longtail_read(const char *path, const bl_class_set *train, const bl
     bl_json doc = {0};
     BL_TRY(bl_json_load(path, &doc));
     bl_longtail *l = calloc(1, sizeof *l);
-    bl_status status = l ? read_document(&doc, train, pool ? pool : train, l)
-                         : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    bl_status status =
+        l ? read_document(&doc, train, pool ? pool : train, l) : bl_no_memory("for %s", path);
     bl_json_free(&doc);
     if (status != BL_OK)
         bl_longtail_free(l);

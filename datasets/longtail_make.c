@@ -30,7 +30,7 @@ static bl_status sort_by_class(const bl_class_set *s, classes *out) {
     out->set = s;
     out->image = malloc((s->n > 0 ? (size_t)s->n : 1) * sizeof *out->image);
     out->start = calloc(k + 3, sizeof *out->start);
-    if (!out->image || !out->start) return bl_fail(BL_ENOMEM, "%s: out of memory", s->name);
+    if (!out->image || !out->start) return bl_no_memory("for %s", s->name);
     /* start[c + 2] counts class c first; after the sums start[c + 1] is where it begins, and ends
      * at its end. */
     for (int32_t i = 0; i < s->n; i++)
@@ -126,7 +126,7 @@ static bl_status pick_labelled(maker *m) {
         return bl_fail(BL_ECONFIG, "longtail: no labelled image; raise labelled_head or "
                                    "labelled_fraction");
     l->labelled = malloc((size_t)n * sizeof *l->labelled);
-    if (!l->labelled) return bl_fail(BL_ENOMEM, "longtail: out of memory");
+    if (!l->labelled) return bl_no_memory("for the long-tailed split");
     for (int32_t k = 0; k < m->n_classes; k++) {
         shuffle(m, &m->train, k, 0, m->train.start[k + 1] - m->train.start[k], 0);
         memcpy(l->labelled + l->n_labelled, m->train.image + m->train.start[k],
@@ -142,7 +142,7 @@ static bl_status pick_validation(maker *m) {
     size_t n = 0;
     for (int32_t k = 0; k < m->n_classes; k++) n += (size_t)set_aside(c, k);
     l->validation = malloc((n + 1) * sizeof *l->validation);
-    if (!l->validation) return bl_fail(BL_ENOMEM, "longtail: out of memory");
+    if (!l->validation) return bl_no_memory("for the long-tailed split");
     for (int32_t k = 0; k < m->n_classes; k++) {
         int32_t aside = set_aside(c, k);
         memcpy(l->validation + l->n_validation, c->image + c->start[k + 1] - aside,
@@ -162,7 +162,7 @@ static bl_status reserve_unlabelled(bl_longtail *l, const bl_class_set *pool) {
     size_t most = pool->n > 0 ? (size_t)pool->n : 1; /* no image is listed twice */
     l->unlabelled = malloc(most * sizeof *l->unlabelled);
     l->is_labelled = malloc(most);
-    return l->unlabelled && l->is_labelled ? BL_OK : bl_fail(BL_ENOMEM, "longtail: out of memory");
+    return l->unlabelled && l->is_labelled ? BL_OK : bl_no_memory("for the long-tailed split");
 }
 
 static bool has_labels(const classes *c) {
@@ -207,7 +207,7 @@ static bl_status pick_unlabelled(maker *m) {
         return BL_OK;
     }
     int64_t *counts = malloc((size_t)m->n_classes * sizeof *counts);
-    if (!counts) return bl_fail(BL_ENOMEM, "longtail: out of memory");
+    if (!counts) return bl_no_memory("for the long-tailed split");
     bl_status status = unlabelled_counts(m, counts);
     for (int32_t k = 0; k < m->n_classes && status == BL_OK; k++)
         status = pick_class(m, k, counts[k]);
@@ -250,12 +250,12 @@ bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *tr
     bl_mt19937_seed(&m.numpy, (uint32_t)cfg->seed);
     m.out = calloc(1, sizeof *m.out);
     bl_status status = BL_OK;
-    if (!m.out) return bl_fail(BL_ENOMEM, "longtail: out of memory");
+    if (!m.out) return bl_no_memory("for the long-tailed split");
     m.out->n_classes = train->n_classes;
     m.out->labelled_counts = calloc(k, sizeof *m.out->labelled_counts);
     m.out->unlabelled_counts = calloc(k, sizeof *m.out->unlabelled_counts);
     if (!m.out->labelled_counts || !m.out->unlabelled_counts) {
-        status = bl_fail(BL_ENOMEM, "longtail: out of memory");
+        status = bl_no_memory("for the long-tailed split");
         goto done;
     }
     BL_TRY_DONE(sort_by_class(train, &m.train));

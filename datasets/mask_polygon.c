@@ -138,7 +138,7 @@ static bl_status fill(const edge *e, int64_t n, int64_t *start, int32_t h, int32
         return bl_fail(BL_EFORMAT, "the polygon crosses pixel columns %lld times, limit %d",
                        (long long)total, MAX_CROSSINGS);
     uint32_t *ends = malloc(((size_t)total + 1) * sizeof *ends);
-    if (!ends) return bl_fail(BL_ENOMEM, "out of memory for a polygon");
+    if (!ends) return bl_no_memory("for a polygon");
     for (int64_t i = 0; i < n; i++)
         for (int32_t k = e[i].first; k <= e[i].last; k++)
             ends[start[k]++] = (uint32_t)k * (uint32_t)h + (uint32_t)crossing(&e[i], k, h);
@@ -165,7 +165,7 @@ bl_status bl_rle_from_polygon(const double *xy, int64_t n, int32_t h, int32_t w,
     int64_t *start = calloc((size_t)w + 1, sizeof *start);
     bl_status status;
     if (!edges || !start) {
-        status = bl_fail(BL_ENOMEM, "out of memory for a polygon of %lld corners", (long long)n);
+        status = bl_no_memory("for a polygon of %lld corners", (long long)n);
         goto done;
     }
     int32_t a[2], b[2];

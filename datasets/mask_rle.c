@@ -15,7 +15,7 @@ bl_status bl_rle_reserve(bl_rle *r, int64_t n) {
     if (n <= r->cap) return BL_OK;
     int64_t cap = r->cap + r->cap / 2 > n ? r->cap + r->cap / 2 : n;
     uint32_t *v = realloc(r->cap ? r->counts : NULL, (size_t)cap * sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "out of memory for a mask of %lld runs", (long long)n);
+    if (!v) return bl_no_memory("for a mask of %lld runs", (long long)n);
     if (!r->cap && r->n) memcpy(v, r->counts, (size_t)r->n * sizeof *v);
     r->counts = v;
     r->cap = cap;
@@ -279,7 +279,7 @@ double bl_rle_iou(const bl_rle *d, const double d_box[4], const bl_rle *g, const
 bl_status bl_rle_ious(const bl_rle *d, int64_t m, const bl_rle *g, int64_t n, const uint8_t *crowd,
                       double *out) {
     double(*boxes)[4] = malloc(((size_t)m + (size_t)n + 1) * sizeof *boxes);
-    if (!boxes) return bl_fail(BL_ENOMEM, "out of memory for the boxes of masks");
+    if (!boxes) return bl_no_memory("for the boxes of masks");
     for (int64_t i = 0; i < m; i++) bl_rle_to_box(&d[i], boxes[i]);
     for (int64_t k = 0; k < n; k++) bl_rle_to_box(&g[k], boxes[m + k]);
     for (int64_t k = 0; k < n; k++)

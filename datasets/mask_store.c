@@ -6,7 +6,7 @@ bl_status bl_mask_keep(bl_strpool *pool, const bl_rle *r, bl_mask *out) {
     char small[2048], *text = small;
     size_t bound = bl_rle_string_bound(r);
     if (bound > sizeof small) text = malloc(bound);
-    if (!text) return bl_fail(BL_ENOMEM, "out of memory for a mask");
+    if (!text) return bl_no_memory("for a mask");
     size_t length = bl_rle_to_string(r, text);
     *out = (bl_mask){.text = bl_strpool_add(pool, text, length),
                      .length = (uint32_t)length,

@@ -46,7 +46,7 @@ bl_status bl_mat_open(const char *path, bl_mat_file **out) {
     if (!bl_exists(path)) return bl_fail(BL_EIO, "%s: does not exist", path);
     bl_mat_file *f = calloc(1, sizeof *f);
     if (f) f->path = strdup(path);
-    bl_status status = f && f->path ? load(f) : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    bl_status status = f && f->path ? load(f) : bl_no_memory("for %s", path);
     if (status == BL_OK && !(f->mat = f->open(path, MAT_ACC_RDONLY)))
         status = bl_fail(BL_EFORMAT, "%s: is not a MATLAB file, or damaged", path);
     if (status != BL_OK) {

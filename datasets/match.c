@@ -80,7 +80,7 @@ static bl_status pairing_make(pairing *p, const bl_dataset *d, const bl_dataset 
                    calloc(nd, 1),
                    calloc(nd, sizeof *p->boxes)};
     if (!p->from || !p->to || !p->taken || !p->boxes)
-        return bl_fail(BL_ENOMEM, "%s: out of memory to match categories", d->name);
+        return bl_no_memory("for %s (to match categories)", d->name);
     for (int32_t c = 0; c < d->n_categories; c++) p->to[c] = -1;
     bl_dataset_counts(d, true, NULL, p->boxes);
     return BL_OK;
@@ -109,7 +109,7 @@ static bl_status pair(pairing *p, bool loosely, bl_match *out) {
 
 static bl_status refuse(const pairing *p, int32_t c) {
     const char **names = calloc((size_t)p->like->n_categories + 1, sizeof *names);
-    if (!names) return bl_fail(BL_ENOMEM, "%s: out of memory", p->d->name);
+    if (!names) return bl_no_memory("for %s", p->d->name);
     for (int32_t i = 0; i < p->like->n_categories; i++) names[i] = p->like->categories[i].name;
     const char *name = p->d->categories[c].name, *close = bl_did_you_mean(name, names);
     bl_status status = bl_fail(
@@ -191,7 +191,7 @@ static bl_status replace(bl_dataset **d, bl_category *categories, int32_t n, con
     bl_status status = BL_OK;
     if (!lists || !parts.anns || (old->masks && !parts.masks) ||
         (old->federated && !parts.federated))
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: out of memory to match categories", old->name));
+        BL_TRY_DONE(bl_no_memory("for %s (to match categories)", old->name));
     for (int64_t i = 0; i < old->n_anns; i++) {
         if (to[old->anns[i].category] < 0) continue;
         parts.anns[parts.n_anns] = old->anns[i];
@@ -230,7 +230,7 @@ static int64_t free_id(const bl_category *v, int32_t n, const bl_dataset *d, int
 static bl_status take_categories(bl_dataset **d, const pairing *p) {
     int32_t n = p->like->n_categories;
     bl_category *v = malloc(sizeof *v * ((size_t)n + 1));
-    if (!v) return bl_fail(BL_ENOMEM, "%s: out of memory to match categories", p->d->name);
+    if (!v) return bl_no_memory("for %s (to match categories)", p->d->name);
     for (int32_t c = 0; c < n; c++) {
         v[c] = p->from[c] >= 0 ? p->d->categories[p->from[c]] : p->like->categories[c];
         v[c].name = p->like->categories[c].name;
@@ -271,9 +271,7 @@ bl_status bl_dataset_drop_root(bl_dataset **d, char **name) {
     int32_t *to = malloc(sizeof *to * (size_t)n), kept = 0;
     bl_category *v = malloc(sizeof *v * (size_t)n);
     *name = strdup(old->categories[root].name);
-    bl_status status = to && v && *name
-                           ? BL_OK
-                           : bl_fail(BL_ENOMEM, "%s: out of memory for categories", old->name);
+    bl_status status = to && v && *name ? BL_OK : bl_no_memory("for %s (categories)", old->name);
     for (int32_t c = 0; status == BL_OK && c < n; c++) {
         to[c] = c == root ? -1 : kept;
         if (c != root) v[kept++] = old->categories[c];

@@ -36,7 +36,7 @@ static bl_status fail_unreadable(const bl_dataset *d, const bl_measure *how, int
     char *path = bl_dataset_path(d, first);
     bl_status status = BL_OK;
     if (!path) {
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", d->name);
+        status = bl_no_memory("for %s", d->name);
     } else if (missing == d->n_images && !bl_is_dir(d->image_dir)) {
         status = bl_fail(BL_ECONFIG, "%s: %s does not exist; the images of %s are looked for there",
                          how->dir_key, d->image_dir, d->name);
@@ -63,7 +63,7 @@ static bl_status check_readable(const bl_dataset *d, const bl_measure *how, cons
     for (int32_t i = 0; i < d->n_images; i++) {
         if (headers[i].status == BL_OK) continue;
         if (headers[i].status == BL_ENOMEM)
-            return bl_fail(BL_ENOMEM, "%s: out of memory to open %s", d->name, d->images[i].file);
+            return bl_no_memory("for %s (to open %s)", d->name, d->images[i].file);
         if (first < 0) first = i;
         bad++;
         missing += headers[i].missing;
@@ -154,7 +154,7 @@ static bl_status take_header(bl_dataset *d, bl_image_info *im, const bl_image_he
 static bl_status leave_out(bl_dataset **d, bl_measure *how) {
     int32_t *keep = malloc(sizeof *keep * ((size_t)(*d)->n_images + 1)), n = 0;
     bl_dataset *rest;
-    if (!keep) return bl_fail(BL_ENOMEM, "%s: out of memory", (*d)->name);
+    if (!keep) return bl_no_memory("for %s", (*d)->name);
     for (int32_t i = 0; i < (*d)->n_images; i++)
         if ((*d)->images[i].width > 0) keep[n++] = i;
     how->n_left_out = (*d)->n_images - n;
@@ -169,7 +169,7 @@ static bl_status leave_out(bl_dataset **d, bl_measure *how) {
 
 bl_status bl_dataset_measure(bl_dataset **d, bl_measure *how) {
     job j = {*d, calloc((size_t)(*d)->n_images + 1, sizeof(header))};
-    if (!j.headers) return bl_fail(BL_ENOMEM, "%s: out of memory", (*d)->name);
+    if (!j.headers) return bl_no_memory("for %s", (*d)->name);
     (*d)->ignore_exif = how->ignore_exif;
     bl_parallel_for((*d)->n_images, 8, open_range, &j);
     bl_status status = check_readable(*d, how, j.headers);

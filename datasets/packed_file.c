@@ -40,7 +40,7 @@ bl_status bl_xz_unpack(const uint8_t *packed, size_t packed_size, const char *na
             size_t more = buffer ? (room > max_bytes / 2 ? max_bytes : room * 2) : room;
             uint8_t *grown = more > done || !buffer ? realloc(buffer, more + 1) : NULL;
             if (!grown) {
-                status = more > done ? bl_fail(BL_ENOMEM, "%s: out of memory", name)
+                status = more > done ? bl_no_memory("for %s", name)
                                      : bl_fail(BL_EFORMAT,
                                                "%s: unpacks to more than the %zu bytes that such a "
                                                "file may have",
@@ -92,7 +92,7 @@ void bl_packed_close(bl_packed *p) {
 static bl_status open_named(const char *path, char *packed, size_t max_bytes, bl_packed *p) {
     bool plain = bl_exists(path) || !bl_exists(packed);
     p->name = strdup(plain ? path : packed);
-    if (!p->name) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (!p->name) return bl_no_memory("for %s", path);
     BL_TRY(bl_map_open(p->name, &p->map));
     p->data = p->map.data;
     p->size = p->map.size;
@@ -107,8 +107,8 @@ static bl_status open_named(const char *path, char *packed, size_t max_bytes, bl
 bl_status bl_packed_open(const char *path, size_t max_bytes, bl_packed *p) {
     *p = (bl_packed){0};
     char *packed = packed_name(path);
-    bl_status status = packed ? open_named(path, packed, max_bytes, p)
-                              : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    bl_status status =
+        packed ? open_named(path, packed, max_bytes, p) : bl_no_memory("for %s", path);
     free(packed);
     if (status != BL_OK) bl_packed_close(p);
     return status;

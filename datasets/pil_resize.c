@@ -59,7 +59,7 @@ static bl_status reserve(taps *t, int n, int most) {
         t->exact_room = t->exact ? (size_t)most : 0;
     }
     if (t->room < outputs || t->weight_room < weights || t->exact_room < (size_t)most)
-        return bl_fail(BL_ENOMEM, "resize: no memory for %zu weights", weights);
+        return bl_no_memory("for %zu weights (resize)", weights);
     t->most = most;
     return BL_OK;
 }
@@ -210,7 +210,7 @@ static bl_status reserve_rows(bl_pil_resizer *r, size_t bytes) {
     free(r->rows);
     r->rows = malloc(bytes);
     r->rows_room = r->rows ? bytes : 0;
-    return r->rows ? BL_OK : bl_fail(BL_ENOMEM, "resize: no memory for %zu bytes of rows", bytes);
+    return r->rows ? BL_OK : bl_no_memory("for %zu bytes of rows (resize)", bytes);
 }
 
 /* Which pass comes first: rounding between them makes it matter. Rows, unless the height shrinks by

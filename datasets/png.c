@@ -16,7 +16,7 @@ static bl_status damaged(const char *name, int code) {
 static bl_status open_png(const uint8_t *data, size_t size, const char *name, spng_ctx **out,
                           struct spng_ihdr *head) {
     spng_ctx *c = *out = spng_ctx_new(0);
-    if (!c) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!c) return bl_no_memory("for %s", name);
     int e = spng_set_crc_action(c, SPNG_CRC_ERROR, SPNG_CRC_DISCARD);
     if (!e) e = spng_set_chunk_limits(c, MAX_CHUNK, MAX_CHUNKS);
     if (!e) e = spng_set_png_buffer(c, data, size);
@@ -57,7 +57,7 @@ bl_status bl_png_size(const uint8_t *data, size_t size, const char *name, int32_
 bl_status bl_png_write(const char *path, const bl_image *img) {
     BL_TRY(bl_image_check_size(path, img->width, img->height));
     spng_ctx *c = spng_ctx_new(SPNG_CTX_ENCODER);
-    if (!c) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (!c) return bl_no_memory("for %s", path);
     struct spng_ihdr head = {.width = (uint32_t)img->width,
                              .height = (uint32_t)img->height,
                              .bit_depth = 8,

@@ -138,7 +138,7 @@ static void empty_place(bl_prefetch *p, place *at) {
 bl_status bl_prefetch_create(const bl_prefetch_source *source, void *owner, int64_t workers,
                              int64_t ahead, bl_prefetch **out) {
     bl_prefetch *p = calloc(1, sizeof *p);
-    if (!p) return bl_fail(BL_ENOMEM, "%s: no memory", source->name);
+    if (!p) return bl_no_memory("for %s", source->name);
     p->source = *source;
     p->owner = owner;
     p->workers = workers;
@@ -150,7 +150,7 @@ bl_status bl_prefetch_create(const bl_prefetch_source *source, void *owner, int6
     pthread_cond_init(&p->ready, NULL);
     if (!p->places || !p->threads) {
         bl_prefetch_destroy(p);
-        return bl_fail(BL_ENOMEM, "%s: no memory", source->name);
+        return bl_no_memory("for %s", source->name);
     }
     *out = p;
     return BL_OK;

@@ -30,9 +30,7 @@ bl_status bl_canvas_create(int width, int height, bl_canvas *c) {
     size_t image = 3 * (size_t)width * (size_t)height + BL_PIXEL_SLACK;
     *c = (bl_canvas){.ops = bl_pixel_ops_best(), .width = width, .height = height};
     c->memory = calloc(1, 2 * image + 9 * (size_t)width);
-    if (!c->memory)
-        return bl_fail(BL_ENOMEM, "augmentation: no memory for images of %dx%d pixels", width,
-                       height);
+    if (!c->memory) return bl_no_memory("for images of %dx%d pixels (augmentation)", width, height);
     c->image = c->memory;
     c->spare = c->image + image;
     c->rows = c->spare + image;

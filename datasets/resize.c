@@ -156,8 +156,7 @@ static bl_status prepare(plan *p, const bl_image *src, int32_t width, int32_t he
     size_t row = (size_t)width * 3 + 8;
     p->taps = malloc((size_t)width * sizeof *p->taps);
     p->rows[0] = malloc(2 * row * sizeof *p->rows[0]);
-    if (!p->taps || !p->rows[0])
-        return bl_fail(BL_ENOMEM, "out of memory to resize to %dx%d", width, height);
+    if (!p->taps || !p->rows[0]) return bl_no_memory("to resize to %dx%d", width, height);
     p->rows[1] = p->rows[0] + row;
     for (int32_t i = 0; i < width; i++) {
         p->taps[i] = tap_x(i, src->width, width);

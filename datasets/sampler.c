@@ -42,8 +42,8 @@ static bl_status build_lists(bl_sampler *s, int kind) {
         list->base = malloc((size_t)n[g] * sizeof *list->base);
         list->shuffled = malloc((size_t)n[g] * sizeof *list->shuffled);
         if (!list->base || !list->shuffled)
-            return bl_fail(BL_ENOMEM, "%s: no memory for a list of %lld images",
-                           s->data[kind]->name, (long long)n[g]);
+            return bl_no_memory("for %s (a list of %lld images)", s->data[kind]->name,
+                                (long long)n[g]);
     }
     for (int32_t i = 0; i < s->data[kind]->n_images; i++) {
         bl_sampler_list *list = &s->lists[kind][group_of(s, kind, i)];
@@ -81,8 +81,7 @@ bl_status bl_sampler_init(bl_sampler *s, const bl_loader_config *cfg, const bl_d
         if (!s->data[k]) continue;
         size_t n = (size_t)s->data[k]->n_images;
         s->copies[k] = malloc((n ? n : 1) * sizeof *s->copies[k]);
-        if (!s->copies[k])
-            return bl_fail(BL_ENOMEM, "%s: no memory for %zu repeats", s->data[k]->name, n);
+        if (!s->copies[k]) return bl_no_memory("for %s (%zu repeats)", s->data[k]->name, n);
         for (size_t i = 0; i < n; i++) s->copies[k][i] = 1;
         BL_TRY(build_lists(s, k));
     }

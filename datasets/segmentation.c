@@ -46,7 +46,7 @@ static bl_status grow(void *array, int64_t *cap, int64_t n, size_t size) {
     void *old;
     memcpy(&old, array, sizeof old);
     void *v = realloc(old, (size_t)bigger * size);
-    if (!v) return bl_fail(BL_ENOMEM, "out of memory for a segmentation");
+    if (!v) return bl_no_memory("for a segmentation");
     memcpy(array, &v, sizeof v);
     *cap = bigger;
     return BL_OK;
@@ -159,7 +159,7 @@ static bl_status read_text(reader *r, size_t *len) {
     BL_TRY(bl_pull_long_string(r->j, MAX_STRING, &text, len));
     if (*len > s->text_cap) {
         char *bigger = realloc(s->text, 2 * *len);
-        if (!bigger) return bl_fail(BL_ENOMEM, "out of memory for a segmentation");
+        if (!bigger) return bl_no_memory("for a segmentation");
         s->text = bigger;
         s->text_cap = 2 * *len;
     }

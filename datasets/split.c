@@ -68,7 +68,7 @@ static void label(draw *w, int32_t image, part p) {
 
 static bl_status find_minority(const bl_split_config *cfg, const bl_dataset *d, bool *is_minority) {
     const char **names = calloc((size_t)d->n_categories + 1, sizeof *names);
-    if (!names) return bl_fail(BL_ENOMEM, "out of memory for %d classes", d->n_categories);
+    if (!names) return bl_no_memory("for %d classes", d->n_categories);
     for (int32_t c = 0; c < d->n_categories; c++) names[c] = d->categories[c].name;
     bl_status status = BL_OK;
     for (int32_t i = 0; i < cfg->minority.n && status == BL_OK; i++) {
@@ -122,7 +122,7 @@ static bl_status find_units(draw *w) {
     bl_arena *arena = bl_arena_create(0);
     bl_strmap *files = arena ? bl_strmap_create(arena) : NULL;
     int32_t *last = malloc(((size_t)d->n_images + 1) * sizeof *last); /* of each file's list */
-    bl_status status = files && last ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", d->name);
+    bl_status status = files && last ? BL_OK : bl_no_memory("for %s", d->name);
     for (int32_t i = 0; i < d->n_images && status == BL_OK; i++) {
         int64_t first = bl_strmap_add(files, 0, d->images[i].file, i);
         w->twin[i] = -1;
@@ -206,7 +206,7 @@ static bl_status build(const draw *w, bool labelled, bl_dataset **out) {
     parts.anns = malloc(sizeof *parts.anns * ((size_t)d->n_anns + 1));
     bl_status status = BL_OK;
     if (!parts.images || !parts.anns) {
-        status = bl_fail(BL_ENOMEM, "out of memory for a split of %d images", d->n_images);
+        status = bl_no_memory("for a split of %d images", d->n_images);
         goto done;
     }
     for (int32_t i = 0; i < d->n_images; i++) {
@@ -255,7 +255,7 @@ bl_status bl_split_make(const bl_split_config *cfg, const bl_dataset *source, bl
     out->is_minority = calloc(k, sizeof *out->is_minority);
     out->is_short = calloc(k, sizeof *out->is_short);
     if (!w.order || !w.twin || !w.part || !w.have || !out->is_minority || !out->is_short) {
-        status = bl_fail(BL_ENOMEM, "out of memory for a split of %d images", source->n_images);
+        status = bl_no_memory("for a split of %d images", source->n_images);
         goto done;
     }
     BL_TRY_DONE(find_minority(cfg, source, out->is_minority));

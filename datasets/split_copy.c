@@ -35,7 +35,7 @@ static void take(table *t, uint32_t record, uint8_t parts) {
 static bl_status make_table(table *t, int64_t n) {
     t->n = n;
     t->parts = calloc((size_t)n + 1, 1);
-    return t->parts ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for %lld records", (long long)n);
+    return t->parts ? BL_OK : bl_no_memory("for %lld records", (long long)n);
 }
 
 static bl_status make_tables(copier *c) {
@@ -50,7 +50,7 @@ static bl_status make_tables(copier *c) {
             most[CATEGORIES] = d->categories[i].record + 1;
     for (int t = 0; t < TABLES; t++) BL_TRY(make_table(&c->table[t], most[t]));
     c->fresh = malloc(((size_t)most[ANNOTATIONS] + 1) * sizeof *c->fresh);
-    if (!c->fresh) return bl_fail(BL_ENOMEM, "out of memory for %lld ids", (long long)d->n_anns);
+    if (!c->fresh) return bl_no_memory("for %lld ids", (long long)d->n_anns);
     for (int64_t i = 0; i < most[ANNOTATIONS]; i++) c->fresh[i] = INT64_MIN;
     for (int64_t i = 0; i < d->n_anns; i++)
         if (d->anns[i].renumbered) c->fresh[d->anns[i].record] = d->anns[i].id;
@@ -95,7 +95,7 @@ static bl_status put_members(bl_pull *j, FILE *f, bool first, const char *withou
         BL_TRY(bl_pull_key(j, &key));
         if (!key) return BL_OK;
         char *own = strdup(key); /* skipping may move it away */
-        if (!own) return bl_fail(BL_ENOMEM, "out of memory for a key");
+        if (!own) return bl_no_memory("for a key");
         bl_status status = bl_pull_skip_text(j, &text, &size);
         if (status == BL_OK && strcmp(own, without) != 0 && strcmp(own, or_without) != 0)
             put_member(f, &first, own, text, size);
@@ -187,7 +187,7 @@ static bl_status copy_member(copier *c, const char *key) {
     if (strcmp(key, "info") == 0) {
         BL_TRY(bl_pull_skip_text(c->j, &text, &size));
         char *own = strndup(text, size);
-        bl_status status = own ? put_info(c, own, size) : bl_fail(BL_ENOMEM, "no memory for info");
+        bl_status status = own ? put_info(c, own, size) : bl_no_memory("for info");
         free(own);
         return status;
     }

@@ -76,7 +76,7 @@ static bl_status write_index(const bl_split *s, const char *path, char sha[2][65
     if (bl_exists(d->name) && !bl_is_dir(d->name)) BL_TRY(bl_sha256_file(d->name, source_sha));
     int32_t n = d->n_categories;
     int64_t *counts = calloc(4 * (size_t)n + 1, sizeof *counts);
-    if (!counts) return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (!counts) return bl_no_memory("for %s", path);
     bl_dataset_counts(s->labelled, false, counts, counts + n);
     bl_dataset_counts(s->unlabelled, false, counts + 2 * n, counts + 3 * n);
 
@@ -116,7 +116,7 @@ bl_status bl_split_write(const bl_split *s, const char *dir) {
                                  bl_path_join(dir, "split.json")};
     const char *const parts[2] = {path[0], path[1]};
     bl_status status = BL_OK;
-    if (!path[0] || !path[1] || !path[2]) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: out of memory", dir));
+    if (!path[0] || !path[1] || !path[2]) BL_TRY_DONE(bl_no_memory("for %s", dir));
     BL_TRY_DONE(bl_mkdirs(dir));
     BL_TRY_DONE(write_parts(s, parts));
     for (int k = 0; k < 2; k++) BL_TRY_DONE(bl_sha256_file(path[k], sha[k]));
@@ -136,7 +136,7 @@ static bl_status check_part(const bl_json *doc, const char *dir, int k, bl_datas
     BL_TRY(bl_json_member(doc, entry, "sha256", json_type_string, &sha));
     BL_TRY(bl_json_member(doc, entry, "image_ids", json_type_array, &ids));
     char *path = bl_path_join(dir, file_names[k]);
-    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    if (!path) return bl_no_memory("for %s", dir);
     bl_status status;
     BL_TRY_DONE(bl_sha256_file(path, found));
     if (strcmp(found, json_object_get_string(sha)) != 0) {
@@ -184,7 +184,7 @@ static bl_status check_disjoint(const char *dir, const bl_dataset *a, const bl_d
     bl_id_index ids = {0};
     bl_arena *arena = bl_arena_create(0);
     bl_strmap *files = arena ? bl_strmap_create(arena) : NULL;
-    bl_status status = files ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    bl_status status = files ? BL_OK : bl_no_memory("for %s", dir);
     for (int32_t i = 0; status == BL_OK && i < a->n_images; i++) {
         int64_t stored;
         const bl_image_info *im = &a->images[i];
@@ -229,7 +229,7 @@ bl_status bl_split_verify(const char *dir, bl_split_check *check) {
     if (!check) check = &local;
     *check = (bl_split_check){0};
     char *path = bl_path_join(dir, "split.json");
-    if (!path) return bl_fail(BL_ENOMEM, "%s: out of memory", dir);
+    if (!path) return bl_no_memory("for %s", dir);
     bl_status status = bl_json_load(path, &doc);
     free(path);
     BL_TRY(status);

@@ -95,7 +95,7 @@ static bl_status plan_set(const bl_synth_config *cfg, image_set *s) {
             (long long)cfg->classes, s->name);
     quotas(cfg, s->imbalance, total, s->min_instances, counts);
     int32_t *slots = malloc((size_t)(total ? total : 1) * sizeof *slots);
-    if (!slots) return bl_fail(BL_ENOMEM, "synth: no memory for %lld objects", (long long)total);
+    if (!slots) return bl_no_memory("for %lld objects (synth)", (long long)total);
     int64_t n = 0;
     for (int32_t c = 0; c < cfg->classes; c++)
         for (int64_t k = 0; k < counts[c]; k++) slots[n++] = c;
@@ -213,7 +213,7 @@ static bl_status render_image(job *j, int64_t i) {
     BL_TRY_DONE(bl_jpeg_encode(&img, (int)j->cfg->quality, &jpeg, &size));
     if (asprintf(&path, "%s/%s_%06lld.jpg", j->image_dir, s->name, (long long)i) < 0) {
         path = NULL;
-        status = bl_fail(BL_ENOMEM, "synth: no memory for a path");
+        status = bl_no_memory("for a path (synth)");
         goto done;
     }
     BL_TRY_DONE(write_plain(path, jpeg, size));
@@ -242,7 +242,7 @@ static bl_status write_annotations(const bl_synth_config *cfg, const image_set *
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
-    if (!f) return bl_fail(BL_ENOMEM, "%s: no memory", path);
+    if (!f) return bl_no_memory("for %s", path);
     fprintf(f,
             "{\"info\": {\"description\": \"Ballast generated %s set, seed %lld\"},\n\"images\": [",
             s->name, (long long)cfg->seed);
@@ -276,7 +276,7 @@ static bl_status write_annotations(const bl_synth_config *cfg, const image_set *
     fprintf(f, "]}\n");
     if (fclose(f) != 0) {
         free(text);
-        return bl_fail(BL_ENOMEM, "%s: no memory", path);
+        return bl_no_memory("for %s", path);
     }
     bl_sha256(text, size, sum);
     bl_status status = bl_write_file(path, text, size);
@@ -317,8 +317,7 @@ static bl_status write_summary(const bl_synth_config *cfg, const image_set *sets
     }
     bl_json_add(&root, "sets", files);
     char *path = bl_path_join(out_dir, "synth.json");
-    bl_status status =
-        path ? bl_json_save(root, path) : bl_fail(BL_ENOMEM, "synth: no memory for a path");
+    bl_status status = path ? bl_json_save(root, path) : bl_no_memory("for a path (synth)");
     free(path);
     json_object_put(root);
     return status;
@@ -359,8 +358,7 @@ static bl_status make_set(job *j, image_set *s, const char *json_path, char sum[
     s->scenes = calloc(n, sizeof *s->scenes);
     s->sums = calloc(n, sizeof *s->sums);
     if (!s->categories || !s->planned || !s->scenes || !s->sums)
-        return bl_fail(BL_ENOMEM, "synth: no memory for %lld %s images", (long long)s->images,
-                       s->name);
+        return bl_no_memory("for %lld %s images (synth)", (long long)s->images, s->name);
     j->set = s;
     BL_TRY(plan_set(cfg, s));
     bl_parallel_for(s->images, 16, place_range, j);
@@ -404,7 +402,7 @@ bl_status bl_synth_generate(const bl_synth_config *cfg, const char *out_dir,
     int64_t done = 0, total = cfg->labelled + cfg->unlabelled + cfg->test;
     pthread_mutex_init(&j.lock, NULL);
     bl_status status = BL_OK;
-    if (!image_dir || !summary) status = bl_fail(BL_ENOMEM, "synth: no memory for a path");
+    if (!image_dir || !summary) status = bl_no_memory("for a path (synth)");
     if (status == BL_OK) status = bl_mkdirs(image_dir);
     /* An older summary must not vouch for files that are about to change. */
     if (status == BL_OK && remove(summary) != 0 && errno != ENOENT)
@@ -412,7 +410,7 @@ bl_status bl_synth_generate(const bl_synth_config *cfg, const char *out_dir,
     for (int k = 0; k < 3 && status == BL_OK; k++) {
         char *json_path = NULL;
         if (asprintf(&json_path, "%s/%s.json", out_dir, sets[k].name) < 0) {
-            status = bl_fail(BL_ENOMEM, "synth: no memory for a path");
+            status = bl_no_memory("for a path (synth)");
             break;
         }
         status = make_set(&j, &sets[k], json_path, sums[k], progress, progress_arg, done, total);

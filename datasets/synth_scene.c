@@ -97,7 +97,7 @@ bl_status bl_synth_scene_place(const bl_synth_config *cfg, uint64_t key, const i
     if (!owner || !mask) {
         free(owner);
         free(mask);
-        return bl_fail(BL_ENOMEM, "no memory to place a %dx%d scene", w, h);
+        return bl_no_memory("to place a %dx%d scene", w, h);
     }
     memset(owner, -1, (size_t)w * (size_t)h);
     int pixels[BL_SYNTH_MAX_OBJECTS] = {0}, lost[BL_SYNTH_MAX_OBJECTS] = {0};
@@ -369,7 +369,7 @@ bl_status bl_synth_scene_render(const bl_synth_config *cfg, uint64_t key,
     canvas cv = {(int)cfg->width, (int)cfg->height, NULL};
     size_t values = (size_t)cv.w * (size_t)cv.h * 3;
     cv.rgb = malloc(values * sizeof(float));
-    if (!cv.rgb) return bl_fail(BL_ENOMEM, "no memory to render a %dx%d scene", cv.w, cv.h);
+    if (!cv.rgb) return bl_no_memory("to render a %dx%d scene", cv.w, cv.h);
     /* Clutter keeps its density when the image grows. */
     double amount = cfg->clutter * (double)(cv.w * cv.h) / (128.0 * 128.0);
     background(&cv, &rng);
@@ -381,7 +381,7 @@ bl_status bl_synth_scene_render(const bl_synth_config *cfg, uint64_t key,
     for (int i = 0; i < front; i++) stroke(&cv, &rng, 2);
     float blur = bl_rng_range(&rng, -0.5f, 0.8f);
     bl_status status = BL_OK;
-    if (blur > 0 && !soften(&cv, blur)) status = bl_fail(BL_ENOMEM, "no memory to blur a scene");
+    if (blur > 0 && !soften(&cv, blur)) status = bl_no_memory("to blur a scene");
     if (status == BL_OK) status = bl_image_alloc(cv.w, cv.h, out);
     if (status == BL_OK) {
         float gain = bl_rng_range(&rng, 0.75f, 1.15f), lift = bl_rng_range(&rng, -20, 25);

@@ -86,7 +86,7 @@ static bl_status open_tiff(source *s, const char *name, int32_t *width, int32_t 
                            TIFF **out) {
     TIFFOpenOptions *o = TIFFOpenOptionsAlloc();
     *out = NULL;
-    if (!o) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!o) return bl_no_memory("for %s", name);
     TIFFOpenOptionsSetErrorHandlerExtR(o, on_error, s);
     TIFFOpenOptionsSetWarningHandlerExtR(o, on_warning, s);
     TIFFOpenOptionsSetMaxSingleMemAlloc(o, max_alloc);
@@ -123,7 +123,7 @@ static bool read_pixels(TIFF *t, source *s, uint32_t *raster, int32_t width, int
 static bl_status decode(TIFF *t, source *s, const char *name, bl_image *out) {
     size_t n = (size_t)out->width * (size_t)out->height;
     uint32_t *raster = malloc(n * sizeof *raster);
-    if (!raster) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!raster) return bl_no_memory("for %s", name);
     bool ok = read_pixels(t, s, raster, out->width, out->height);
     for (size_t i = 0; ok && i < n; i++) {
         out->rgb[3 * i] = (uint8_t)TIFFGetR(raster[i]);

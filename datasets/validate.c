@@ -29,8 +29,7 @@ static bl_status check_all(const bl_validate_config *cfg, const bl_dataset *cons
         if (cfg->masks) BL_TRY(bl_validate_masks(f, sets[i], label));
         if (!cfg->files && !cfg->decode && !cfg->checksums) continue;
         files[i] = calloc((size_t)sets[i]->n_images + 1, sizeof *files[i]);
-        if (!files[i])
-            return bl_fail(BL_ENOMEM, "out of memory to check %d images", sets[i]->n_images);
+        if (!files[i]) return bl_no_memory("to check %d images", sets[i]->n_images);
         bl_validate_files(f, cfg, sets[i], label, files[i]);
     }
     for (int i = 0; i < n; i++)
@@ -70,7 +69,7 @@ bl_status bl_validate(const bl_validate_config *cfg, const bl_dataset *const *se
                        BL_VALIDATE_MAX_SETS, n_sets, (long long)cfg->examples);
     bl_file_result *files[BL_VALIDATE_MAX_SETS] = {NULL};
     out->arena = bl_arena_create(0);
-    if (!out->arena) return bl_fail(BL_ENOMEM, "out of memory for findings");
+    if (!out->arena) return bl_no_memory("for findings");
     bl_findings f = {.arena = out->arena, .max_examples = cfg->examples};
     bl_status status = check_all(cfg, sets, labels, n_sets, &f, files);
     if (status == BL_OK) status = collect(&f, out);

@@ -70,7 +70,7 @@ void bl_validate_files(bl_findings *f, const bl_validate_config *cfg, const bl_d
         const bl_image_info *im = &d->images[i];
         const bl_file_result *r = &results[i];
         if (r->status == BL_ENOMEM || (r->status != BL_OK && !r->message)) {
-            f->status = bl_fail(BL_ENOMEM, "out of memory to check %s", im->file);
+            f->status = bl_no_memory("to check %s", im->file);
             return;
         }
         if (r->status != BL_OK) {

@@ -34,7 +34,7 @@ static void missing_from(bl_findings *f, const bl_dataset *from, const bl_datase
                          const bl_strmap *map, const char *label) {
     const char **names = calloc((size_t)from->n_categories + 1, sizeof *names);
     if (!names) {
-        f->status = bl_fail(BL_ENOMEM, "out of memory to compare categories");
+        f->status = bl_no_memory("to compare categories");
         return;
     }
     for (int32_t c = 0; c < from->n_categories; c++) names[c] = from->categories[c].name;

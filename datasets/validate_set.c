@@ -124,7 +124,7 @@ static void check_images(bl_findings *f, const bl_dataset *d, const char *label)
     const bl_ann **sorted = malloc(sizeof *sorted * ((size_t)most + 1));
     bl_strmap *files = bl_strmap_create(f->arena);
     if (!sorted || !files) {
-        f->status = bl_fail(BL_ENOMEM, "out of memory to check %s", label);
+        f->status = bl_no_memory("to check %s", label);
         free(sorted);
         return;
     }
@@ -150,7 +150,7 @@ static void check_categories(bl_findings *f, const bl_dataset *d, const char *la
     int64_t *boxes = malloc(sizeof *boxes * ((size_t)d->n_categories + 1));
     bl_strmap *names = bl_strmap_create(f->arena);
     if (!boxes || !names) {
-        f->status = bl_fail(BL_ENOMEM, "out of memory to check %s", label);
+        f->status = bl_no_memory("to check %s", label);
         free(boxes);
         return;
     }

@@ -169,7 +169,7 @@ static bl_status check_ids(const bl_voc_list *l) {
             return bl_fail(BL_EFORMAT, "%s: image id \"%s\" leaves the data set's folder", l->name,
                            l->ids.path[i]);
     char **sorted = malloc(sizeof *sorted * ((size_t)n + 1));
-    if (!sorted) return bl_fail(BL_ENOMEM, "%s: out of memory for %d ids", l->name, (int)n);
+    if (!sorted) return bl_no_memory("for %s (%d ids)", l->name, (int)n);
     if (n) memcpy(sorted, l->ids.path, sizeof *sorted * (size_t)n);
     qsort(sorted, (size_t)n, sizeof *sorted, by_text);
     bl_status status = BL_OK;
@@ -192,7 +192,7 @@ static bl_status find_folders(const char *root, const char *images, bl_voc_list 
         l->annotations = strdup(root);
     }
     l->images = images ? strdup(images) : flat ? strdup(root) : bl_path_join(root, "JPEGImages");
-    return l->annotations && l->images ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", root);
+    return l->annotations && l->images ? BL_OK : bl_no_memory("for %s", root);
 }
 
 bl_status bl_voc_list_read(const char *root, const char *split, const char *images,
@@ -203,7 +203,7 @@ bl_status bl_voc_list_read(const char *root, const char *split, const char *imag
         out->name = strdup(out->annotations);
     else if (asprintf(&out->name, "%s/ImageSets/Main/%s.txt", root, split) < 0)
         out->name = NULL;
-    if (!out->name) return bl_fail(BL_ENOMEM, "%s: out of memory", root);
+    if (!out->name) return bl_no_memory("for %s", root);
     BL_TRY(split ? read_list(out) : list_all(out));
     return check_ids(out);
 }

@@ -67,7 +67,7 @@ static bl_status add_object(voc *v, const bl_voc_object *o, const char *xml_path
             v->cap_anns = cap;
         }
     }
-    if (c < 0 || v->n_anns == v->cap_anns) return bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
+    if (c < 0 || v->n_anns == v->cap_anns) return bl_no_memory("for %s", xml_path);
     double one = v->one_based ? 1 : 0;
     v->from_zero += o->xmin == 0 || o->ymin == 0;
     double w = o->xmax - o->xmin + one, h = o->ymax - o->ymin + one;
@@ -102,8 +102,8 @@ static bl_status find_size(const voc *v, const char *xml_path, const char *file,
     if (!usable) f->width = f->height = 0;
     if (usable || v->sizes_later) return BL_OK;
     char *path = bl_path_join(v->list.images, file);
-    bl_status status = path ? bl_image_size(path, true, &f->width, &f->height)
-                            : bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
+    bl_status status =
+        path ? bl_image_size(path, true, &f->width, &f->height) : bl_no_memory("for %s", xml_path);
     free(path);
     if (status == BL_OK || status == BL_ENOMEM) return status;
     return bl_fail_context(
@@ -118,7 +118,7 @@ static bl_status keep_image(voc *v, const char *id, const char *xml_path, bl_voc
     char *name = bl_voc_image_file(&v->list, id, f->filename ? f->filename : "");
     const char *own = name ? keep(v, name) : NULL;
     free(name);
-    if (!own) return bl_fail(BL_ENOMEM, "%s: out of memory", xml_path);
+    if (!own) return bl_no_memory("for %s", xml_path);
     BL_TRY(find_size(v, xml_path, own, f));
     for (int32_t i = 0; i < f->n; i++) BL_TRY(add_object(v, &f->objects[i], xml_path));
     v->images[v->n_images++] =
@@ -130,7 +130,7 @@ static bl_status add_image(voc *v, const char *id, int64_t number) {
     bl_voc_file file = {0};
     char *xml_path = NULL;
     if (asprintf(&xml_path, "%s/%s.xml", v->list.annotations, id) < 0)
-        return bl_fail(BL_ENOMEM, "%s: out of memory", id);
+        return bl_no_memory("for %s", id);
     int64_t n_anns = v->n_anns;
     bl_status status = BL_OK;
     if (!v->images_only || bl_exists(xml_path)) status = parse_file(v, xml_path, &file);
@@ -157,7 +157,7 @@ static bl_status sort_classes(voc *v) {
     int32_t *to = malloc(sizeof *to * (size_t)(n + 1));
     bl_status status = BL_OK;
     if (!names || !to) {
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", v->list.name);
+        status = bl_no_memory("for %s", v->list.name);
     } else {
         for (int32_t i = 0; i < n; i++) names[i] = v->categories[i].name;
         qsort(names, (size_t)n, sizeof *names, by_text);
@@ -177,7 +177,7 @@ static bl_status sort_classes(voc *v) {
 static bl_status read_images(voc *v, bl_dataset **out) {
     int32_t n = v->list.ids.n;
     v->images = malloc(sizeof *v->images * ((size_t)n + 1));
-    if (!v->images) return bl_fail(BL_ENOMEM, "%s: out of memory", v->list.name);
+    if (!v->images) return bl_no_memory("for %s", v->list.name);
     for (int32_t i = 0; i < n; i++) BL_TRY(add_image(v, v->list.ids.path[i], i + 1));
     if (!v->fixed_classes) BL_TRY(sort_classes(v));
     for (int32_t i = 0; i < v->n_categories; i++) v->categories[i].id = i + 1;
@@ -210,7 +210,7 @@ bl_status bl_voc_read(const char *root, const char *split, const char *const *cl
              .sizes_later = opt && (opt->evaluation || opt->sizes_later)};
     *out = NULL;
     v.arena = v.pool.arena = bl_arena_create(0);
-    bl_status status = v.arena ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", root);
+    bl_status status = v.arena ? BL_OK : bl_no_memory("for %s", root);
     if (status == BL_OK)
         status = bl_voc_list_read(root, split, opt ? opt->image_dir : NULL, &v.list);
     if (status == BL_OK) status = set_classes(&v, classes, n_classes);

@@ -54,7 +54,7 @@ static void BL_PRINTF(2, 3) stop(parser *p, const char *fmt, ...) {
 }
 
 static void out_of_memory(parser *p) {
-    if (p->status == BL_OK) p->status = bl_fail(BL_ENOMEM, "%s: out of memory", p->name);
+    if (p->status == BL_OK) p->status = bl_no_memory("for %s", p->name);
     XML_StopParser(p->xml, XML_FALSE);
 }
 
@@ -238,20 +238,20 @@ static bl_status run(parser *p, const void *data, size_t size) {
 static bl_status finish(bl_voc_file *v, const char *name) {
     if (!v->width || !v->height) v->width = v->height = 0;
     if (!v->filename) v->filename = strdup("");
-    return v->filename ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    return v->filename ? BL_OK : bl_no_memory("for %s", name);
 }
 
 static bl_status parse(const void *data, size_t size, const char *name, const char *encoding,
                        bool skip_bad, int64_t *n_skipped, bl_voc_file *out) {
     parser *p = calloc(1, sizeof *p);
     bl_status status;
-    if (!p) return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+    if (!p) return bl_no_memory("for %s", name);
     p->name = name;
     p->skip_bad = skip_bad;
     p->out = out;
     p->xml = XML_ParserCreate(encoding);
     if (!p->xml)
-        status = bl_fail(BL_ENOMEM, "%s: out of memory", name);
+        status = bl_no_memory("for %s", name);
     else
         status = run(p, data, size);
     if (status == BL_OK) status = finish(out, name);

@@ -49,7 +49,7 @@ static bl_status convert(iconv_t cd, const char *data, size_t size, const char *
                          const char *encoding, char **out, size_t *out_size) {
     size_t room = 4 * size + 16, left = size; /* a character has four bytes at most */
     char *text = malloc(room), *to = text, *from = (char *)(size_t)data;
-    if (!text) return bl_fail(BL_ENOMEM, "%s: out of memory for its text", name);
+    if (!text) return bl_no_memory("for %s (its text)", name);
     size_t rest = room;
     if (iconv(cd, &from, &left, &to, &rest) == (size_t)-1) {
         free(text);

@@ -102,12 +102,12 @@ bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, b
     if (n_classes < 1 || n_classes > 1000000)
         return bl_fail(BL_EINVAL, "detector: %d classes, must be 1..1000000", n_classes);
     bl_detector *d = calloc(1, sizeof *d);
-    if (!d) return bl_fail(BL_ENOMEM, "detector: out of memory");
+    if (!d) return bl_no_memory("for the detector");
     d->cfg = *cfg;
     d->classes = n_classes;
     d->style = bl_style_get(cfg->style);
     d->arena = bl_arena_create(4096);
-    bl_status status = d->arena ? build(d, store) : bl_fail(BL_ENOMEM, "detector: out of memory");
+    bl_status status = d->arena ? build(d, store) : bl_no_memory("for the detector");
     if (status != BL_OK) {
         bl_detector_destroy(d);
         return status;

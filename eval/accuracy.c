@@ -14,7 +14,7 @@ bl_status bl_accuracy_create(int32_t n_classes, bl_accuracy *out) {
     out->frequency = calloc(k, 1);
     if (!out->confusion || !out->recall || !out->frequency) {
         bl_accuracy_free(out);
-        return bl_fail(BL_ENOMEM, "out of memory for the accuracy of %d classes", (int)n_classes);
+        return bl_no_memory("for the accuracy of %d classes", (int)n_classes);
     }
     out->precision = out->recall + k;
     out->f1 = out->recall + 2 * k;
@@ -66,7 +66,7 @@ static int falling(const void *x, const void *y) {
 static bl_status assign_groups(bl_accuracy *a, const int64_t *counts) {
     int32_t k = a->n_classes, third = k / 3;
     counted *order = calloc((size_t)k, sizeof *order);
-    if (!order) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!order) return bl_no_memory(NULL);
     for (int32_t c = 0; c < k; c++) order[c] = (counted){counts ? counts[c] : 0, c};
     qsort(order, (size_t)k, sizeof *order, falling);
     for (int32_t r = 0; r < k; r++)

@@ -188,7 +188,7 @@ bl_status bl_analysis_write(const char *dir, const bl_results *r, const bl_analy
     int64_t unreadable = 0;
     uint8_t *made = calloc((size_t)a->costly.n_classes * (size_t)a->costly.most + 1, 1);
     char *path = bl_path_join(dir, "analysis.json");
-    if (!made || !path) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: no memory for the analysis", dir));
+    if (!made || !path) BL_TRY_DONE(bl_no_memory("for %s (the analysis)", dir));
     BL_TRY_DONE(bl_mkdirs(dir));
     if (a->options.image_dir) BL_TRY_DONE(bl_eval_thumbnails_write(dir, r, a, made, &unreadable));
     BL_TRY_DONE(bl_outfile_open(path, &o));

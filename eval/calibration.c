@@ -32,7 +32,7 @@ bl_status bl_calibration_make(const bl_dataset *gt, const bl_detections *dt, con
     if (!classes || !out->class_ece) {
         free(classes);
         bl_calibration_free(out);
-        return bl_fail(BL_ENOMEM, "no memory for the calibration of %d classes", k_n);
+        return bl_no_memory("for the calibration of %d classes", k_n);
     }
     for (int64_t i = 0; i < f->n_dt; i++) {
         if (f->dt[i] < BL_FATE_RIGHT) continue;

@@ -10,7 +10,7 @@
 enum { NO_GROUP = 255, MAX_GROUPS = 200 };
 
 static bl_status out_of_memory(void) {
-    return bl_fail(BL_ENOMEM, "no memory for groups of classes");
+    return bl_no_memory("for groups of classes");
 }
 
 static bl_status allocate_groups(bl_class_groups *g, int32_t n_groups, int32_t n_classes,

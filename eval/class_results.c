@@ -122,7 +122,7 @@ static void put_confusion(FILE *f, const bl_class_results *r) {
 static bl_status write_file(const char *dir, const char *name, const bl_class_results *r,
                             void (*put)(FILE *f, const bl_class_results *r)) {
     char *path = bl_path_join(dir, name);
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     bl_outfile o = {0};
     bl_status status = bl_outfile_open(path, &o);
     if (status == BL_OK) {

@@ -31,8 +31,7 @@ bl_status bl_confusion_make(const bl_dataset *gt, const bl_detections *dt, const
     if (!covered || !v) {
         free(covered);
         bl_confusion_free(out);
-        return bl_fail(BL_ENOMEM, "no memory for a confusion matrix of %d classes",
-                       gt->n_categories);
+        return bl_no_memory("for a confusion matrix of %d classes", gt->n_categories);
     }
     for (int64_t i = 0; i < f->n_dt; i++) {
         int32_t g = f->confused[i], class = class_agnostic ? 0 : dt->v[i].category;

@@ -121,7 +121,7 @@ bl_status bl_costly_find(const bl_dataset *gt, const bl_detections *dt, const bl
                        .n = calloc(k, sizeof *out->n),
                        .ap = malloc(k * sizeof *out->ap)};
     if (!key || !first || !order || !out->images || !out->n || !out->ap)
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory to search %d images", gt->n_images));
+        BL_TRY_DONE(bl_no_memory("to search %d images", gt->n_images));
     for (int64_t i = 0; i < dt->n; i++)
         key[i] = f->dt[i] < BL_FATE_RIGHT ? -1 : class_agnostic ? 0 : dt->v[i].category;
     BL_TRY_DONE(bl_eval_rank(gt, dt, key, k_n, class_agnostic, &ranking));
@@ -136,8 +136,7 @@ bl_status bl_costly_find(const bl_dataset *gt, const bl_detections *dt, const bl
              .out = out};
     group_objects(&j, class_agnostic, first, order);
     bl_parallel_for(k_n, 1, work, &j);
-    if (atomic_load(&j.failed))
-        status = bl_fail(BL_ENOMEM, "no memory to search %d images", gt->n_images);
+    if (atomic_load(&j.failed)) status = bl_no_memory("to search %d images", gt->n_images);
 done:
     free(key);
     free(first);

@@ -12,7 +12,7 @@ static bl_status append(bl_detections *d, const bl_detection *one) {
     if (d->n == d->cap) {
         int64_t cap = d->cap ? d->cap + d->cap / 2 : 1024;
         bl_detection *v = realloc(d->v, (size_t)cap * sizeof *v);
-        if (!v) return bl_fail(BL_ENOMEM, "no memory for %lld detections", (long long)cap);
+        if (!v) return bl_no_memory("for %lld detections", (long long)cap);
         d->v = v;
         d->cap = cap;
     }
@@ -42,7 +42,7 @@ static bl_status grow_masks(bl_detections *d) {
             d->cap_masks = cap;
         }
     }
-    return d->arena && masks ? BL_OK : bl_fail(BL_ENOMEM, "no memory for detections with masks");
+    return d->arena && masks ? BL_OK : bl_no_memory("for detections with masks");
 }
 
 bl_status bl_detections_add_mask(bl_detections *d, const bl_detection *one, const bl_rle *mask) {

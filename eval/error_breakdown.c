@@ -177,7 +177,7 @@ bl_status bl_error_breakdown_make(const bl_dataset *gt, const bl_detections *dt,
     int64_t *counts = calloc(3 * k, sizeof *counts);
     *out = (bl_error_breakdown){.n_classes = k_n, .classes = calloc(k, sizeof *out->classes)};
     if (!key || !counts || !out->classes)
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the errors of %d classes", k_n));
+        BL_TRY_DONE(bl_no_memory("for the errors of %d classes", k_n));
     j.n_gt = counts;
     j.n_found = counts + k;
     j.n_missed = counts + 2 * k;

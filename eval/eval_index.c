@@ -17,7 +17,7 @@ static int by_id(const void *a, const void *b) {
 static bl_status rank_images(const bl_dataset *gt, int32_t *rank) {
     size_t n = (size_t)gt->n_images;
     ranked *v = malloc((n + 1) * sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "no memory to order %zu images", n);
+    if (!v) return bl_no_memory("to order %zu images", n);
     for (int32_t i = 0; i < gt->n_images; i++) v[i] = (ranked){gt->images[i].id, i};
     qsort(v, n, sizeof *v, by_id);
     for (int32_t r = 0; r < gt->n_images; r++) rank[v[r].image] = r;
@@ -96,7 +96,7 @@ static bl_status limit_groups(items *it, key by, int64_t limit) {
         if (it->first[g + 1] - it->first[g] > longest) longest = it->first[g + 1] - it->first[g];
     if (longest <= limit) return BL_OK;
     eval_scored *v = malloc(2 * (size_t)longest * sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "no memory to limit %lld detections", (long long)longest);
+    if (!v) return bl_no_memory("to limit %lld detections", (long long)longest);
     for (int32_t g = 0; g < n; g++) {
         const eval_item *group = it->part + it->first[g];
         int64_t size = it->first[g + 1] - it->first[g];
@@ -157,7 +157,7 @@ static bl_status order_items(items *it, const bl_eval_params *p, eval_index *x) 
     it->part = malloc(((size_t)it->n + 1) * sizeof *it->part);
     it->first = malloc((groups + 1) * sizeof *it->first);
     if (!it->drop || !it->part || !it->first) {
-        status = bl_fail(BL_ENOMEM, "no memory to order %lld objects", (long long)it->n);
+        status = bl_no_memory("to order %lld objects", (long long)it->n);
         goto done;
     }
     if (it->dt && p->max_dets_per_class)
@@ -186,7 +186,7 @@ bl_status bl_eval_index_build(const bl_dataset *gt, const bl_detections *dt,
     int32_t *image_rank = malloc((i_n + 1) * sizeof *image_rank);
     bl_status status = BL_OK;
     if (!x->dt_first || !x->gt_first || !x->dt || !x->gt || !image_rank)
-        status = bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)dt->n);
+        status = bl_no_memory("to order %lld detections", (long long)dt->n);
     if (status == BL_OK) status = rank_images(gt, image_rank);
     items anns = {.gt = gt, .image_rank = image_rank, .n = gt->n_anns};
     items dets = {.gt = gt, .dt = dt, .image_rank = image_rank, .n = dt->n};

@@ -39,8 +39,7 @@ bl_status bl_eval_scratch_init(eval_scratch *s, const bl_eval_params *p, const e
         s->room.of && masks)
         return BL_OK;
     bl_eval_scratch_free(s);
-    return bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections of one class",
-                   (long long)x->dt_max);
+    return bl_no_memory("to evaluate %lld detections of one class", (long long)x->dt_max);
 }
 
 void bl_eval_scratch_free(eval_scratch *s) {

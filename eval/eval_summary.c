@@ -244,7 +244,7 @@ bl_status bl_eval_per_class(const bl_eval_result *r, const bl_dataset *gt, const
         return bl_fail(BL_EINVAL, "the result has %d categories, the ground truth %d", r->K,
                        gt->n_categories);
     int64_t *images = calloc((size_t)gt->n_categories + 1, sizeof *images);
-    if (!images) return bl_fail(BL_ENOMEM, "no memory for %d categories", gt->n_categories);
+    if (!images) return bl_no_memory("for %d categories", gt->n_categories);
     int small = bl_eval_find_area(p, "small"), medium = bl_eval_find_area(p, "medium");
     int large = bl_eval_find_area(p, "large");
     for (int32_t k = 0; k < r->K; k++) {

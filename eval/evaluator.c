@@ -141,7 +141,7 @@ static bl_status make_queue(const eval_index *x, const bl_eval_params *p, task *
     int passes = bl_eval_n_passes(p);
     *plans = malloc((size_t)passes * sizeof **plans);
     *queue = malloc(((size_t)x->n_classes * (size_t)passes + 1) * sizeof **queue);
-    if (!*plans || !*queue) return bl_fail(BL_ENOMEM, "no memory for %d categories", x->n_classes);
+    if (!*plans || !*queue) return bl_no_memory("for %d categories", x->n_classes);
     task *v = *queue;
     for (int pass = 0; pass < passes; pass++) bl_eval_plan_make(p, pass, &(*plans)[pass]);
     for (int32_t k = 0; k < x->n_classes; k++)
@@ -167,7 +167,7 @@ static bl_status allocate(const bl_dataset *gt, const bl_eval_params *p, bl_eval
     out->frequency = calloc(classes, 1);
     if (!out->curves || !out->n_gt || !out->best || !out->frequency) {
         bl_eval_result_free(out);
-        return bl_fail(BL_ENOMEM, "no memory for the curves of %d categories", gt->n_categories);
+        return bl_no_memory("for the curves of %d categories", gt->n_categories);
     }
     for (int32_t k = 0; k < out->K && !p->class_agnostic; k++)
         out->frequency[k] = gt->categories[k].frequency;
@@ -201,7 +201,7 @@ bl_status bl_eval_run(const bl_dataset *gt, const bl_detections *dt, const bl_ev
     /* A worker without memory leaves its share to the others; the queue tells whether
      * any was left. */
     if (atomic_load(&j.lost) || (atomic_load(&j.failed) && atomic_load(&j.next) < j.n_tasks))
-        status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
+        status = bl_no_memory("to evaluate %lld detections", (long long)dt->n);
 done:
     free(queue);
     free(plans);

@@ -63,8 +63,7 @@ static bl_status scratch_init(scratch *s, const job *j) {
     if (status == BL_OK && s->dt && s->taken && s->covered && s->class_seen && s->judged)
         return BL_OK;
     scratch_free(s);
-    return bl_fail(BL_ENOMEM, "no memory to analyse an image of %lld detections",
-                   (long long)j->most_dt);
+    return bl_no_memory("to analyse an image of %lld detections", (long long)j->most_dt);
 }
 
 static int32_t class_of(const job *j, int32_t category) {
@@ -293,7 +292,7 @@ static bl_status find_over(const job *j, uint8_t **over) {
     int32_t *key = malloc(((size_t)j->dt->n + 1) * sizeof *key);
     *over = calloc((size_t)j->dt->n + 1, 1);
     if (!key || !*over) {
-        status = bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)j->dt->n);
+        status = bl_no_memory("to order %lld detections", (long long)j->dt->n);
         goto done;
     }
     for (int64_t i = 0; i < j->dt->n; i++) key[i] = class_of(j, j->dt->v[i].category);
@@ -332,7 +331,7 @@ static bl_status allocate(bl_fates *out, int64_t n_dt, int64_t n_gt) {
                       .confused = malloc(d * sizeof(int32_t))};
     if (!out->dt || !out->gt || !out->fix || !out->confused) {
         bl_fates_free(out);
-        return bl_fail(BL_ENOMEM, "no memory to analyse %lld detections", (long long)n_dt);
+        return bl_no_memory("to analyse %lld detections", (long long)n_dt);
     }
     for (int64_t i = 0; i < n_dt; i++) {
         out->fix[i] = -1;
@@ -356,7 +355,7 @@ bl_status bl_fates_find(const bl_dataset *gt, const bl_detections *dt, const bl_
     int64_t *first = calloc((size_t)gt->n_images + 2, sizeof *first);
     int32_t *by_image = malloc(((size_t)dt->n + 1) * sizeof *by_image);
     if (!first || !by_image)
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory to analyse %lld detections", (long long)dt->n));
+        BL_TRY_DONE(bl_no_memory("to analyse %lld detections", (long long)dt->n));
     BL_TRY_DONE(allocate(out, dt->n, gt->n_anns));
     if (p->max_dets_per_class) BL_TRY_DONE(find_over(&j, &over));
     j.over = over;

@@ -38,7 +38,7 @@ static bl_status build(bl_image_names *n, const bl_dataset *d) {
     n->pool.arena = n->arena = bl_arena_create(0);
     n->names = n->arena ? bl_strmap_create(n->arena) : NULL;
     if (n->names) n->twice = BL_NEW_ARRAY(n->arena, uint8_t, (int64_t)FORMS * d->n_images);
-    if (!n->twice) return bl_fail(BL_ENOMEM, "no memory for the names of %d images", d->n_images);
+    if (!n->twice) return bl_no_memory("for the names of %d images", d->n_images);
     for (int32_t i = 0; i < d->n_images; i++) {
         const char *file = d->images[i].file, *part = last_part(file);
         BL_TRY(add(n, d, WHOLE, file, i));

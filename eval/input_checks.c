@@ -236,7 +236,7 @@ static bl_status check_twice(const check *c) {
     while (cap < (size_t)c->dt->n * 2) cap *= 2;
     if (c->dt->n >= UINT32_MAX) return BL_OK;
     uint32_t *slots = calloc(cap, sizeof *slots); /* index + 1; 0: free */
-    if (!slots) return bl_fail(BL_ENOMEM, "no memory to check %" PRId64 " detections", c->dt->n);
+    if (!slots) return bl_no_memory("to check %" PRId64 " detections", c->dt->n);
     int64_t twice = 0, first = 0;
     for (int64_t i = 0; i < c->dt->n; i++) {
         uint64_t h = mix(mix((uint64_t)v[i].image << 32 | (uint32_t)v[i].category, v[i].x), v[i].y);
@@ -315,7 +315,7 @@ static bl_status check_images(const check *c) {
     int32_t *seen = calloc((size_t)c->gt->n_categories + 1, sizeof *seen);
     bl_status status = BL_OK;
     if (!first || !list || !seen)
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory to check %" PRId64 " detections", c->dt->n));
+        BL_TRY_DONE(bl_no_memory("to check %" PRId64 " detections", c->dt->n));
     for (int64_t i = 0; i < c->dt->n; i++) at[c->dt->v[i].image + 1]++;
     for (int32_t i = 0; i < n_images; i++) at[i + 1] += at[i];
     for (int64_t i = 0; i < c->dt->n; i++) list[at[c->dt->v[i].image]++] = i;

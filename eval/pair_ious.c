@@ -18,8 +18,7 @@ bl_status bl_eval_pairs_init(eval_pairs *x, const bl_eval_params *p, int64_t mos
     }
     if (ok && x->iou) return BL_OK;
     bl_eval_pairs_free(x);
-    return bl_fail(BL_ENOMEM, "no memory for %lld pairs of detections and objects",
-                   (long long)most_cells);
+    return bl_no_memory("for %lld pairs of detections and objects", (long long)most_cells);
 }
 
 void bl_eval_pairs_free(eval_pairs *x) {

@@ -43,7 +43,7 @@ bl_status bl_eval_rank_images(const bl_dataset *gt, int32_t **rank) {
         free(v);
         free(*rank);
         *rank = NULL;
-        return bl_fail(BL_ENOMEM, "no memory to order %zu images", n);
+        return bl_no_memory("to order %zu images", n);
     }
     for (int32_t i = 0; i < gt->n_images; i++) v[i] = (known){gt->images[i].id, i};
     qsort(v, n, sizeof *v, by_id);
@@ -77,7 +77,7 @@ bl_status bl_eval_rank(const bl_dataset *gt, const bl_detections *dt, const int3
         free(v);
         free(rank);
         bl_eval_ranking_free(out);
-        return bl_fail(BL_ENOMEM, "no memory to order %lld detections", (long long)dt->n);
+        return bl_no_memory("to order %lld detections", (long long)dt->n);
     }
     int64_t *at = out->first + 1; /* at[k]: next free place of list k; in the end its end */
     for (int64_t i = 0; i < dt->n; i++)

@@ -160,7 +160,7 @@ static bl_status body(FILE *f, const rep_report *r) {
     for (int i = 0; i < SECTIONS && status == BL_OK; i++) {
         FILE *part = open_memstream(&text[i], &size[i]);
         if (part) sections[i].write(part, r);
-        if (!part || fclose(part) != 0) status = bl_fail(BL_ENOMEM, "no memory for the report");
+        if (!part || fclose(part) != 0) status = bl_no_memory("for the report");
     }
     if (status == BL_OK) {
         fputs("<nav aria-label=\"Sections\">", f);
@@ -204,7 +204,7 @@ bl_status bl_report_open(const bl_report_source *sources, int n, const bl_report
     rep_report *r = arena ? BL_NEW(arena, rep_report) : NULL;
     if (!r) {
         bl_arena_destroy(arena);
-        return bl_fail(BL_ENOMEM, "no memory for the report");
+        return bl_no_memory("for the report");
     }
     r->arena = arena;
     bl_point format = bl_point_begin(); /* SVG and CSS */
@@ -232,7 +232,7 @@ bl_status bl_report_write(const char *const *dirs, int n_dirs, const char *title
                           const char *out_html) {
     if (n_dirs < 1) return bl_fail(BL_EINVAL, "a report needs at least one folder of results");
     bl_report_source *sources = calloc((size_t)n_dirs, sizeof *sources);
-    if (!sources) return bl_fail(BL_ENOMEM, "no memory for the report");
+    if (!sources) return bl_no_memory("for the report");
     for (int i = 0; i < n_dirs; i++) sources[i].path = dirs[i];
     bl_report_options options = {.title = title};
     bl_report *r;

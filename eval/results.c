@@ -13,7 +13,7 @@ bl_status bl_results_write(const char *dir, const bl_results *r) {
     bl_class_result *per = calloc((size_t)r->eval->K + 1, sizeof *per);
     bool ok = per != NULL;
     for (int i = 0; i < 4; i++) ok = (path[i] = bl_path_join(dir, names[i])) && ok;
-    if (!ok) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: no memory to write results", dir));
+    if (!ok) BL_TRY_DONE(bl_no_memory("for %s (to write results)", dir));
     BL_TRY_DONE(bl_eval_per_class(r->eval, r->gt, r->dt, per));
     BL_TRY_DONE(bl_mkdirs(dir));
     BL_TRY_DONE(bl_results_write_metrics(path[0], r));

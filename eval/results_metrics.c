@@ -80,7 +80,7 @@ static void put_metrics(FILE *f, int *first, const bl_eval_result *e, const uint
 static bl_status put_groups(FILE *f, const bl_results *r) {
     const bl_class_info *info = r->info;
     uint8_t *mask = malloc((size_t)r->eval->K + 1);
-    if (!mask) return bl_fail(BL_ENOMEM, "no memory for groups of classes");
+    if (!mask) return bl_no_memory("for groups of classes");
     fputs(",\n  \"groups\": {", f);
     for (int32_t g = 0; g < info->n_groups; g++) {
         int first = 1;

@@ -143,7 +143,7 @@ static bl_status one(job *j, const item *it) {
     char name[64], *to = NULL;
     bl_status status = BL_OK;
     char *from = bl_path_join(j->a->options.image_dir, j->r->gt->images[image].file);
-    if (!from) BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for a thumbnail"));
+    if (!from) BL_TRY_DONE(bl_no_memory("for a thumbnail"));
     if (load(j->r->gt, image, from, &full) != BL_OK) {
         atomic_fetch_add(&j->unreadable, 1);
         goto done;
@@ -152,7 +152,7 @@ static bl_status one(job *j, const item *it) {
     BL_TRY_DONE(shrink(&full, &small));
     draw(j, it->k, image, small.width / w, small.height / h, &small);
     bl_eval_thumbnail_name(j->r, it->k, image, name);
-    if (!(to = bl_path_join(j->dir, name))) BL_TRY_DONE(bl_fail(BL_ENOMEM, "out of memory"));
+    if (!(to = bl_path_join(j->dir, name))) BL_TRY_DONE(bl_no_memory(NULL));
     BL_TRY_DONE(bl_jpeg_write(to, &small, 80));
     j->made[at] = 1;
 done:
@@ -203,7 +203,7 @@ bl_status bl_eval_thumbnails_write(const char *dir, const bl_results *r, const b
     char *folder = bl_path_join(dir, "thumbs");
     job j = {.dir = dir, .r = r, .a = a, .items = items, .made = made};
     if (!items || !first || !by_image || !folder)
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: no memory for thumbnails", dir));
+        BL_TRY_DONE(bl_no_memory("for %s (thumbnails)", dir));
     BL_TRY_DONE(bl_mkdirs(folder));
     int64_t *at = first + 1;
     for (int64_t i = 0; i < r->dt->n; i++) at[r->dt->v[i].image + 1]++;

@@ -179,7 +179,7 @@ static bl_status workspace_make(workspace *w, int64_t n) {
     w->repel = malloc((size_t)n * 2 * sizeof(double));
     w->z = malloc((size_t)n * sizeof(double));
     if (w->t.v && w->t.next && w->attract && w->repel && w->z) return BL_OK;
-    return bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)n);
+    return bl_no_memory("for t-SNE of %lld points", (long long)n);
 }
 
 static void workspace_free(workspace *w) {
@@ -211,7 +211,7 @@ static bl_status gradient_in(workspace *w, const bl_tsne_affinity *a, const doub
                 .repel = w->repel,
                 .z = w->z};
     if (theta > 0 && !build(&w->t, y, a->n))
-        return bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)a->n);
+        return bl_no_memory("for t-SNE of %lld points", (long long)a->n);
     bl_parallel_for(a->n, 128, point_forces, &f);
     double z = 0; /* in the order of the points, whatever thread made the terms */
     for (int64_t i = 0; i < a->n; i++) z += w->z[i];
@@ -284,8 +284,8 @@ bl_status bl_tsne(const float *x, int64_t n, int64_t d, const bl_tsne_params *p,
     BL_TRY(bl_tsne_affinities(x, n, d, p->perplexity, &a));
     workspace w = {0};
     double *memory = malloc((size_t)n * 6 * sizeof *memory);
-    bl_status status = memory ? workspace_make(&w, n)
-                              : bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)n);
+    bl_status status =
+        memory ? workspace_make(&w, n) : bl_no_memory("for t-SNE of %lld points", (long long)n);
     if (status == BL_OK) {
         start(y, n, p->seed);
         status = descend(&a, p, y, memory, &w);

@@ -118,7 +118,7 @@ static int64_t find(const rows *r, int64_t i, int32_t j) {
 static bl_status symmetrise(const rows *r, bl_tsne_affinity *a) {
     int64_t n = r->n, k = r->k;
     int64_t *fill = calloc((size_t)n + 1, sizeof *fill);
-    if (!fill) return bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)n);
+    if (!fill) return bl_no_memory("for t-SNE of %lld points", (long long)n);
     for (int64_t i = 0; i < n; i++)
         for (int64_t e = i * k; e < (i + 1) * k; e++) {
             int32_t j = r->list[e].j;
@@ -132,9 +132,8 @@ static bl_status symmetrise(const rows *r, bl_tsne_affinity *a) {
     a->column = malloc((size_t)a->start[n] * sizeof *a->column);
     a->p = malloc((size_t)a->start[n] * sizeof *a->p);
     neighbour *sort = malloc((size_t)n * sizeof *sort);
-    bl_status status = a->column && a->p && sort
-                           ? BL_OK
-                           : bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)n);
+    bl_status status =
+        a->column && a->p && sort ? BL_OK : bl_no_memory("for t-SNE of %lld points", (long long)n);
     for (int64_t i = 0; status == BL_OK && i < n; i++)
         for (int64_t e = i * k; e < (i + 1) * k; e++) {
             int32_t j = r->list[e].j;
@@ -183,7 +182,7 @@ bl_status bl_tsne_affinities(const float *x, int64_t n, int64_t d, double perple
     if (r.list && r.p && out->start) bl_parallel_for(n, 16, make_rows, &r);
     bl_status status = r.list && r.p && out->start && !r.failed
                            ? symmetrise(&r, out)
-                           : bl_fail(BL_ENOMEM, "t-SNE of %lld points: no memory", (long long)n);
+                           : bl_no_memory("for t-SNE of %lld points", (long long)n);
     free(r.list);
     free(r.p);
     if (status != BL_OK) bl_tsne_affinity_free(out);

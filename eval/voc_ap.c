@@ -189,7 +189,7 @@ bl_status bl_voc_evaluate(const bl_dataset *gt, const bl_detections *dt, const b
     bl_status status = BL_OK;
     *mean = -1;
     if (!k.first || !k.list || !k.fate || !k.curve || !k.taken) {
-        status = bl_fail(BL_ENOMEM, "no memory to evaluate %lld detections", (long long)dt->n);
+        status = bl_no_memory("to evaluate %lld detections", (long long)dt->n);
     } else {
         for (int32_t c = 0; c < gt->n_categories; c++) out[c] = (bl_voc_class){0};
         count_objects(&k);

@@ -44,13 +44,13 @@ bl_status bl_voc_run(const bl_dataset *gt, const bl_detections *dt, const bl_voc
     out->params.n_recalls = 1;
     if (!classes || !room.step || !room.curve || !room.of || !out->curves || !out->n_gt ||
         !out->best || !out->frequency)
-        BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the results of %d classes", n));
+        BL_TRY_DONE(bl_no_memory("for the results of %d classes", n));
     BL_TRY_DONE(bl_voc_evaluate(gt, dt, p, classes, &mean));
     for (int32_t k = 0; k < n; k++) {
         out->n_gt[k] = classes[k].n_gt;
         out->best[k] = classes[k].best;
         if (classes[k].n_gt && !(out->curves[k] = pack(&classes[k], &room)))
-            BL_TRY_DONE(bl_fail(BL_ENOMEM, "no memory for the results of %d classes", n));
+            BL_TRY_DONE(bl_no_memory("for the results of %d classes", n));
     }
 done:
     free(classes);

@@ -237,7 +237,7 @@ static bl_status begin(bl_st_file *file, const char *path, translated **out) {
     if (!o || !o->arena) {
         free(o);
         bl_st_close(file);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        return bl_no_memory("for %s", path);
     }
     *out = o;
     return BL_OK;

@@ -37,8 +37,7 @@ static bl_status shard(shards *s, const char *index, const char *name, bl_st_fil
             return bl_fail(BL_EFORMAT, "%s: shard \"%s\" does not lie beside the index", index,
                            name);
         char *dir = bl_path_dir(index), *path = dir ? bl_path_join(dir, name) : NULL;
-        bl_status status = path ? bl_st_open(path, &s->file[s->n])
-                                : bl_fail(BL_ENOMEM, "%s: out of memory", index);
+        bl_status status = path ? bl_st_open(path, &s->file[s->n]) : bl_no_memory("for %s", index);
         free(dir);
         free(path);
         if (status != BL_OK) return bl_fail_context(status, "%s", index);
@@ -86,7 +85,7 @@ bl_status bl_shards_open(const char *path, bl_st_file **out) {
     if (s) s->arena = bl_arena_create(1 << 14);
     if (!s || !s->arena) {
         free(s);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        return bl_no_memory("for %s", path);
     }
     bl_status status = read_index(s, path);
     if (status != BL_OK) {

@@ -165,7 +165,7 @@ static bl_status open_data(const uint8_t *data, size_t size, const char *name,
     if (!s || !s->arena) {
         free(s);
         bl_map_close(&map);
-        return bl_fail(BL_ENOMEM, "%s: out of memory", name);
+        return bl_no_memory("for %s", name);
     }
     s->map = map;
     return open_pickled(data, size, name, kind, s, out);

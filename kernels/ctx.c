@@ -18,7 +18,7 @@ static bl_status open_backend(bl_ctx *ctx, const bl_ctx_options *opt) {
     }
     BL_TRY(b->open(index, &ctx->dev));
     bl_kernels *k = calloc(1, sizeof *k);
-    if (!k) return bl_fail(BL_ENOMEM, "out of memory: cannot create a context");
+    if (!k) return bl_no_memory("to create a context");
     ctx->k = k;
     b->init(k);
     const char *hole = bl_kernels_missing(k);
@@ -55,7 +55,7 @@ bl_status bl_ctx_create(const bl_ctx_options *opt, bl_ctx **out) {
     if (!opt) opt = &defaults;
     *out = NULL;
     bl_ctx *ctx = calloc(1, sizeof *ctx);
-    if (!ctx) return bl_fail(BL_ENOMEM, "out of memory: cannot create a context");
+    if (!ctx) return bl_no_memory("to create a context");
     bl_status status;
     BL_TRY_DONE(open_backend(ctx, opt));
     BL_TRY_DONE(bl_pool_create(ctx->dev, &ctx->pool));

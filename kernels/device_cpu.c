@@ -9,7 +9,7 @@ enum { ALIGNMENT = 64 }; /* a cache line and an AVX-512 register */
 static bl_status cpu_alloc(bl_device *d, size_t bytes, void **ptr) {
     size_t rounded = (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     *ptr = rounded < bytes ? NULL : aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
-    if (!*ptr) return bl_fail(BL_ENOMEM, "out of memory: cannot allocate %zu bytes", bytes);
+    if (!*ptr) return bl_no_memory("to allocate %zu bytes", bytes);
     return BL_OK;
 }
 
@@ -37,7 +37,7 @@ static void cpu_destroy(bl_device *d) {
 
 bl_status bl_device_cpu(bl_device **out) {
     bl_device *d = *out = malloc(sizeof *d);
-    if (!d) return bl_fail(BL_ENOMEM, "out of memory: cannot open the CPU device");
+    if (!d) return bl_no_memory("to open the CPU device");
     *d = (bl_device){.name = "cpu",
                      .host_memory = true,
                      .alloc = cpu_alloc,

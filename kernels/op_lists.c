@@ -109,7 +109,7 @@ bl_status bl_list_sample(bl_ctx *ctx, const bl_tensor *match, int32_t images, in
     bl_samples_kernel rows = rows_of(out);
     if (out->n == 0) return bl_tensor_zero(ctx, out->count);
     int64_t used = ctx->k->sample(match->data, images, n, a, &rows);
-    if (used < 0) return bl_fail(BL_ENOMEM, "out of memory: sampling");
+    if (used < 0) return bl_no_memory("for sampling");
     bl_tensor *const list[] = {out->image, out->index, out->gt};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) list[i]->n = used;
     out->n = used;

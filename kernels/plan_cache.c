@@ -22,7 +22,7 @@ struct bl_plan_cache {
 
 bl_status bl_plan_cache_create(int bytes, int max, void (*drop)(void *plan), bl_plan_cache **out) {
     bl_plan_cache *c = *out = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
+    if (!c) return bl_no_memory("for the plan cache");
     c->bytes = bytes;
     c->max = max;
     c->drop = drop;
@@ -81,7 +81,7 @@ bl_status bl_plan_cache_insert(bl_plan_cache *c, const void *key, void *plan) {
     entry *e = malloc(sizeof *e + (size_t)c->bytes);
     if (!e) {
         c->drop(plan);
-        return bl_fail(BL_ENOMEM, "plan cache: out of memory");
+        return bl_no_memory("for the plan cache");
     }
     if (c->count >= c->max) evict_oldest(c);
     entry **at = bucket_of(c, key);

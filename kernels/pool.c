@@ -44,7 +44,7 @@ static int class_of(size_t bytes) {
 
 bl_status bl_pool_create(bl_device *dev, bl_pool **out) {
     bl_pool *p = *out = calloc(1, sizeof *p);
-    if (!p) return bl_fail(BL_ENOMEM, "out of memory: cannot create a pool");
+    if (!p) return bl_no_memory("to create a pool");
     p->dev = dev;
     return BL_OK;
 }
@@ -59,7 +59,7 @@ void bl_pool_destroy(bl_pool *p) {
  * device asked again. */
 static bl_status fresh(bl_pool *p, size_t bytes, bl_buf **out) {
     bl_buf *b = malloc(sizeof *b);
-    if (!b) return bl_fail(BL_ENOMEM, "out of memory: cannot describe a buffer");
+    if (!b) return bl_no_memory("to describe a buffer");
     bl_status status = p->dev->alloc(p->dev, bytes, &b->data);
     if (status == BL_ENOMEM && p->stats.cached) {
         bl_pool_trim(p);

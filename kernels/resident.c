@@ -24,7 +24,7 @@ bl_status bl_resident_create(bl_ctx *ctx, int64_t n, int64_t c, int64_t h, int64
                        bl_shape(&shape).s, (int)cb);
     }
     bl_resident *r = calloc(1, sizeof *r);
-    if (!r) return bl_fail(BL_ENOMEM, "out of memory: cannot describe a tensor");
+    if (!r) return bl_no_memory("to describe a tensor");
     r->t = shape;
     r->dev = ctx->dev;
     r->entry = entry;

@@ -5,7 +5,7 @@
 
 static bl_status cpu_open(bl_device *d, bl_staging **out) {
     *out = malloc(sizeof **out);
-    if (!*out) return bl_fail(BL_ENOMEM, "out of memory: cannot describe a staging block");
+    if (!*out) return bl_no_memory("to describe a staging block");
     (*out)->ops = d->staging;
     return BL_OK;
 }

@@ -11,7 +11,7 @@ struct bl_tape {
 
 bl_status bl_tape_create(bl_tape **out) {
     *out = calloc(1, sizeof **out);
-    return *out ? BL_OK : bl_fail(BL_ENOMEM, "out of memory: cannot create a tape");
+    return *out ? BL_OK : bl_no_memory("to create a tape");
 }
 
 static void release_saved(bl_node *node) {
@@ -50,7 +50,7 @@ bl_status bl_tape_push(bl_ctx *ctx, const bl_op *op, bl_tensor *const *in, int n
     if (tape->n == tape->cap) {
         int cap = tape->cap ? 2 * tape->cap : 256;
         bl_node **nodes = realloc(tape->nodes, (size_t)cap * sizeof *nodes);
-        if (!nodes) return bl_fail(BL_ENOMEM, "out of memory: cannot extend the tape");
+        if (!nodes) return bl_no_memory("to extend the tape");
         tape->nodes = nodes;
         tape->cap = cap;
     }

@@ -54,7 +54,7 @@ bl_status bl_tuning_open(const char *path, const bl_tuning_id *ids, int n, bl_tu
         ok = put(t->root, ids[i].field, json_object_new_string(ids[i].value));
     }
     if (ok) ok = put(t->root, "plans", t->plans = json_object_new_object());
-    if (!ok) BL_TRY_DONE(bl_fail(BL_ENOMEM, "tuning file: out of memory"));
+    if (!ok) BL_TRY_DONE(bl_no_memory("for the tuning file"));
     if (bl_exists(path)) {
         status = bl_json_load(path, &doc);
         if (status != BL_OK) {

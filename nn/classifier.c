@@ -145,7 +145,7 @@ static bl_status build_head(bl_classifier *c, bl_store *s, const bl_head_spec *s
                        "scale %g",
                        spec->name, (long long)spec->out, (long long)spec->hidden, spec->scale);
     h->spec.name = strdup(spec->name);
-    if (!h->spec.name) return bl_fail(BL_ENOMEM, "model: out of memory");
+    if (!h->spec.name) return bl_no_memory("for the model");
     c->heads++;
     char name[96], second[104];
     int n = snprintf(name, sizeof name, "head.%s", spec->name);
@@ -197,7 +197,7 @@ bl_status bl_classifier_create(const bl_classifier_config *cfg, const bl_head_sp
     if (n_heads < 1 || n_heads > MAX_HEADS)
         return bl_fail(BL_EINVAL, "model: %d heads, must be 1..%d", n_heads, MAX_HEADS);
     bl_classifier *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "model: out of memory");
+    if (!c) return bl_no_memory("for the model");
     c->cfg = *cfg;
     bl_status status = build(c, heads, n_heads, store);
     if (status != BL_OK) {

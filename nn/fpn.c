@@ -40,7 +40,7 @@ bl_status bl_fpn_create(const int32_t in[4], int32_t channels, bl_norm_type norm
     *out = NULL;
     if (channels < 1) return bl_fail(BL_EINVAL, "pyramid: %d channels", channels);
     bl_fpn *f = calloc(1, sizeof *f);
-    if (!f) return bl_fail(BL_ENOMEM, "pyramid: out of memory");
+    if (!f) return bl_no_memory("for the pyramid");
     bl_status status = BL_OK;
     for (int i = 0; i < LEVELS && status == BL_OK; i++)
         status = declare(s, prefix, "lateral_convs", i, in[i], channels, 1, norm, groups,

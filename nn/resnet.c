@@ -106,7 +106,7 @@ static bl_status build(bl_resnet *r, const builder *b) {
         count += r->blocks[i];
     }
     r->block = calloc((size_t)count, sizeof *r->block);
-    if (!r->block) return bl_fail(BL_ENOMEM, "backbone: out of memory");
+    if (!r->block) return bl_no_memory("for the backbone");
     bool thin = cfg->small_images;
     r->max_pool = !small && !thin;
     BL_TRY(declare(b, "", "conv1", "bn1", 3, width, small || thin ? 3 : 7, thin ? 1 : 2,
@@ -147,7 +147,7 @@ bl_status bl_resnet_create(const bl_resnet_config *cfg, bl_store *s, const char 
     *out = NULL;
     BL_TRY(check(cfg));
     bl_resnet *r = calloc(1, sizeof *r);
-    if (!r) return bl_fail(BL_ENOMEM, "backbone: out of memory");
+    if (!r) return bl_no_memory("for the backbone");
     builder b = {cfg, s, prefix};
     bl_status status = build(r, &b);
     if (status != BL_OK) {

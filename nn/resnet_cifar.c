@@ -52,7 +52,7 @@ static bl_status build(bl_resnet_cifar *r, const builder *b) {
     int32_t per = (b->cfg->depth - 2) / 6, in = WIDTH;
     r->blocks = STAGES * per;
     r->block = calloc((size_t)r->blocks, sizeof *r->block);
-    if (!r->block) return bl_fail(BL_ENOMEM, "backbone: out of memory");
+    if (!r->block) return bl_no_memory("for the backbone");
     BL_TRY(declare(b, "", 1, 3, in, 1, &r->stem));
     for (int i = 0; i < STAGES; i++) {
         for (int32_t j = 0; j < per; j++) {
@@ -77,7 +77,7 @@ bl_status bl_resnet_cifar_create(const bl_resnet_cifar_config *cfg, bl_store *s,
                        "backbone: a CIFAR ResNet of depth %d does not exist; use 20, 32, 44, 56",
                        cfg->depth);
     bl_resnet_cifar *r = calloc(1, sizeof *r);
-    if (!r) return bl_fail(BL_ENOMEM, "backbone: out of memory");
+    if (!r) return bl_no_memory("for the backbone");
     builder b = {cfg, s, prefix};
     bl_status status = build(r, &b);
     if (status != BL_OK) {

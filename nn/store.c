@@ -41,12 +41,12 @@ struct bl_store {
 bl_status bl_store_create(bl_store **out) {
     *out = NULL;
     bl_store *s = calloc(1, sizeof *s);
-    if (!s) return bl_fail(BL_ENOMEM, "parameter store: out of memory");
+    if (!s) return bl_no_memory("for the parameter store");
     s->arena = bl_arena_create(0);
     s->names = s->arena ? bl_strmap_create(s->arena) : NULL;
     if (!s->names) {
         bl_store_destroy(s);
-        return bl_fail(BL_ENOMEM, "parameter store: out of memory");
+        return bl_no_memory("for the parameter store");
     }
     *out = s;
     return BL_OK;
@@ -99,7 +99,7 @@ bl_status bl_store_add(bl_store *s, const bl_param_spec *spec, bl_tensor **t) {
     if (s->n == s->cap) {
         int64_t cap = s->cap ? 2 * s->cap : 128;
         item *p = realloc(s->item, (size_t)cap * sizeof *p);
-        if (!p) return bl_fail(BL_ENOMEM, "parameter %s: out of memory", spec->name);
+        if (!p) return bl_no_memory("for parameter %s", spec->name);
         s->item = p;
         s->cap = cap;
     }
@@ -229,7 +229,7 @@ static bl_status initialise(bl_store *s, uint64_t seed) {
     for (int64_t i = 0; i < s->n; i++)
         if (s->item[i].count > largest) largest = s->item[i].count;
     float *v = malloc((size_t)largest * sizeof *v);
-    if (!v) return bl_fail(BL_ENOMEM, "parameter store: out of memory");
+    if (!v) return bl_no_memory("for the parameter store");
     bl_status status = BL_OK;
     for (int64_t i = 0; i < s->n && status == BL_OK; i++) {
         item *it = &s->item[i];
@@ -471,8 +471,7 @@ static bl_status read_tensors(bl_store *s, bl_ctx *ctx, const bl_st_tensor *cons
         if (s->item[i].count > most) most = s->item[i].count;
     }
     float *host = malloc(((size_t)most + 1) * sizeof *host);
-    if (!host)
-        return bl_fail(BL_ENOMEM, "out of memory for a tensor of %lld values", (long long)most);
+    if (!host) return bl_no_memory("for a tensor of %lld values", (long long)most);
     bl_status status = BL_OK;
     for (int64_t i = 0; i < s->n && status == BL_OK; i++) {
         const item *it = &s->item[i];
@@ -492,7 +491,7 @@ static bl_status import_renamed(bl_store *s, bl_ctx *ctx, const bl_st_file *f,
     float *v = values_of(s, part);
     if (!v) return bl_fail(BL_EINVAL, "parameter store: %s", part ? "no momentum" : "unfinished");
     const bl_st_tensor **from = calloc((size_t)s->n + 1, sizeof *from);
-    if (!from) return bl_fail(BL_ENOMEM, "out of memory for a list of tensors");
+    if (!from) return bl_no_memory("for a list of tensors");
     char full[512];
     int missing = 0;
     bl_status status = BL_OK;

@@ -131,7 +131,7 @@ static bool no_weight(const char *name, const naming *how) {
 static bl_status list_unused(const bl_store *s, const bl_st_file *f, const naming *how,
                              bl_weights *w) {
     const bl_st_tensor **used = malloc(((size_t)w->read + 1) * sizeof *used);
-    if (!used) return bl_fail(BL_ENOMEM, "out of memory for a list of tensors");
+    if (!used) return bl_no_memory("for a list of tensors");
     size_t n = 0;
     for (int64_t i = 0; i < bl_store_count(s); i++)
         if (w->from[i]) used[n++] = w->from[i];
@@ -174,7 +174,7 @@ bl_status bl_weights_match(const bl_store *s, const bl_st_file *f, const char *m
     *out = (bl_weights){0};
     naming how = find_naming(s, f, model);
     out->from = calloc((size_t)bl_store_count(s) + 1, sizeof *out->from);
-    if (!out->from) return bl_fail(BL_ENOMEM, "out of memory for a list of tensors");
+    if (!out->from) return bl_no_memory("for a list of tensors");
     bl_status status = BL_OK;
     for (int64_t i = 0; i < bl_store_count(s) && status == BL_OK; i++) {
         if (skipped(skip, bl_store_spec(s, i)->name))

@@ -90,7 +90,7 @@ static bl_status build(bl_wrn *w, const builder *b) {
     int32_t per = (b->cfg->depth - 4) / 6, in = 16;
     w->blocks = STAGES * per;
     w->block = calloc((size_t)w->blocks, sizeof *w->block);
-    if (!w->block) return bl_fail(BL_ENOMEM, "backbone: out of memory");
+    if (!w->block) return bl_no_memory("for the backbone");
     BL_TRY(declare_conv(b, "conv1", 3, in, 3, 1, &w->stem));
     for (int i = 0; i < STAGES; i++) {
         int32_t out = (16 << i) * b->cfg->width;
@@ -112,7 +112,7 @@ bl_status bl_wrn_create(const bl_wrn_config *cfg, bl_store *s, const char *prefi
     if (cfg->width < 1 || cfg->width > 256)
         return bl_fail(BL_EINVAL, "backbone: the WRN's width is %d, must be 1..256", cfg->width);
     bl_wrn *w = calloc(1, sizeof *w);
-    if (!w) return bl_fail(BL_ENOMEM, "backbone: out of memory");
+    if (!w) return bl_no_memory("for the backbone");
     builder b = {cfg, s, prefix};
     bl_status status = build(w, &b);
     if (status != BL_OK) {

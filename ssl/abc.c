@@ -101,7 +101,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     if (!a || !rates) {
         free(a);
         free(rates);
-        return bl_fail(BL_ENOMEM, "out of memory for the auxiliary balanced classifier");
+        return bl_no_memory("for the auxiliary balanced classifier");
     }
     *a = (abc){.cfg = bl_class_settings(cfg, "abc"),
                .head = bl_classifier_find(w->model[0], HEAD),

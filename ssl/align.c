@@ -62,7 +62,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     double *target = calloc((size_t)w->classes, sizeof *target);
     bl_status status;
     if (!a || !target) {
-        status = bl_fail(BL_ENOMEM, "out of memory for distribution alignment");
+        status = bl_no_memory("for distribution alignment");
         goto done;
     }
     bl_alignment_config ac = {.n_classes = w->classes,

@@ -217,7 +217,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     bacon *b = calloc(1, sizeof *b);
-    if (!b) return bl_fail(BL_ENOMEM, "out of memory for BaCon");
+    if (!b) return bl_no_memory("for BaCon");
     b->cfg = bl_class_settings(cfg, "bacon");
     size_t k = (size_t)w->classes, dim = (size_t)b->cfg->projection;
     b->abc = bl_classifier_find(w->model[0], "abc");
@@ -225,8 +225,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     b->centre = calloc(k * dim, sizeof *b->centre);
     b->present = calloc(k, sizeof *b->present);
     b->tau = calloc(k, sizeof *b->tau);
-    bl_status status =
-        b->centre && b->present && b->tau ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for BaCon");
+    bl_status status = b->centre && b->present && b->tau ? BL_OK : bl_no_memory("for BaCon");
     if (status == BL_OK) {
         status = bl_image_bank_create((int64_t)w->labelled.n + w->unlabelled.n, w->classes,
                                       (int)dim, &b->bank);

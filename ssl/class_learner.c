@@ -288,10 +288,10 @@ static bl_status take_lists(class_learner *l) {
     w->prior = calloc(k, sizeof *w->prior);
     w->predict_bias = calloc(k, sizeof *w->predict_bias);
     if (!w->given || !w->counts || !w->prior || !w->predict_bias)
-        return bl_fail(BL_ENOMEM, "out of memory for class counts");
+        return bl_no_memory("for class counts");
     if (w->joined > 0) {
         l->label = malloc(n * sizeof *l->label);
-        if (!l->label) return bl_fail(BL_ENOMEM, "out of memory for %zu labels", n);
+        if (!l->label) return bl_no_memory("for %zu labels", n);
         memcpy(l->label, w->labelled.label, n * sizeof *l->label);
         w->labelled.label = l->label;
     }
@@ -303,7 +303,7 @@ static bl_status take_lists(class_learner *l) {
 bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_class_env *env,
                                   bl_learner **out) {
     class_learner *l = calloc(1, sizeof *l);
-    if (!l) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!l) return bl_no_memory("for the learner");
     bl_class_world *w = &l->world;
     int64_t generations = bl_class_method_generations(cfg);
     l->base.ops = &ops;

@@ -163,7 +163,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
         return bl_fail(BL_ECONFIG,
                        "method.supervised.class_aware and resample_from exclude each other");
     supervised *s = calloc(1, sizeof *s);
-    if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!s) return bl_no_memory("for the learner");
     s->cfg = c;
     s->world = w;
     s->drawn_for = -1;
@@ -172,11 +172,11 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     s->list = calloc((size_t)w->labelled.n + 1, sizeof *s->list);
     bl_status status = s->weight && s->margin && s->list
                            ? bl_class_balanced_weights(w->counts, w->classes, c->beta, s->weight)
-                           : bl_fail(BL_ENOMEM, "out of memory for the learner");
+                           : bl_no_memory("for the learner");
     if (status == BL_OK && c->loss == BL_SUPERVISED_LDAM) {
         double *margin = calloc((size_t)w->classes, sizeof *margin);
         status = margin ? bl_ldam_margins(w->counts, w->classes, c->margin, margin)
-                        : bl_fail(BL_ENOMEM, "out of memory for the learner");
+                        : bl_no_memory("for the learner");
         for (int32_t k = 0; status == BL_OK && k < w->classes; k++) s->margin[k] = (float)margin[k];
         free(margin);
     }

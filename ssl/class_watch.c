@@ -31,7 +31,7 @@ bl_status bl_class_watch_create(int32_t classes, bl_class_watch **out) {
     }
     if (!w || !w->v || !w->scratch) {
         bl_class_watch_destroy(w);
-        return bl_fail(BL_ENOMEM, "out of memory for pseudo-label statistics");
+        return bl_no_memory("for pseudo-label statistics");
     }
     *out = w;
     return BL_OK;

@@ -151,7 +151,7 @@ static bl_status check_sets(const bl_class_world *w, int32_t *seen) {
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     size_t k = (size_t)w->classes;
     counter *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "out of memory for estimates of counts");
+    if (!c) return bl_no_memory("for estimates of counts");
     c->cfg = bl_class_settings(cfg, "counts");
     c->world = w;
     c->total = calloc(k, sizeof *c->total);
@@ -161,10 +161,9 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     c->p = calloc(PASS_BATCH * k, sizeof *c->p);
     c->offset = calloc(k, sizeof *c->offset);
     int32_t *seen = calloc(k, sizeof *seen);
-    bl_status status =
-        c->total && c->mean && c->sum && c->estimate && c->p && c->offset && seen
-            ? check_sets(w, seen)
-            : bl_fail(BL_ENOMEM, "out of memory for estimates of %d counts", (int)w->classes);
+    bl_status status = c->total && c->mean && c->sum && c->estimate && c->p && c->offset && seen
+                           ? check_sets(w, seen)
+                           : bl_no_memory("for estimates of %d counts", (int)w->classes);
     free(seen);
     if (status != BL_OK) {
         destroy(&c->base);

@@ -97,10 +97,9 @@ static bl_status generation(bl_plugin *p, bl_ctx *ctx, int32_t *label) {
     to.confidence = calloc((size_t)n, sizeof *to.confidence);
     to.p = calloc(PASS_BATCH * k, sizeof *to.p);
     to.offset = calloc(k, sizeof *to.offset);
-    bl_status status =
-        rate && to.confidence && to.p && to.offset
-            ? bl_generation_rates(w->given, w->classes, c->cfg->alpha, rate)
-            : bl_fail(BL_ENOMEM, "out of memory for the labels of %d images", (int)n);
+    bl_status status = rate && to.confidence && to.p && to.offset
+                           ? bl_generation_rates(w->given, w->classes, c->cfg->alpha, rate)
+                           : bl_no_memory("for the labels of %d images", (int)n);
     if (status == BL_OK)
         status = bl_class_pass(w, ctx, w->model[1] ? 1 : 0, &w->unlabelled, PASS_BATCH, take, &to);
     for (int32_t i = 0; status == BL_OK && i < n; i++)
@@ -139,8 +138,7 @@ static bl_status make_alignment(crest *c) {
     bl_alignment_config ac = {
         .n_classes = w->classes, .mean = BL_ALIGN_BATCHES, .window = (int)c->cfg->window};
     double *target = calloc((size_t)w->classes, sizeof *target);
-    bl_status status = target ? bl_alignment_create(&ac, &c->alignment)
-                              : bl_fail(BL_ENOMEM, "out of memory for CReST");
+    bl_status status = target ? bl_alignment_create(&ac, &c->alignment) : bl_no_memory("for CReST");
     if (status == BL_OK) status = bl_class_prior(w->given, w->classes, target);
     if (status == BL_OK) {
         double power = bl_generation_power(w->generation, w->generations, c->cfg->t_min);
@@ -153,7 +151,7 @@ static bl_status make_alignment(crest *c) {
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     crest *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "out of memory for CReST");
+    if (!c) return bl_no_memory("for CReST");
     c->cfg = bl_class_settings(cfg, "crest");
     c->world = w;
     bl_status status = c->cfg->align ? make_alignment(c) : BL_OK;

@@ -53,7 +53,7 @@ static bl_status prepare(bl_plugin *p, bl_ctx *ctx, int64_t t, bool changed[2]) 
     bl_status status =
         factor && c->copies
             ? bl_crs_factors(c->pool, c->counts, c->world->labelled->n_images, NULL, factor)
-            : bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
+            : bl_no_memory("for class-rebalancing sampling");
     for (int32_t i = 0; status == BL_OK && i < c->images; i++)
         c->copies[i] = (int32_t)bl_repeat_copies(factor[i], BL_ROUND_CEIL, 0, 0, i);
     free(factor);
@@ -114,7 +114,7 @@ static bl_status load_copies(crs *c, const double *v, int64_t len) {
     c->copies = NULL;
     if (len == 2) return BL_OK;
     c->copies = calloc((size_t)c->images + 1, sizeof *c->copies);
-    if (!c->copies) return bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
+    if (!c->copies) return bl_no_memory("for class-rebalancing sampling");
     for (int32_t i = 0; i < c->images; i++) {
         if (!(v[i + 2] >= 0 && v[i + 2] <= 1e6))
             return bl_fail(BL_EFORMAT, "state.crs_copies[%d] is %g", (int)i, v[i + 2]);
@@ -158,7 +158,7 @@ static bl_status make_pool(crs *c, const bl_crs_section *s) {
     bl_image_classes lists;
     void *memory;
     c->counts = calloc((size_t)w->classes, sizeof *c->counts);
-    if (!c->counts) return bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
+    if (!c->counts) return bl_no_memory("for class-rebalancing sampling");
     BL_TRY(bl_image_classes_of(w->labelled, &lists, &memory));
     bl_status status = bl_class_image_counts(&lists, w->classes, c->counts);
     free(memory);
@@ -175,7 +175,7 @@ static bl_status make_pool(crs *c, const bl_crs_section *s) {
 
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
     crs *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "out of memory for class-rebalancing sampling");
+    if (!c) return bl_no_memory("for class-rebalancing sampling");
     c->world = w;
     bl_status status = make_pool(c, bl_method_settings(cfg, "crs"));
     if (status == BL_OK) {

@@ -115,7 +115,7 @@ static void set_target(darp *d, const bl_class_world *w) {
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     darp *d = calloc(1, sizeof *d);
-    if (!d) return bl_fail(BL_ENOMEM, "out of memory for DARP");
+    if (!d) return bl_no_memory("for DARP");
     size_t all = (size_t)w->unlabelled.n * (size_t)w->classes;
     d->cfg = bl_class_settings(cfg, "darp");
     d->images = w->unlabelled.n;
@@ -126,8 +126,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     d->target = calloc((size_t)w->classes, sizeof *d->target);
     if (!d->raw || !d->refined || !d->target) {
         destroy(&d->base);
-        return bl_fail(BL_ENOMEM, "out of memory for the pseudo-labels of %d images",
-                       (int)w->unlabelled.n);
+        return bl_no_memory("for the pseudo-labels of %d images", (int)w->unlabelled.n);
     }
     for (size_t i = 0; i < all; i++) d->raw[i] = 1.0 / w->classes;
     set_target(d, w);

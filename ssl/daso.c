@@ -176,7 +176,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     daso *d = calloc(1, sizeof *d);
-    if (!d) return bl_fail(BL_ENOMEM, "out of memory for DASO");
+    if (!d) return bl_no_memory("for DASO");
     size_t k = (size_t)w->classes;
     d->cfg = bl_class_settings(cfg, "daso");
     d->v = calloc(k, sizeof *d->v);
@@ -184,8 +184,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     d->present = calloc(k, sizeof *d->present);
     bl_bank_config bank = {w->classes, (int)d->cfg->queue, w->dim, BL_BANK_FIFO,
                            .exempt_fresh = false};
-    bl_status status =
-        d->v && d->prototypes && d->present ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for DASO");
+    bl_status status = d->v && d->prototypes && d->present ? BL_OK : bl_no_memory("for DASO");
     if (status == BL_OK) status = bl_bank_create(&bank, &d->queue);
     if (status == BL_OK) status = bl_label_counts_create(w->classes, true, &d->counts);
     if (status != BL_OK) {

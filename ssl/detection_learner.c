@@ -118,7 +118,7 @@ bl_status bl_detection_world_create(const bl_method_config *cfg, const bl_learne
     w->ctx = env->ctx;
     size_t k = (size_t)w->classes;
     w->theta = calloc(2 * k + 1, sizeof *w->theta);
-    if (!w->theta) return bl_fail(BL_ENOMEM, "out of memory for %zu classes", k);
+    if (!w->theta) return bl_no_memory("for %zu classes", k);
     for (size_t c = 0; c < k; c++) w->theta[c] = w->needs.threshold;
     for (size_t c = 0; c <= k; c++) w->theta[k + c] = 1;
     w->class_weight = w->theta + k;
@@ -133,7 +133,7 @@ bl_status bl_detection_world_create(const bl_method_config *cfg, const bl_learne
 bl_status bl_learner_create(const bl_method_config *cfg, const bl_learner_env *env,
                             bl_learner **out) {
     detection_learner *d = calloc(1, sizeof *d);
-    if (!d) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!d) return bl_no_memory("for the learner");
     bl_detection_world *w = &d->world;
     bl_learner *l = &d->base;
     l->ops = &ops;

@@ -111,7 +111,7 @@ static bl_status set_bias(const eql *e, const bl_detection_world *w) {
                           : NULL;
     float *b = bias ? malloc(sizeof *b * (size_t)bias->c) : NULL;
     if (!bias) return BL_OK; /* no models: sums alone */
-    if (!b) return bl_fail(BL_ENOMEM, "out of memory for a bias");
+    if (!b) return bl_no_memory("for a bias");
     for (int64_t j = 0; j < bias->c; j++) b[j] = (float)-log((1 - e->cfg->prior) / e->cfg->prior);
     bl_device *dev = w->ctx->dev;
     bl_status status = dev->to_device(dev, bias->data, b, sizeof *b * (size_t)bias->c);
@@ -121,7 +121,7 @@ static bl_status set_bias(const eql *e, const bl_detection_world *w) {
 
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
     eql *e = calloc(1, sizeof *e + 3 * sizeof(double) * (size_t)w->classes);
-    if (!e) return bl_fail(BL_ENOMEM, "out of memory for the equalization loss");
+    if (!e) return bl_no_memory("for the equalization loss");
     e->cfg = bl_method_settings(cfg, "eql");
     e->classes = w->classes;
     e->p = e->sums;

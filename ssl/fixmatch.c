@@ -146,7 +146,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     (void)w;
     fixmatch *f = calloc(1, sizeof *f);
-    if (!f) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!f) return bl_no_memory("for the learner");
     f->cfg = bl_class_settings(cfg, "fixmatch");
     *out = &f->base;
     return BL_OK;

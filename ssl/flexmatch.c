@@ -94,7 +94,7 @@ static void destroy(bl_plugin *p) {
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     flexmatch *f = calloc(1, sizeof *f);
-    if (!f) return bl_fail(BL_ENOMEM, "out of memory for FlexMatch");
+    if (!f) return bl_no_memory("for FlexMatch");
     size_t k = (size_t)w->classes, n = (size_t)w->unlabelled.n;
     const bl_fixmatch_config *fixmatch = bl_class_settings(cfg, "fixmatch");
     f->cfg = bl_class_settings(cfg, "flexmatch");
@@ -107,7 +107,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     f->limit = calloc(k, sizeof *f->limit);
     if (!f->memory || !f->counts || !f->beta || !f->limit) {
         destroy(&f->base);
-        return bl_fail(BL_ENOMEM, "out of memory for FlexMatch");
+        return bl_no_memory("for FlexMatch");
     }
     for (size_t i = 0; i < n; i++) f->memory[i] = NONE;
     f->counts[0] = f->images;

@@ -18,7 +18,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     (void)cfg;
     (void)w;
     *out = calloc(1, sizeof **out);
-    return *out ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the focal loss");
+    return *out ? BL_OK : bl_no_memory("for the focal loss");
 }
 
 static bool wanted(const bl_method_config *cfg) {

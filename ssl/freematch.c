@@ -194,7 +194,7 @@ static void destroy(bl_plugin *p) {
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     freematch *f = calloc(1, sizeof *f);
-    if (!f) return bl_fail(BL_ENOMEM, "out of memory for FreeMatch");
+    if (!f) return bl_no_memory("for FreeMatch");
     size_t k = (size_t)w->classes;
     f->cfg = bl_class_settings(cfg, "freematch");
     f->classes = w->classes;
@@ -202,7 +202,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     f->scratch = calloc(6 * k, sizeof *f->scratch);
     if (!f->state || !f->scratch) {
         destroy(&f->base);
-        return bl_fail(BL_ENOMEM, "out of memory for FreeMatch");
+        return bl_no_memory("for FreeMatch");
     }
     f->p = f->state + 1;
     f->h = f->p + k;

@@ -130,7 +130,7 @@ static void destroy(bl_plugin *p) {
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     const bl_gradient_balance_config *c = bl_class_settings(cfg, "gb");
     gb *g = calloc(1, sizeof *g);
-    if (!g) return bl_fail(BL_ENOMEM, "out of memory for gradient balancing");
+    if (!g) return bl_no_memory("for gradient balancing");
     g->cfg = c;
     g->world = w;
     int32_t k = w->classes;
@@ -140,7 +140,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     g->factor = calloc((size_t)rows + 1, sizeof *g->factor);
     if (!g->theta || !g->factor) {
         destroy(&g->base);
-        return bl_fail(BL_ENOMEM, "out of memory for gradient balancing");
+        return bl_no_memory("for gradient balancing");
     }
     for (int32_t i = 0; i < k; i++) g->theta[i] = c->gbt.prior_cap * w->prior[i];
     bl_gradient_balance_spec spec = {.classes = k,

@@ -84,7 +84,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     if (!g || !allowed) {
         free(g);
         free(allowed);
-        return bl_fail(BL_ENOMEM, "out of memory for class balancing");
+        return bl_no_memory("for class balancing");
     }
     g->cfg = bl_method_settings(cfg, "gbr");
     g->world = w;

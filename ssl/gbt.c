@@ -35,7 +35,7 @@ static void destroy(bl_plugin *p) {
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
     (void)cfg;
     gbt *g = calloc(1, sizeof *g);
-    if (!g) return bl_fail(BL_ENOMEM, "out of memory for class thresholds");
+    if (!g) return bl_no_memory("for class thresholds");
     g->balance = w->balance;
     *out = &g->base;
     return BL_OK;

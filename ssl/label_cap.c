@@ -28,7 +28,7 @@ static void destroy(bl_plugin *p) {
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
     (void)cfg;
     label_cap *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "out of memory for the prior cap");
+    if (!c) return bl_no_memory("for the prior cap");
     c->balance = w->balance;
     *out = &c->base;
     return BL_OK;

@@ -48,7 +48,7 @@ static void destroy(bl_plugin *p) {
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     logit_adjust *a = calloc(1, sizeof *a + sizeof *a->offset * (size_t)w->classes);
-    if (!a) return bl_fail(BL_ENOMEM, "out of memory for logit adjustment");
+    if (!a) return bl_no_memory("for logit adjustment");
     const bl_logit_adjust_config *c = bl_class_settings(cfg, "la");
     a->form = c->form;
     double tau = a->form == BL_LA_LOSS ? c->tau : -c->tau;

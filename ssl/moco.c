@@ -80,7 +80,7 @@ static bl_status state(bl_plugin *p, bl_state_io *io) {
         return bl_fail(BL_EFORMAT, "state.moco.queue does not fit a queue of %lld keys",
                        (long long)m->cfg->queue);
     float *rows = malloc(sizeof *rows * (size_t)len);
-    if (!rows) return bl_fail(BL_ENOMEM, "out of memory for a queue of keys");
+    if (!rows) return bl_no_memory("for a queue of keys");
     bl_status status;
     if (io->loading) {
         for (int64_t i = 0; i < len; i++) rows[i] = (float)v[i];
@@ -116,7 +116,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
 static bl_status fill(moco *m) {
     int64_t n = m->cfg->queue, dim = m->cfg->dim;
     float *rows = malloc(sizeof *rows * (size_t)n * (size_t)dim);
-    if (!rows) return bl_fail(BL_ENOMEM, "out of memory for a queue of %lld keys", (long long)n);
+    if (!rows) return bl_no_memory("for a queue of %lld keys", (long long)n);
     bl_rng r = bl_rng_make(m->world->seed, bl_rng_key(0x6d6f636f, 0, 0));
     for (float *row = rows; row < rows + n * dim; row += dim) {
         double square = 0;
@@ -142,7 +142,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
                        "method.moco.queue = %lld is not a multiple of batch.labelled = %d",
                        (long long)c->queue, (int)w->batch_labelled);
     moco *m = calloc(1, sizeof *m);
-    if (!m) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!m) return bl_no_memory("for the learner");
     m->cfg = c;
     m->world = w;
     m->head = bl_classifier_find(w->model[0], HEAD);

@@ -35,7 +35,7 @@ static bl_status count(rfs *r, const bl_detection_world *w, const bl_image_class
     double *factor = calloc((size_t)k + (size_t)n + 1, sizeof *factor);
     int64_t *counts = calloc((size_t)k, sizeof *counts);
     bl_status status = factor && counts ? bl_class_image_counts(lists, k, counts)
-                                        : bl_fail(BL_ENOMEM, "out of memory for repeat factors");
+                                        : bl_no_memory("for repeat factors");
     if (status == BL_OK) {
         double *of_image = factor + k;
         bl_repeat_factors(counts, k, n, w->method->rfs, factor);
@@ -52,7 +52,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     bl_image_classes lists;
     void *memory;
     rfs *r = calloc(1, sizeof *r + sizeof *r->copies * (size_t)w->labelled->n_images);
-    if (!r) return bl_fail(BL_ENOMEM, "out of memory for repeat factors");
+    if (!r) return bl_no_memory("for repeat factors");
     r->from = cfg->rfs_warmup;
     r->images = w->labelled->n_images;
     bl_status status = bl_image_classes_of(w->labelled, &lists, &memory);

@@ -67,7 +67,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     (void)cfg;
     rotation *r = calloc(1, sizeof *r);
-    if (!r) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!r) return bl_no_memory("for the learner");
     r->head = bl_classifier_find(w->model[0], HEAD);
     *out = &r->base;
     return BL_OK;

@@ -279,7 +279,7 @@ static bl_status allocate(semi *m, const bl_semi_config *c, const bl_class_world
     m->prototypes = calloc(k * (size_t)w->dim, sizeof *m->prototypes);
     m->present = calloc(k, sizeof *m->present);
     if (!m->w || !m->plus || !m->prototypes || !m->present) {
-        return bl_fail(BL_ENOMEM, "out of memory for SeMi");
+        return bl_no_memory("for SeMi");
     }
     m->minus = m->w + k;
     bl_bank_config bank = {w->classes, (int)c->slots, w->dim, BL_BANK_CONFIDENCE, c->exempt_fresh};
@@ -290,7 +290,7 @@ static bl_status allocate(semi *m, const bl_semi_config *c, const bl_class_world
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     semi *m = calloc(1, sizeof *m);
-    if (!m) return bl_fail(BL_ENOMEM, "out of memory for SeMi");
+    if (!m) return bl_no_memory("for SeMi");
     m->cfg = bl_class_settings(cfg, "semi");
     m->world = w;
     m->head = bl_classifier_find(w->model[0], BALANCED);

@@ -243,7 +243,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     int32_t k = w->classes;
     soft_teacher *s =
         calloc(1, sizeof *s + sizeof(double) * (size_t)((WINDOW_ARRAYS + 1) * k + WINDOW_TOTALS));
-    if (!s) return bl_fail(BL_ENOMEM, "out of memory for the learner");
+    if (!s) return bl_no_memory("for the learner");
     s->cfg = bl_method_settings(cfg, "teacher");
     s->world = w;
     s->hidden_truth = w->unlabelled->n_anns > 0;

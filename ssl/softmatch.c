@@ -81,7 +81,7 @@ static void destroy(bl_plugin *p) {
 
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     softmatch *m = calloc(1, sizeof *m);
-    if (!m) return bl_fail(BL_ENOMEM, "out of memory for SoftMatch");
+    if (!m) return bl_no_memory("for SoftMatch");
     m->cfg = bl_class_settings(cfg, "softmatch");
     m->moments[MEAN] = 1.0 / w->classes;
     m->moments[VARIANCE] = 1;

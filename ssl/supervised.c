@@ -30,7 +30,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     (void)cfg;
     (void)w;
     *out = calloc(1, sizeof **out);
-    return *out ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the learner");
+    return *out ? BL_OK : bl_no_memory("for the learner");
 }
 
 const bl_detection_plugin_type bl_supervised_plugin = {

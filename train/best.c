@@ -8,7 +8,7 @@
 
 bl_status bl_best_write(const char *run_dir, const bl_best *b) {
     char *path = bl_path_join(run_dir, "best.json");
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     struct json_object *o = json_object_new_object();
     bl_json_add(&o, "iter", json_object_new_int64(b->iter));
     bl_json_add(&o, "score", json_object_new_double(b->score));

@@ -55,7 +55,7 @@ static bl_status loop_unpack(const double *v, bl_loop_state *st) {
 bl_status bl_checkpoint_save(const char *path, bl_ctx *ctx, bl_learner *l,
                              const bl_loop_state *st) {
     bl_arena *arena = bl_arena_create(1 << 20);
-    if (!arena) return bl_fail(BL_ENOMEM, "out of memory for a checkpoint");
+    if (!arena) return bl_no_memory("for a checkpoint");
     bl_status status;
     int cap = MAX_STATE, n = 0;
     for (int m = 0; m < 2; m++)
@@ -132,7 +132,7 @@ static bool has_prefix(const bl_st_file *f, const char *prefix) {
 static bl_status copy_array(const bl_st_tensor *t, bl_arena *arena, bl_state_array *out) {
     int64_t n = (int64_t)(t->bytes / sizeof(double));
     double *v = BL_NEW_ARRAY(arena, double, n + 1);
-    if (!v) return bl_fail(BL_ENOMEM, "out of memory reading %s", t->name);
+    if (!v) return bl_no_memory("to read %s", t->name);
     if (n > 0) memcpy(v, t->data, t->bytes);
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(v[i]))
@@ -178,7 +178,7 @@ static bl_status read_state(const bl_st_file *f, bl_learner *l, bl_loop_state *s
     bl_state_array state[MAX_STATE];
     int n = 0;
     bl_arena *arena = bl_arena_create(0);
-    bl_status status = arena ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the state");
+    bl_status status = arena ? BL_OK : bl_no_memory("for the state");
     for (int i = 0; i < bl_st_count(f) && status == BL_OK; i++) {
         const bl_st_tensor *t = bl_st_at(f, i);
         if (strncmp(t->name, STATE_PREFIX, strlen(STATE_PREFIX)) != 0 || t->dtype != BL_ST_F64)
@@ -258,7 +258,7 @@ bl_status bl_checkpoint_state(const char *path, const char *name, double **v, in
     *v = good ? malloc(t->bytes + 1) : NULL;
     bl_status status = !good ? bl_fail(BL_EFORMAT, "%s: no array %s", path, full)
                        : *v  ? BL_OK
-                             : bl_fail(BL_ENOMEM, "out of memory reading %s", path);
+                             : bl_no_memory("to read %s", path);
     if (*v) {
         memcpy(*v, t->data, t->bytes);
         *n = (int64_t)(t->bytes / sizeof **v);

@@ -50,7 +50,7 @@ bl_status bl_checkpoint_point(const char *run_dir, const char *which, int64_t it
     char name[64];
     int n = snprintf(name, sizeof name, "iter_%08lld.safetensors\n", (long long)iter);
     char *path = bl_path_join(run_dir, which);
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     bl_status status = bl_write_file(path, name, (size_t)n);
     free(path);
     return status;
@@ -67,7 +67,7 @@ bl_status bl_checkpoint_list(const char *run_dir, int64_t **iters, int *n) {
     char *dir = bl_path_join(run_dir, "ckpt");
     DIR *d = dir ? opendir(dir) : NULL;
     bl_status status = BL_OK;
-    if (!dir) status = bl_fail(BL_ENOMEM, "out of memory");
+    if (!dir) status = bl_no_memory(NULL);
     if (dir && !d && errno != ENOENT && errno != ENOTDIR)
         status = bl_fail(BL_EIO, "%s: %s", dir, strerror(errno));
     size_t cap = 0;
@@ -81,7 +81,7 @@ bl_status bl_checkpoint_list(const char *run_dir, int64_t **iters, int *n) {
             cap = cap ? 2 * cap : 16;
             int64_t *grown = realloc(*iters, cap * sizeof **iters);
             if (!grown) {
-                status = bl_fail(BL_ENOMEM, "out of memory for the names in %s", dir);
+                status = bl_no_memory("for the names in %s", dir);
                 break;
             }
             *iters = grown;

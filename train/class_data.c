@@ -7,7 +7,7 @@
 static bl_status label_list(const bl_class_set *set, const int32_t *image, int32_t n,
                             int32_t **out) {
     *out = malloc(sizeof **out * ((size_t)n + 1));
-    if (!*out) return bl_fail(BL_ENOMEM, "out of memory for %d labels", (int)n);
+    if (!*out) return bl_no_memory("for %d labels", (int)n);
     for (int32_t i = 0; i < n; i++) (*out)[i] = set->labels[image[i]];
     return BL_OK;
 }
@@ -58,7 +58,7 @@ bl_status bl_class_run_data_open(const bl_run_config *cfg, bl_class_run_data *ou
     out->labelled_counts = calloc((size_t)train->n_classes, sizeof *out->labelled_counts);
     out->unlabelled_counts = calloc((size_t)train->n_classes, sizeof *out->unlabelled_counts);
     if (!out->labelled_counts || !out->unlabelled_counts) {
-        status = bl_fail(BL_ENOMEM, "out of memory for class counts");
+        status = bl_no_memory("for class counts");
         goto done;
     }
     BL_TRY_DONE(make_labelled(out));

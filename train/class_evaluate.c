@@ -33,7 +33,7 @@ static bl_status collect(void *arg, int32_t first, int32_t n, const float *logit
 
 static bl_status write_features(const bl_class_evaluation *e, const collector *c, int32_t n) {
     char *path = bl_path_join(e->dir, "features.safetensors");
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     bl_status status =
         bl_class_features_write(path, n, c->d, c->features, c->k, c->logits, c->label);
     free(path);
@@ -57,7 +57,7 @@ bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
         c.features = malloc(sizeof(float) * (size_t)items.n * (size_t)c.d);
         c.logits = malloc(sizeof(float) * (size_t)items.n * (size_t)c.k);
         if (!c.features || !c.logits) {
-            status = bl_fail(BL_ENOMEM, "out of memory for features");
+            status = bl_no_memory("for features");
             goto done;
         }
     }
@@ -92,7 +92,7 @@ static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data 
                                     model ? "teacher" : "student", &iter, &l));
     const char *name = l->model[model].name;
     if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
         goto done;
     }
     bl_class_evaluation e = {.world = bl_class_learner_world(l),

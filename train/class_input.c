@@ -91,11 +91,11 @@ static bl_status build(const char *path, struct json_object *root, int64_t n, bl
     BL_TRY(read_three(path, input, "std", true, std));
     const char **names = calloc((size_t)k, sizeof *names);
     int64_t *counts = calloc((size_t)k, sizeof *counts);
-    bl_status status = names && counts ? BL_OK : bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    bl_status status = names && counts ? BL_OK : bl_no_memory("for %s", path);
     if (status == BL_OK) status = read_classes(path, list, k, names, counts, &sum);
     if (status == BL_OK) {
         *labels = malloc((size_t)sum * sizeof **labels);
-        if (!*labels) status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+        if (!*labels) status = bl_no_memory("for %s", path);
     }
     int64_t most = ROOM_BYTES / (3 * height * width);
     if (n > most) n = most > 0 ? most : 1;
@@ -119,7 +119,7 @@ bl_status bl_class_input_read(const char *run_dir, int64_t n, bl_class_set **roo
     bl_json doc = {0};
     *room = NULL;
     *labels = NULL;
-    bl_status status = path ? bl_json_load(path, &doc) : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = path ? bl_json_load(path, &doc) : bl_no_memory(NULL);
     if (status == BL_OK) {
         status = build(path, doc.root, n, room, labels, n_labels);
         bl_json_free(&doc);

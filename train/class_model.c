@@ -92,8 +92,7 @@ bl_status bl_pseudo_set_join(const bl_class_run_data *d, bl_pseudo_set *p) {
     p->image = malloc(sizeof *p->image * n);
     p->label = malloc(sizeof *p->label * n);
     p->is_labelled = malloc(n);
-    if (!p->image || !p->label || !p->is_labelled)
-        return bl_fail(BL_ENOMEM, "out of memory for pseudo-labels");
+    if (!p->image || !p->label || !p->is_labelled) return bl_no_memory("for pseudo-labels");
     for (int32_t i = 0; i < x->n; i++) {
         p->image[i] = x->image[i];
         p->label[i] = x->label[i];
@@ -146,7 +145,7 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
          *config = run ? bl_path_join(run, "config.json") : NULL;
     bl_status status;
     if (!arena || !config) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
         goto done;
     }
     bl_run_config *own = BL_NEW(arena, bl_run_config);

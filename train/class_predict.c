@@ -133,7 +133,7 @@ static bl_status open_job(job *j, const bl_class_env *env, bool files) {
                     .names = set->class_names,
                     .k = set->n_classes};
     j->w.p = malloc((size_t)set->n_classes * sizeof *j->w.p);
-    if (!j->w.p) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!j->w.p) return bl_no_memory(NULL);
     const char *dot = o->out ? strrchr(o->out, '.') : NULL;
     j->w.csv = !o->out || (dot && strcmp(dot, ".csv") == 0);
     if (o->out) {
@@ -244,7 +244,7 @@ static bl_status predict_files(job *j) {
     char *run = bl_checkpoint_run_dir(o->checkpoint);
     bl_status status;
     if (!run) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
         goto done;
     }
     BL_TRY_DONE(bl_class_input_read(run, n, &c.room, &labels, &n_labels));
@@ -252,7 +252,7 @@ static bl_status predict_files(job *j) {
     c.row = calloc((size_t)n, sizeof *c.row);
     c.message = calloc((size_t)n, sizeof *c.message);
     if (!c.status || !c.row || !c.message) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
         goto done;
     }
     /* The lists are there for counts and sizes; nothing is trained on them. */

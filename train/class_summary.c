@@ -24,7 +24,7 @@ static bl_status append(series *s, struct json_object *line) {
         for (int m = 0; m <= MEASURES; m++) {
             double **at = m < MEASURES ? &s->v[m] : &s->iter;
             double *grown = realloc(*at, sizeof *grown * (size_t)cap);
-            if (!grown) return bl_fail(BL_ENOMEM, "out of memory for the summary");
+            if (!grown) return bl_no_memory("for the summary");
             *at = grown;
         }
         s->cap = cap;
@@ -74,8 +74,8 @@ bl_status bl_class_summary_write(const char *run_dir) {
     size_t size = 0;
     series s[MODELS] = {0};
     struct json_object *root = json_object_new_object(), *all = json_object_new_object();
-    bl_status status = from && to ? bl_read_file(from, (size_t)1 << 30, &text, &size)
-                                  : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status =
+        from && to ? bl_read_file(from, (size_t)1 << 30, &text, &size) : bl_no_memory(NULL);
     for (char *p = text, *end; status == BL_OK && p < text + size; p = end + 1) {
         end = memchr(p, '\n', (size_t)(text + size - p));
         if (!end) break;

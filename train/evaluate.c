@@ -14,7 +14,7 @@
 /* The first n images as a data set of its own, so that the others do not count as missed. */
 static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) {
     int32_t *index = malloc(sizeof *index * (size_t)n);
-    if (!index) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!index) return bl_no_memory(NULL);
     for (int32_t i = 0; i < n; i++) index[i] = i;
     bl_status status = bl_dataset_subset(d, index, (int32_t)n, out);
     free(index);
@@ -55,8 +55,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
         BL_TRY_DONE(bl_results_write(dir, &results));
         BL_TRY_DONE(write_analysis(dir, &results));
         detections = bl_path_join(dir, "results.json");
-        BL_TRY_DONE(detections ? bl_detections_write(&dt, d, detections)
-                               : bl_fail(BL_ENOMEM, "out of memory"));
+        BL_TRY_DONE(detections ? bl_detections_write(&dt, d, detections) : bl_no_memory(NULL));
     }
     if (f) {
         fprintf(f, "%s, iteration %lld, %d images\n", model, (long long)iter, (int)d->n_images);
@@ -92,7 +91,7 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
     BL_TRY_DONE(bl_store_finish(store, ctx, 0, false));
     BL_TRY_DONE(bl_checkpoint_load_weights(ckpt, ctx, store, model, false, NULL));
     if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
         goto done;
     }
     bl_infer in = {.ctx = ctx,

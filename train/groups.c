@@ -18,7 +18,7 @@ static bl_status allocate(bl_groups *g, int32_t n) {
                      .mask = calloc(2 * k, 1)};
     if (g->images && g->boxes && g->group && g->mask) return BL_OK;
     bl_groups_free(g);
-    return bl_fail(BL_ENOMEM, "out of memory for class groups");
+    return bl_no_memory("for class groups");
 }
 
 /* Fills mask and info once the groups are known. */
@@ -33,7 +33,7 @@ static void finish(bl_groups *g) {
 
 static bl_status listed(const bl_strings *list, const bl_dataset *d, int32_t *index) {
     const char **all = calloc((size_t)d->n_categories + 1, sizeof *all);
-    if (!all) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!all) return bl_no_memory(NULL);
     for (int32_t c = 0; c < d->n_categories; c++) all[c] = d->categories[c].name;
     bl_status status = BL_OK;
     for (int32_t i = 0; i < list->n && status == BL_OK; i++) {
@@ -56,7 +56,7 @@ bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, 
     bl_dataset_counts(labelled, false, out->images, out->boxes);
     int32_t *group = calloc((size_t)n + 1, sizeof *group);
     int32_t *index = calloc((size_t)cfg->minority.n + 1, sizeof *index);
-    bl_status status = group && index ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = group && index ? BL_OK : bl_no_memory(NULL);
     bool by_list = cfg->minority.n > 0;
     if (status == BL_OK && by_list) status = listed(&cfg->minority, labelled, index);
     if (status == BL_OK)
@@ -148,7 +148,7 @@ bl_status bl_groups_classes(const char *path, bl_dataset **out) {
                    ? json_object_array_length(classes)
                    : 0;
     bl_category *v = calloc(n + 1, sizeof *v);
-    if (!v) status = bl_fail(BL_ENOMEM, "%s: out of memory", path);
+    if (!v) status = bl_no_memory("for %s", path);
     if (n == 0) status = bl_fail(BL_EFORMAT, "%s: no \"classes\" list", path);
     for (size_t c = 0; c < n && status == BL_OK; c++) {
         struct json_object *o = json_object_array_get_idx(classes, c);

@@ -151,11 +151,10 @@ bl_status bl_infer_dataset(bl_infer *in, const bl_dataset *d, int64_t limit, con
                            bl_detections *out) {
     int32_t n = limit > 0 && limit < d->n_images ? (int32_t)limit : d->n_images;
     char **paths = calloc((size_t)n + 1, sizeof *paths);
-    if (!paths) return bl_fail(BL_ENOMEM, "out of memory for %d image paths", (int)n);
+    if (!paths) return bl_no_memory("for %d image paths", (int)n);
     bl_status status = BL_OK;
     for (int32_t i = 0; i < n && status == BL_OK; i++)
-        if (!(paths[i] = bl_dataset_path(d, i)))
-            status = bl_fail(BL_ENOMEM, "out of memory for image paths");
+        if (!(paths[i] = bl_dataset_path(d, i))) status = bl_no_memory("for image paths");
     if (status == BL_OK) status = bl_infer_run(in, paths, n, progress, collect, out);
     for (int32_t i = 0; i < n; i++) free(paths[i]);
     free(paths);

@@ -40,7 +40,7 @@ bl_status bl_trainer_checkpoint(bl_trainer *t) {
     int64_t best = (int64_t)t->st.best_iter;
     BL_TRY(check_finite(t));
     char *path = bl_checkpoint_path(dir, t->st.iter);
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     t->task->ops->tell(t->task, t->st.pos);
     t->st.lines = bl_metrics_lines(t->metrics);
     bl_status status = bl_metrics_sync(t->metrics);

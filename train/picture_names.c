@@ -32,7 +32,7 @@ bl_status bl_picture_names(const char *const *images, int32_t n, bl_arena *arena
             names[i] = copy == 1 ? bl_arena_printf(arena, "%.*s.jpg", length, stem)
                                  : bl_arena_printf(arena, "%.*s_%d.jpg", length, stem, copy);
             holder = names[i] ? bl_strmap_add(taken, 0, names[i], i) : -1;
-            if (holder < 0) return bl_fail(BL_ENOMEM, "out of memory for names of pictures");
+            if (holder < 0) return bl_no_memory("for names of pictures");
         }
     }
     return BL_OK;

@@ -31,7 +31,7 @@ static bl_status draw(const predict_job *j, int32_t index, const bl_image *origi
     char *path = bl_path_join(j->opt->draw_dir, j->pictures[index]);
     bl_drawn_box *drawn = malloc(((size_t)b->n + 1) * sizeof *drawn);
     bl_image picture = {0};
-    bl_status status = path && drawn ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for a picture");
+    bl_status status = path && drawn ? BL_OK : bl_no_memory("for a picture");
     for (int32_t k = 0; status == BL_OK && k < b->n; k++)
         drawn[k] = (bl_drawn_box){b->box[k], b->label[k], b->score[k]};
     if (status == BL_OK)
@@ -53,7 +53,7 @@ static bl_status keep(void *arg, int32_t index, const bl_image *original, const 
 static bl_status read_classes(const char *checkpoint, bl_json *doc, struct json_object **classes) {
     char *run = bl_checkpoint_run_dir(checkpoint);
     char *path = run ? bl_path_join(run, "classes.json") : NULL;
-    bl_status status = path ? bl_json_load(path, doc) : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = path ? bl_json_load(path, doc) : bl_no_memory(NULL);
     if (status == BL_OK && (!json_object_object_get_ex(doc->root, "classes", classes) ||
                             !json_object_is_type(*classes, json_type_array))) {
         status = bl_fail(BL_EFORMAT, "%s: no \"classes\" list", path);
@@ -114,7 +114,7 @@ static bl_status take_set(const bl_dataset *d, bl_arena *arena, bl_predict_optio
         char *path = bl_dataset_path(d, i);
         paths[i] = path ? bl_arena_strdup(arena, path) : NULL;
         free(path);
-        if (!paths[i]) return bl_fail(BL_ENOMEM, "out of memory for image paths");
+        if (!paths[i]) return bl_no_memory("for image paths");
         files[i] = d->images[i].file;
         ids[i] = (bl_id){d->images[i].id, d->images[i].id_text};
     }

@@ -15,7 +15,7 @@ bl_status bl_predictions_add(bl_predictions *p, int32_t image, const bl_boxes *b
     if (p->n + b->n > p->cap) {
         int64_t cap = 2 * p->cap > p->n + b->n ? 2 * p->cap : p->n + b->n + 64;
         bl_predicted *grown = realloc(p->v, (size_t)cap * sizeof *grown);
-        if (!grown) return bl_fail(BL_ENOMEM, "out of memory for %lld detections", (long long)cap);
+        if (!grown) return bl_no_memory("for %lld detections", (long long)cap);
         p->v = grown;
         p->cap = cap;
     }

@@ -117,7 +117,7 @@ bl_status bl_provenance_write(const char *run_dir, const bl_run_config *cfg, con
     task->ops->provenance(task, &sets);
     bl_json_add(&o, "data", sets);
     char *path = bl_path_join(run_dir, "provenance.json");
-    bl_status status = path ? bl_json_save(o, path) : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = path ? bl_json_save(o, path) : bl_no_memory(NULL);
     free(path);
     json_object_put(o);
     return status;

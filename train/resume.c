@@ -23,7 +23,7 @@ static bl_status named_file(const bl_resume_choice *c, char **path) {
     struct stat a, b;
     int64_t iter = bl_checkpoint_iter(c->from);
     char *own = bl_checkpoint_path(c->run_dir, iter < 0 ? 0 : iter);
-    bl_status status = own ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = own ? BL_OK : bl_no_memory(NULL);
     if (status == BL_OK && !bl_exists(c->from))
         status = bl_fail(BL_ECONFIG,
                          "--resume=%s: no such file; a checkpoint, auto or previous is expected",
@@ -80,7 +80,7 @@ bl_status bl_resume_choose(const bl_resume_choice *c, char **path) {
     bool previous = c->from && strcmp(c->from, "previous") == 0;
     if (c->from && !automatic && !previous) return named_file(c, path);
     char *pointer = bl_path_join(c->run_dir, "last_checkpoint");
-    if (!pointer) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!pointer) return bl_no_memory(NULL);
     bool there = bl_exists(pointer);
     free(pointer);
     if (!there) return without_pointer(c, path);

@@ -158,7 +158,7 @@ static bl_status as_read(const bl_run_config *cfg, bl_json *doc) {
     }
     json_object_put(dump);
     bl_status status = mem && written ? bl_json_parse(written, size, "the configuration", doc)
-                                      : bl_fail(BL_ENOMEM, "out of memory for the configuration");
+                                      : bl_no_memory("for the configuration");
     free(written);
     return status;
 }
@@ -169,7 +169,7 @@ static bl_status compare_all(comparison *c) {
     bl_run_config *defaults = arena ? BL_NEW(arena, bl_run_config) : NULL;
     bl_status status;
     if (!defaults) {
-        status = bl_fail(BL_ENOMEM, "out of memory for the configuration");
+        status = bl_no_memory("for the configuration");
         goto done;
     }
     BL_TRY_DONE(bl_config_load(bl_run_schema_of(c->cfg->task), NULL, NULL, 0, arena, defaults));
@@ -191,7 +191,7 @@ done:
 bl_status bl_resume_same_config(const bl_run_config *cfg, const char *run_dir, int64_t iter,
                                 bool *changed) {
     char *path = bl_path_join(run_dir, "config.json");
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     comparison c = {.cfg = cfg, .file = path, .iter = iter};
     bl_status status = compare_all(&c);
     if (changed) *changed = c.changed;
@@ -266,15 +266,14 @@ bl_status bl_resume_same_data(const bl_task *task, const char *run_dir) {
     struct json_object *now = json_object_new_object(), *was;
     bl_status status = BL_OK;
     if (!path || !now) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
     } else if (bl_json_load(path, &doc) != BL_OK ||
                !json_object_object_get_ex(doc.root, "data", &was) ||
                !json_object_is_type(was, json_type_object)) {
         BL_WARN("%s does not say which data the run was started with: they are not compared", path);
     } else {
         task->ops->provenance(task, &now);
-        status = now ? compare_sets(path, was, now)
-                     : bl_fail(BL_ENOMEM, "out of memory for what is known of the data");
+        status = now ? compare_sets(path, was, now) : bl_no_memory("for what is known of the data");
     }
     bl_json_free(&doc);
     json_object_put(now);

@@ -40,7 +40,7 @@ static bl_status image_folder(const bl_data_config *c, bl_run_set set, char **ou
     *out = NULL;
     if (!*dir && c->format == BL_DATA_VOC) return BL_OK;
     *out = *dir ? bl_path_join(c->root, dir) : strdup(*c->root ? c->root : ".");
-    return *out ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the images' folder");
+    return *out ? BL_OK : bl_no_memory("for the images' folder");
 }
 
 static bl_status check_classes(const bl_data_config *c, const bl_dataset *d) {
@@ -60,7 +60,7 @@ static bl_status read_annotated(const bl_data_config *c, const char *file, const
         return bl_voc_read(*c->root ? c->root : ".", file, c->classes.v, c->classes.n,
                            c->voc_one_based, opt, out);
     char *path = bl_path_join(c->root, file);
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory opening %s", file);
+    if (!path) return bl_no_memory("to open %s", file);
     bl_status status = bl_coco_read(path, images, opt, out);
     free(path);
     return status;
@@ -110,7 +110,7 @@ static bl_status measure(const bl_data_config *c, bl_run_set set, bl_dataset **d
 
 static bl_status drop_empty_images(bl_dataset **d) {
     int32_t *keep = malloc(sizeof *keep * (size_t)((*d)->n_images + 1)), n = 0;
-    if (!keep) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!keep) return bl_no_memory(NULL);
     for (int32_t i = 0; i < (*d)->n_images; i++)
         if ((*d)->images[i].n_anns > 0) keep[n++] = i;
     bl_status status = BL_OK;

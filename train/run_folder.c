@@ -76,7 +76,7 @@ typedef bl_status (*visit_fn)(void *arg, const char *dir, const char *path, bool
 
 static char *join(const char *a, const char *b) {
     char *p = bl_path_join(a, b);
-    if (!p) bl_fail(BL_ENOMEM, "out of memory");
+    if (!p) bl_no_memory(NULL);
     return p;
 }
 
@@ -230,7 +230,7 @@ static bl_status tidy_one(void *arg, const char *dir, const char *path, bool fol
 bl_status bl_run_folder_enter(const char *dir, bl_run_folder *f) {
     *f = (bl_run_folder){.dir = strdup(dir), .made = !bl_is_dir(dir)};
     char *lock = join(dir, LOCK_NAME);
-    bl_status status = f->dir && lock ? bl_mkdirs(dir) : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = f->dir && lock ? bl_mkdirs(dir) : bl_no_memory(NULL);
     if (status == BL_OK) status = bl_lock_take(lock, dir, &f->lock);
     if (status == BL_OK) status = walk(dir, "", 0, tidy_one, NULL);
     free(lock);

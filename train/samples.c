@@ -46,7 +46,7 @@ static bl_status write_one(void *arg, int32_t index, const bl_image *img, const 
     char name[64];
     snprintf(name, sizeof name, "%s_%03d.jpg", j->set, (int)index);
     char *path = bl_path_join(j->dir, name);
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     bl_status status = write_jpeg(path, img, scale);
     free(path);
     BL_TRY(status);
@@ -75,7 +75,7 @@ static bl_status write_one(void *arg, int32_t index, const bl_image *img, const 
 static bl_status one_set(bl_infer *in, sample_job *j, int32_t n) {
     if (n > j->data->n_images) n = j->data->n_images;
     char **paths = calloc((size_t)n + 1, sizeof *paths);
-    if (!paths) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!paths) return bl_no_memory(NULL);
     for (int32_t i = 0; i < n; i++)
         if (!(paths[i] = bl_dataset_path(j->data, i))) n = i; /* shorter list, never NULL paths */
     bl_status status = bl_infer_run(in, paths, n, NULL, write_one, j);
@@ -104,8 +104,7 @@ bl_status bl_samples_write(bl_infer *in, const char *dir, int32_t n, const bl_da
     struct json_object *root = json_object_new_object();
     bl_json_add(&root, "samples", j.list);
     char *path = bl_path_join(dir, "samples.json");
-    if (status == BL_OK)
-        status = path ? bl_json_save(root, path) : bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK) status = path ? bl_json_save(root, path) : bl_no_memory(NULL);
     free(path);
     json_object_put(root);
     return status;

@@ -12,13 +12,11 @@ struct bl_send_ahead {
 
 bl_status bl_send_ahead_create(bl_ctx *ctx, int64_t places, int32_t parcels, bl_send_ahead **out) {
     bl_send_ahead *a = calloc(1, sizeof *a);
-    if (!a) return bl_fail(BL_ENOMEM, "out of memory for sending batches ahead");
+    if (!a) return bl_no_memory("for sending batches ahead");
     a->parcels = parcels;
     a->block = calloc((size_t)places, sizeof(bl_staging *));
     a->parcel = calloc((size_t)places * (size_t)parcels, sizeof *a->parcel);
-    bl_status status = a->block && a->parcel
-                           ? BL_OK
-                           : bl_fail(BL_ENOMEM, "out of memory for sending batches ahead");
+    bl_status status = a->block && a->parcel ? BL_OK : bl_no_memory("for sending batches ahead");
     for (; status == BL_OK && a->places < places; a->places++)
         status = bl_staging_open(ctx->dev, &a->block[a->places]);
     if (status != BL_OK) {

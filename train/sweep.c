@@ -131,7 +131,7 @@ static bl_status read_all(const bl_json *doc, bl_arena *arena, bl_sweep *out) {
     out->n_runs = (int32_t)json_object_array_length(runs);
     out->run = BL_NEW_ARRAY(arena, bl_sweep_run, out->n_runs);
     char *dir = bl_path_dir(doc->file);
-    bl_status status = out->run && dir ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = out->run && dir ? BL_OK : bl_no_memory(NULL);
     for (int32_t i = 0; status == BL_OK && i < out->n_runs; i++) {
         status =
             read_run(doc, json_object_array_get_idx(runs, (size_t)i), i, dir, arena, &out->run[i]);
@@ -204,7 +204,7 @@ static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run
     bl_run_config *cfg = arena ? BL_NEW(arena, bl_run_config) : NULL;
     bl_status status;
     if (!dir || !cfg) {
-        status = bl_fail(BL_ENOMEM, "out of memory");
+        status = bl_no_memory(NULL);
         goto done;
     }
     BL_TRY_DONE(load_config(s, opt, run, seed, arena, cfg));
@@ -232,8 +232,8 @@ done:
 static bl_status check_run(const bl_sweep *s, const bl_sweep_options *opt, int32_t run) {
     bl_arena *arena = bl_arena_create(0);
     bl_run_config *cfg = arena ? BL_NEW(arena, bl_run_config) : NULL;
-    bl_status status = cfg ? load_config(s, opt, run, 0, arena, cfg)
-                           : bl_fail(BL_ENOMEM, "no memory for a configuration");
+    bl_status status =
+        cfg ? load_config(s, opt, run, 0, arena, cfg) : bl_no_memory("for a configuration");
     if (status != BL_OK) bl_fail_context(status, "run \"%s\"", s->run[run].name);
     bl_arena_destroy(arena);
     return status;

@@ -14,7 +14,7 @@ char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t ru
     char leaf[192];
     snprintf(leaf, sizeof leaf, "%s/seed%lld", s->run[run].name, (long long)s->seeds.v[seed]);
     char *p = bl_path_join(opt->out_dir, leaf);
-    if (!p) bl_fail(BL_ENOMEM, "out of memory");
+    if (!p) bl_no_memory(NULL);
     return p;
 }
 
@@ -99,7 +99,7 @@ static void read_detection(const char *dir, result *r) {
 static bl_status collect(const bl_sweep *s, const bl_sweep_options *opt, table *t) {
     *t = (table){.s = s};
     t->r = calloc((size_t)s->n_runs * (size_t)s->seeds.n, sizeof *t->r);
-    if (!t->r) return bl_fail(BL_ENOMEM, "out of memory for the table");
+    if (!t->r) return bl_no_memory("for the table");
     for (int32_t i = 0; i < s->n_runs * s->seeds.n; i++) {
         char *dir = bl_sweep_folder(s, opt, i / s->seeds.n, i % s->seeds.n);
         if (!dir) return BL_ENOMEM;
@@ -245,7 +245,7 @@ bl_status bl_sweep_write_tables(const bl_sweep *s, const bl_sweep_options *opt) 
     char *csv = bl_path_join(opt->out_dir, "sweep.csv"),
          *md = bl_path_join(opt->out_dir, "sweep.md");
     bl_status status = collect(s, opt, &t);
-    if (status == BL_OK && (!json || !csv || !md)) status = bl_fail(BL_ENOMEM, "out of memory");
+    if (status == BL_OK && (!json || !csv || !md)) status = bl_no_memory(NULL);
     if (status == BL_OK) status = write_json(&t, opt, json);
     if (status == BL_OK) status = write_text(&t, csv, put_csv);
     if (status == BL_OK) status = write_text(&t, md, put_markdown);

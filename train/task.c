@@ -26,6 +26,6 @@ char *bl_step_folder(const char *run_dir, const char *what, int64_t iter, const 
     snprintf(name, sizeof name, "%s/iter_%08lld%s%s", what, (long long)iter, leaf ? "/" : "",
              leaf ? leaf : "");
     char *p = bl_path_join(run_dir, name);
-    if (!p) bl_fail(BL_ENOMEM, "out of memory");
+    if (!p) bl_no_memory(NULL);
     return p;
 }

@@ -45,8 +45,7 @@ static bl_status record(bl_task *k, const char *run_dir) {
     char *classes = bl_path_join(run_dir, "classes.json");
     char *images = bl_path_join(run_dir, "images.json");
     bl_accuracy a = {0};
-    bl_status status =
-        classes && images ? BL_OK : bl_fail(BL_ENOMEM, "out of memory for the run folder");
+    bl_status status = classes && images ? BL_OK : bl_no_memory("for the run folder");
     if (status == BL_OK) status = bl_accuracy_create(train->n_classes, &a);
     if (status == BL_OK) status = bl_accuracy_finish(&a, c->data.labelled_counts);
     for (int32_t i = 0; status == BL_OK && i < train->n_classes; i++) {
@@ -386,7 +385,7 @@ static const bl_task_ops ops = {.describe = describe,
 
 bl_status bl_class_task_open(const bl_run_config *cfg, bl_task **out) {
     classification *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!c) return bl_no_memory(NULL);
     c->base.ops = &ops;
     c->cfg = cfg;
     bl_status status = bl_class_run_data_open(cfg, &c->data);

@@ -37,7 +37,7 @@ static void describe(const bl_task *k, char *out, size_t size) {
 static bl_status record(bl_task *k, const char *run_dir) {
     const detection *d = (const detection *)k;
     char *path = bl_path_join(run_dir, "classes.json");
-    if (!path) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!path) return bl_no_memory(NULL);
     bl_status status = bl_groups_write(&d->groups, d->data.labelled, path);
     free(path);
     return status;
@@ -289,7 +289,7 @@ static const bl_task_ops ops = {.describe = describe,
 
 bl_status bl_detection_task_open(const bl_run_config *cfg, bl_task **out) {
     detection *d = calloc(1, sizeof *d);
-    if (!d) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!d) return bl_no_memory(NULL);
     d->base.ops = &ops;
     d->cfg = cfg;
     bl_status status = bl_run_data_open(&cfg->data, true, &d->data);

@@ -16,7 +16,7 @@
 
 static char *in_run(const bl_trainer *t, const char *name) {
     char *p = bl_path_join(t->opt->out_dir, name);
-    if (!p) bl_fail(BL_ENOMEM, "out of memory");
+    if (!p) bl_no_memory(NULL);
     return p;
 }
 
@@ -24,8 +24,8 @@ static char *in_run(const bl_trainer *t, const char *name) {
 static bl_status write_config(const bl_trainer *t) {
     struct json_object *dump = bl_config_dump(bl_run_schema_of(t->cfg->task), t->cfg);
     char *path = in_run(t, "config.json");
-    bl_status status = dump && path ? bl_json_save(dump, path)
-                                    : bl_fail(BL_ENOMEM, "out of memory for the configuration");
+    bl_status status =
+        dump && path ? bl_json_save(dump, path) : bl_no_memory("for the configuration");
     json_object_put(dump);
     free(path);
     return status;
@@ -171,7 +171,7 @@ bl_status bl_trainer_next_generation(bl_trainer *t) {
 static bl_status point_to_best(const bl_trainer *t) {
     int64_t best = (int64_t)t->st.best_iter;
     char *file = bl_checkpoint_path(t->opt->out_dir, best), *pointer = in_run(t, "best_checkpoint");
-    bl_status status = file && pointer ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    bl_status status = file && pointer ? BL_OK : bl_no_memory(NULL);
     if (status == BL_OK && best > 0 && bl_exists(file)) {
         status = bl_trainer_point_to_best(t);
     } else if (status == BL_OK && unlink(pointer) == 0 && best > 0) {
@@ -232,7 +232,7 @@ static bl_status build(bl_trainer *t) {
     int32_t most = ops->images(t->task, true);
     if (ops->images(t->task, false) > most) most = ops->images(t->task, false);
     t->copies = calloc((size_t)most + 1, sizeof *t->copies);
-    return t->copies ? BL_OK : bl_fail(BL_ENOMEM, "out of memory");
+    return t->copies ? BL_OK : bl_no_memory(NULL);
 }
 
 static void warn_line(void *arg, const char *text) {

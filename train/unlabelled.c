@@ -58,8 +58,8 @@ bl_status bl_unlabelled_open(const bl_data_config *c, const char *images, bl_rea
         return bl_voc_read(*c->root ? c->root : ".", c->unlabelled, c->classes.v, c->classes.n,
                            c->voc_one_based, opt, out);
     char *path = bl_path_join(c->root, c->unlabelled);
-    bl_status status = path ? open_path(c, path, images, opt, out)
-                            : bl_fail(BL_ENOMEM, "out of memory for data.unlabelled");
+    bl_status status =
+        path ? open_path(c, path, images, opt, out) : bl_no_memory("for data.unlabelled");
     free(path);
     return status;
 }
@@ -91,7 +91,7 @@ bl_status bl_unlabelled_without(bl_dataset **d, const bl_dataset *other, const c
     int32_t *keep = malloc(sizeof *keep * ((size_t)(*d)->n_images + 1)), n = 0, n_taken = 0;
     bl_status status = BL_OK;
     bl_dataset *rest;
-    if (!taken || !keep) BL_TRY_DONE(bl_fail(BL_ENOMEM, "%s: out of memory", (*d)->name));
+    if (!taken || !keep) BL_TRY_DONE(bl_no_memory("for %s", (*d)->name));
     for (int32_t i = 0; i < other->n_images; i++) n_taken += identify(other, i, &taken[n_taken]);
     qsort(taken, (size_t)n_taken, sizeof *taken, by_identity);
     for (int32_t i = 0; i < (*d)->n_images; i++)

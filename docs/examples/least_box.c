@@ -48,7 +48,7 @@ static void destroy(bl_plugin *p) {
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
     (void)w;
     least_box *l = calloc(1, sizeof *l);
-    if (!l) return bl_fail(BL_ENOMEM, "out of memory for least_box");
+    if (!l) return bl_no_memory("for least_box");
     l->cfg = bl_method_settings(cfg, "least_box");
     *out = &l->base;
     return BL_OK;

@@ -57,7 +57,7 @@ static void destroy(bl_plugin *p) {
 static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
     (void)w;
     margin *m = calloc(1, sizeof *m);
-    if (!m) return bl_fail(BL_ENOMEM, "out of memory for margin");
+    if (!m) return bl_no_memory("for margin");
     m->cfg = bl_class_settings(cfg, "margin");
     *out = &m->base;
     return BL_OK;

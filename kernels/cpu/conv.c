@@ -26,7 +26,7 @@ const char *bl_plan_alg_name(plan_alg alg) {
 
 static bl_status own_plan(const plan_key *key, bl_plan **out) {
     bl_plan *plan = *out = calloc(1, sizeof *plan);
-    if (!plan) return bl_fail(BL_ENOMEM, "convolution plan: out of memory");
+    if (!plan) return bl_no_memory("for the convolution plan");
     plan->key = *key;
     plan->best_ms = DBL_MAX;
     plan->own = bl_winograd_fitting(&key->shape);

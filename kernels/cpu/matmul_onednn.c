@@ -54,7 +54,7 @@ static bl_status matmul(bl_ctx *ctx, bool ta, bool tb, int64_t m, int64_t n, int
     j.across = (n + j.tile_n - 1) / j.tile_n;
     int64_t tiles = j.across * ((m + j.tile_m - 1) / j.tile_m);
     j.status = calloc((size_t)tiles, sizeof *j.status);
-    if (!j.status) return bl_fail(BL_ENOMEM, "matmul: out of memory");
+    if (!j.status) return bl_no_memory("for the matmul");
     /* Tiny products are not worth waking a thread for. */
     bl_parallel_for(tiles, (double)m * (double)n * (double)k < 1e6 ? tiles : 1, tile_range, &j);
     bl_status status = BL_OK;

@@ -71,7 +71,7 @@ static bl_status nms(const bl_box *box, const float *score, const int32_t *group
                                      ((size_t)n + 1) * sizeof(int64_t) + 5 * room * sizeof(float) +
                                      (size_t)n * sizeof(int32_t) + (size_t)n;
     int64_t *segment = calloc(1, bytes);
-    if (!segment) return bl_fail(BL_ENOMEM, "out of memory: nms of %lld boxes", (long long)n);
+    if (!segment) return bl_no_memory("for nms of %lld boxes", (long long)n);
     bl_ranked *order = (bl_ranked *)(segment + n + 1), *tmp = order + n;
     float *f = (float *)(tmp + n);
     int32_t *by_rank = (int32_t *)(f + 5 * room);

@@ -44,7 +44,7 @@ bl_status bl_plans_reserve(bl_plans *p, int i, size_t bytes) {
     size_t align = 2u << 20, size = (bytes + 4095) & ~(size_t)4095;
     if (size < align) align = 64;
     void *mem = aligned_alloc(align, (size + align - 1) / align * align);
-    if (!mem) return bl_fail(BL_ENOMEM, "convolution scratch: no memory for %zu bytes", bytes);
+    if (!mem) return bl_no_memory("for %zu bytes (convolution scratch)", bytes);
     /* Winograd's scratch is streamed through in large strides: huge pages save page walks. A hint
      * only. */
     if (align > 64) (void)madvise(mem, size, MADV_HUGEPAGE);
@@ -97,7 +97,7 @@ static bl_status open_library(bl_plans *p) {
 bl_status bl_plans_create_cpu(const char *tuning_file, int deterministic, bl_plans **out) {
     *out = NULL;
     bl_plans *p = calloc(1, sizeof *p);
-    if (!p) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
+    if (!p) return bl_no_memory("for the plan cache");
     _Static_assert(sizeof(plan_key) == 18 * sizeof(int32_t), "plan_key must have no padding");
     bl_status status = bl_plan_cache_create(sizeof(plan_key), PLAN_MAX, bl_plan_free, &p->cache);
     if (status == BL_OK) status = open_library(p);

@@ -223,7 +223,7 @@ static void build(bl_conv_graph *g, const bl_conv_key *k) {
 
 bl_status bl_conv_graph_create(const bl_conv_key *key, bl_conv_graph **out) {
     bl_conv_graph *g = *out = calloc(1, sizeof *g);
-    if (!g) return bl_fail(BL_ENOMEM, "convolution plan: out of memory");
+    if (!g) return bl_no_memory("for the convolution plan");
     build(g, key);
     bl_status status = g->status;
     if (status != BL_OK) {

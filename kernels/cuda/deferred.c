@@ -71,7 +71,7 @@ bl_status bl_cuda_list_begin(bl_cuda_list **out) {
     }
     bl_status status;
     bl_cuda_list *l = calloc(1, sizeof *l);
-    if (!l) return bl_fail(BL_ENOMEM, "out of memory: cannot defer CUDA commands");
+    if (!l) return bl_no_memory("to defer CUDA commands");
     BL_TRY_DONE(new_cache(l));
     BL_TRY_DONE(
         bl_cuda_status((int)cudaHostAlloc((void **)&l->upload, UPLOAD_ROOM, cudaHostAllocDefault),

@@ -223,7 +223,7 @@ static bl_status open_stages(cuda_device *c) {
 bl_status bl_cuda_device_open(int index, bl_device **out) {
     *out = NULL;
     cuda_device *c = calloc(1, sizeof *c);
-    if (!c) return bl_fail(BL_ENOMEM, "out of memory: cannot open a CUDA device");
+    if (!c) return bl_no_memory("to open a CUDA device");
     snprintf(c->name, sizeof c->name, "cuda:%d", index);
     c->index = index;
     pthread_mutex_init(&c->lock, NULL);

@@ -113,7 +113,7 @@ bl_status bl_cuda_plan_get(bl_plans *p, const bl_conv_key *key, const bl_conv_po
     *out = bl_plan_cache_find(p->cache, key);
     if (*out) return BL_OK;
     bl_cuda_plan *plan = calloc(1, sizeof *plan);
-    if (!plan) return bl_fail(BL_ENOMEM, "convolution plan: out of memory");
+    if (!plan) return bl_no_memory("for the convolution plan");
     plan->key = *key;
     bl_status status = find(p, key, ptr, plan);
     if (status != BL_OK && key->fused) {
@@ -188,7 +188,7 @@ static bl_status open_tuning(bl_plans *p, const char *path) {
 bl_status bl_cuda_plans_create(const bl_ctx_options *opt, bl_plans **out) {
     *out = NULL;
     bl_plans *p = calloc(1, sizeof *p);
-    if (!p) return bl_fail(BL_ENOMEM, "plan cache: out of memory");
+    if (!p) return bl_no_memory("for the plan cache");
     bl_status status;
     _Static_assert(sizeof(bl_conv_key) == 15 * sizeof(int32_t), "keys must have no padding");
     p->deterministic = opt->deterministic;

@@ -62,7 +62,7 @@ static bl_status open_block(block *b) {
 static bl_status cuda_open(bl_device *d, bl_staging **out) {
     *out = NULL;
     block *b = calloc(1, sizeof *b);
-    if (!b) return bl_fail(BL_ENOMEM, "out of memory: cannot describe a staging block");
+    if (!b) return bl_no_memory("to describe a staging block");
     b->base.ops = d->staging;
     b->index = bl_cuda_device_index(d);
     bl_status status = open_block(b);

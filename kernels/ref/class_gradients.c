@@ -20,8 +20,7 @@ static bool probabilities(const float *z, int64_t k, double offset, double *p) {
 static bl_status class_gradients(const float *logits, int64_t n, int64_t k, const int32_t *label,
                                  const float *weight, const bl_class_gradient_attr *a, double *m) {
     double *p = malloc((size_t)k * sizeof *p);
-    if (!p)
-        return bl_fail(BL_ENOMEM, "class gradients: out of memory for %lld classes", (long long)k);
+    if (!p) return bl_no_memory("for %lld classes (class gradients)", (long long)k);
     memset(m, 0, (size_t)k * (size_t)k * sizeof *m);
     int64_t rows = 0;
     for (int64_t i = 0; i < n; i++) rows += label[i] >= 0;

@@ -69,7 +69,7 @@ static bl_status finish(call *c) {
         }
         free(o->wide);
     }
-    return c->failed ? bl_fail(BL_ENOMEM, "out of memory: a 16-bit kernel") : BL_OK;
+    return c->failed ? bl_no_memory("for a 16-bit kernel") : BL_OK;
 }
 
 /* The call of a slot: `c` with its operands, `f` with the fp32 kernels of a group. Slots put

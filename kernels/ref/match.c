@@ -154,7 +154,7 @@ static bl_status prepare(const bl_candidates_kernel *c, const bl_gt_kernel *gt,
         w->argmax = malloc(((size_t)(images * c->n) + 1) * sizeof *w->argmax);
     if (!w->job || (low && (!w->chunk_best || !w->best)) ||
         (rule->low_quality == BL_LOWQ_KEEP && !w->argmax))
-        return bl_fail(BL_ENOMEM, "out of memory: matching %lld boxes", (long long)(images * c->n));
+        return bl_no_memory("for matching %lld boxes", (long long)(images * c->n));
     for (int64_t i = 0; i < images; i++)
         w->job[i] = (image_job){.box = c->box + (c->shared ? 0 : i * c->n),
                                 .valid = c->valid ? c->valid + i * c->n : NULL,

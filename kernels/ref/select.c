@@ -28,7 +28,7 @@ static int by_rank(const void *p, const void *q) {
 static bl_status nms(const bl_box *box, const float *score, const int32_t *group, int64_t n,
                      float thr, int64_t max_out, int32_t *keep, int32_t *n_keep) {
     ranked *order = malloc((size_t)(n > 0 ? n : 1) * sizeof *order);
-    if (!order) return bl_fail(BL_ENOMEM, "out of memory: nms of %lld boxes", (long long)n);
+    if (!order) return bl_no_memory("for nms of %lld boxes", (long long)n);
     int64_t used = 0;
     for (int64_t i = 0; i < n; i++)
         if (group[i] != BL_NMS_OUT) order[used++] = (ranked){score[i], (int32_t)i};

@@ -66,7 +66,7 @@ static bl_status views(const uint8_t *images, const bl_view_plan *plan, const bl
     canvas c = {.width = (int)out->w, .height = (int)out->h};
     size_t bytes = 3 * (size_t)out->w * (size_t)out->h;
     uint8_t *memory = malloc(2 * bytes + 1);
-    if (!memory) return bl_fail(BL_ENOMEM, "out of memory: views of %zu bytes", bytes);
+    if (!memory) return bl_no_memory("for views of %zu bytes", bytes);
     c.image = memory;
     c.spare = memory + bytes;
     if (out->c % out->cb) memset(out->data, 0, (size_t)bl_storage(out) * sizeof(float));

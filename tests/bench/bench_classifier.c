@@ -165,8 +165,7 @@ static void build(bench *b, const char *device, const char *precision) {
     b->steps = malloc(rows * BL_CLASS_MAX_STEPS * sizeof *b->steps);
     die_unless(bl_resident_create(b->ctx, SET, 3, SIDE, SIDE, 3, BL_U8, &b->resident));
     die_unless(bl_resident_write(b->resident, 0, SET, b->set->pixels));
-    if (!b->images || !b->plan || !b->steps)
-        die_unless(bl_fail(BL_ENOMEM, "no memory for %d images", b->batch));
+    if (!b->images || !b->plan || !b->steps) die_unless(bl_no_memory("for %d images", b->batch));
 }
 
 int main(int argc, char **argv) {

@@ -37,7 +37,7 @@ static bl_status build(bench *b, char **argv, int argc, bl_arena *arena) {
     int64_t n = (int64_t)b->batch * 3 * b->side * b->side;
     b->images = malloc((size_t)n * sizeof *b->images);
     b->labels = malloc((size_t)b->batch * sizeof *b->labels);
-    if (!b->images || !b->labels) return bl_fail(BL_ENOMEM, "no memory for %d images", b->batch);
+    if (!b->images || !b->labels) return bl_no_memory("for %d images", b->batch);
     bl_rng r = bl_rng_make(1, 1);
     for (int64_t i = 0; i < n; i++) b->images[i] = bl_rng_range(&r, -2, 2);
     for (int32_t i = 0; i < b->batch; i++) b->labels[i] = i % b->classes;

@@ -50,7 +50,7 @@ static void replay(void *arg) {
 static bl_status begin(const call *c) {
     if (!bl_emu_capturing()) return c->run(c);
     call *kept = malloc(sizeof *kept);
-    if (!kept) return bl_fail(BL_ENOMEM, "out of memory");
+    if (!kept) return bl_no_memory(NULL);
     *kept = *c;
     bl_emu_keep(replay, NULL, kept);
     return BL_OK;
