@@ -26,8 +26,7 @@ bl_status bl_roi_head_declare(bl_detector *d, bl_store *s) {
                                    BL_ACT_NONE, BL_INIT_NORMAL, y->box_std, &d->roi.reg);
 }
 
-/* ---- sampling -----------------------------------------------------------------------------------
- */
+/* ---- sampling ---- */
 
 static bl_status check_labels(const bl_detector *d, const bl_boxes *gt, int32_t n_images) {
     for (int32_t i = 0; i < n_images; i++)
@@ -58,7 +57,10 @@ bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_box_lists *p
     BL_TRY(bl_list_match(ctx, &c, &truth, &d->roi.rule, &match));
     BL_TRY(bl_list_sample(ctx, match, proposals->images, c.n, &attr, &rows));
     BL_TRY(bl_list_roi_targets(ctx, &c, &d->roi.coder, &rows, &truth, d->classes, &out->target));
-    out->n = rows.n, out->image = rows.image, out->gt = rows.gt, out->count = rows.count;
+    out->n = rows.n;
+    out->image = rows.image;
+    out->gt = rows.gt;
+    out->count = rows.count;
     rows.image = rows.gt = rows.count = NULL;
     bl_samples_drop(ctx, &rows);
     bl_tensor_drop(ctx, match);
@@ -67,8 +69,7 @@ bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_box_lists *p
     return BL_OK;
 }
 
-/* ---- head ---------------------------------------------------------------------------------------
- */
+/* ---- head ---- */
 
 static bl_status check_rois(const bl_pyramid *p, const bl_box *roi, const int32_t *image,
                             int32_t n) {
@@ -114,8 +115,7 @@ bl_status bl_roi_forward_list(bl_ctx *ctx, const bl_detector *d, const bl_pyrami
     return bl_linear_layer_apply(ctx, &d->roi.reg, out->feature, &out->deltas);
 }
 
-/* ---- losses -------------------------------------------------------------------------------------
- */
+/* ---- losses ---- */
 
 bl_status bl_roi_box_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
                           const bl_roi_out *r, bl_tensor **loss) {

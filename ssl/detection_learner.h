@@ -84,8 +84,8 @@ typedef struct bl_detection_plugin_type {
     /* Layers of its own in the store of one of the two models (0 student, 1 teacher), before it is
      * finished; the plug-in itself does not stand yet, and finds them by name (bl_store_find). */
     bl_status (*declare)(const bl_method_config *cfg, const bl_detector *d, bl_store *s);
-    /* world is complete but for the plug-ins that come later in the list, and outlives the plug-in.
-     */
+    /* world is complete but for the plug-ins that come later in the list, and
+     * outlives the plug-in. */
     bl_status (*create)(const bl_method_config *cfg, bl_detection_world *world, bl_plugin **out);
 
     /* Base learners only: views, forward passes and the main losses. */

@@ -5,8 +5,8 @@
 #include "balance/repeat_factor.h"
 #include "datasets/dataset.h"
 
-/* Class lists of all images; crowds count as the reference does. One block of memory: free(*memory).
- */
+/* Class lists of all images; crowds count as the reference does. One block
+ * of memory: free(*memory). */
 bl_status bl_image_classes_of(const bl_dataset *d, bl_image_classes *out, void **memory);
 
 #endif

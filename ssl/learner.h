@@ -43,8 +43,8 @@ typedef struct bl_step_input {
     const bl_tensor *images; /* on the device: what the plans of a classification batch count
                                 through; NULL with a batch of pixels */
     /* The batch's pixels, sent to the device ahead of the step; NULL: they were not. Detection:
-     * view v of sample i is parcel i * BL_LOADER_MAX_VIEWS + v; classification: all rows are one.
-     */
+     * view v of sample i is parcel i * BL_LOADER_MAX_VIEWS + v; classification: all
+     * rows are one. */
     const bl_parcel *sent;
 } bl_step_input;
 
@@ -81,8 +81,8 @@ typedef struct bl_learner_ops {
 struct bl_learner {
     const bl_learner_ops *ops;
     const char *name; /* in checkpoints */
-    bl_learner_model
-        model[2]; /* [0] the trained one (student), [1] the teacher or .store == NULL */
+    /* [0] the trained one (student), [1] the teacher or .store == NULL */
+    bl_learner_model model[2];
     int32_t n_classes;
     bool uses_unlabelled; /* false: needs no unlabelled data */
 };

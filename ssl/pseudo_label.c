@@ -34,7 +34,9 @@ bl_status bl_box_jitter_uncertainty(bl_ctx *ctx, const bl_detector *teacher, con
     if (!deltas) return BL_ENOMEM;
     BL_TRY(bl_tensor_to_host(ctx, r.deltas, deltas));
     BL_TRY(bl_roi_decode(ctx, teacher, roi, img, m, deltas, cls, size, reg));
-    bl_tensor_drop(ctx, r.feature), bl_tensor_drop(ctx, r.logits), bl_tensor_drop(ctx, r.deltas);
+    bl_tensor_drop(ctx, r.feature);
+    bl_tensor_drop(ctx, r.logits);
+    bl_tensor_drop(ctx, r.deltas);
 
     for (int32_t i = 0; i < n; i++) {
         double mean[4] = {0}, var[4] = {0};
@@ -71,8 +73,11 @@ static bl_status add_uncertainty(bl_ctx *ctx, const bl_detector *teacher,
     for (int32_t i = 0; i < tv->weak.n; i++) {
         bl_pseudo *c = &tv->candidates[i];
         c->uncertainty = unc + at;
-        for (int32_t j = 0; j < c->n; j++, at++)
-            box[at] = c->box[j], label[at] = c->label[j], image[at] = i;
+        for (int32_t j = 0; j < c->n; j++, at++) {
+            box[at] = c->box[j];
+            label[at] = c->label[j];
+            image[at] = i;
+        }
     }
     return bl_box_jitter_uncertainty(ctx, teacher, &tv->pyramid, tv->weak.size, box, label, image,
                                      total, (int32_t)cfg->jitter_times, (float)cfg->jitter_scale,
@@ -115,7 +120,9 @@ bl_status bl_pseudo_to_student(bl_arena *arena, const bl_pseudo *p, const bl_vie
         if (!keep(p, i, arg)) continue;
         bl_box b = bl_view_map_box(weak, strong, p->box[i]);
         if (!(b.x2 - b.x1 > 0 && b.y2 - b.y1 > 0)) continue;
-        out->box[out->n] = b, out->label[out->n] = p->label[i], out->score[out->n] = p->score[i];
+        out->box[out->n] = b;
+        out->label[out->n] = p->label[i];
+        out->score[out->n] = p->score[i];
         out->n++;
     }
     return BL_OK;
@@ -156,8 +163,9 @@ bl_status bl_teacher_background(bl_ctx *ctx, const bl_detector *teacher, const b
         if (!softmax) status = background_logits(ctx, teacher, r.logits, &logits);
         if (status == BL_OK)
             status = bl_list_probability(ctx, logits, softmax ? background : 0, m.row, weight);
-        bl_tensor_drop(ctx, r.feature), bl_tensor_drop(ctx, r.logits),
-            bl_tensor_drop(ctx, r.deltas);
+        bl_tensor_drop(ctx, r.feature);
+        bl_tensor_drop(ctx, r.logits);
+        bl_tensor_drop(ctx, r.deltas);
     }
     bl_set_grad(ctx, old);
     bl_mapped_rows_drop(ctx, &m);
@@ -178,8 +186,14 @@ void bl_pseudo_quality(const bl_pseudo *p, bl_pseudo_filter keep, const void *ar
         for (int32_t j = 0; j < truths; j++) {
             if (taken[j] || weak->ignore[j] || weak->labels[j] != p->label[i]) continue;
             float iou = bl_box_iou(p->box[i], weak->boxes[j]);
-            if (iou >= best_iou) best = j, best_iou = iou;
+            if (iou >= best_iou) {
+                best = j;
+                best_iou = iou;
+            }
         }
-        if (best >= 0) taken[best] = 1, tp[p->label[i]] += 1;
+        if (best >= 0) {
+            taken[best] = 1;
+            tp[p->label[i]] += 1;
+        }
     }
 }

@@ -212,8 +212,8 @@ static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
-/* The log window is part of the state: a resumed run writes the same lines as an uninterrupted one.
- */
+/* The log window is part of the state: a resumed run writes the same lines as
+ * an uninterrupted one. */
 static bl_status state(bl_plugin *p, bl_state_io *io) {
     soft_teacher *s = (soft_teacher *)p;
     int64_t n = (int64_t)WINDOW_ARRAYS * s->world->classes + WINDOW_TOTALS;

@@ -24,8 +24,10 @@ static bl_status from_host(bl_ctx *ctx, const bl_detector_config *cfg, int32_t w
                            bl_view_batch *out) {
     normalise_job job = {
         .vb = out, .bgr = cfg->bgr, .multiple = (int)cfg->pad_multiple, .w = w, .h = h};
-    for (int c = 0; c < 3; c++)
-        job.mean[c] = (float)cfg->mean.v[c], job.std[c] = (float)cfg->std.v[c];
+    for (int c = 0; c < 3; c++) {
+        job.mean[c] = (float)cfg->mean.v[c];
+        job.std[c] = (float)cfg->std.v[c];
+    }
     job.dst = BL_NEW_ARRAY(ctx->arena, float, (size_t)out->n * 3 * w * h);
     if (!job.dst) return BL_ENOMEM;
     bl_parallel_for(out->n, 1, normalise_range, &job);
@@ -36,8 +38,10 @@ static bl_status from_host(bl_ctx *ctx, const bl_detector_config *cfg, int32_t w
 static bl_status from_device(bl_ctx *ctx, const bl_detector_config *cfg, const bl_parcel *sent,
                              int32_t w, int32_t h, bl_view_batch *out) {
     bl_input_attr attr = {.bgr = cfg->bgr, .multiple = (int32_t)cfg->pad_multiple};
-    for (int c = 0; c < 3; c++)
-        attr.mean[c] = (float)cfg->mean.v[c], attr.std[c] = (float)cfg->std.v[c];
+    for (int c = 0; c < 3; c++) {
+        attr.mean[c] = (float)cfg->mean.v[c];
+        attr.std[c] = (float)cfg->std.v[c];
+    }
     bl_device_image *image = BL_NEW_ARRAY(ctx->arena, bl_device_image, out->n);
     if (!image) return BL_ENOMEM;
     for (int32_t i = 0; i < out->n; i++)
@@ -66,7 +70,8 @@ bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const b
         if (v->image.height > h) h = v->image.height;
     }
     int32_t m = (int32_t)cfg->pad_multiple;
-    w = (w + m - 1) / m * m, h = (h + m - 1) / m * m;
+    w = (w + m - 1) / m * m;
+    h = (h + m - 1) / m * m;
 
     if (!in->sent) return from_host(ctx, cfg, w, h, out);
     return from_device(ctx, cfg, in->sent + first * BL_LOADER_MAX_VIEWS + which, w, h, out);
