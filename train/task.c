@@ -4,11 +4,6 @@
 
 #include "core/fs.h"
 
-bl_status bl_task_open(const bl_run_config *cfg, bl_task **out) {
-    return cfg->task == BL_TASK_CLASSIFICATION ? bl_class_task_open(cfg, out)
-                                               : bl_detection_task_open(cfg, out);
-}
-
 int64_t bl_run_generation(const bl_run_config *cfg) {
     int64_t n =
         cfg->task == BL_TASK_CLASSIFICATION ? bl_class_method_generations(&cfg->class_method) : 1;
