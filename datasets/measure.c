@@ -5,6 +5,7 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
+#include "datasets/frame.h"
 #include "datasets/orientation.h"
 
 typedef struct header {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "datasets/frame.h"
 #include "datasets/measure.h"
 #include "datasets/orientation.h"
 #include "tests/check.h"
