@@ -1,5 +1,5 @@
 /* The characters of JSON: number tokens, escapes and UTF-8, for the scanners of core/json_scan.c
- * and datasets/json_pull.c. Pure functions over memory. */
+ * and core/json_pull.c. Pure functions over memory. */
 #ifndef BALLAST_CORE_JSON_TEXT_H
 #define BALLAST_CORE_JSON_TEXT_H
 

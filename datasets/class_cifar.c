@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/packed_file.h"
 #include "core/parallel.h"
 #include "datasets/class_cifar_python.h"
 #include "datasets/class_readers.h"
-#include "datasets/packed_file.h"
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, MAX_BYTES = 1 << 30, NAMES_BYTES = 1 << 16 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/packed_file.h"
 #include "core/pickle.h"
-#include "datasets/packed_file.h"
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, ROW = 3 * PLANE, MAX_BYTES = 1 << 30 };
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/npy.h"
+#include "core/packed_file.h"
 #include "datasets/class_readers.h"
-#include "datasets/npy.h"
-#include "datasets/packed_file.h"
 
 static const size_t most_bytes = (size_t)64 << 30;
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/packed_file.h"
 #include "datasets/class_readers.h"
-#include "datasets/packed_file.h"
 #include "datasets/pil_resize.h"
 
 enum { SIDE = 96, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, CLASSES = 10 };

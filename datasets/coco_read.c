@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_pull.h"
 #include "datasets/coco_record.h"
 #include "datasets/coco_refs.h"
 #include "datasets/dataset.h"
 #include "datasets/image.h"
-#include "datasets/json_pull.h"
 
 typedef struct reader {
     coco_parser p;

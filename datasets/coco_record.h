@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "datasets/ids.h"
-#include "datasets/json_pull.h"
+#include "core/ids.h"
+#include "core/json_pull.h"
+#include "core/strpool.h"
 #include "datasets/segmentation.h"
-#include "datasets/strpool.h"
 
 typedef enum coco_type {
     ID,

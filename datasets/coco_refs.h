@@ -4,7 +4,7 @@
 #ifndef BALLAST_DATASETS_COCO_REFS_H
 #define BALLAST_DATASETS_COCO_REFS_H
 
-#include "datasets/ids.h"
+#include "core/ids.h"
 
 typedef struct coco_ref {
     bl_id id;          /* the text lives in the pool */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/ids.h"
 #include "core/json_out.h"
 #include "datasets/dataset.h"
-#include "datasets/ids.h"
 
 static void put_image_id(FILE *f, const bl_image_info *im) {
     bl_id_put_json(f, (bl_id){im->id, im->id_text});

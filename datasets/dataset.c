@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/strpool.h"
 #include "datasets/image_path.h"
-#include "datasets/strpool.h"
 
 static const char *copy(bl_strpool *pool, const char *s) {
     if (!s) s = "";

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/mt19937.h"
 #include "core/rng.h"
 #include "datasets/longtail.h"
-#include "datasets/mt19937.h"
 
 enum { STREAM_PICK = 0x6c747069636bull };
 

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
+#include "core/strpool.h"
 #include "datasets/mask_rle.h"
-#include "datasets/strpool.h"
 
 typedef struct bl_mask {
     const char *text; /* compressed string of a whole mask; NULL: no mask */

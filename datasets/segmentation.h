@@ -7,7 +7,7 @@
 #ifndef BALLAST_DATASETS_SEGMENTATION_H
 #define BALLAST_DATASETS_SEGMENTATION_H
 
-#include "datasets/json_pull.h"
+#include "core/json_pull.h"
 #include "datasets/mask_rle.h"
 
 /* Zero-initialise; reused from value to value. */

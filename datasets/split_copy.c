@@ -6,7 +6,7 @@
 
 #include "core/fs.h"
 #include "core/json_out.h"
-#include "datasets/json_pull.h"
+#include "core/json_pull.h"
 
 enum { IMAGES, ANNOTATIONS, CATEGORIES, TABLES };
 static const char *const keys[TABLES] = {"images", "annotations", "categories"};

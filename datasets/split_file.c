@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/ids.h"
 #include "core/json.h"
 #include "core/strmap.h"
-#include "datasets/ids.h"
 #include "datasets/split_copy.h"
 
 static const char format[] = "ballast-split-1";

@@ -1,8 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/idmap.h"
 #include "core/strmap.h"
-#include "datasets/idmap.h"
 #include "datasets/validate_checks.h"
 
 static const bl_check no_such_class = {

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/strpool.h"
 #include "datasets/dataset.h"
 #include "datasets/image.h"
-#include "datasets/strpool.h"
 #include "datasets/voc_list.h"
 #include "datasets/voc_xml.h"
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/real_text.h"
+#include "core/xml_encoding.h"
 #include "datasets/dataset.h"
-#include "datasets/xml_encoding.h"
 
 /* Where the parser is. The names were chosen anew when the types became wider; the old ones are
  * deprecated since. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "core/fs.h"
+#include "core/ids.h"
 #include "core/json_out.h"
-#include "datasets/ids.h"
 
 static bl_status append(bl_detections *d, const bl_detection *one) {
     if (d->n == d->cap) {

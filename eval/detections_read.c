@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "datasets/ids.h"
-#include "datasets/json_pull.h"
+#include "core/ids.h"
+#include "core/json_pull.h"
 #include "datasets/segmentation.h"
 #include "eval/detections.h"
 #include "eval/image_names.h"

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "datasets/ids.h"
+#include "core/ids.h"
 #include "detector/faster_rcnn.h"
 
 /* What the run knows of its classes, by label. */

@@ -1,9 +1,9 @@
 /* The readers of classification sets on arbitrary bytes. The first byte chooses the format; .npy
  * inputs are cut in two by the second and third byte (images, labels). */
+#include "core/npy.h"
+#include "core/packed_file.h"
 #include "datasets/class_cifar_python.h"
 #include "datasets/class_readers.h"
-#include "datasets/npy.h"
-#include "datasets/packed_file.h"
 #include "tests/fuzz/fuzz.h"
 
 /* By address: the set is there only once `status` has been computed. */

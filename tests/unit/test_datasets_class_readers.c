@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "core/npy.h"
+#include "core/packed_file.h"
 #include "datasets/class_cifar_python.h"
 #include "datasets/class_data.h"
 #include "datasets/image.h"
 #include "datasets/longtail.h"
-#include "datasets/npy.h"
-#include "datasets/packed_file.h"
 #include "datasets/pil_resize.h"
 #include "tests/check.h"
 

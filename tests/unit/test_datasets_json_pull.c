@@ -1,5 +1,5 @@
 /* The pull reader's numbers, to the last bit, and its limit of depth. */
-#include "datasets/json_pull.h"
+#include "core/json_pull.h"
 
 #include "core/rng.h"
 #include "datasets/dataset.h"

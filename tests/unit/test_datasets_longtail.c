@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "datasets/mt19937.h"
+#include "core/mt19937.h"
 #include "tests/check.h"
 
 static int64_t sum(const int64_t *v, int n) {

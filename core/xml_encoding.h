@@ -1,7 +1,7 @@
 /* XML in encodings that Expat does not know: windows-1252, GBK and whatever else the system's iconv
  * can read. */
-#ifndef BALLAST_DATASETS_XML_ENCODING_H
-#define BALLAST_DATASETS_XML_ENCODING_H
+#ifndef BALLAST_CORE_XML_ENCODING_H
+#define BALLAST_CORE_XML_ENCODING_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Hash map from 64-bit ids to indices, for the ids of annotation files. */
-#ifndef BALLAST_DATASETS_IDMAP_H
-#define BALLAST_DATASETS_IDMAP_H
+#ifndef BALLAST_CORE_IDMAP_H
+#define BALLAST_CORE_IDMAP_H
 
 #include <stddef.h>
 #include <stdint.h>

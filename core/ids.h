@@ -2,16 +2,16 @@
  *
  * A text that is the decimal form of a 64-bit number ("12", "-3"; not "012") is that number. A
  * number above 64 bits is a text of digits. */
-#ifndef BALLAST_DATASETS_IDS_H
-#define BALLAST_DATASETS_IDS_H
+#ifndef BALLAST_CORE_IDS_H
+#define BALLAST_CORE_IDS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/idmap.h"
 #include "core/strmap.h"
-#include "datasets/idmap.h"
-#include "datasets/strpool.h"
+#include "core/strpool.h"
 
 enum { BL_ID_MAX_TEXT = 1024 }; /* bytes, with the NUL */
 

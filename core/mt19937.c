@@ -1,4 +1,4 @@
-#include "datasets/mt19937.h"
+#include "core/mt19937.h"
 
 enum { N = 624, M = 397 };
 

@@ -1,4 +1,4 @@
-#include "datasets/idmap.h"
+#include "core/idmap.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Packs many short strings densely into an arena (whose own blocks are 64-byte aligned). */
-#ifndef BALLAST_DATASETS_STRPOOL_H
-#define BALLAST_DATASETS_STRPOOL_H
+#ifndef BALLAST_CORE_STRPOOL_H
+#define BALLAST_CORE_STRPOOL_H
 
 #include <stddef.h>
 

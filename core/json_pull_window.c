@@ -1,4 +1,4 @@
-#include "datasets/json_pull_window.h"
+#include "core/json_pull_window.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "datasets/xml_encoding.h"
+#include "core/xml_encoding.h"
 
 #include <errno.h>
 #include <iconv.h>

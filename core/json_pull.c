@@ -1,12 +1,12 @@
-#include "datasets/json_pull.h"
+#include "core/json_pull.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_pull_window.h"
 #include "core/json_text.h"
-#include "datasets/json_pull_window.h"
 
 /* ---- structure ---- */
 

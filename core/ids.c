@@ -1,4 +1,4 @@
-#include "datasets/ids.h"
+#include "core/ids.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  *
  * Every failure is sticky, and its message reads "<file>:<line> (byte <n>): [<context>: ]<what>". A
  * file that ends too early is reported as truncated. */
-#ifndef BALLAST_DATASETS_JSON_PULL_H
-#define BALLAST_DATASETS_JSON_PULL_H
+#ifndef BALLAST_CORE_JSON_PULL_H
+#define BALLAST_CORE_JSON_PULL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "datasets/packed_file.h"
+#include "core/packed_file.h"
 
 #include <lzma.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* NumPy's .npy format, versions 1 to 3, C order: enough for arrays of bytes and integers. */
-#ifndef BALLAST_DATASETS_NPY_H
-#define BALLAST_DATASETS_NPY_H
+#ifndef BALLAST_CORE_NPY_H
+#define BALLAST_CORE_NPY_H
 
 #include <stddef.h>
 #include <stdint.h>

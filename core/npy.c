@@ -1,4 +1,4 @@
-#include "datasets/npy.h"
+#include "core/npy.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* The bytes under a pull reader: a window that moves over the file, the place in it, and messages
  * that name the place. Internal to json_pull*.c. */
-#ifndef BALLAST_DATASETS_JSON_PULL_WINDOW_H
-#define BALLAST_DATASETS_JSON_PULL_WINDOW_H
+#ifndef BALLAST_CORE_JSON_PULL_WINDOW_H
+#define BALLAST_CORE_JSON_PULL_WINDOW_H
 
-#include "datasets/json_pull.h"
+#include "core/json_pull.h"
 
 struct bl_pull {
     char *name;

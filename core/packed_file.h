@@ -1,6 +1,6 @@
 /* Whole files that may be stored in xz compression. */
-#ifndef BALLAST_DATASETS_PACKED_FILE_H
-#define BALLAST_DATASETS_PACKED_FILE_H
+#ifndef BALLAST_CORE_PACKED_FILE_H
+#define BALLAST_CORE_PACKED_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* The Mersenne Twister (Matsumoto and Nishimura, 1998) as NumPy's legacy generator uses it, for
  * data splits that other code drew with it. Everything else uses core/rng.h. */
-#ifndef BALLAST_DATASETS_MT19937_H
-#define BALLAST_DATASETS_MT19937_H
+#ifndef BALLAST_CORE_MT19937_H
+#define BALLAST_CORE_MT19937_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "datasets/strpool.h"
+#include "core/strpool.h"
 
 #include <string.h>
 
