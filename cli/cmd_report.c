@@ -7,7 +7,7 @@
 #include "cli/score.h"
 #include "core/fs.h"
 #include "core/json.h"
-#include "eval/report.h"
+#include "report/report.h"
 
 typedef struct options {
     const char *out, *title, *baseline;

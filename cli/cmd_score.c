@@ -13,8 +13,8 @@
 #include "datasets/voc_list.h"
 #include "eval/analysis.h"
 #include "eval/class_groups.h"
-#include "eval/report.h"
 #include "eval/voc_result.h"
+#include "report/report.h"
 
 typedef bl_score_options options;
 

@@ -3,7 +3,7 @@
 #
 # Headers include each other by folder ("core/status.h"), so users compile with the include path that
 # pkg-config reports (.../include/ballast) and write the same paths.
-set(BALLAST_FOLDERS core kernels balance interop nn datasets detector eval ssl train)
+set(BALLAST_FOLDERS core kernels balance interop nn datasets detector eval report ssl train)
 
 add_library(ballast_static STATIC)
 set_target_properties(ballast_static PROPERTIES OUTPUT_NAME ballast LINKER_LANGUAGE C)

@@ -12,10 +12,11 @@ set(floor_nn 3)
 set(floor_datasets 3)
 set(floor_detector 4)
 set(floor_eval 4)
+set(floor_report 4)
 set(floor_ssl 5)
 set(floor_train 6)
 set(floor_cli 7)
-set(folders core kernels balance interop nn datasets detector eval ssl train cli)
+set(folders core kernels balance interop nn datasets detector eval report ssl train cli)
 
 # oneDNN's interface differs between releases: only these files may see it.
 set(onednn_files "^kernels/cpu/([^/]*onednn[^/]*|dnnl_compat\\.h)$")
