@@ -1,7 +1,7 @@
 #include <stddef.h>
 
 #include "cli/command.h"
-#include "datasets/file_list.h"
+#include "datasets/images/file_list.h"
 
 typedef struct options {
     const char *checkpoint, *model, *out, *draw, *set;

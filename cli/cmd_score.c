@@ -10,7 +10,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/parallel.h"
-#include "datasets/voc_list.h"
+#include "datasets/annotations/voc_list.h"
 #include "eval/analysis.h"
 #include "eval/class_groups.h"
 #include "eval/voc_result.h"

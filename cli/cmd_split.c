@@ -1,4 +1,4 @@
-#include "datasets/split.h"
+#include "datasets/splits/split.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "cli/lists.h"
 #include "core/fs.h"
 #include "core/log.h"
-#include "datasets/voc_list.h"
+#include "datasets/annotations/voc_list.h"
 
 typedef struct options {
     const char *out, *list, *classes, *test;

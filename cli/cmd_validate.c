@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "core/log.h"
-#include "datasets/validate.h"
+#include "datasets/checks/validate.h"
 #include "train/class_data.h"
 #include "train/rehearse.h"
 #include "train/run_data.h"

@@ -29,7 +29,7 @@ else()
   message(STATUS "libwebp: not found, WebP images cannot be read")
 endif()
 
-# Optional: its headers alone, since the library is loaded when a MATLAB file is opened (datasets/mat_file.c).
+# Optional: its headers alone, since the library is loaded when a MATLAB file is opened (datasets/sets/mat_file.c).
 pkg_check_modules(MATIO IMPORTED_TARGET matio)
 if(MATIO_FOUND)
   list(GET MATIO_LINK_LIBRARIES 0 _matio)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "core/status.h"
-#include "datasets/dataset.h"
+#include "datasets/annotations/dataset.h"
 
 typedef struct bl_detection {
     double x, y, w, h; /* COCO bbox */

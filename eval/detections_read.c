@@ -4,7 +4,7 @@
 
 #include "core/ids.h"
 #include "core/json_pull.h"
-#include "datasets/segmentation.h"
+#include "datasets/annotations/segmentation.h"
 #include "eval/detections.h"
 #include "eval/image_names.h"
 

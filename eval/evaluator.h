@@ -8,9 +8,9 @@
  *     printf("AP %.3f\n", bl_eval_summarise(&r, NULL).AP);
  *     bl_eval_result_free(&r);
  *
- * Ground truth and detections come from files (datasets/dataset.h, eval/detections.h) or from
- * memory (bl_dataset_build, bl_detections_add). A protocol is a value: change the fields of a
- * preset for other IoU thresholds, area ranges or limits. docs/evaluation.md has the rules in
+ * Ground truth and detections come from files (datasets/annotations/dataset.h, eval/detections.h)
+ * or from memory (bl_dataset_build, bl_detections_add). A protocol is a value: change the fields of
+ * a preset for other IoU thresholds, area ranges or limits. docs/evaluation.md has the rules in
  * words. */
 #ifndef BALLAST_EVAL_EVALUATOR_H
 #define BALLAST_EVAL_EVALUATOR_H

@@ -3,7 +3,7 @@
 #define BALLAST_EVAL_IMAGE_NAMES_H
 
 #include "core/strmap.h"
-#include "datasets/dataset.h"
+#include "datasets/annotations/dataset.h"
 
 /* Zero-initialise; built at the first look-up. */
 typedef struct bl_image_names {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datasets/area_check.h"
+#include "datasets/checks/area_check.h"
 
 void bl_finding_add(bl_findings *f, const char *code, int64_t count, const char *format, ...) {
     char text[1024];

@@ -8,7 +8,7 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "datasets/frame.h"
+#include "datasets/annotations/frame.h"
 
 void bl_eval_thumbnail_name(const bl_results *r, int32_t k, int32_t image, char name[64]) {
     snprintf(name, 64, "thumbs/%" PRId64 "_%" PRId64 ".jpg", bl_results_class_id(r, k),

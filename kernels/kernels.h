@@ -258,7 +258,8 @@ struct bl_kernels {
     void (*count_nonfinite)(const float *x, int64_t n, int64_t *count);
 
     /* View n of out (N,3,H,W) as plan[n] and its steps make it of one of `images`, interleaved
-     * 8-bit RGB of H x W px: the pixels of datasets/class_views.h to the bit, then scaled. */
+     * 8-bit RGB of H x W px: the pixels of datasets/views/classification/view.h to the bit, then
+     * scaled. */
     bl_status (*views)(const uint8_t *images, const bl_view_plan *plan, const bl_view_step *step,
                        const bl_pixel_scale *scale, bl_tensor *out);
     /* Image n of out (N,3,H,W) from the n-th of a list on the device. */

@@ -188,14 +188,15 @@ bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 /* n views of images (N,3,H,W), BL_U8 with cb = 3 (interleaved RGB), normalised as (pixel - mean) /
  * std with mean and std in pixel units: (n,3,H,W), planar, or interleaved where the context's
  * activations are NHWC. Plans and their steps (host memory, copied) are what bl_class_view_draw()
- * in datasets/class_views.h draws. */
+ * in datasets/views/classification/view.h draws. */
 bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan *plan, int64_t n,
                         const bl_view_step *step, int64_t n_steps, const float mean[3],
                         const float std[3], bl_tensor **out);
 
 /* n images in device memory as (n,3,h,w), each in the upper left corner, as bl_view_normalise() in
- * datasets/view.h makes them; planar, or interleaved where the context's activations are NHWC. The
- * list itself is host memory, copied. BL_EINVAL for an image larger than h x w. */
+ * datasets/views/detection/view.h makes them; planar, or interleaved where the context's
+ * activations are NHWC. The list itself is host memory, copied. BL_EINVAL for an image larger than
+ * h x w. */
 bl_status bl_make_inputs(bl_ctx *ctx, const bl_device_image *image, int64_t n,
                          const bl_input_attr *attr, int64_t h, int64_t w, bl_tensor **out);
 

@@ -17,7 +17,7 @@
 #ifndef BALLAST_SSL_CLASS_LEARNER_H
 #define BALLAST_SSL_CLASS_LEARNER_H
 
-#include "datasets/class_loader.h"
+#include "datasets/loading/classification/loader.h"
 #include "nn/classifier.h"
 #include "ssl/learner.h"
 #include "ssl/plugin.h"

@@ -3,7 +3,7 @@
 #define BALLAST_SSL_IMAGE_CLASSES_H
 
 #include "balance/repeat_factor.h"
-#include "datasets/dataset.h"
+#include "datasets/annotations/dataset.h"
 
 /* Class lists of all images; crowds count as the reference does. One block
  * of memory: free(*memory). */

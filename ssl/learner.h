@@ -8,7 +8,7 @@
 #define BALLAST_SSL_LEARNER_H
 
 #include "core/log.h"
-#include "datasets/loader.h"
+#include "datasets/loading/detection/loader.h"
 #include "kernels/staging.h"
 #include "kernels/tape.h"
 #include "nn/store.h"
@@ -34,7 +34,7 @@ typedef struct bl_learner_model {
     const void *model; /* the task's: bl_detector, bl_classifier */
 } bl_learner_model;
 
-typedef struct bl_class_batch bl_class_batch; /* datasets/class_loader.h */
+typedef struct bl_class_batch bl_class_batch; /* datasets/loading/classification/loader.h */
 
 /* What a step learns from: the batch of the run's task; the other batch is NULL. */
 typedef struct bl_step_input {

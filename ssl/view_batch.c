@@ -1,5 +1,5 @@
 #include "ssl/view_batch.h"
-#include "datasets/normalise.h"
+#include "datasets/views/normalise.h"
 
 #include "core/parallel.h"
 #include "kernels/ops.h"

@@ -12,7 +12,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/safetensors.h"
-#include "datasets/synth.h"
+#include "datasets/synth/synth.h"
 #include "tests/check.h"
 #include "train/checkpoint.h"
 #include "train/train.h"

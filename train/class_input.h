@@ -6,7 +6,7 @@
 
 #include <json-c/json.h>
 
-#include "datasets/class_set.h"
+#include "datasets/sets/image_set.h"
 
 /* "input": {"width", "height", "mean", "std"} of the training set, into the
  * root of classes.json. */

@@ -1,5 +1,5 @@
 #include "train/infer.h"
-#include "datasets/normalise.h"
+#include "datasets/views/normalise.h"
 
 #include <stdlib.h>
 #include <string.h>

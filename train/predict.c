@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/parallel.h"
-#include "datasets/draw.h"
+#include "datasets/images/draw.h"
 #include "train/checkpoint.h"
 #include "train/class_predict.h"
 #include "train/infer.h"

@@ -4,9 +4,9 @@
 
 #include "core/fs.h"
 #include "core/log.h"
-#include "datasets/holdout.h"
-#include "datasets/match.h"
-#include "datasets/measure.h"
+#include "datasets/annotations/match.h"
+#include "datasets/annotations/measure.h"
+#include "datasets/splits/holdout.h"
 #include "train/run_data.h"
 #include "train/unlabelled.h"
 

@@ -7,10 +7,10 @@
 #define BALLAST_TRAIN_TRAIN_H
 
 #include "core/schema.h"
-#include "datasets/class_data.h"
-#include "datasets/class_loader.h"
-#include "datasets/loader.h"
-#include "datasets/longtail.h"
+#include "datasets/loading/classification/loader.h"
+#include "datasets/loading/detection/loader.h"
+#include "datasets/sets/data.h"
+#include "datasets/splits/longtail.h"
 #include "detector/faster_rcnn.h"
 #include "kernels/ctx.h"
 #include "nn/schedule.h"
@@ -32,7 +32,7 @@ typedef struct bl_data_config {
     double validation_share; /* of the labelled images, set aside for it; 0 = none */
     bl_strings classes;      /* voc: names in order; coco: must match the file when given */
     bool voc_one_based;
-    bool exif; /* turn images as EXIF says (datasets/image.h) */
+    bool exif; /* turn images as EXIF says (datasets/images/image.h) */
     bool skip_bad;
     bool drop_empty; /* drop labelled images without boxes */
     /* Class groups of the reports: "auto" = minority when fewer labelled boxes than minority_ratio

@@ -1,7 +1,7 @@
 /* What a view of a small 8-bit RGB image is made of, once all its random numbers are drawn, and the
  * pixels that each step makes, for host and device code. datasets/ draws the steps (rand_augment.h,
- * class_views.h) and performs them on the CPU; the slot `views` of kernels/kernels.h performs the
- * same steps on a device. */
+ * datasets/views/classification/view.h) and performs them on the CPU; the slot `views` of
+ * kernels/kernels.h performs the same steps on a device. */
 #ifndef BALLAST_KERNELS_SHARED_VIEW_STEPS_H
 #define BALLAST_KERNELS_SHARED_VIEW_STEPS_H
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "datasets/class_synth.h"
-#include "datasets/class_views.h"
-#include "datasets/rand_augment.h"
+#include "datasets/sets/generated.h"
+#include "datasets/views/classification/rand_augment.h"
+#include "datasets/views/classification/view.h"
 #include "tests/bench/step.h"
 
 enum { IMAGES = 256, ROUNDS = 5, SIDE = 32, VIEWS = 1024 };

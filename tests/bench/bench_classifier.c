@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 
 #include "core/parallel.h"
-#include "datasets/class_views.h"
+#include "datasets/views/classification/view.h"
 #include "kernels/kernels.h"
 #include "kernels/resident.h"
 #include "kernels/tape.h"

@@ -1,7 +1,7 @@
 /* Images as a network's input: what datasets/ makes on the CPU, the plain C slot and the device
  * agree to the bit. */
-#include "datasets/normalise.h"
-#include "datasets/view.h"
+#include "datasets/views/detection/view.h"
+#include "datasets/views/normalise.h"
 #include "tests/cuda/cuda_parity.h"
 
 enum { IMAGES = 4 };

@@ -1,6 +1,6 @@
 /* Views of small images: what datasets/ makes on the CPU, the plain C slot and the device agree to
  * the bit, drawn with the same random numbers. */
-#include "datasets/class_views.h"
+#include "datasets/views/classification/view.h"
 #include "tests/cuda/cuda_parity.h"
 
 enum { IMAGES = 3, VIEWS = 12 };

@@ -2,8 +2,8 @@
  * inputs are cut in two by the second and third byte (images, labels). */
 #include "core/npy.h"
 #include "core/packed_file.h"
-#include "datasets/class_cifar_python.h"
-#include "datasets/class_readers.h"
+#include "datasets/sets/cifar_python.h"
+#include "datasets/sets/readers.h"
 #include "tests/fuzz/fuzz.h"
 
 /* By address: the set is there only once `status` has been computed. */

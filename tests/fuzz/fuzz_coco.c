@@ -1,5 +1,5 @@
 /* The COCO reader on arbitrary bytes, strict and lenient, with and without masks. */
-#include "datasets/dataset.h"
+#include "datasets/annotations/dataset.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_list(const bl_dataset *d, const int32_t *v, int32_t n) {

@@ -1,5 +1,5 @@
 /* The image decoders and EXIF's orientation on arbitrary bytes. */
-#include "datasets/image.h"
+#include "datasets/images/image.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -2,7 +2,7 @@
  * what came of them. The first byte chooses, the next two are the size. */
 #include <string.h>
 
-#include "datasets/mask_store.h"
+#include "datasets/annotations/mask_store.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { POINTS = 64 };

@@ -1,7 +1,7 @@
 /* The Pascal VOC annotation parser on arbitrary bytes, strict and lenient. */
 #include <math.h>
 
-#include "datasets/voc_xml.h"
+#include "datasets/annotations/voc_xml.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

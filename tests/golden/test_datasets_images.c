@@ -2,7 +2,7 @@
  * upright by EXIF's orientation. scripts/golden/images_pillow.py makes the file. */
 #include <stdio.h>
 
-#include "datasets/image.h"
+#include "datasets/images/image.h"
 #include "tests/check.h"
 
 typedef struct sample {

@@ -1,7 +1,7 @@
 /* Every function of the mask library against pycocotools, bit for bit. The cases come from
  * scripts/golden/mask_pycocotools.py; another file of them may be named as the argument. */
 #include "core/fs.h"
-#include "datasets/mask_rle.h"
+#include "datasets/annotations/mask_rle.h"
 #include "tests/check.h"
 
 static char *rest; /* of the present line */

@@ -3,11 +3,11 @@
 #include <stdbool.h>
 #include <zlib.h>
 
-#include "datasets/pil_affine.h"
-#include "datasets/pil_blur.h"
-#include "datasets/pil_color.h"
-#include "datasets/pil_resize.h"
-#include "datasets/rand_augment.h"
+#include "datasets/images/pil_affine.h"
+#include "datasets/images/pil_blur.h"
+#include "datasets/images/pil_color.h"
+#include "datasets/images/pil_resize.h"
+#include "datasets/views/classification/rand_augment.h"
 #include "tests/check.h"
 
 enum { MOST = 6 };

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "datasets/dataset.h"
+#include "datasets/annotations/dataset.h"
 #include "tests/check.h"
 
 static inline void same_ann(const bl_ann *a, const bl_ann *b) {

@@ -9,7 +9,7 @@
 
 #include "core/fs.h"
 #include "core/log.h"
-#include "datasets/image.h"
+#include "datasets/images/image.h"
 #include "eval/results.h"
 #include "tests/check.h"
 

@@ -2,8 +2,8 @@
 #include <stdbool.h>
 #include <zlib.h>
 
-#include "datasets/augment_color.h"
-#include "datasets/augment_geometry.h"
+#include "datasets/views/augment_color.h"
+#include "datasets/views/augment_geometry.h"
 #include "tests/check.h"
 
 static uint32_t lcg_state;

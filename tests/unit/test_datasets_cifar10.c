@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "core/fs.h"
-#include "datasets/class_readers.h"
-#include "datasets/longtail.h"
+#include "datasets/sets/readers.h"
+#include "datasets/splits/longtail.h"
 #include "tests/check.h"
 
 static uint64_t pixel_sum(const bl_class_set *s) {

@@ -1,10 +1,10 @@
 /* Batches of small images: what is in them, their order, and that neither threads nor resuming
  * change them. */
-#include "datasets/class_loader.h"
+#include "datasets/loading/classification/loader.h"
 
 #include <pthread.h>
 
-#include "datasets/class_synth.h"
+#include "datasets/sets/generated.h"
 #include "tests/check.h"
 
 static bl_class_set *make_set(int64_t n) {

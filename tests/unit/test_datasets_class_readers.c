@@ -1,6 +1,6 @@
 /* Readers of classification sets on small files made here: contents, and what
  * damage is reported. */
-#include "datasets/class_readers.h"
+#include "datasets/sets/readers.h"
 
 #include <lzma.h>
 #include <unistd.h>
@@ -8,11 +8,11 @@
 #include "core/fs.h"
 #include "core/npy.h"
 #include "core/packed_file.h"
-#include "datasets/class_cifar_python.h"
-#include "datasets/class_data.h"
-#include "datasets/image.h"
-#include "datasets/longtail.h"
-#include "datasets/pil_resize.h"
+#include "datasets/images/image.h"
+#include "datasets/images/pil_resize.h"
+#include "datasets/sets/cifar_python.h"
+#include "datasets/sets/data.h"
+#include "datasets/splits/longtail.h"
 #include "tests/check.h"
 
 static char root[] = "class_readers_XXXXXX";

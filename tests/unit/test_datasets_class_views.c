@@ -1,8 +1,8 @@
 /* Views of small images from their definitions, sets of images, the generated set. */
-#include "datasets/class_views.h"
+#include "datasets/views/classification/view.h"
 
-#include "datasets/class_contrast.h"
-#include "datasets/class_synth.h"
+#include "datasets/sets/generated.h"
+#include "datasets/views/classification/contrast.h"
 #include "tests/check.h"
 
 static const bl_class_view_config base = {.flip = 0.5,

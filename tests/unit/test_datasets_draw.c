@@ -1,8 +1,8 @@
 /* Pictures of detections: glyphs, clipping, labels that stay inside, the legend. */
 #include <stdlib.h>
 
-#include "datasets/draw.h"
-#include "datasets/font.h"
+#include "datasets/images/draw.h"
+#include "datasets/images/font.h"
 #include "tests/check.h"
 
 static void show(const char *text, char out[256]) {

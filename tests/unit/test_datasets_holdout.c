@@ -2,7 +2,7 @@
  * loses more than half of its images. */
 #include <stdlib.h>
 
-#include "datasets/holdout.h"
+#include "datasets/splits/holdout.h"
 #include "tests/check.h"
 
 /* n images; class 0 is in all of them, class 1 in the first three, class 2 in the first only. */

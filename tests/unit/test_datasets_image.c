@@ -5,7 +5,7 @@
 #include <jpeglib.h>
 
 #include "core/fs.h"
-#include "datasets/image.h"
+#include "datasets/images/image.h"
 #include "tests/check.h"
 
 static char path[64];

@@ -2,7 +2,7 @@
 #include "core/json_pull.h"
 
 #include "core/rng.h"
-#include "datasets/dataset.h"
+#include "datasets/annotations/dataset.h"
 #include "tests/check.h"
 
 static void deep_nesting_is_refused(void) {

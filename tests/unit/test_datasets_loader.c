@@ -5,9 +5,9 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/parallel.h"
-#include "datasets/loader.h"
-#include "datasets/sampler.h"
-#include "datasets/synth.h"
+#include "datasets/loading/detection/loader.h"
+#include "datasets/loading/detection/sampler.h"
+#include "datasets/synth/synth.h"
 #include "tests/check.h"
 
 static bl_arena *arena;

@@ -9,9 +9,9 @@
 #include "core/json_scan.h"
 #include "core/log.h"
 #include "core/schema.h"
-#include "datasets/dataset.h"
-#include "datasets/synth.h"
-#include "datasets/view.h"
+#include "datasets/annotations/dataset.h"
+#include "datasets/synth/synth.h"
+#include "datasets/views/detection/view.h"
 #include "tests/check.h"
 
 static char dir[] = "/tmp/ballast-locale-XXXXXX";

@@ -1,6 +1,6 @@
 /* Long-tailed sets: the counts of the literature's tables, which images are picked, and the file of
  * indices. */
-#include "datasets/longtail.h"
+#include "datasets/splits/longtail.h"
 
 #include <stdlib.h>
 #include <unistd.h>

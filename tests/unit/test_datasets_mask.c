@@ -1,9 +1,9 @@
 /* The mask library on what the golden file cannot hold: broken input, sizes at the limit, and a
  * plain pixel-by-pixel reference. */
 #include "core/rng.h"
-#include "datasets/dataset.h"
-#include "datasets/image.h"
-#include "datasets/mask_rle.h"
+#include "datasets/annotations/dataset.h"
+#include "datasets/annotations/mask_rle.h"
+#include "datasets/images/image.h"
 #include "tests/check.h"
 
 static void broken_strings(void) {

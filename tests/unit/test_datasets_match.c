@@ -1,5 +1,5 @@
 /* Categories matched by name: other ids, other orders, spellings, lists of federated sets. */
-#include "datasets/match.h"
+#include "datasets/annotations/match.h"
 #include "tests/check.h"
 
 static bl_dataset *build(const bl_category *c, int nc, const bl_ann *a, int na,

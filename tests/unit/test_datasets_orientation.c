@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "datasets/frame.h"
-#include "datasets/measure.h"
-#include "datasets/orientation.h"
+#include "datasets/annotations/frame.h"
+#include "datasets/annotations/measure.h"
+#include "datasets/images/orientation.h"
 #include "tests/check.h"
 
 enum { W = 40, H = 24 };

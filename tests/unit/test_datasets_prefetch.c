@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "datasets/prefetch.h"
+#include "datasets/loading/prefetch.h"
 #include "tests/check.h"
 
 enum { PARTS = 7, MAX_PLACES = 8, MAX_THREADS = 8 };

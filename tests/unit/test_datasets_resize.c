@@ -1,6 +1,6 @@
 /* The resize against OpenCV's own output, bit by bit, and its behaviour at the edges. */
 #include "core/fs.h"
-#include "datasets/image.h"
+#include "datasets/images/image.h"
 #include "tests/check.h"
 
 static void fill(bl_image *img, uint32_t seed) {

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "datasets/split.h"
+#include "datasets/splits/split.h"
 #include "tests/check.h"
 
 enum { IMAGES = 400, CLASSES = 5 };

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "datasets/class_readers.h"
+#include "datasets/sets/readers.h"
 #include "tests/check.h"
 
 static char root[] = "svhn_XXXXXX";

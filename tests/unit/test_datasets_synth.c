@@ -6,10 +6,10 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/parallel.h"
-#include "datasets/dataset.h"
-#include "datasets/image.h"
-#include "datasets/synth.h"
-#include "datasets/synth_shapes.h"
+#include "datasets/annotations/dataset.h"
+#include "datasets/images/image.h"
+#include "datasets/synth/synth.h"
+#include "datasets/synth/synth_shapes.h"
 #include "tests/check.h"
 
 static bl_arena *arena;

@@ -4,8 +4,8 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "datasets/image.h"
-#include "datasets/validate.h"
+#include "datasets/checks/validate.h"
+#include "datasets/images/image.h"
 #include "tests/check.h"
 
 static char dir[64];

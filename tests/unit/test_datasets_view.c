@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "core/arena.h"
-#include "datasets/normalise.h"
-#include "datasets/view.h"
+#include "datasets/views/detection/view.h"
+#include "datasets/views/normalise.h"
 #include "tests/check.h"
 
 static bl_arena *arena;

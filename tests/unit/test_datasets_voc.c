@@ -2,9 +2,9 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "datasets/dataset.h"
-#include "datasets/image.h"
-#include "datasets/voc_xml.h"
+#include "datasets/annotations/dataset.h"
+#include "datasets/annotations/voc_xml.h"
+#include "datasets/images/image.h"
 #include "tests/check.h"
 
 #define SIZE "<size><width>40</width><height>30</height><depth>3</depth></size>"

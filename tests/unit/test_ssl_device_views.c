@@ -1,7 +1,7 @@
 /* Batches of plans: the views that bl_make_views makes of them are those of a batch of pixels to
  * the bit, from whichever sets and in whichever thread they were drawn. */
-#include "datasets/class_loader.h"
-#include "datasets/class_synth.h"
+#include "datasets/loading/classification/loader.h"
+#include "datasets/sets/generated.h"
 #include "kernels/ctx.h"
 #include "kernels/ops.h"
 #include "kernels/resident.h"

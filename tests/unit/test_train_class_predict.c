@@ -1,8 +1,8 @@
 /* Prediction of classifiers: files and sets of the run give the numbers of the evaluation, files
  * need no training data, and bad input is refused by name. */
 #include "core/json.h"
-#include "datasets/file_list.h"
-#include "datasets/image.h"
+#include "datasets/images/file_list.h"
+#include "datasets/images/image.h"
 #include "tests/train_fixture.h"
 
 enum { CLASSES = 4, TEST = 40, SIDE = 16 };
