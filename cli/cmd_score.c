@@ -11,9 +11,9 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "datasets/annotations/voc_list.h"
-#include "eval/analysis.h"
-#include "eval/class_groups.h"
-#include "eval/voc_result.h"
+#include "eval/analysis/analysis.h"
+#include "eval/results/class_groups.h"
+#include "eval/results/voc_result.h"
 #include "report/report.h"
 
 typedef bl_score_options options;

@@ -2,7 +2,7 @@
 #ifndef BALLAST_CLI_LISTS_H
 #define BALLAST_CLI_LISTS_H
 
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 
 /* "A,B,C": strings in the arena; NULL text gives no names. */
 bl_status bl_cli_names(const char *option, const char *text, bl_arena *arena, const char ***names,

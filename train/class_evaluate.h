@@ -2,7 +2,7 @@
 #ifndef BALLAST_TRAIN_CLASS_EVALUATE_H
 #define BALLAST_TRAIN_CLASS_EVALUATE_H
 
-#include "eval/class_results.h"
+#include "eval/results/classification.h"
 #include "train/class_data.h"
 
 typedef struct bl_class_evaluation {

@@ -6,7 +6,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/parallel.h"
-#include "eval/analysis.h"
+#include "eval/analysis/analysis.h"
 #include "train/checkpoint.h"
 #include "train/class_evaluate.h"
 #include "train/run_data.h"

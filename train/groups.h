@@ -3,7 +3,7 @@
 #ifndef BALLAST_TRAIN_GROUPS_H
 #define BALLAST_TRAIN_GROUPS_H
 
-#include "eval/results.h"
+#include "eval/results/results.h"
 #include "train/train.h"
 
 typedef struct bl_groups {

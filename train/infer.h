@@ -3,7 +3,7 @@
 #ifndef BALLAST_TRAIN_INFER_H
 #define BALLAST_TRAIN_INFER_H
 
-#include "eval/detections.h"
+#include "eval/protocol/detections.h"
 #include "train/train.h"
 
 typedef struct bl_infer {

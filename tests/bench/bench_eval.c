@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "core/parallel.h"
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 
 static double now(void) {
     struct timespec t;

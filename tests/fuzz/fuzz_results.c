@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/parallel.h"
-#include "eval/analysis.h"
+#include "eval/analysis/analysis.h"
 #include "tests/fuzz/fuzz.h"
 
 static bl_dataset *ground_truth(void) {

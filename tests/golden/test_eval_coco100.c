@@ -2,7 +2,7 @@
  * computed by pycocotools; any number of threads. */
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 #include "tests/check.h"
 
 #define DATA BALLAST_SHARED_DATA "/coco-eval-golden/"

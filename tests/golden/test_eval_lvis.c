@@ -1,6 +1,6 @@
 /* LVIS v0.5, 100 images, against lvis-api 0.5.3 (numpy 2.4), to the last bit: 300 and 5 detections
  * per image, and what the protocol refuses. */
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 #include "tests/check.h"
 
 #define DATA BALLAST_SHARED_DATA "/lvis-eval-golden/"

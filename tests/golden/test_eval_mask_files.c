@@ -1,7 +1,7 @@
 /* The masks of real annotation and result files, against what pycocotools makes of them (numbers
  * from scripts/golden/mask_files.py). */
 #include "core/fs.h"
-#include "eval/detections.h"
+#include "eval/protocol/detections.h"
 #include "tests/check.h"
 
 /* SHA-256 of "h w string\n" over all masks. */

@@ -9,7 +9,7 @@
 
 #include "core/fs.h"
 #include "core/parallel.h"
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 #include "tests/check.h"
 
 enum { WORD = 1 << 16, MAX_LISTS = 256 };

@@ -6,7 +6,7 @@
 
 #include "core/fs.h"
 #include "core/json.h"
-#include "eval/error_breakdown.h"
+#include "eval/analysis/error_breakdown.h"
 #include "tests/check.h"
 
 static struct json_object *member(struct json_object *o, const char *key) {

@@ -2,7 +2,7 @@
  * scripts/golden/voc_rule.py (another file of them may be named as the argument), and small ones by
  * hand. */
 #include "core/fs.h"
-#include "eval/voc_ap.h"
+#include "eval/protocol/voc_ap.h"
 #include "tests/check.h"
 
 enum { MAX = 64 };

@@ -10,7 +10,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "datasets/images/image.h"
-#include "eval/results.h"
+#include "eval/results/results.h"
 #include "tests/check.h"
 
 enum { FAKE_CLASSES = 4 };

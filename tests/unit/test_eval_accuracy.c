@@ -5,7 +5,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/safetensors.h"
-#include "eval/class_results.h"
+#include "eval/results/classification.h"
 #include "tests/check.h"
 
 /* `n` images of class `truth` predicted as `as`, of k classes. */

@@ -1,7 +1,7 @@
 /* Error analysis on cases worked out by hand, and against the evaluator on random ones. */
 #include "core/json.h"
 #include "core/parallel.h"
-#include "eval/analysis.h"
+#include "eval/analysis/analysis.h"
 #include "tests/check.h"
 #include "tests/unit/eval_fake_run.h"
 

@@ -1,7 +1,7 @@
 /* The evaluator as a library: ground truth and detections from memory, custom protocols, means over
  * any block of cells, and what it refuses. */
 #include "core/parallel.h"
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 #include "tests/check.h"
 
 enum { CLASSES = 3, IMAGES = 40 };

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "eval/detections.h"
+#include "eval/protocol/detections.h"
 #include "tests/check.h"
 
 static bl_dataset *ground_truth(void) {

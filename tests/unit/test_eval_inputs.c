@@ -1,6 +1,6 @@
 /* Warnings about inputs: each is given where it is due and only there; and groups of classes. */
-#include "eval/class_groups.h"
-#include "eval/input_checks.h"
+#include "eval/protocol/input_checks.h"
+#include "eval/results/class_groups.h"
 #include "tests/check.h"
 #include "tests/unit/eval_fake_run.h"
 

@@ -1,6 +1,6 @@
 /* Nineteen small inputs whose answers under pycocotools are known: one per rule of COCOeval. Image
  * 500x500, box B = (100, 100, 50, 50), area field w*h. -1: undefined. */
-#include "eval/evaluator.h"
+#include "eval/protocol/evaluator.h"
 #include "tests/check.h"
 
 enum { MAX = 128 };

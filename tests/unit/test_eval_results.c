@@ -2,7 +2,7 @@
  * compared with the evaluator's own numbers, to the last bit. */
 #include "core/json.h"
 #include "core/real_text.h"
-#include "eval/class_choice.h"
+#include "eval/results/class_choice.h"
 #include "tests/unit/eval_fake_run.h"
 
 static const bl_class_info info = {.train_images = fake_boxes,

@@ -1,5 +1,5 @@
 /* The evaluator's sort: descending, stable, for few and for many, with ties, signs and zeros. */
-#include "eval/eval_internal.h"
+#include "eval/protocol/eval_internal.h"
 #include "tests/check.h"
 
 static double make_score(int kind, uint32_t u) {
