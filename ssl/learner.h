@@ -3,7 +3,7 @@
  * (teacher, thresholds, class weights, banks). The training loop knows only this interface: it asks
  * for losses, runs backward and the optimiser, logs, evaluates and checkpoints, whichever algorithm
  * and whichever task runs. What a task's learners have in common beyond it stands in
- * detection_learner.h and class_learner.h. */
+ * ssl/detection/learner.h and ssl/classification/learner.h. */
 #ifndef BALLAST_SSL_LEARNER_H
 #define BALLAST_SSL_LEARNER_H
 

@@ -5,8 +5,8 @@
  * one file: a type, a struct of state, the hooks it needs. Its type says everything that the rest
  * of the program must know of it: its name, its settings with their defaults and documentation,
  * what it builds on and what it claims. The hooks here are those of both tasks; a task's own types
- * (class_learner.h, detection_learner.h) begin with a bl_plugin_type and add what only that task
- * has. */
+ * (ssl/classification/learner.h, ssl/detection/learner.h) begin with a bl_plugin_type and add what
+ * only that task has. */
 #ifndef BALLAST_SSL_PLUGIN_H
 #define BALLAST_SSL_PLUGIN_H
 

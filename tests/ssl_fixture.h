@@ -3,8 +3,8 @@
 #ifndef BALLAST_TESTS_SSL_FIXTURE_H
 #define BALLAST_TESTS_SSL_FIXTURE_H
 
-#include "ssl/method.h"
-#include "ssl/view_batch.h"
+#include "ssl/detection/method.h"
+#include "ssl/detection/view_batch.h"
 #include "tests/detector_fixture.h"
 
 /* `n_images` images of 100x80; image i holds one box of class c for every c with has(i, c). */

@@ -2,7 +2,7 @@
 #ifndef BALLAST_TRAIN_CLASS_DATA_H
 #define BALLAST_TRAIN_CLASS_DATA_H
 
-#include "ssl/class_method.h"
+#include "ssl/classification/method.h"
 #include "train/train.h"
 
 typedef struct bl_class_run_data {

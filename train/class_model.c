@@ -6,7 +6,7 @@
 
 #include "core/fs.h"
 #include "core/log.h"
-#include "ssl/class_pass.h"
+#include "ssl/classification/pass.h"
 #include "train/checkpoint.h"
 #include "train/task.h"
 

@@ -13,7 +13,7 @@
 #include "core/real_text.h"
 #include "datasets/images/image.h"
 #include "datasets/images/pil_resize.h"
-#include "ssl/class_pass.h"
+#include "ssl/classification/pass.h"
 #include "train/checkpoint.h"
 #include "train/class_input.h"
 #include "train/class_model.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/fs.h"
-#include "ssl/detection_learner.h"
+#include "ssl/detection/learner.h"
 #include "train/evaluate.h"
 #include "train/provenance.h"
 #include "train/samples.h"

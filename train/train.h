@@ -14,8 +14,8 @@
 #include "detector/faster_rcnn.h"
 #include "kernels/ctx.h"
 #include "nn/schedule.h"
-#include "ssl/class_method.h"
-#include "ssl/method.h"
+#include "ssl/classification/method.h"
+#include "ssl/detection/method.h"
 #include "train/loss_scale.h"
 
 typedef enum bl_data_format { BL_DATA_COCO, BL_DATA_VOC } bl_data_format;

@@ -9,8 +9,8 @@
 #define BALLAST_PLUGIN_H
 
 #include "core/rows.h"
-#include "ssl/class_method.h"
-#include "ssl/detection_learner.h"
+#include "ssl/classification/method.h"
+#include "ssl/detection/learner.h"
 #include "train/train.h"
 
 static inline bl_status bl_add_class_plugin(const bl_class_plugin_type *type) {

@@ -5,10 +5,10 @@
 #include "balance/image_bank.h"
 #include "balance/memory_bank.h"
 #include "core/safetensors.h"
-#include "ssl/class_method.h"
-#include "ssl/fixmatch.h"
-#include "ssl/flexmatch.h"
-#include "ssl/softmatch.h"
+#include "ssl/classification/fixmatch.h"
+#include "ssl/classification/flexmatch.h"
+#include "ssl/classification/method.h"
+#include "ssl/classification/softmatch.h"
 #include "tests/check.h"
 
 enum { K = 5, DIM = 6, PROJ = 3, N_L = 12, N_U = 20, B_L = 5, B_U = 6, STEPS = 8, TOTAL = 16 };

@@ -1,7 +1,7 @@
 /* EQL v2 as a plug-in against PyTorch (scripts/golden/eql_torch.py): losses, gradients and the sums
  * that are left behind, through several batches; scores; and what it cannot stand beside. */
 #include "core/safetensors.h"
-#include "ssl/detection_learner.h"
+#include "ssl/detection/learner.h"
 #include "tests/ssl_fixture.h"
 
 static bl_ctx *ctx;

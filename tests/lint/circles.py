@@ -13,7 +13,7 @@ import sys
 
 
 def symbols(nm, paths):
-    """{source file: (defined, needed)} of objects as CMake names them: ssl/CMakeFiles/bl_ssl.dir/abc.c.o is ssl/abc.c."""
+    """{source file: (defined, needed)} of objects as CMake names them: ssl/CMakeFiles/bl_ssl.dir/classification/abc.c.o is ssl/classification/abc.c."""
     text = subprocess.run([nm, '-A', '-g'] + paths, check=True, capture_output=True, text=True).stdout
     objects = {}
     for line in text.splitlines():

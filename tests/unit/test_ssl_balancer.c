@@ -1,7 +1,7 @@
 /* The balancer decides when the statistics of balance/ act: against the reference numbers of the
  * solver, against an independent simulation of whole training iterations, and
  * across a checkpoint. */
-#include "ssl/student_branch.h"
+#include "ssl/detection/student_branch.h"
 
 #include <unistd.h>
 

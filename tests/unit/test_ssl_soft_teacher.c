@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "ssl/detection_learner.h"
-#include "ssl/soft_teacher.h"
-#include "ssl/teacher_ema.h"
+#include "ssl/detection/learner.h"
+#include "ssl/detection/soft_teacher.h"
+#include "ssl/detection/teacher_ema.h"
 #include "tests/ssl_fixture.h"
 
 enum { CLASSES = 3, IMAGES = 4 };

@@ -1,7 +1,7 @@
 /* The teacher: its moving average, what it says about weak views, how sure it is of it, and what of
  * it reaches the student's view. */
-#include "ssl/pseudo_label.h"
-#include "ssl/teacher_ema.h"
+#include "ssl/detection/pseudo_label.h"
+#include "ssl/detection/teacher_ema.h"
 #include "tests/ssl_fixture.h"
 
 /* ---- moving average ---- */

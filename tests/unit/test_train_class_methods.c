@@ -3,7 +3,7 @@
  * What each of them computes is tested elsewhere. */
 #include <string.h>
 
-#include "ssl/class_method.h"
+#include "ssl/classification/method.h"
 #include "tests/class_fixture.h"
 
 /* Values for fields of these names in any section of "method", so that a plug-in acts within a few

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "ssl/class_method.h"
+#include "ssl/classification/method.h"
 #include "tests/check.h"
 #include "train/train.h"
 

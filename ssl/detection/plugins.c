@@ -1,0 +1,31 @@
+/* The plug-ins of detection: one line each. Those that settings switch on run in this order. */
+#include <stddef.h>
+
+#include "ssl/detection/learner.h"
+
+#define PLUGINS(X)                                                                                 \
+    X(bl_supervised_plugin)                                                                        \
+    X(bl_soft_teacher_plugin)                                                                      \
+    X(bl_gbr_plugin)                                                                               \
+    X(bl_gbt_plugin)                                                                               \
+    X(bl_label_cap_plugin)                                                                         \
+    X(bl_crs_plugin)                                                                               \
+    X(bl_rfs_plugin)                                                                               \
+    X(bl_focal_plugin)                                                                             \
+    X(bl_eql_plugin)
+
+#define DECLARE(name) extern const bl_detection_plugin_type name;
+PLUGINS(DECLARE)
+#define ENTRY(name) &name.plugin,
+
+bl_registry *bl_detection_registry(void) {
+    static bl_registry r = {.rows = bl_method_rows, .settings = offsetof(bl_method_config, plugin)};
+    return &r;
+}
+
+/* Before main, so that the schema is whole whoever loads a configuration first. */
+__attribute__((constructor)) static void add_all(void) {
+    static const bl_plugin_type *const all[] = {PLUGINS(ENTRY)};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        bl_registry_add(bl_detection_registry(), all[i]);
+}

@@ -1,0 +1,48 @@
+#include "ssl/detection/teacher_ema.h"
+
+#include "ssl/detection/learner.h"
+
+/* A detector in its store, with what plug-ins add to it. */
+static bl_status make(const bl_method_config *cfg, const bl_learner_env *env, bl_store **store,
+                      bl_detector **d) {
+    bl_type_list list;
+    BL_TRY(bl_method_types(cfg, &list));
+    BL_TRY(bl_store_create(store));
+    BL_TRY(bl_detector_create(env->detector, env->labelled->n_categories, *store, d));
+    bl_detector_set_scores(*d, bl_method_scores(cfg));
+    for (int i = 0; i < list.n; i++) {
+        const bl_detection_plugin_type *type = bl_detection_type_of(list.v[i]);
+        if (type->declare) BL_TRY(type->declare(cfg, *d, *store));
+    }
+    return BL_OK;
+}
+
+bl_status bl_detector_pair_create(const bl_method_config *cfg, const bl_learner_env *env,
+                                  bl_detector_pair *out) {
+    *out = (bl_detector_pair){0};
+    bl_status status;
+    BL_TRY_DONE(make(cfg, env, &out->student_store, &out->student));
+    BL_TRY_DONE(make(cfg, env, &out->teacher_store, &out->teacher));
+    BL_TRY_DONE(bl_store_finish(out->student_store, env->ctx, env->seed, true));
+    BL_TRY_DONE(bl_store_finish(out->teacher_store, env->ctx, env->seed, false));
+done:
+    if (status != BL_OK) bl_detector_pair_destroy(out);
+    return status;
+}
+
+void bl_detector_pair_destroy(bl_detector_pair *p) {
+    bl_detector_destroy(p->student);
+    bl_detector_destroy(p->teacher);
+    bl_store_destroy(p->student_store);
+    bl_store_destroy(p->teacher_store);
+    *p = (bl_detector_pair){0};
+}
+
+double bl_ema_keep(double ema, int64_t t) {
+    double warm = 1.0 - 1.0 / (double)(t + 1);
+    return warm < ema ? warm : ema;
+}
+
+bl_status bl_detector_pair_ema(bl_detector_pair *p, bl_ctx *ctx, double ema, int64_t t) {
+    return bl_store_ema(p->teacher_store, p->student_store, ctx, (float)bl_ema_keep(ema, t), false);
+}
