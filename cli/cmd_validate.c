@@ -6,9 +6,9 @@
 #include "cli/command.h"
 #include "core/log.h"
 #include "datasets/checks/validate.h"
-#include "train/class_data.h"
+#include "train/classification/data.h"
+#include "train/detection/run_data.h"
 #include "train/rehearse.h"
-#include "train/run_data.h"
 #include "train/start_weights.h"
 
 typedef struct options {

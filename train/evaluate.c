@@ -8,8 +8,8 @@
 #include "core/parallel.h"
 #include "eval/analysis/analysis.h"
 #include "train/checkpoint.h"
-#include "train/class_evaluate.h"
-#include "train/run_data.h"
+#include "train/classification/evaluate.h"
+#include "train/detection/run_data.h"
 
 /* The first n images as a data set of its own, so that the others do not count as missed. */
 static bl_status first_images(const bl_dataset *d, int64_t n, bl_dataset **out) {

@@ -2,8 +2,8 @@
 #ifndef BALLAST_TRAIN_EVALUATE_H
 #define BALLAST_TRAIN_EVALUATE_H
 
-#include "train/groups.h"
-#include "train/infer.h"
+#include "train/detection/groups.h"
+#include "train/detection/infer.h"
 
 typedef struct bl_evaluation {
     bl_eval_summary all, majority, minority;

@@ -10,8 +10,8 @@
 #include "core/parallel.h"
 #include "datasets/images/draw.h"
 #include "train/checkpoint.h"
-#include "train/class_predict.h"
-#include "train/infer.h"
+#include "train/classification/predict.h"
+#include "train/detection/infer.h"
 #include "train/picture_names.h"
 #include "train/predict_out.h"
 

@@ -1,6 +1,6 @@
 /* What the training loop does not know: the task, detection or classification. A task owns the data
  * sets and the loader, makes the learner, and evaluates; loop, checkpoints and resume are the same
- * for all. One file a task: task_detection.c, task_classification.c. */
+ * for all. One file a task: train/detection/task.c, train/classification/task.c. */
 #ifndef BALLAST_TRAIN_TASK_H
 #define BALLAST_TRAIN_TASK_H
 

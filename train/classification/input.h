@@ -1,8 +1,8 @@
 /* What a classifier expects of an image, as a run records it in classes.json: class names with
  * their labelled counts, size and normalisation. With it the model predicts where its training data
  * is not at hand. */
-#ifndef BALLAST_TRAIN_CLASS_INPUT_H
-#define BALLAST_TRAIN_CLASS_INPUT_H
+#ifndef BALLAST_TRAIN_CLASSIFICATION_INPUT_H
+#define BALLAST_TRAIN_CLASSIFICATION_INPUT_H
 
 #include <json-c/json.h>
 

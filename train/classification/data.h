@@ -1,6 +1,6 @@
 /* The images of a classification run: what is labelled, what is unlabelled, what is tested on. */
-#ifndef BALLAST_TRAIN_CLASS_DATA_H
-#define BALLAST_TRAIN_CLASS_DATA_H
+#ifndef BALLAST_TRAIN_CLASSIFICATION_DATA_H
+#define BALLAST_TRAIN_CLASSIFICATION_DATA_H
 
 #include "ssl/classification/method.h"
 #include "train/train.h"

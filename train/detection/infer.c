@@ -1,4 +1,4 @@
-#include "train/infer.h"
+#include "train/detection/infer.h"
 #include "datasets/views/normalise.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The data sets of a detection run one by one: what bl_run_data_open is made of, for checks that go
  * on after a fault. */
-#ifndef BALLAST_TRAIN_RUN_DATA_H
-#define BALLAST_TRAIN_RUN_DATA_H
+#ifndef BALLAST_TRAIN_DETECTION_RUN_DATA_H
+#define BALLAST_TRAIN_DETECTION_RUN_DATA_H
 
 #include "train/train.h"
 

@@ -1,4 +1,4 @@
-#include "train/groups.h"
+#include "train/detection/groups.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* Trained classifiers outside of their training loop: for evaluation, and to label the unlabelled
  * images of another run (self-training). */
-#ifndef BALLAST_TRAIN_CLASS_MODEL_H
-#define BALLAST_TRAIN_CLASS_MODEL_H
+#ifndef BALLAST_TRAIN_CLASSIFICATION_MODEL_H
+#define BALLAST_TRAIN_CLASSIFICATION_MODEL_H
 
-#include "train/class_data.h"
+#include "train/classification/data.h"
 
 /* What a learner of this run is built from; data NULL leaves out the lists of images. */
 bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data *data,

@@ -1,4 +1,4 @@
-#include "train/class_predict.h"
+#include "train/classification/predict.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +15,8 @@
 #include "datasets/images/pil_resize.h"
 #include "ssl/classification/pass.h"
 #include "train/checkpoint.h"
-#include "train/class_input.h"
-#include "train/class_model.h"
+#include "train/classification/input.h"
+#include "train/classification/model.h"
 #include "train/progress.h"
 
 /* ---- what is written ---- */

@@ -5,7 +5,7 @@
 
 #include "core/fs.h"
 #include "core/json.h"
-#include "train/class_evaluate.h"
+#include "train/classification/evaluate.h"
 
 enum { MODELS = 3, MEASURES = 6, WINDOW = 20 };
 /* The later stands for the run. */

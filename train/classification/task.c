@@ -8,9 +8,9 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "kernels/resident.h"
-#include "train/class_evaluate.h"
-#include "train/class_input.h"
-#include "train/class_model.h"
+#include "train/classification/evaluate.h"
+#include "train/classification/input.h"
+#include "train/classification/model.h"
 #include "train/send_ahead.h"
 #include "train/task.h"
 

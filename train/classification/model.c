@@ -1,4 +1,4 @@
-#include "train/class_model.h"
+#include "train/classification/model.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,9 +5,9 @@
 
 #include "core/fs.h"
 #include "ssl/detection/learner.h"
+#include "train/detection/samples.h"
 #include "train/evaluate.h"
 #include "train/provenance.h"
-#include "train/samples.h"
 #include "train/send_ahead.h"
 #include "train/task.h"
 

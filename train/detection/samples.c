@@ -1,4 +1,4 @@
-#include "train/samples.h"
+#include "train/detection/samples.h"
 
 #include <json-c/json.h>
 #include <math.h>

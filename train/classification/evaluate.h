@@ -1,9 +1,9 @@
 /* Evaluating a classifier on the test images and writing the results. */
-#ifndef BALLAST_TRAIN_CLASS_EVALUATE_H
-#define BALLAST_TRAIN_CLASS_EVALUATE_H
+#ifndef BALLAST_TRAIN_CLASSIFICATION_EVALUATE_H
+#define BALLAST_TRAIN_CLASSIFICATION_EVALUATE_H
 
 #include "eval/results/classification.h"
-#include "train/class_data.h"
+#include "train/classification/data.h"
 
 typedef struct bl_class_evaluation {
     const bl_class_world *world;

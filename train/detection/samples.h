@@ -1,9 +1,9 @@
 /* Example images for the report: truth, predictions and pseudo boxes of a few images, as JPEG +
  * samples.json. */
-#ifndef BALLAST_TRAIN_SAMPLES_H
-#define BALLAST_TRAIN_SAMPLES_H
+#ifndef BALLAST_TRAIN_DETECTION_SAMPLES_H
+#define BALLAST_TRAIN_DETECTION_SAMPLES_H
 
-#include "train/infer.h"
+#include "train/detection/infer.h"
 
 /* The first `n` images of each set (unlabelled may be NULL). Predictions below `min_score` are left
  * out; `pseudo_threshold` [classes] selects pseudo boxes among the unlabelled set's detections. */

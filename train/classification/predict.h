@@ -1,6 +1,6 @@
 /* bl_predict of a classification run. */
-#ifndef BALLAST_TRAIN_CLASS_PREDICT_H
-#define BALLAST_TRAIN_CLASS_PREDICT_H
+#ifndef BALLAST_TRAIN_CLASSIFICATION_PREDICT_H
+#define BALLAST_TRAIN_CLASSIFICATION_PREDICT_H
 
 #include "train/train.h"
 

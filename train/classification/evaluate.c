@@ -1,4 +1,4 @@
-#include "train/class_evaluate.h"
+#include "train/classification/evaluate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "ssl/classification/pass.h"
-#include "train/class_model.h"
+#include "train/classification/model.h"
 
 typedef struct {
     bl_accuracy *accuracy;

@@ -7,7 +7,7 @@
 #include "datasets/annotations/match.h"
 #include "datasets/annotations/measure.h"
 #include "datasets/splits/holdout.h"
-#include "train/run_data.h"
+#include "train/detection/run_data.h"
 #include "train/unlabelled.h"
 
 static const char *const set_names[BL_RUN_SETS] = {"labelled", "unlabelled", "validation", "test"};

@@ -1,7 +1,7 @@
 /* A detector over image files: decode, resize to the test scale, predict, map back. One path for
  * evaluation, prediction and example images. */
-#ifndef BALLAST_TRAIN_INFER_H
-#define BALLAST_TRAIN_INFER_H
+#ifndef BALLAST_TRAIN_DETECTION_INFER_H
+#define BALLAST_TRAIN_DETECTION_INFER_H
 
 #include "eval/protocol/detections.h"
 #include "train/train.h"

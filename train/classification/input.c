@@ -1,4 +1,4 @@
-#include "train/class_input.h"
+#include "train/classification/input.h"
 
 #include <math.h>
 #include <stdlib.h>

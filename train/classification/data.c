@@ -1,4 +1,4 @@
-#include "train/class_data.h"
+#include "train/classification/data.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* What is known of the classes before training: counts in the labelled set and the
  * majority/minority groups. */
-#ifndef BALLAST_TRAIN_GROUPS_H
-#define BALLAST_TRAIN_GROUPS_H
+#ifndef BALLAST_TRAIN_DETECTION_GROUPS_H
+#define BALLAST_TRAIN_DETECTION_GROUPS_H
 
 #include "eval/results/results.h"
 #include "train/train.h"
