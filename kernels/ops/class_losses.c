@@ -1,4 +1,4 @@
-/* Losses of classification, see op_losses.c. */
+/* Losses of classification, see kernels/ops/losses.c. */
 #include <math.h>
 
 #include "kernels/internal.h"

@@ -1,5 +1,6 @@
 /* Losses: the forward kernel computes the gradient too; backward scales it by the seed. Here: what
- * they share, and the losses of detection; op_class_losses.c has those of classification. */
+ * they share, and the losses of detection; kernels/ops/class_losses.c has those of
+ * classification. */
 #include "kernels/internal.h"
 
 bl_status bl_loss_backward(bl_ctx *ctx, bl_node *node) {
