@@ -1,5 +1,5 @@
 # The one-way rule of docs/architecture.md: a folder includes itself and folders on lower floors, nothing
-# sideways, nothing above. Reads the #include lines of every C, header and CUDA file.
+# sideways, nothing above; and so does a wing inside a folder. Reads the #include lines of every C, header and CUDA file.
 #
 #   cmake -DROOT=<source tree> -P tests/lint/includes.cmake
 cmake_minimum_required(VERSION 3.22)
@@ -17,6 +17,56 @@ set(floor_ssl 5)
 set(floor_train 6)
 set(floor_cli 7)
 set(folders core kernels balance interop nn datasets detector eval report ssl train cli)
+
+# Wings inside a folder, ground first. Files at the folder's door, in no wing, are the ground of all of
+# them; those of `above` put the wings together and may include every one.
+set(wing_datasets_images 1)
+set(wing_datasets_annotations 2)
+set(wing_datasets_synth 2)
+set(wing_datasets_sets 3)
+set(wing_datasets_checks 3)
+set(wing_datasets_splits 4)
+set(wing_datasets_views 4)
+set(wing_datasets_loading 5)
+set(wing_eval_protocol 1)
+set(wing_eval_results 2)
+set(wing_eval_analysis 3)
+set(wing_ssl_detection 1)
+set(wing_ssl_classification 1)
+set(wing_train_detection 1)
+set(wing_train_classification 1)
+set(wing_kernels_ops 1)
+set(above "^train/(evaluate|predict|predict_out|task|task_open|run_schema|sweep|sweep_table|train)\\.[ch]$")
+
+# The floor of a path's wing inside its folder: 0 at the door, empty for a wing that has none.
+function(wing_floor path out)
+  set(${out} "" PARENT_SCOPE)
+  if(path MATCHES "^([a-z]+)/([a-z_]+)/")
+    set(${out} "${wing_${CMAKE_MATCH_1}_${CMAKE_MATCH_2}}" PARENT_SCOPE)
+  elseif(path MATCHES "^[a-z]+/[^/]+$")
+    set(${out} 0 PARENT_SCOPE)
+  endif()
+endfunction()
+
+# `detection` and `classification` are two houses, however deep: neither includes the other.
+function(check_wing file include)
+  wing_floor(${file} from)
+  wing_floor(${include} to)
+  string(REGEX REPLACE "/[^/]*$" "" here "${file}")
+  string(REGEX REPLACE "/[^/]*$" "" there "${include}")
+  set(why "")
+  if(here MATCHES "/detection$" AND there MATCHES "/classification$" OR
+     here MATCHES "/classification$" AND there MATCHES "/detection$")
+    set(why "detection and classification do not include each other")
+  elseif(NOT from STREQUAL "" AND NOT to STREQUAL "" AND NOT file MATCHES "${above}")
+    string(REGEX REPLACE "^([a-z]+/[a-z_]+)/.*" "\\1" wing "${file}")
+    string(REGEX REPLACE "^([a-z]+/[a-z_]+)/.*" "\\1" other "${include}")
+    if(NOT to EQUAL 0 AND NOT wing STREQUAL other AND NOT to LESS from)
+      set(why "wing ${from} (${here}/) may not include wing ${to} (${there}/)")
+    endif()
+  endif()
+  set(why "${why}" PARENT_SCOPE)
+endfunction()
 
 # oneDNN's interface differs between releases: only these files may see it.
 set(onednn_files "^kernels/cpu/([^/]*onednn[^/]*|dnnl_compat\\.h)$")
@@ -54,6 +104,11 @@ foreach(folder ${folders})
           violate(${file} ${path} "${top}/ is no folder of the library")
         elseif(NOT top STREQUAL folder AND NOT floor_${top} LESS floor_${folder})
           violate(${file} ${path} "floor ${floor_${folder}} (${folder}/) may not include floor ${floor_${top}} (${top}/)")
+        elseif(top STREQUAL folder)
+          check_wing(${file} ${path})
+          if(why)
+            violate(${file} ${path} "${why}")
+          endif()
         endif()
       else()
         violate(${file} "${line}" "neither \"file\" nor <file>: the rule cannot be checked")
