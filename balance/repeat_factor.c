@@ -5,7 +5,7 @@
 
 #include "core/rng.h"
 
-bl_status bl_class_image_counts(const bl_image_classes *images, int n_classes, int64_t *counts) {
+bl_status bl_classify_image_counts(const bl_image_classes *images, int n_classes, int64_t *counts) {
     /* last[c]: the image that counted c last, so that repetitions within an image count once. */
     int64_t *last = malloc((size_t)(n_classes > 0 ? n_classes : 1) * sizeof *last);
     if (!last) return bl_no_memory("for %d classes (class counts)", n_classes);

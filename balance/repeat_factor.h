@@ -28,13 +28,13 @@ typedef enum bl_rounding {
 
 /* counts[c] = number of images that contain class c at least once. BL_EINVAL for a class outside
  * [0, n_classes). */
-bl_status bl_class_image_counts(const bl_image_classes *images, int n_classes, int64_t *counts);
+bl_status bl_classify_image_counts(const bl_image_classes *images, int n_classes, int64_t *counts);
 
 /* r_c = max(1, sqrt(tau / f_c)) with f_c = counts[c] / total; 1 for a class with no image. */
 void bl_repeat_factors(const int64_t *counts, int n_classes, double total, double tau, double *r);
 
 /* factors[i] = max over the image's classes of r_c, 1 for an image without classes. Classes must
- * have passed bl_class_image_counts. */
+ * have passed bl_classify_image_counts. */
 void bl_image_factors(const bl_image_classes *images, const double *r, double *factors);
 
 /* Times image `image` is listed. Stochastic rounding draws from (seed, epoch, image) only, so it

@@ -17,7 +17,7 @@ static const bl_option table[] = {
 
 static bl_status print_both(FILE *f) {
     BL_TRY(bl_config_doc(&bl_run_schema, f));
-    return bl_config_doc(&bl_class_run_schema, f);
+    return bl_config_doc(&bl_classify_run_schema, f);
 }
 
 static bl_status print_doc(const options *o) {

@@ -196,15 +196,15 @@ static bl_status check_all(check *c, const options *o) {
  * in memory that reading it does not tell. */
 static bl_status check_classification(check *c, const options *o) {
     const bl_run_config *cfg = &c->cfg;
-    bl_class_run_data data = {0};
-    bl_class_needs needs;
+    bl_classify_run_data data = {0};
+    bl_classify_needs needs;
     bl_store *store = NULL;
     bl_classifier *model = NULL;
     bl_status status;
-    BL_TRY_DONE(bl_class_run_data_open(cfg, &data));
-    const bl_class_set *train = data.sets.train, *test = data.sets.test;
-    BL_TRY_DONE(bl_class_method_needs(&cfg->class_method, train->n_classes, &needs));
-    BL_TRY_DONE(bl_class_method_check_length(&cfg->class_method, cfg->run.iterations));
+    BL_TRY_DONE(bl_classify_run_data_open(cfg, &data));
+    const bl_classify_set *train = data.sets.train, *test = data.sets.test;
+    BL_TRY_DONE(bl_classify_method_needs(&cfg->class_method, train->n_classes, &needs));
+    BL_TRY_DONE(bl_classify_method_check_length(&cfg->class_method, cfg->run.iterations));
     printf("%-10s %6d images, %d classes, %dx%d px (%s)\n", "labelled", data.labelled.n,
            train->n_classes, train->width, train->height, train->name);
     printf("%-10s %6d images\n", "unlabelled", data.unlabelled.n);
@@ -229,7 +229,7 @@ static bl_status check_classification(check *c, const options *o) {
 done:
     bl_classifier_destroy(model);
     bl_store_destroy(store);
-    bl_class_run_data_close(&data);
+    bl_classify_run_data_close(&data);
     return status;
 }
 

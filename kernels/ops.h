@@ -187,8 +187,8 @@ bl_status bl_scalar(bl_ctx *ctx, const bl_tensor *loss, float *value);
 
 /* n views of images (N,3,H,W), BL_U8 with cb = 3 (interleaved RGB), normalised as (pixel - mean) /
  * std with mean and std in pixel units: (n,3,H,W), planar, or interleaved where the context's
- * activations are NHWC. Plans and their steps (host memory, copied) are what bl_class_view_draw()
- * in datasets/views/classification/view.h draws. */
+ * activations are NHWC. Plans and their steps (host memory, copied) are what
+ * bl_classify_view_draw() in datasets/views/classification/view.h draws. */
 bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan *plan, int64_t n,
                         const bl_view_step *step, int64_t n_steps, const float mean[3],
                         const float std[3], bl_tensor **out);

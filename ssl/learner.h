@@ -34,12 +34,12 @@ typedef struct bl_learner_model {
     const void *model; /* the task's: bl_detector, bl_classifier */
 } bl_learner_model;
 
-typedef struct bl_class_batch bl_class_batch; /* datasets/loading/classification/loader.h */
+typedef struct bl_classify_batch bl_classify_batch; /* datasets/loading/classification/loader.h */
 
 /* What a step learns from: the batch of the run's task; the other batch is NULL. */
 typedef struct bl_step_input {
     const bl_batch *detection;
-    const bl_class_batch *classification;
+    const bl_classify_batch *classification;
     const bl_tensor *images; /* on the device: what the plans of a classification batch count
                                 through; NULL with a batch of pixels */
     /* The batch's pixels, sent to the device ahead of the step; NULL: they were not. Detection:

@@ -121,7 +121,7 @@ static bl_status match_classes(const char *classes_file, bl_dataset **test) {
 }
 
 bl_status bl_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt, FILE *f) {
-    if (cfg->task == BL_TASK_CLASSIFICATION) return bl_class_evaluate_checkpoint(cfg, opt, f);
+    if (cfg->task == BL_TASK_CLASSIFICATION) return bl_classify_evaluate_checkpoint(cfg, opt, f);
     bl_run_data data = {0};
     bl_groups groups = {0};
     bl_ctx *ctx = NULL;

@@ -64,10 +64,10 @@ int bl_run_late_starts(const bl_run_config *cfg, void (*say)(void *arg, const ch
     bl_type_list list = {.n = 0};
     walk(&s, "schedule", &bl_schedule_schema, &cfg->schedule);
     if (cfg->task == BL_TASK_CLASSIFICATION) {
-        const bl_class_method_config *c = &cfg->class_method;
-        if (bl_registry_resolve(bl_class_registry(), &c->plugin, c->name, &c->plugins, &list) ==
+        const bl_classify_method_config *c = &cfg->class_method;
+        if (bl_registry_resolve(bl_classify_registry(), &c->plugin, c->name, &c->plugins, &list) ==
             BL_OK)
-            walk_plugins(&s, bl_class_registry(), &c->plugin, &list);
+            walk_plugins(&s, bl_classify_registry(), &c->plugin, &list);
     } else {
         if (m->rfs > 0) walk(&s, "method", &bl_method_schema, m);
         if (bl_method_types(m, &list) == BL_OK)

@@ -212,5 +212,6 @@ bl_status bl_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
     if (opt->n_images == 0 && !opt->set)
         return bl_fail(BL_ECONFIG,
                        "nothing to predict: name image files or folders, or give --set");
-    return cfg->task == BL_TASK_CLASSIFICATION ? bl_class_predict(cfg, opt) : detect_any(cfg, opt);
+    return cfg->task == BL_TASK_CLASSIFICATION ? bl_classify_predict(cfg, opt)
+                                               : detect_any(cfg, opt);
 }

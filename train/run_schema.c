@@ -171,7 +171,7 @@ static const bl_schema run_section_schema = {
     run_fields};
 #undef STRUCT
 
-#define STRUCT bl_class_batch_config
+#define STRUCT bl_classify_batch_config
 static const bl_field batch_fields[] = {
     {"labelled", BL_T_INT, AT(labelled), "64", 1, 65536, NULL, "images", "Labelled images a step.",
      NULL},
@@ -179,7 +179,7 @@ static const bl_field batch_fields[] = {
      "Unlabelled images a step, for learners that use them.", NULL},
     {0}};
 static const bl_schema batch_schema = {"batch", "How many images make a step.",
-                                       sizeof(bl_class_batch_config), batch_fields};
+                                       sizeof(bl_classify_batch_config), batch_fields};
 #undef STRUCT
 
 static const char *const tasks[] = {"detection", "classification", NULL};
@@ -207,16 +207,18 @@ static const bl_field class_fields[] = {
     SECTION(run, run_section_schema),
     SECTION(optim, optim_schema),
     SECTION(schedule, bl_schedule_schema),
-    {"images", BL_T_SECTION, AT(images), NULL, 0, 0, NULL, NULL, "", &bl_class_data_schema},
+    {"images", BL_T_SECTION, AT(images), NULL, 0, 0, NULL, NULL, "", &bl_classify_data_schema},
     {"longtail", BL_T_SECTION, AT(longtail), NULL, 0, 0, NULL, NULL, "", &bl_longtail_schema},
-    {"views", BL_T_SECTION, AT(views), NULL, 0, 0, NULL, NULL, "", &bl_class_view_schema},
+    {"views", BL_T_SECTION, AT(views), NULL, 0, 0, NULL, NULL, "", &bl_classify_view_schema},
     {"batch", BL_T_SECTION, AT(batch), NULL, 0, 0, NULL, NULL, "", &batch_schema},
-    {"loader", BL_T_SECTION, AT(class_loader), NULL, 0, 0, NULL, NULL, "", &bl_class_loader_schema},
+    {"loader", BL_T_SECTION, AT(class_loader), NULL, 0, 0, NULL, NULL, "",
+     &bl_classify_loader_schema},
     {"model", BL_T_SECTION, AT(model), NULL, 0, 0, NULL, NULL, "", &bl_classifier_schema},
-    {"method", BL_T_SECTION, AT(class_method), NULL, 0, 0, NULL, NULL, "", &bl_class_method_schema},
+    {"method", BL_T_SECTION, AT(class_method), NULL, 0, 0, NULL, NULL, "",
+     &bl_classify_method_schema},
     {0}};
-const bl_schema bl_class_run_schema = {"classification", "A training run for classification.",
-                                       sizeof(bl_run_config), class_fields};
+const bl_schema bl_classify_run_schema = {"classification", "A training run for classification.",
+                                          sizeof(bl_run_config), class_fields};
 
 static const bl_field task_fields[] = {
     {"task", BL_T_ENUM, AT(task), "\"detection\"", 0, 0, tasks, NULL, TASK_DOC, NULL}, {0}};
@@ -224,7 +226,7 @@ static const bl_schema task_schema = {"task", "", sizeof(bl_run_config), task_fi
 #undef STRUCT
 
 const bl_schema *bl_run_schema_of(int32_t task) {
-    return task == BL_TASK_CLASSIFICATION ? &bl_class_run_schema : &bl_run_schema;
+    return task == BL_TASK_CLASSIFICATION ? &bl_classify_run_schema : &bl_run_schema;
 }
 
 bl_status bl_run_config_load(const char *path, const char *const *overrides, int n_overrides,
@@ -234,7 +236,7 @@ bl_status bl_run_config_load(const char *path, const char *const *overrides, int
     BL_TRY(bl_config_peek(&task_schema, path, overrides, n_overrides, arena, peek));
     BL_TRY(bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out));
     bl_type_list list;
-    return out->task == BL_TASK_CLASSIFICATION ? bl_class_method_check(&out->class_method)
+    return out->task == BL_TASK_CLASSIFICATION ? bl_classify_method_check(&out->class_method)
                                                : bl_method_types(&out->method, &list);
 }
 

@@ -5,8 +5,9 @@
 #include "core/fs.h"
 
 int64_t bl_run_generation(const bl_run_config *cfg) {
-    int64_t n =
-        cfg->task == BL_TASK_CLASSIFICATION ? bl_class_method_generations(&cfg->class_method) : 1;
+    int64_t n = cfg->task == BL_TASK_CLASSIFICATION
+                    ? bl_classify_method_generations(&cfg->class_method)
+                    : 1;
     return cfg->run.iterations / n > 0 ? cfg->run.iterations / n : 1;
 }
 

@@ -69,7 +69,7 @@ struct bl_task {
 /* Reads the data sets of a configuration. */
 bl_status bl_task_open(const bl_run_config *cfg, bl_task **out);
 bl_status bl_detection_task_open(const bl_run_config *cfg, bl_task **out);
-bl_status bl_class_task_open(const bl_run_config *cfg, bl_task **out);
+bl_status bl_classify_task_open(const bl_run_config *cfg, bl_task **out);
 
 /* Iterations of a generation of a learner that trains in several, each from the start: the
  * schedule runs over so many, and again. All iterations where there is but one. */

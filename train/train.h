@@ -44,9 +44,9 @@ typedef struct bl_data_config {
 typedef enum bl_task_name { BL_TASK_DETECTION, BL_TASK_CLASSIFICATION } bl_task_name;
 
 /* Section "batch" of a classification run: images of each kind a step. */
-typedef struct bl_class_batch_config {
+typedef struct bl_classify_batch_config {
     int64_t labelled, unlabelled;
-} bl_class_batch_config;
+} bl_classify_batch_config;
 
 typedef enum bl_optimiser { BL_OPTIM_SGD, BL_OPTIM_ADAM } bl_optimiser;
 /* Section "optim". */
@@ -93,18 +93,18 @@ typedef struct bl_run_config {
     bl_detector_config detector;
     bl_method_config method;
     /* classification */
-    bl_class_data_config images;
+    bl_classify_data_config images;
     bl_longtail_config longtail;
-    bl_class_view_config views;
-    bl_class_loader_config class_loader; /* "loader" */
-    bl_class_batch_config batch;
+    bl_classify_view_config views;
+    bl_classify_loader_config class_loader; /* "loader" */
+    bl_classify_batch_config batch;
     bl_classifier_config model;
-    bl_class_method_config class_method; /* "method" */
+    bl_classify_method_config class_method; /* "method" */
 } bl_run_config;
 
 /* Both describe a bl_run_config; a task's schema has the sections of that task only. */
-extern const bl_schema bl_run_schema;       /* detection */
-extern const bl_schema bl_class_run_schema; /* classification */
+extern const bl_schema bl_run_schema;          /* detection */
+extern const bl_schema bl_classify_run_schema; /* classification */
 const bl_schema *bl_run_schema_of(int32_t task);
 /* bl_config_load with the schema of the task that the file (or an override) names; a list of
  * plug-ins that cannot work is refused. */

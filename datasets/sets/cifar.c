@@ -42,7 +42,7 @@ static bl_status check_size(size_t size, const char *name, layout l) {
 
 /* Records from `data` into images first, first + 1, ... */
 static bl_status unpack(const uint8_t *data, size_t size, const char *name, layout l,
-                        bl_class_set *s, int32_t first) {
+                        bl_classify_set *s, int32_t first) {
     size_t record = record_bytes(l), n = size / record;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *r = data + i * record, *plane = r + l.label_bytes;
@@ -50,7 +50,7 @@ static bl_status unpack(const uint8_t *data, size_t size, const char *name, layo
             return bl_fail(BL_EFORMAT, "%s: label %d at byte %zu (record %zu) is not below %d",
                            name, r[l.use], i * record + (size_t)l.use, i, l.n_classes);
         s->labels[first + (int32_t)i] = r[l.use];
-        uint8_t *p = bl_class_image(s, first + (int64_t)i);
+        uint8_t *p = bl_classify_image(s, first + (int64_t)i);
         for (int k = 0; k < PLANE; k++, p += 3) {
             p[0] = plane[k];
             p[1] = plane[PLANE + k];
@@ -61,21 +61,21 @@ static bl_status unpack(const uint8_t *data, size_t size, const char *name, layo
 }
 
 bl_status bl_cifar_parse(const uint8_t *data, size_t size, const char *name, int label_bytes,
-                         int use, int32_t n_classes, bl_class_set **out) {
+                         int use, int32_t n_classes, bl_classify_set **out) {
     layout l = {label_bytes, use, n_classes};
     if (use < 0 || use >= label_bytes)
         return bl_fail(BL_EINVAL, "%s: a record has no label number %d", name, use);
     BL_TRY(check_size(size, name, l));
-    BL_TRY(
-        bl_class_set_create(name, (int64_t)(size / record_bytes(l)), SIDE, SIDE, n_classes, out));
+    BL_TRY(bl_classify_set_create(name, (int64_t)(size / record_bytes(l)), SIDE, SIDE, n_classes,
+                                  out));
     bl_status status = unpack(data, size, name, l, *out, 0);
-    if (status != BL_OK) bl_class_set_free(*out);
+    if (status != BL_OK) bl_classify_set_free(*out);
     return status;
 }
 
 /* Replaces the names by the lines of `dir`/`file` when it is there: one a class,
  * blank lines pass. */
-static bl_status read_names(const char *dir, const char *file, bl_class_set *s) {
+static bl_status read_names(const char *dir, const char *file, bl_classify_set *s) {
     char *path = bl_path_join(dir, file), *text = NULL;
     size_t size;
     if (!path) return bl_no_memory("for %s", dir);
@@ -97,7 +97,7 @@ static bl_status read_names(const char *dir, const char *file, bl_class_set *s) 
     if (n != s->n_classes)
         status = bl_fail(BL_EFORMAT, "%s: %d class names, expected %d", path, n, s->n_classes);
     else
-        status = bl_class_set_names(s, (const char *const *)names);
+        status = bl_classify_set_names(s, (const char *const *)names);
 done:
     free(names);
     free(text);
@@ -106,18 +106,18 @@ done:
 }
 
 static bl_status join_parts(const bl_packed *parts, int n, const char *dir, layout l,
-                            bl_class_set **out) {
+                            bl_classify_set **out) {
     int64_t images = 0;
     for (int k = 0; k < n; k++) {
         BL_TRY(check_size(parts[k].size, parts[k].name, l));
         images += (int64_t)(parts[k].size / record_bytes(l));
     }
-    BL_TRY(bl_class_set_create(dir, images, SIDE, SIDE, l.n_classes, out));
+    BL_TRY(bl_classify_set_create(dir, images, SIDE, SIDE, l.n_classes, out));
     int32_t first = 0;
     for (int k = 0; k < n; k++) {
         bl_status status = unpack(parts[k].data, parts[k].size, parts[k].name, l, *out, first);
         if (status != BL_OK) {
-            bl_class_set_free(*out);
+            bl_classify_set_free(*out);
             return status;
         }
         first += (int32_t)(parts[k].size / record_bytes(l));
@@ -153,9 +153,9 @@ static bl_status open_files(const char *dir, const char *const *files, int n, op
 }
 
 static bl_status read_files(const char *dir, const char *const *files, int n, layout l,
-                            const char *names_file, bl_class_set **out) {
+                            const char *names_file, bl_classify_set **out) {
     opening o;
-    bl_class_set *s = NULL;
+    bl_classify_set *s = NULL;
     memset(&o, 0, sizeof o);
     bl_status status = open_files(dir, files, n, &o);
     if (status == BL_OK) status = join_parts(o.part, n, dir, l, &s);
@@ -166,13 +166,13 @@ static bl_status read_files(const char *dir, const char *const *files, int n, la
     BL_TRY(status);
     status = read_names(dir, names_file, s);
     if (status != BL_OK)
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
     else
         *out = s;
     return status;
 }
 
-static void set_statistics(bl_class_set *s, const float mean[3], const float std[3]) {
+static void set_statistics(bl_classify_set *s, const float mean[3], const float std[3]) {
     memcpy(s->mean, mean, sizeof s->mean);
     memcpy(s->std, std, sizeof s->std);
 }
@@ -213,7 +213,7 @@ static bl_status find_place(const char *dir, const char *binary, const char *pyt
     return out->dir ? BL_OK : bl_no_memory("for %s", dir);
 }
 
-static bl_status read10(const place *at, bool test, bl_class_set **out) {
+static bl_status read10(const place *at, bool test, bl_classify_set **out) {
     static const char *const train_files[] = {"data_batch_1.bin", "data_batch_2.bin",
                                               "data_batch_3.bin", "data_batch_4.bin",
                                               "data_batch_5.bin"};
@@ -234,18 +234,18 @@ static bl_status read10(const place *at, bool test, bl_class_set **out) {
     return bl_cifar_python_read(at->dir, &what, out);
 }
 
-bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {
+bl_status bl_cifar10_read(const char *dir, bool test, bl_classify_set **out) {
     static const char *const subs[2] = {"cifar-10-batches-bin", "cifar-10-batches-py"};
-    bl_class_set *s;
+    bl_classify_set *s;
     place at;
     BL_TRY(find_place(dir, test ? "test_batch.bin" : "data_batch_1.bin",
                       test ? "test_batch" : "data_batch_1", subs, &at));
     bl_status status = read10(&at, test, &s);
     free(at.dir);
     BL_TRY(status);
-    if (strcmp(s->class_names[0], "0") == 0) status = bl_class_set_names(s, names10);
+    if (strcmp(s->class_names[0], "0") == 0) status = bl_classify_set_names(s, names10);
     if (status != BL_OK) {
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
         return status;
     }
     set_statistics(s, mean10, std10);
@@ -253,7 +253,7 @@ bl_status bl_cifar10_read(const char *dir, bool test, bl_class_set **out) {
     return BL_OK;
 }
 
-static bl_status read100(const place *at, bool test, bool coarse, bl_class_set **out) {
+static bl_status read100(const place *at, bool test, bool coarse, bl_classify_set **out) {
     const char *binary = test ? "test.bin" : "train.bin", *python = test ? "test" : "train";
     layout l = coarse ? (layout){2, 0, 20} : (layout){2, 1, 100};
     if (!at->python)
@@ -268,7 +268,7 @@ static bl_status read100(const place *at, bool test, bool coarse, bl_class_set *
     return bl_cifar_python_read(at->dir, &what, out);
 }
 
-bl_status bl_cifar100_read(const char *dir, bool test, bool coarse, bl_class_set **out) {
+bl_status bl_cifar100_read(const char *dir, bool test, bool coarse, bl_classify_set **out) {
     static const char *const subs[2] = {"cifar-100-binary", "cifar-100-python"};
     place at;
     BL_TRY(find_place(dir, test ? "test.bin" : "train.bin", test ? "test" : "train", subs, &at));

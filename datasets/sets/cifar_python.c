@@ -69,7 +69,7 @@ static bl_status open_batch(const void *data, size_t size, const char *name, con
 }
 
 /* Rows into images first, first + 1, ... */
-static bl_status fill(const batch *b, bl_class_set *s, int32_t first) {
+static bl_status fill(const batch *b, bl_classify_set *s, int32_t first) {
     for (int64_t i = 0; i < b->n; i++) {
         const bl_pickle *label = b->labels->item[i];
         if (label->kind != BL_PICKLE_INT || label->i < 0 || label->i >= s->n_classes)
@@ -77,7 +77,7 @@ static bl_status fill(const batch *b, bl_class_set *s, int32_t first) {
                            (long long)i, s->n_classes);
         s->labels[first + i] = (int32_t)label->i;
         const uint8_t *plane = b->rows + i * ROW;
-        uint8_t *p = bl_class_image(s, first + i);
+        uint8_t *p = bl_classify_image(s, first + i);
         for (int k = 0; k < PLANE; k++, p += 3) {
             p[0] = plane[k];
             p[1] = plane[PLANE + k];
@@ -88,22 +88,22 @@ static bl_status fill(const batch *b, bl_class_set *s, int32_t first) {
 }
 
 static bl_status join(const batch *b, int n, const char *name, int32_t n_classes,
-                      bl_class_set **out) {
+                      bl_classify_set **out) {
     int64_t images = 0;
     int32_t first = 0;
     for (int k = 0; k < n; k++) images += b[k].n;
-    BL_TRY(bl_class_set_create(name, images, SIDE, SIDE, n_classes, out));
+    BL_TRY(bl_classify_set_create(name, images, SIDE, SIDE, n_classes, out));
     bl_status status = BL_OK;
     for (int k = 0; k < n && status == BL_OK; k++) {
         status = fill(&b[k], *out, first);
         first += (int32_t)b[k].n;
     }
-    if (status != BL_OK) bl_class_set_free(*out);
+    if (status != BL_OK) bl_classify_set_free(*out);
     return status;
 }
 
 bl_status bl_cifar_python_parse(const uint8_t *data, size_t size, const char *name,
-                                const char *labels, int32_t n_classes, bl_class_set **out) {
+                                const char *labels, int32_t n_classes, bl_classify_set **out) {
     batch b;
     bl_status status = open_batch(data, size, name, labels, &b);
     if (status == BL_OK) status = join(&b, 1, name, n_classes, out);
@@ -113,7 +113,7 @@ bl_status bl_cifar_python_parse(const uint8_t *data, size_t size, const char *na
 
 /* ---- names ---- */
 
-static bl_status set_names(const bl_pickle *list, const char *path, bl_class_set *s,
+static bl_status set_names(const bl_pickle *list, const char *path, bl_classify_set *s,
                            bl_arena *arena) {
     if (!list || list->kind != BL_PICKLE_LIST || list->n != (size_t)s->n_classes)
         return bl_fail(BL_EFORMAT, "%s: has no list of %d class names", path, s->n_classes);
@@ -126,10 +126,10 @@ static bl_status set_names(const bl_pickle *list, const char *path, bl_class_set
         names[c] = bl_arena_printf(arena, "%.*s", (int)v->size, v->text);
         if (!names[c]) return BL_ENOMEM;
     }
-    return bl_class_set_names(s, names);
+    return bl_classify_set_names(s, names);
 }
 
-static bl_status read_names(const char *path, const char *key, bl_class_set *s) {
+static bl_status read_names(const char *path, const char *key, bl_classify_set *s) {
     bl_packed file;
     bl_pickle *root;
     if (!bl_exists(path)) return BL_OK;
@@ -145,11 +145,12 @@ static bl_status read_names(const char *path, const char *key, bl_class_set *s) 
 
 /* ---- files ---- */
 
-bl_status bl_cifar_python_read(const char *dir, const bl_cifar_python *what, bl_class_set **out) {
+bl_status bl_cifar_python_read(const char *dir, const bl_cifar_python *what,
+                               bl_classify_set **out) {
     bl_packed file[BL_CIFAR_PYTHON_FILES] = {{0}};
     batch b[BL_CIFAR_PYTHON_FILES] = {{0}};
     char *path = NULL;
-    bl_class_set *s = NULL;
+    bl_classify_set *s = NULL;
     bl_status status;
     for (int k = 0; k < what->n_files; k++) {
         free(path);
@@ -172,6 +173,6 @@ done:
     if (status == BL_OK)
         *out = s;
     else if (s)
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
     return status;
 }

@@ -17,9 +17,9 @@ typedef struct bl_cifar_python {
 
 enum { BL_CIFAR_PYTHON_FILES = 5 };
 
-bl_status bl_cifar_python_read(const char *dir, const bl_cifar_python *what, bl_class_set **out);
+bl_status bl_cifar_python_read(const char *dir, const bl_cifar_python *what, bl_classify_set **out);
 /* One such file in memory. */
 bl_status bl_cifar_python_parse(const uint8_t *data, size_t size, const char *name,
-                                const char *labels, int32_t n_classes, bl_class_set **out);
+                                const char *labels, int32_t n_classes, bl_classify_set **out);
 
 #endif

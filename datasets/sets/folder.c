@@ -69,12 +69,12 @@ static bl_status load(const char *path, bool exif, bl_pil_resizer *r, int32_t si
 
 /* Images that cannot be read fail, or are left out and counted. */
 static bl_status load_all(const bl_file_list *files, bool exif, int64_t *n_skipped,
-                          bl_class_set *s) {
+                          bl_classify_set *s) {
     bl_pil_resizer r = {0};
     bl_status status = BL_OK;
     int32_t kept = 0;
     for (int32_t i = 0; i < s->n && status == BL_OK; i++) {
-        status = load(files->path[i], exif, &r, s->width, bl_class_image(s, kept));
+        status = load(files->path[i], exif, &r, s->width, bl_classify_image(s, kept));
         s->labels[kept] = s->labels[i];
         kept += status == BL_OK;
         if (status == BL_OK || status == BL_ENOMEM || !n_skipped) continue;
@@ -91,10 +91,10 @@ static bl_status load_all(const bl_file_list *files, bool exif, int64_t *n_skipp
 
 static bl_status build(const char *dir, const bl_file_list *classes, const int32_t *counts,
                        const bl_file_list *files, int32_t side, bool exif, int64_t *n_skipped,
-                       bl_class_set **out) {
-    bl_class_set *s;
+                       bl_classify_set **out) {
+    bl_classify_set *s;
     if (files->n == 0) return bl_fail(BL_EFORMAT, "%s: no image in the folder", dir);
-    BL_TRY(bl_class_set_create(dir, files->n, side, side, classes->n > 0 ? classes->n : 1, &s));
+    BL_TRY(bl_classify_set_create(dir, files->n, side, side, classes->n > 0 ? classes->n : 1, &s));
     bl_status status = BL_OK;
     if (classes->n > 0) {
         int32_t at = 0;
@@ -109,16 +109,16 @@ static bl_status build(const char *dir, const bl_file_list *classes, const int32
     }
     if (status == BL_OK) status = load_all(files, exif, n_skipped, s);
     if (status != BL_OK) {
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
         return status;
     }
-    bl_class_set_measure(s);
+    bl_classify_set_measure(s);
     *out = s;
     return BL_OK;
 }
 
-bl_status bl_class_folder_read(const char *dir, int32_t size, bool exif, int64_t *n_skipped,
-                               bl_class_set **out) {
+bl_status bl_classify_folder_read(const char *dir, int32_t size, bool exif, int64_t *n_skipped,
+                                  bl_classify_set **out) {
     bl_file_list classes = {0}, files = {0};
     int32_t *counts = NULL;
     bl_status status;

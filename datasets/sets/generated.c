@@ -7,12 +7,12 @@
 #include "core/parallel.h"
 #include "datasets/synth/synth_shapes.h"
 
-enum { FAMILIES = BL_CLASS_SYNTH_MAX / 2 };
+enum { FAMILIES = BL_CLASSIFY_SYNTH_MAX / 2 };
 
-#define INT(name) #name, BL_T_INT, offsetof(bl_class_synth_config, name)
-#define REAL(name) #name, BL_T_REAL, offsetof(bl_class_synth_config, name)
+#define INT(name) #name, BL_T_INT, offsetof(bl_classify_synth_config, name)
+#define REAL(name) #name, BL_T_REAL, offsetof(bl_classify_synth_config, name)
 static const bl_field fields[] = {
-    {INT(classes), "10", 2, BL_CLASS_SYNTH_MAX, NULL, NULL, "Classes.", NULL},
+    {INT(classes), "10", 2, BL_CLASSIFY_SYNTH_MAX, NULL, NULL, "Classes.", NULL},
     {INT(pairs), "-1", -1, FAMILIES, NULL, NULL,
      "Pairs of look-alikes among the classes, a common class and a rare one in a long tail; the "
      "others look alike none. -1 = as many as there can be.",
@@ -28,9 +28,9 @@ static const bl_field fields[] = {
     {INT(seed), "1", 0, 1e15, NULL, NULL, "Seed of all images.", NULL},
     {0}};
 
-const bl_schema bl_class_synth_schema = {"synthetic",
-                                         "A classification set that the program draws.",
-                                         sizeof(bl_class_synth_config), fields};
+const bl_schema bl_classify_synth_schema = {"synthetic",
+                                            "A classification set that the program draws.",
+                                            sizeof(bl_classify_synth_config), fields};
 
 enum { MEASURED = 2000, MAX_SIDE = 512 };
 enum { STREAM_SPLIT = 0x636c617373ull };
@@ -60,13 +60,13 @@ static const look looks[FAMILIES][2] = {
     {{"crescent", BL_SYNTH_CRESCENT, FILL_PLAIN}, {"half_disc", BL_SYNTH_HALF_DISC, FILL_PLAIN}},
 };
 
-static int64_t pairs_of(const bl_class_synth_config *cfg) {
+static int64_t pairs_of(const bl_classify_synth_config *cfg) {
     return cfg->pairs < 0 ? cfg->classes / 2 : cfg->pairs;
 }
 
 /* The first members of the families come first, then the second members: in a long tail a rare
  * class has its common look-alike. */
-static const look *look_of(const bl_class_synth_config *cfg, int64_t c) {
+static const look *look_of(const bl_classify_synth_config *cfg, int64_t c) {
     int64_t first = cfg->classes - pairs_of(cfg);
     return c < first ? &looks[c][0] : &looks[c - first][1];
 }
@@ -195,7 +195,7 @@ static void finish(const float *img, int side, float noise, bl_rng *rng, uint8_t
     }
 }
 
-static void draw_image(const bl_class_synth_config *cfg, bl_class_split split, int64_t index,
+static void draw_image(const bl_classify_synth_config *cfg, bl_classify_split split, int64_t index,
                        float *canvas, uint8_t *out) {
     bl_rng rng = bl_rng_make((uint64_t)cfg->seed,
                              bl_rng_key(STREAM_SPLIT, (uint64_t)split, (uint64_t)index));
@@ -212,9 +212,9 @@ static void draw_image(const bl_class_synth_config *cfg, bl_class_split split, i
 }
 
 typedef struct job {
-    const bl_class_synth_config *cfg;
-    bl_class_split split;
-    bl_class_set *set;
+    const bl_classify_synth_config *cfg;
+    bl_classify_split split;
+    bl_classify_set *set;
     float *canvas; /* one image's, for each of `chunks` ranges */
     int64_t chunks;
 } job;
@@ -224,40 +224,40 @@ static void draw_chunks(void *arg, int64_t begin, int64_t end) {
     int64_t n = j->set->n;
     for (int64_t k = begin; k < end; k++)
         for (int64_t i = n * k / j->chunks; i < n * (k + 1) / j->chunks; i++) {
-            draw_image(j->cfg, j->split, i, j->canvas + (size_t)k * bl_class_image_bytes(j->set),
-                       bl_class_image(j->set, i));
+            draw_image(j->cfg, j->split, i, j->canvas + (size_t)k * bl_classify_image_bytes(j->set),
+                       bl_classify_image(j->set, i));
             j->set->labels[i] = (int32_t)(i % j->cfg->classes);
         }
 }
 
-static bl_status draw_set(const bl_class_synth_config *cfg, bl_class_split split, int64_t n,
-                          bl_class_set **out) {
-    bl_class_set *s;
-    BL_TRY(bl_class_set_create(split == BL_CLASS_TRAIN ? "synthetic train" : "synthetic test", n,
-                               cfg->size, cfg->size, cfg->classes, &s));
+static bl_status draw_set(const bl_classify_synth_config *cfg, bl_classify_split split, int64_t n,
+                          bl_classify_set **out) {
+    bl_classify_set *s;
+    BL_TRY(bl_classify_set_create(split == BL_CLASSIFY_TRAIN ? "synthetic train" : "synthetic test",
+                                  n, cfg->size, cfg->size, cfg->classes, &s));
     job j = {.cfg = cfg, .split = split, .set = s, .chunks = 32};
-    const char *names[BL_CLASS_SYNTH_MAX];
+    const char *names[BL_CLASSIFY_SYNTH_MAX];
     for (int32_t c = 0; c < s->n_classes; c++) names[c] = look_of(cfg, c)->name;
-    bl_status status = bl_class_set_names(s, names);
-    j.canvas = malloc((size_t)j.chunks * bl_class_image_bytes(s) * sizeof *j.canvas);
+    bl_status status = bl_classify_set_names(s, names);
+    j.canvas = malloc((size_t)j.chunks * bl_classify_image_bytes(s) * sizeof *j.canvas);
     if (status == BL_OK && !j.canvas) status = bl_no_memory("for %s", s->name);
     if (status == BL_OK) bl_parallel_for(j.chunks, 1, draw_chunks, &j);
     free(j.canvas);
     if (status != BL_OK) {
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
         return status;
     }
     *out = s;
     return BL_OK;
 }
 
-bl_status bl_class_synth(const bl_class_synth_config *cfg, bl_class_split split,
-                         bl_class_set **out) {
-    if (cfg->classes < 2 || cfg->classes > BL_CLASS_SYNTH_MAX || cfg->size < 8 ||
+bl_status bl_classify_synth(const bl_classify_synth_config *cfg, bl_classify_split split,
+                            bl_classify_set **out) {
+    if (cfg->classes < 2 || cfg->classes > BL_CLASSIFY_SYNTH_MAX || cfg->size < 8 ||
         cfg->size > MAX_SIDE)
-        return bl_fail(BL_ECONFIG,
-                       "synthetic: %lld classes of %lld px are out of range (2..%d, 8..%d)",
-                       (long long)cfg->classes, (long long)cfg->size, BL_CLASS_SYNTH_MAX, MAX_SIDE);
+        return bl_fail(
+            BL_ECONFIG, "synthetic: %lld classes of %lld px are out of range (2..%d, 8..%d)",
+            (long long)cfg->classes, (long long)cfg->size, BL_CLASSIFY_SYNTH_MAX, MAX_SIDE);
     int64_t pairs = pairs_of(cfg);
     if (pairs > cfg->classes / 2 || cfg->classes - pairs > FAMILIES)
         return bl_fail(BL_ECONFIG,
@@ -266,18 +266,18 @@ bl_status bl_class_synth(const bl_class_synth_config *cfg, bl_class_split split,
                        (long long)pairs, (long long)cfg->classes,
                        (long long)(cfg->classes > FAMILIES ? cfg->classes - FAMILIES : 0),
                        (long long)cfg->classes / 2);
-    bl_class_set *s, *sample;
-    BL_TRY(draw_set(cfg, split, split == BL_CLASS_TRAIN ? cfg->train : cfg->test, &s));
+    bl_classify_set *s, *sample;
+    BL_TRY(draw_set(cfg, split, split == BL_CLASSIFY_TRAIN ? cfg->train : cfg->test, &s));
     bl_status status =
-        draw_set(cfg, BL_CLASS_TRAIN, cfg->train < MEASURED ? cfg->train : MEASURED, &sample);
+        draw_set(cfg, BL_CLASSIFY_TRAIN, cfg->train < MEASURED ? cfg->train : MEASURED, &sample);
     if (status != BL_OK) {
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
         return status;
     }
-    bl_class_set_measure(sample);
+    bl_classify_set_measure(sample);
     memcpy(s->mean, sample->mean, sizeof s->mean);
     memcpy(s->std, sample->std, sizeof s->std);
-    bl_class_set_free(sample);
+    bl_classify_set_free(sample);
     *out = s;
     return BL_OK;
 }

@@ -12,10 +12,10 @@
 #include "core/schema.h"
 #include "datasets/sets/image_set.h"
 
-enum { BL_CLASS_SYNTH_MAX = 20 };
+enum { BL_CLASSIFY_SYNTH_MAX = 20 };
 
 /* Settings (section "synthetic"). */
-typedef struct bl_class_synth_config {
+typedef struct bl_classify_synth_config {
     int64_t classes;     /* 2..20 */
     int64_t pairs;       /* of look-alikes; -1 = classes/2. classes - pairs is at most 10 */
     int64_t train, test; /* images */
@@ -24,13 +24,13 @@ typedef struct bl_class_synth_config {
     double noise;        /* greatest standard deviation of the pixel noise, 0..255 */
     double rotation;     /* +- degrees */
     int64_t seed;
-} bl_class_synth_config;
-extern const bl_schema bl_class_synth_schema;
+} bl_classify_synth_config;
+extern const bl_schema bl_classify_synth_schema;
 
-typedef enum bl_class_split { BL_CLASS_TRAIN, BL_CLASS_TEST } bl_class_split;
+typedef enum bl_classify_split { BL_CLASSIFY_TRAIN, BL_CLASSIFY_TEST } bl_classify_split;
 
 /* mean and std of both splits are those of the first 2,000 training images. */
-bl_status bl_class_synth(const bl_class_synth_config *cfg, bl_class_split split,
-                         bl_class_set **out);
+bl_status bl_classify_synth(const bl_classify_synth_config *cfg, bl_classify_split split,
+                            bl_classify_set **out);
 
 #endif

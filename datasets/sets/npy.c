@@ -42,7 +42,7 @@ static bl_status find_layout(const bl_npy *a, const char *name, layout *l) {
     return BL_OK;
 }
 
-static void fill_images(const bl_npy *a, const layout *l, bl_class_set *s) {
+static void fill_images(const bl_npy *a, const layout *l, bl_classify_set *s) {
     size_t plane = (size_t)s->height * (size_t)s->width;
     if (!l->planar) {
         memcpy(s->pixels, a->data, (size_t)s->n * 3 * plane);
@@ -50,7 +50,7 @@ static void fill_images(const bl_npy *a, const layout *l, bl_class_set *s) {
     }
     for (int32_t i = 0; i < s->n; i++) {
         const uint8_t *src = a->data + (size_t)i * 3 * plane;
-        uint8_t *dst = bl_class_image(s, i);
+        uint8_t *dst = bl_classify_image(s, i);
         for (size_t k = 0; k < plane; k++, dst += 3) {
             dst[0] = src[k];
             dst[1] = src[plane + k];
@@ -72,11 +72,11 @@ static bl_status check_labels(const bl_npy *y, const char *name, int64_t n, int3
         if (v > most) most = v;
     }
     if (*n_classes == 0) {
-        if (least < 0 || most - least >= BL_CLASS_MAX)
+        if (least < 0 || most - least >= BL_CLASSIFY_MAX)
             return bl_fail(BL_EFORMAT,
                            "%s: labels from %lld to %lld; they must not be negative and may "
                            "make at most %d classes",
-                           name, (long long)least, (long long)most, BL_CLASS_MAX);
+                           name, (long long)least, (long long)most, BL_CLASSIFY_MAX);
         *first = least;
         *n_classes = (int32_t)(most - least) + 1;
     }
@@ -89,7 +89,7 @@ static bl_status check_labels(const bl_npy *y, const char *name, int64_t n, int3
 }
 
 /* Classes are called what their labels are. */
-static bl_status name_classes(bl_class_set *s, int64_t first) {
+static bl_status name_classes(bl_classify_set *s, int64_t first) {
     for (int32_t c = 0; c < s->n_classes && first != 0; c++) {
         char *name = NULL;
         if (asprintf(&name, "%lld", (long long)(first + c)) < 0)
@@ -100,9 +100,9 @@ static bl_status name_classes(bl_class_set *s, int64_t first) {
     return BL_OK;
 }
 
-bl_status bl_class_npy_parse(const uint8_t *images, size_t images_size, const char *images_name,
-                             const uint8_t *labels, size_t labels_size, const char *labels_name,
-                             int32_t n_classes, int64_t *first, bl_class_set **out) {
+bl_status bl_classify_npy_parse(const uint8_t *images, size_t images_size, const char *images_name,
+                                const uint8_t *labels, size_t labels_size, const char *labels_name,
+                                int32_t n_classes, int64_t *first, bl_classify_set **out) {
     bl_npy x, y = {0};
     layout l = {0};
     int64_t own = 0;
@@ -113,29 +113,29 @@ bl_status bl_class_npy_parse(const uint8_t *images, size_t images_size, const ch
         BL_TRY(bl_npy_parse(labels, labels_size, labels_name, &y));
         BL_TRY(check_labels(&y, labels_name, l.n, &n_classes, first));
     }
-    bl_class_set *s;
-    BL_TRY(bl_class_set_create(images_name, l.n, l.height, l.width, n_classes > 0 ? n_classes : 1,
-                               &s));
+    bl_classify_set *s;
+    BL_TRY(bl_classify_set_create(images_name, l.n, l.height, l.width,
+                                  n_classes > 0 ? n_classes : 1, &s));
     fill_images(&x, &l, s);
     for (int32_t i = 0; labels && i < s->n; i++)
         s->labels[i] = (int32_t)(bl_npy_integer(&y, i) - *first);
     bl_status status = name_classes(s, *first);
     if (status != BL_OK) {
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
         return status;
     }
     *out = s;
     return BL_OK;
 }
 
-bl_status bl_class_npy_read(const char *images, const char *labels, int32_t n_classes,
-                            int64_t *first, bl_class_set **out) {
+bl_status bl_classify_npy_read(const char *images, const char *labels, int32_t n_classes,
+                               int64_t *first, bl_classify_set **out) {
     bl_packed x, y = {0};
     BL_TRY(bl_packed_open(images, most_bytes, &x));
     bl_status status = labels ? bl_packed_open(labels, most_bytes, &y) : BL_OK;
     if (status == BL_OK)
-        status = bl_class_npy_parse(x.data, x.size, x.name, y.data, y.size, y.name, n_classes,
-                                    first, out);
+        status = bl_classify_npy_parse(x.data, x.size, x.name, y.data, y.size, y.name, n_classes,
+                                       first, out);
     bl_packed_close(&x);
     bl_packed_close(&y);
     return status;

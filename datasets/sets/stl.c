@@ -26,9 +26,10 @@ static void transpose(const uint8_t *src, uint8_t *dst) {
         }
 }
 
-static bl_status fill_images(const uint8_t *x, bl_class_set *s) {
+static bl_status fill_images(const uint8_t *x, bl_classify_set *s) {
     if (s->width == SIDE) {
-        for (int32_t i = 0; i < s->n; i++) transpose(x + (size_t)i * IMAGE, bl_class_image(s, i));
+        for (int32_t i = 0; i < s->n; i++)
+            transpose(x + (size_t)i * IMAGE, bl_classify_image(s, i));
         return BL_OK;
     }
     uint8_t *whole = malloc(IMAGE + 8);
@@ -38,14 +39,14 @@ static bl_status fill_images(const uint8_t *x, bl_class_set *s) {
     for (int32_t i = 0; i < s->n && status == BL_OK; i++) {
         transpose(x + (size_t)i * IMAGE, whole);
         status = bl_pil_resize(&r, whole, (size_t)3 * SIDE, SIDE, SIDE, BL_PIL_BILINEAR,
-                               bl_class_image(s, i), s->width, s->height);
+                               bl_classify_image(s, i), s->width, s->height);
     }
     bl_pil_resizer_free(&r);
     free(whole);
     return status;
 }
 
-static bl_status fill_labels(const uint8_t *y, const char *name, bl_class_set *s) {
+static bl_status fill_labels(const uint8_t *y, const char *name, bl_classify_set *s) {
     for (int32_t i = 0; y && i < s->n; i++) {
         if (y[i] < 1 || y[i] > CLASSES)
             return bl_fail(BL_EFORMAT, "%s: label %d at byte %d of its labels is not in 1..%d",
@@ -56,7 +57,7 @@ static bl_status fill_labels(const uint8_t *y, const char *name, bl_class_set *s
 }
 
 bl_status bl_stl_parse(const uint8_t *x, size_t x_size, const uint8_t *y, size_t y_size,
-                       const char *name, int32_t size, bl_class_set **out) {
+                       const char *name, int32_t size, bl_classify_set **out) {
     if (x_size == 0 || x_size % IMAGE != 0)
         return bl_fail(
             BL_EFORMAT,
@@ -67,13 +68,13 @@ bl_status bl_stl_parse(const uint8_t *x, size_t x_size, const uint8_t *y, size_t
     if (y && y_size != n)
         return bl_fail(BL_EFORMAT, "%s: %zu images, but %zu labels", name, n, y_size);
     int32_t side = size > 0 ? size : SIDE;
-    bl_class_set *s;
-    BL_TRY(bl_class_set_create(name, (int64_t)n, side, side, CLASSES, &s));
-    bl_status status = bl_class_set_names(s, names);
+    bl_classify_set *s;
+    BL_TRY(bl_classify_set_create(name, (int64_t)n, side, side, CLASSES, &s));
+    bl_status status = bl_classify_set_names(s, names);
     if (status == BL_OK) status = fill_labels(y, name, s);
     if (status == BL_OK) status = fill_images(x, s);
     if (status != BL_OK) {
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
         return status;
     }
     memcpy(s->mean, mean, sizeof s->mean);
@@ -82,7 +83,7 @@ bl_status bl_stl_parse(const uint8_t *x, size_t x_size, const uint8_t *y, size_t
     return BL_OK;
 }
 
-bl_status bl_stl10_read(const char *dir, bl_stl_part part, int32_t size, bl_class_set **out) {
+bl_status bl_stl10_read(const char *dir, bl_stl_part part, int32_t size, bl_classify_set **out) {
     static const char *const files[3][2] = {
         {"train_X.bin", "train_y.bin"}, {"test_X.bin", "test_y.bin"}, {"unlabeled_X.bin", NULL}};
     bl_packed content[2] = {{0}};

@@ -85,20 +85,21 @@ typedef struct bl_longtail {
  * and with unlabelled_includes_labelled the class's unlabelled list starts with its labelled
  * images. A pool without any label (STL-10) is taken whole. Images without a label are never
  * labelled ones; they are the irrelevant part of D_U when relevance < 1 (join them to the pool with
- * bl_class_set_join). The images set aside for validation are the last of each class's order, so
+ * bl_classify_set_join). The images set aside for validation are the last of each class's order, so
  * that setting some aside does not change which ones are labelled and unlabelled. BL_ECONFIG when a
  * class has too few images, naming it, what it has and what is asked. */
-bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *train,
-                           const bl_class_set *pool, bl_longtail **out);
+bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_classify_set *train,
+                           const bl_classify_set *pool, bl_longtail **out);
 void bl_longtail_free(bl_longtail *l);
 
 /* The picked indices as JSON ("ballast-longtail-1"), atomic: settings, both sets' names, sizes and
  * checksums of labels, counts, indices. */
 bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
-                            const bl_class_set *train, const bl_class_set *pool, const char *path);
+                            const bl_classify_set *train, const bl_classify_set *pool,
+                            const char *path);
 /* Reads them back for the same sets: BL_EFORMAT when the file is damaged, when an index is out of
  * range or listed twice, or when a set has another size or other labels now. */
-bl_status bl_longtail_read(const char *path, const bl_class_set *train, const bl_class_set *pool,
-                           bl_longtail **out);
+bl_status bl_longtail_read(const char *path, const bl_classify_set *train,
+                           const bl_classify_set *pool, bl_longtail **out);
 
 #endif

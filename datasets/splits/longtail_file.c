@@ -22,11 +22,11 @@ static struct json_object *long_integers(const int64_t *v, int32_t n) {
     return list;
 }
 
-static void labels_sha(const bl_class_set *s, char hex[65]) {
+static void labels_sha(const bl_classify_set *s, char hex[65]) {
     bl_sha256(s->labels, (size_t)s->n * sizeof *s->labels, hex);
 }
 
-static struct json_object *describe(const bl_class_set *s) {
+static struct json_object *describe(const bl_classify_set *s) {
     struct json_object *o = json_object_new_object(), *names = json_object_new_array();
     char sha[65];
     labels_sha(s, sha);
@@ -40,7 +40,8 @@ static struct json_object *describe(const bl_class_set *s) {
 }
 
 bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
-                            const bl_class_set *train, const bl_class_set *pool, const char *path) {
+                            const bl_classify_set *train, const bl_classify_set *pool,
+                            const char *path) {
     struct json_object *root = json_object_new_object();
     bl_json_add(&root, "format", json_object_new_string(format));
     bl_json_add(&root, "settings", bl_config_dump(&bl_longtail_schema, cfg));
@@ -58,7 +59,7 @@ bl_status bl_longtail_write(const bl_longtail *l, const bl_longtail_config *cfg,
 
 /* ---- reading ---- */
 
-static bl_status check_set(const bl_json *doc, const char *key, const bl_class_set *s) {
+static bl_status check_set(const bl_json *doc, const char *key, const bl_classify_set *s) {
     struct json_object *entry, *images, *sha;
     char found[65];
     BL_TRY(bl_json_member(doc, doc->root, key, json_type_object, &entry));
@@ -101,7 +102,7 @@ static bl_status read_list(const bl_json *doc, const char *key, int32_t below, u
     return BL_OK;
 }
 
-static bl_status count_labels(const bl_json *doc, const char *key, const bl_class_set *s,
+static bl_status count_labels(const bl_json *doc, const char *key, const bl_classify_set *s,
                               const int32_t *images, int32_t n, int64_t *counts) {
     struct json_object *list;
     BL_TRY(bl_json_member(doc, doc->root, key, json_type_array, &list));
@@ -115,8 +116,9 @@ static bl_status count_labels(const bl_json *doc, const char *key, const bl_clas
                           key);
 }
 
-static bl_status read_lists(const bl_json *doc, const bl_class_set *train, const bl_class_set *pool,
-                            uint8_t *seen, uint8_t *seen_in_pool, bl_longtail *l) {
+static bl_status read_lists(const bl_json *doc, const bl_classify_set *train,
+                            const bl_classify_set *pool, uint8_t *seen, uint8_t *seen_in_pool,
+                            bl_longtail *l) {
     bool own = pool == train;
     BL_TRY(check_set(doc, "training_set", train));
     if (!own) BL_TRY(check_set(doc, "unlabelled_set", pool));
@@ -137,8 +139,8 @@ static bl_status read_lists(const bl_json *doc, const bl_class_set *train, const
                         l->unlabelled_counts);
 }
 
-static bl_status read_document(const bl_json *doc, const bl_class_set *train,
-                               const bl_class_set *pool, bl_longtail *l) {
+static bl_status read_document(const bl_json *doc, const bl_classify_set *train,
+                               const bl_classify_set *pool, bl_longtail *l) {
     struct json_object *version;
     BL_TRY(bl_json_member(doc, doc->root, "format", json_type_string, &version));
     if (strcmp(json_object_get_string(version), format) != 0)
@@ -159,8 +161,8 @@ static bl_status read_document(const bl_json *doc, const bl_class_set *train,
     return status;
 }
 
-bl_status bl_longtail_read(const char *path, const bl_class_set *train, const bl_class_set *pool,
-                           bl_longtail **out) {
+bl_status bl_longtail_read(const char *path, const bl_classify_set *train,
+                           const bl_classify_set *pool, bl_longtail **out) {
     bl_json doc = {0};
     BL_TRY(bl_json_load(path, &doc));
     bl_longtail *l = calloc(1, sizeof *l);

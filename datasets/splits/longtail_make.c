@@ -11,7 +11,7 @@ enum { STREAM_PICK = 0x6c747069636bull };
 
 /* The images of a set in order of class, those without a class last. */
 typedef struct classes {
-    const bl_class_set *set;
+    const bl_classify_set *set;
     int32_t *image,
         *start;   /* class c is image[start[c] .. start[c + 1]); c = n_classes: no class */
     double aside; /* share of each class, at its end, that is set aside */
@@ -25,7 +25,7 @@ typedef struct maker {
     bl_longtail *out;
 } maker;
 
-static bl_status sort_by_class(const bl_class_set *s, classes *out) {
+static bl_status sort_by_class(const bl_classify_set *s, classes *out) {
     size_t k = (size_t)s->n_classes;
     out->set = s;
     out->image = malloc((s->n > 0 ? (size_t)s->n : 1) * sizeof *out->image);
@@ -158,7 +158,7 @@ static void append(bl_longtail *l, const int32_t *images, int64_t n, bool is_lab
     l->n_unlabelled += (int32_t)n;
 }
 
-static bl_status reserve_unlabelled(bl_longtail *l, const bl_class_set *pool) {
+static bl_status reserve_unlabelled(bl_longtail *l, const bl_classify_set *pool) {
     size_t most = pool->n > 0 ? (size_t)pool->n : 1; /* no image is listed twice */
     l->unlabelled = malloc(most * sizeof *l->unlabelled);
     l->is_labelled = malloc(most);
@@ -216,8 +216,8 @@ static bl_status pick_unlabelled(maker *m) {
     return status;
 }
 
-static bl_status check(const bl_longtail_config *cfg, const bl_class_set *train,
-                       const bl_class_set *pool) {
+static bl_status check(const bl_longtail_config *cfg, const bl_classify_set *train,
+                       const bl_classify_set *pool) {
     if (pool && cfg->unlabelled_includes_labelled)
         return bl_fail(
             BL_ECONFIG,
@@ -241,8 +241,8 @@ static bl_status check(const bl_longtail_config *cfg, const bl_class_set *train,
     return BL_OK;
 }
 
-bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_class_set *train,
-                           const bl_class_set *pool, bl_longtail **out) {
+bl_status bl_longtail_make(const bl_longtail_config *cfg, const bl_classify_set *train,
+                           const bl_classify_set *pool, bl_longtail **out) {
     if (pool == train) pool = NULL;
     BL_TRY(check(cfg, train, pool));
     maker m = {.cfg = cfg, .n_classes = train->n_classes};

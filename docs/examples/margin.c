@@ -21,7 +21,7 @@ typedef struct {
     double kept, seen; /* since the last report */
 } margin;
 
-static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     (void)s;
     margin *m = (margin *)p;
     for (int32_t i = 0; i < q->n; i++) {
@@ -54,27 +54,28 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     (void)w;
     margin *m = calloc(1, sizeof *m);
     if (!m) return bl_no_memory("for margin");
-    m->cfg = bl_class_settings(cfg, "margin");
+    m->cfg = bl_classify_settings(cfg, "margin");
     *out = &m->base;
     return BL_OK;
 }
 
-static const bl_class_plugin_type type = {.plugin = {"margin", .claims = BL_CLAIM_THRESHOLD,
-                                                     .section = &section, .report = report,
-                                                     .state = state, .destroy = destroy},
-                                          .unlabelled = true,
-                                          .create = create,
-                                          .select = choose};
+static const bl_classify_plugin_type type = {.plugin = {"margin", .claims = BL_CLAIM_THRESHOLD,
+                                                        .section = &section, .report = report,
+                                                        .state = state, .destroy = destroy},
+                                             .unlabelled = true,
+                                             .create = create,
+                                             .select = choose};
 
 int main(int argc, char **argv) {
     bl_run_config cfg;
     bl_arena *arena = bl_arena_create(0);
     bl_status status = argc < 3 ? bl_fail(BL_EINVAL, "margin CONFIG OUT [KEY=VALUE]...")
-                                : bl_add_class_plugin(&type);
+                                : bl_add_classification_plugin(&type);
     const char *const *settings_of = (const char *const *)argv + 3;
     if (status == BL_OK) status = bl_run_config_load(argv[1], settings_of, argc - 3, arena, &cfg);
     if (status == BL_OK)

@@ -1,12 +1,12 @@
 /* Values of an evaluation's curves, one by one and as whole arrays. */
 #include "eval/protocol/eval_internal.h"
 
-static const bl_class_curves *of_class(const bl_eval_result *x, int t, int32_t k) {
+static const bl_classify_curves *of_class(const bl_eval_result *x, int t, int32_t k) {
     return x->curves[(int64_t)k * x->passes + t / x->pass_width];
 }
 
 const bl_curve_step *bl_eval_steps(const bl_eval_result *x, int t, int32_t k, int a, int m) {
-    const bl_class_curves *c = of_class(x, t, k);
+    const bl_classify_curves *c = of_class(x, t, k);
     return c ? c->step + bl_curves_at(c, t % x->pass_width, a, m)->first : NULL;
 }
 
@@ -27,7 +27,7 @@ double bl_eval_score(const bl_eval_result *x, int t, int r, int32_t k, int a, in
 }
 
 double bl_eval_recall(const bl_eval_result *x, int t, int32_t k, int a, int m) {
-    const bl_class_curves *c = of_class(x, t, k);
+    const bl_classify_curves *c = of_class(x, t, k);
     return c ? bl_curves_at(c, t % x->pass_width, a, m)->recall : -1;
 }
 

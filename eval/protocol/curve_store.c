@@ -62,25 +62,26 @@ static uint16_t keep(packing *p, double recall, int32_t n, int32_t before_m, int
 }
 
 /* One block: the head, curves, steps, and which curve each cell has. */
-static bl_class_curves *copy(const packing *p, int n_t, int n_m, size_t cells) {
+static bl_classify_curves *copy(const packing *p, int n_t, int n_m, size_t cells) {
     size_t curves = (size_t)p->n_curves * sizeof(bl_curve),
            steps = p->n_steps * sizeof(bl_curve_step);
-    bl_class_curves *c = malloc(sizeof *c + curves + steps + cells * sizeof(uint16_t));
+    bl_classify_curves *c = malloc(sizeof *c + curves + steps + cells * sizeof(uint16_t));
     if (!c) return NULL;
     char *at = (char *)(c + 1);
     memcpy(at, p->room->curve, curves);
     memcpy(at + curves, p->room->step, steps);
     memcpy(at + curves + steps, p->room->of, cells * sizeof(uint16_t));
-    *c = (bl_class_curves){.n_m = n_m,
-                           .n_t = n_t,
-                           .curve = (const void *)at,
-                           .step = (const void *)(at + curves),
-                           .of = (const void *)(at + curves + steps)};
+    *c = (bl_classify_curves){.n_m = n_m,
+                              .n_t = n_t,
+                              .curve = (const void *)at,
+                              .step = (const void *)(at + curves),
+                              .of = (const void *)(at + curves + steps)};
     return c;
 }
 
-bl_class_curves *bl_curves_pack(int n_a, int n_t, int n_m, int n_r, const double *precision,
-                                const double *scores, const double *recall, bl_curve_room *room) {
+bl_classify_curves *bl_curves_pack(int n_a, int n_t, int n_m, int n_r, const double *precision,
+                                   const double *scores, const double *recall,
+                                   bl_curve_room *room) {
     packing p = {.room = room};
     int cells = n_a * n_t * n_m;
     for (int i = 0; i < cells; i++) {

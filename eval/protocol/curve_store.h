@@ -17,13 +17,13 @@ typedef struct bl_curve {
     uint32_t first; /* step */
 } bl_curve;
 
-typedef struct bl_class_curves {
+typedef struct bl_classify_curves {
     int n_m;
     int n_t;
     const bl_curve *curve;
     const bl_curve_step *step;
     const uint16_t *of; /* [n_a][n_t][n_m] which curve */
-} bl_class_curves;
+} bl_classify_curves;
 
 enum { BL_CURVES_MOST = UINT16_MAX }; /* cells of a class: areas x thresholds x limits */
 
@@ -39,11 +39,11 @@ void bl_curve_room_free(bl_curve_room *r);
 
 /* What a pass leaves: precision and scores [n_a][n_t][n_m][n_r], recall [n_a][n_t][n_m]. One
  * malloc'd block, or NULL when out of memory. */
-bl_class_curves *bl_curves_pack(int n_a, int n_t, int n_m, int n_r, const double *precision,
-                                const double *scores, const double *recall, bl_curve_room *room);
+bl_classify_curves *bl_curves_pack(int n_a, int n_t, int n_m, int n_r, const double *precision,
+                                   const double *scores, const double *recall, bl_curve_room *room);
 
 /* The curve of a cell. */
-static inline const bl_curve *bl_curves_at(const bl_class_curves *c, int t, int a, int m) {
+static inline const bl_curve *bl_curves_at(const bl_classify_curves *c, int t, int a, int m) {
     return &c->curve[c->of[(a * c->n_t + t) * c->n_m + m]];
 }
 /* The step of recall point r, sought from `s` on. */

@@ -89,8 +89,8 @@ typedef struct job {
 static bl_status store(const eval_plan *plan, eval_scratch *s, const task *t, bl_eval_result *out) {
     int32_t k = t->k;
     if (eval_any_gt(plan, s)) {
-        bl_class_curves *c = bl_curves_pack(out->A, plan->n_t, out->M, out->R, s->precision,
-                                            s->scores, s->recall, &s->room);
+        bl_classify_curves *c = bl_curves_pack(out->A, plan->n_t, out->M, out->R, s->precision,
+                                               s->scores, s->recall, &s->room);
         if (!c) return BL_ENOMEM;
         out->curves[(int64_t)k * out->passes + t->pass] = c;
     }

@@ -93,10 +93,10 @@ typedef struct bl_eval_result {
     int T, R, A, M;
     int32_t K;
     int passes, pass_width; /* thresholds are evaluated, and stored, in passes of that many */
-    struct bl_class_curves **curves; /* [K][passes]; NULL: undefined in all areas */
-    int64_t *n_gt;                   /* [K][A] not ignored */
-    bl_operating_point *best;        /* [K] the threshold with the best F1; the highest of equals */
-    char *frequency;                 /* [K] 'r', 'c', 'f' or 0 */
+    struct bl_classify_curves **curves; /* [K][passes]; NULL: undefined in all areas */
+    int64_t *n_gt;                      /* [K][A] not ignored */
+    bl_operating_point *best; /* [K] the threshold with the best F1; the highest of equals */
+    char *frequency;          /* [K] 'r', 'c', 'f' or 0 */
 } bl_eval_result;
 
 /* Highest precision at recall >= point r, the score of the first detection that reaches it, and the

@@ -10,14 +10,14 @@
 #include "core/safetensors.h"
 #include "eval/results/class_choice.h"
 
-static void put_head(FILE *f, int *first, const bl_class_results *r) {
+static void put_head(FILE *f, int *first, const bl_classify_results *r) {
     bl_json_member_string(f, first, "protocol", "classification");
     bl_json_member_string(f, first, "model", r->model);
     bl_json_member_int(f, first, "iter", r->iter);
     bl_json_member_int(f, first, "images", r->accuracy->n);
 }
 
-static void put_metrics(FILE *f, const bl_class_results *r) {
+static void put_metrics(FILE *f, const bl_classify_results *r) {
     const bl_accuracy *a = r->accuracy;
     int first = 1;
     fputs("{\n  ", f);
@@ -46,7 +46,7 @@ static class_counts count(const bl_accuracy *a, int32_t c) {
     return n;
 }
 
-static void put_classes(FILE *f, const bl_class_results *r) {
+static void put_classes(FILE *f, const bl_classify_results *r) {
     const bl_accuracy *a = r->accuracy;
     int first = 1;
     fputs("{\n  ", f);
@@ -77,7 +77,7 @@ static void csv_number(FILE *f, double v) {
     if (!isnan(v)) bl_json_put_number(f, v);
 }
 
-static void put_csv(FILE *f, const bl_class_results *r) {
+static void put_csv(FILE *f, const bl_classify_results *r) {
     const bl_accuracy *a = r->accuracy;
     fputs(
         "id,name,group,train_images,unlabelled_images,test_images,predicted,recall,precision,f1\n",
@@ -96,7 +96,7 @@ static void put_csv(FILE *f, const bl_class_results *r) {
     }
 }
 
-static void put_confusion(FILE *f, const bl_class_results *r) {
+static void put_confusion(FILE *f, const bl_classify_results *r) {
     const bl_accuracy *a = r->accuracy;
     int first = 1;
     fputs("{\n  ", f);
@@ -119,8 +119,8 @@ static void put_confusion(FILE *f, const bl_class_results *r) {
     fputs("\n  ]\n}\n", f);
 }
 
-static bl_status write_file(const char *dir, const char *name, const bl_class_results *r,
-                            void (*put)(FILE *f, const bl_class_results *r)) {
+static bl_status write_file(const char *dir, const char *name, const bl_classify_results *r,
+                            void (*put)(FILE *f, const bl_classify_results *r)) {
     char *path = bl_path_join(dir, name);
     if (!path) return bl_no_memory(NULL);
     bl_outfile o = {0};
@@ -134,7 +134,7 @@ static bl_status write_file(const char *dir, const char *name, const bl_class_re
     return status;
 }
 
-bl_status bl_class_results_write(const char *dir, const bl_class_results *r) {
+bl_status bl_classify_results_write(const char *dir, const bl_classify_results *r) {
     BL_TRY(bl_mkdirs(dir));
     BL_TRY(write_file(dir, "metrics.json", r, put_metrics));
     BL_TRY(write_file(dir, "per_class.json", r, put_classes));
@@ -142,14 +142,14 @@ bl_status bl_class_results_write(const char *dir, const bl_class_results *r) {
     return write_file(dir, "confusion.json", r, put_confusion);
 }
 
-static void print_class(FILE *f, const bl_class_results *r, int32_t c) {
+static void print_class(FILE *f, const bl_classify_results *r, int32_t c) {
     const bl_accuracy *a = r->accuracy;
     fprintf(f, "  %s%*s %8s %8" PRId64 " %8.2f %8.2f\n", r->names[c],
             bl_class_name_pad(r->names[c], 24), "", bl_frequency_names[a->frequency[c]],
             r->labelled[c], 100 * a->recall[c], 100 * a->precision[c]);
 }
 
-void bl_class_results_print(FILE *f, const bl_class_results *r, bool all) {
+void bl_classify_results_print(FILE *f, const bl_classify_results *r, bool all) {
     const bl_accuracy *a = r->accuracy;
     fprintf(f, "%s, iteration %" PRId64 ", %" PRId64 " images, %" PRId64 " correct\n", r->model,
             r->iter, a->n, a->correct);
@@ -169,8 +169,8 @@ void bl_class_results_print(FILE *f, const bl_class_results *r, bool all) {
     free(order);
 }
 
-bl_status bl_class_features_write(const char *path, int64_t n, int32_t d, const float *features,
-                                  int32_t k, const float *logits, const int32_t *labels) {
+bl_status bl_classify_features_write(const char *path, int64_t n, int32_t d, const float *features,
+                                     int32_t k, const float *logits, const int32_t *labels) {
     const bl_st_tensor t[] = {{.name = "features",
                                .dtype = BL_ST_F32,
                                .ndim = 2,

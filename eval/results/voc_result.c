@@ -16,7 +16,7 @@ bl_eval_params bl_voc_like_params(const bl_voc_params *p) {
 }
 
 /* A class's AP as a curve of one point. */
-static bl_class_curves *pack(const bl_voc_class *c, bl_curve_room *room) {
+static bl_classify_curves *pack(const bl_voc_class *c, bl_curve_room *room) {
     const double none = -1, recall = (double)c->tp / (double)c->n_gt;
     return bl_curves_pack(1, 1, 1, 1, &c->AP, &none, &recall, room);
 }

@@ -13,8 +13,8 @@
 #include "ssl/detection/learner.h"
 #include "train/train.h"
 
-static inline bl_status bl_add_class_plugin(const bl_class_plugin_type *type) {
-    return bl_registry_add(bl_class_registry(), &type->plugin);
+static inline bl_status bl_add_classification_plugin(const bl_classify_plugin_type *type) {
+    return bl_registry_add(bl_classify_registry(), &type->plugin);
 }
 
 static inline bl_status bl_add_detection_plugin(const bl_detection_plugin_type *type) {

@@ -43,7 +43,7 @@ typedef struct {
 } abc;
 
 /* weight[i] *= a draw with the probability of label[i]'s class. */
-static bl_status thin(bl_class_step *s, const double *keep, const int32_t *label, int32_t n,
+static bl_status thin(bl_classify_step *s, const double *keep, const int32_t *label, int32_t n,
                       uint64_t stream, float *weight) {
     uint8_t *mask = BL_NEW_ARRAY(s->ctx->arena, uint8_t, n);
     if (!mask) return BL_ENOMEM;
@@ -53,32 +53,33 @@ static bl_status thin(bl_class_step *s, const double *keep, const int32_t *label
     return BL_OK;
 }
 
-static bl_status labelled_loss(const abc *a, bl_class_step *s) {
+static bl_status labelled_loss(const abc *a, bl_classify_step *s) {
     int32_t n = s->x.n;
     bl_tensor *logits, *loss;
     float *weight = BL_NEW_ARRAY(s->ctx->arena, float, n);
     if (!weight) return BL_ENOMEM;
     for (int32_t i = 0; i < n; i++) weight[i] = 1;
     BL_TRY(thin(s, a->rate, s->labelled->label, n, DRAW_LABELLED, weight));
-    BL_TRY(bl_class_logits(s, &s->x, a->head, &logits));
+    BL_TRY(bl_classify_logits(s, &s->x, a->head, &logits));
     BL_TRY(bl_softmax_loss(s->ctx, logits, s->labelled->label, weight, 0, 1.0f / (float)n, &loss));
     bl_add_loss(s->out, "abc_sup", loss, a->cfg->weight);
     return BL_OK;
 }
 
-static bl_status losses(bl_plugin *p, bl_class_step *s) {
-    static const char *const names[BL_CLASS_MAX_STRONG] = {"abc_unsup", "abc_unsup2"};
+static bl_status losses(bl_plugin *p, bl_classify_step *s) {
+    static const char *const names[BL_CLASSIFY_MAX_STRONG] = {"abc_unsup", "abc_unsup2"};
     abc *a = (abc *)p;
-    const bl_class_world *w = s->world;
+    const bl_classify_world *w = s->world;
     BL_TRY(labelled_loss(a, s));
-    bl_class_pseudo *q;
-    BL_TRY(bl_class_pseudo_make(s, a->head, NULL, a->cfg->tau, &q));
+    bl_classify_pseudo *q;
+    BL_TRY(bl_classify_pseudo_make(s, a->head, NULL, a->cfg->tau, &q));
     q->soft = !a->cfg->hard;
     bl_balance_anneal(a->rate, w->classes, (double)s->t / (double)w->iterations, a->keep);
     BL_TRY(thin(s, a->keep, q->label, q->n, DRAW_UNLABELLED, q->weight));
     for (int v = 0; v < s->n_strong; v++) {
         bl_tensor *loss;
-        BL_TRY(bl_class_pseudo_loss(s, q, &s->strong[v], NULL, 1.0 / (q->n * s->n_strong), &loss));
+        BL_TRY(
+            bl_classify_pseudo_loss(s, q, &s->strong[v], NULL, 1.0 / (q->n * s->n_strong), &loss));
         bl_add_loss(s->out, names[v], loss, a->cfg->weight);
     }
     return BL_OK;
@@ -89,13 +90,15 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)cfg;
-    return bl_class_need_head(
+    return bl_classify_need_head(
         n, &(bl_head_spec){.name = HEAD, .kind = BL_HEAD_LINEAR, .out = classes});
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     abc *a = calloc(1, sizeof *a);
     double *rates = calloc(2 * (size_t)w->classes, sizeof *rates);
     if (!a || !rates) {
@@ -103,7 +106,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
         free(rates);
         return bl_no_memory("for the auxiliary balanced classifier");
     }
-    *a = (abc){.cfg = bl_class_settings(cfg, "abc"),
+    *a = (abc){.cfg = bl_classify_settings(cfg, "abc"),
                .head = bl_classifier_find(w->model[0], HEAD),
                .rate = rates,
                .keep = rates + w->classes};
@@ -117,11 +120,11 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_abc_plugin = {.plugin = {.name = "abc",
-                                                       .claims = BL_CLAIM_PREDICTION,
-                                                       .section = &section,
-                                                       .destroy = destroy},
-                                            .unlabelled = true,
-                                            .needs = needs,
-                                            .create = create,
-                                            .losses = losses};
+const bl_classify_plugin_type bl_abc_plugin = {.plugin = {.name = "abc",
+                                                          .claims = BL_CLAIM_PREDICTION,
+                                                          .section = &section,
+                                                          .destroy = destroy},
+                                               .unlabelled = true,
+                                               .needs = needs,
+                                               .create = create,
+                                               .losses = losses};

@@ -37,7 +37,7 @@ typedef struct {
     bl_alignment *alignment;
 } align;
 
-static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     (void)s;
     align *a = (align *)p;
     bl_alignment_observe(a->alignment, q->p, q->n);
@@ -56,8 +56,9 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
-    const bl_align_config *c = bl_class_settings(cfg, "da");
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
+    const bl_align_config *c = bl_classify_settings(cfg, "da");
     align *a = calloc(1, sizeof *a);
     double *target = calloc((size_t)w->classes, sizeof *target);
     bl_status status;
@@ -79,7 +80,7 @@ done:
     return status;
 }
 
-const bl_class_plugin_type bl_align_plugin = {
+const bl_classify_plugin_type bl_align_plugin = {
     .plugin = {.name = "da", .section = &section, .state = state, .destroy = destroy},
     .create = create,
     .refine = refine};

@@ -85,16 +85,16 @@ typedef struct samples {
     int64_t *row;                    /* in the bank */
 } samples;
 
-static bl_status gather(const bacon *b, bl_class_step *s, samples *x) {
-    const bl_class_world *w = s->world;
+static bl_status gather(const bacon *b, bl_classify_step *s, samples *x) {
+    const bl_classify_world *w = s->world;
     bl_arena *arena = s->ctx->arena;
     size_t k = (size_t)w->classes, dim = (size_t)b->cfg->projection;
     int32_t nl = s->x.n, n = nl + s->weak.n;
     const float *al, *au, *el, *eu;
-    BL_TRY(bl_class_host_logits(s, &s->x, b->abc, &al));
-    BL_TRY(bl_class_host_logits(s, &s->weak, b->abc, &au));
-    BL_TRY(bl_class_host_logits(s, &s->x, b->head, &el));
-    BL_TRY(bl_class_host_logits(s, &s->weak, b->head, &eu));
+    BL_TRY(bl_classify_host_logits(s, &s->x, b->abc, &al));
+    BL_TRY(bl_classify_host_logits(s, &s->weak, b->abc, &au));
+    BL_TRY(bl_classify_host_logits(s, &s->x, b->head, &el));
+    BL_TRY(bl_classify_host_logits(s, &s->weak, b->head, &eu));
     *x = (samples){.n = n,
                    .labelled = nl,
                    .p = BL_NEW_ARRAY(arena, double, (size_t)n *k),
@@ -122,8 +122,8 @@ static bl_status gather(const bacon *b, bl_class_step *s, samples *x) {
     return BL_OK;
 }
 
-static bl_status contrast(bacon *b, bl_class_step *s, const samples *x) {
-    const bl_class_world *w = s->world;
+static bl_status contrast(bacon *b, bl_classify_step *s, const samples *x) {
+    const bl_classify_world *w = s->world;
     int dim = (int)b->cfg->projection;
     uint8_t *negative = BL_NEW_ARRAY(s->ctx->arena, uint8_t, (size_t)x->n * (size_t)w->classes);
     float *gradient = BL_NEW_ARRAY(s->ctx->arena, float, (size_t)x->n *(size_t)dim);
@@ -147,15 +147,15 @@ static bl_status contrast(bacon *b, bl_class_step *s, const samples *x) {
     double value;
     bl_tensor *e[2], *loss;
     BL_TRY(bl_contrast_loss(&spec, x->e, &value, gradient));
-    BL_TRY(bl_class_logits(s, &s->x, b->head, &e[0]));
-    BL_TRY(bl_class_logits(s, &s->weak, b->head, &e[1]));
+    BL_TRY(bl_classify_logits(s, &s->x, b->head, &e[0]));
+    BL_TRY(bl_classify_logits(s, &s->weak, b->head, &e[1]));
     const float *gradients[2] = {gradient, gradient + (size_t)x->labelled * (size_t)dim};
     BL_TRY(bl_given_loss(s->ctx, e, gradients, 2, value, &loss));
     bl_add_loss(s->out, "contrast", loss, b->cfg->weight);
     return BL_OK;
 }
 
-static bl_status remember(bacon *b, bl_class_step *s, const samples *x) {
+static bl_status remember(bacon *b, bl_classify_step *s, const samples *x) {
     uint8_t *set_label = BL_NEW_ARRAY(s->ctx->arena, uint8_t, x->n);
     uint8_t *set_feature = BL_NEW_ARRAY(s->ctx->arena, uint8_t, x->n);
     if (!set_label || !set_feature) return BL_ENOMEM;
@@ -168,7 +168,7 @@ static bl_status remember(bacon *b, bl_class_step *s, const samples *x) {
     return bl_image_bank_write(b->bank, x->row, x->n, x->label, set_label, x->e, set_feature);
 }
 
-static bl_status losses(bl_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_classify_step *s) {
     bacon *b = (bacon *)p;
     samples x;
     BL_TRY(gather(b, s, &x));
@@ -208,17 +208,19 @@ static void destroy(bl_plugin *p) {
     free(b);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)classes;
-    const bl_bacon_config *c = bl_class_settings(cfg, "bacon");
-    return bl_class_need_head(
+    const bl_bacon_config *c = bl_classify_settings(cfg, "bacon");
+    return bl_classify_need_head(
         n, &(bl_head_spec){.name = PROJECTION, .kind = BL_HEAD_PROJECTION, .out = c->projection});
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     bacon *b = calloc(1, sizeof *b);
     if (!b) return bl_no_memory("for BaCon");
-    b->cfg = bl_class_settings(cfg, "bacon");
+    b->cfg = bl_classify_settings(cfg, "bacon");
     size_t k = (size_t)w->classes, dim = (size_t)b->cfg->projection;
     b->abc = bl_classifier_find(w->model[0], "abc");
     b->head = bl_classifier_find(w->model[0], PROJECTION);
@@ -238,12 +240,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_bacon_plugin = {.plugin = {.name = "bacon",
-                                                         .after = "abc",
-                                                         .section = &section,
-                                                         .report = report,
-                                                         .state = state,
-                                                         .destroy = destroy},
-                                              .needs = needs,
-                                              .create = create,
-                                              .losses = losses};
+const bl_classify_plugin_type bl_bacon_plugin = {.plugin = {.name = "bacon",
+                                                            .after = "abc",
+                                                            .section = &section,
+                                                            .report = report,
+                                                            .state = state,
+                                                            .destroy = destroy},
+                                                 .needs = needs,
+                                                 .create = create,
+                                                 .losses = losses};

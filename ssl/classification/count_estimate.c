@@ -36,7 +36,7 @@ enum { USED, TRIED };
 typedef struct {
     bl_plugin base;
     const bl_count_estimate_config *cfg;
-    const bl_class_world *world;
+    const bl_classify_world *world;
     double *total;                       /* [K] sum of the estimates that count */
     double n[2];                         /* estimates that count; all */
     double *mean;                        /* [K][K] of held-out images, by their class */
@@ -53,7 +53,7 @@ static bl_status add_rows(void *arg, int32_t first, int32_t n, const float *logi
                           const float *features) {
     (void)features;
     const adding *a = arg;
-    const bl_class_world *w = a->c->world;
+    const bl_classify_world *w = a->c->world;
     int32_t k = w->classes;
     /* The pass adds the post-hoc adjustment, which is for test time. */
     for (int32_t j = 0; j < k; j++) a->c->offset[j] = -w->predict_bias[j];
@@ -65,11 +65,11 @@ static bl_status add_rows(void *arg, int32_t first, int32_t n, const float *logi
     return BL_OK;
 }
 
-static bl_status add_set(const counter *c, bl_ctx *ctx, const bl_class_items *items, bool by_class,
-                         double *to) {
+static bl_status add_set(const counter *c, bl_ctx *ctx, const bl_classify_items *items,
+                         bool by_class, double *to) {
     adding a = {c, by_class ? items->label : NULL, to};
-    return bl_class_pass(c->world, ctx, c->world->model[1] ? 1 : 0, items, PASS_BATCH, add_rows,
-                         &a);
+    return bl_classify_pass(c->world, ctx, c->world->model[1] ? 1 : 0, items, PASS_BATCH, add_rows,
+                            &a);
 }
 
 static void report_end(const counter *c) {
@@ -84,7 +84,7 @@ static void report_end(const counter *c) {
 
 static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     counter *c = (counter *)p;
-    const bl_class_world *w = c->world;
+    const bl_classify_world *w = c->world;
     int32_t k = w->classes;
     if ((t + 1) % c->cfg->every == 0) {
         memset(c->mean, 0, sizeof *c->mean * (size_t)k * (size_t)k);
@@ -134,7 +134,7 @@ static void destroy(bl_plugin *p) {
 }
 
 /* Every class must be among the images set aside; predictions elsewhere have no such list. */
-static bl_status check_sets(const bl_class_world *w, int32_t *seen) {
+static bl_status check_sets(const bl_classify_world *w, int32_t *seen) {
     if (!w->validation.set) return BL_OK;
     for (int32_t i = 0; i < w->validation.n; i++) seen[w->validation.label[i]]++;
     for (int32_t j = 0; j < w->classes; j++)
@@ -148,11 +148,12 @@ static bl_status check_sets(const bl_class_world *w, int32_t *seen) {
                                                      "unlabelled images to count");
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     size_t k = (size_t)w->classes;
     counter *c = calloc(1, sizeof *c);
     if (!c) return bl_no_memory("for estimates of counts");
-    c->cfg = bl_class_settings(cfg, "counts");
+    c->cfg = bl_classify_settings(cfg, "counts");
     c->world = w;
     c->total = calloc(k, sizeof *c->total);
     c->mean = calloc(k * k, sizeof *c->mean);
@@ -173,10 +174,10 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_count_estimate_plugin = {.plugin = {.name = "counts",
-                                                                  .section = &section,
-                                                                  .after_step = after_step,
-                                                                  .report = report,
-                                                                  .state = state,
-                                                                  .destroy = destroy},
-                                                       .create = create};
+const bl_classify_plugin_type bl_count_estimate_plugin = {.plugin = {.name = "counts",
+                                                                     .section = &section,
+                                                                     .after_step = after_step,
+                                                                     .report = report,
+                                                                     .state = state,
+                                                                     .destroy = destroy},
+                                                          .create = create};

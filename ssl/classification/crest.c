@@ -52,13 +52,13 @@ enum { PASS_BATCH = 200 };
 typedef struct {
     bl_plugin base;
     const bl_crest_config *cfg;
-    const bl_class_world *world;
+    const bl_classify_world *world;
     bl_alignment *alignment; /* NULL: CReST */
 } crest;
 
 /* ---- within a generation: alignment ---- */
 
-static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     (void)s;
     crest *c = (crest *)p;
     if (!c->alignment) return BL_OK;
@@ -70,7 +70,7 @@ static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
 /* ---- between generations: choice ---- */
 
 typedef struct {
-    const bl_class_world *world;
+    const bl_classify_world *world;
     int32_t *label;
     double *confidence, *p, *offset;
 } predictions;
@@ -89,7 +89,7 @@ static bl_status take(void *arg, int32_t first, int32_t n, const float *logits,
 
 static bl_status generation(bl_plugin *p, bl_ctx *ctx, int32_t *label) {
     const crest *c = (const crest *)p;
-    const bl_class_world *w = c->world;
+    const bl_classify_world *w = c->world;
     int32_t n = w->unlabelled.n;
     size_t k = (size_t)w->classes;
     predictions to = {.world = w, .label = label};
@@ -101,11 +101,13 @@ static bl_status generation(bl_plugin *p, bl_ctx *ctx, int32_t *label) {
                            ? bl_generation_rates(w->given, w->classes, c->cfg->alpha, rate)
                            : bl_no_memory("for the labels of %d images", (int)n);
     if (status == BL_OK)
-        status = bl_class_pass(w, ctx, w->model[1] ? 1 : 0, &w->unlabelled, PASS_BATCH, take, &to);
+        status =
+            bl_classify_pass(w, ctx, w->model[1] ? 1 : 0, &w->unlabelled, PASS_BATCH, take, &to);
     for (int32_t i = 0; status == BL_OK && i < n; i++)
-        if (w->is_labelled && w->is_labelled[i]) label[i] = BL_CLASS_UNKNOWN;
+        if (w->is_labelled && w->is_labelled[i]) label[i] = BL_CLASSIFY_UNKNOWN;
     if (status == BL_OK)
-        status = bl_generation_choose(to.confidence, n, rate, w->classes, BL_CLASS_UNKNOWN, label);
+        status =
+            bl_generation_choose(to.confidence, n, rate, w->classes, BL_CLASSIFY_UNKNOWN, label);
     free(rate);
     free(to.confidence);
     free(to.p);
@@ -128,13 +130,13 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static int64_t generations(const bl_class_method_config *cfg) {
-    return ((const bl_crest_config *)bl_class_settings(cfg, "crest"))->generations;
+static int64_t generations(const bl_classify_method_config *cfg) {
+    return ((const bl_crest_config *)bl_classify_settings(cfg, "crest"))->generations;
 }
 
 /* The target is of the labels given, whatever joined them since. */
 static bl_status make_alignment(crest *c) {
-    const bl_class_world *w = c->world;
+    const bl_classify_world *w = c->world;
     bl_alignment_config ac = {
         .n_classes = w->classes, .mean = BL_ALIGN_BATCHES, .window = (int)c->cfg->window};
     double *target = calloc((size_t)w->classes, sizeof *target);
@@ -149,10 +151,11 @@ static bl_status make_alignment(crest *c) {
     return status;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     crest *c = calloc(1, sizeof *c);
     if (!c) return bl_no_memory("for CReST");
-    c->cfg = bl_class_settings(cfg, "crest");
+    c->cfg = bl_classify_settings(cfg, "crest");
     c->world = w;
     bl_status status = c->cfg->align ? make_alignment(c) : BL_OK;
     if (status != BL_OK) {
@@ -163,7 +166,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_crest_plugin = {
+const bl_classify_plugin_type bl_crest_plugin = {
     .plugin = {.name = "crest", .section = &section, .state = state, .destroy = destroy},
     .unlabelled = true,
     .generations = generations,

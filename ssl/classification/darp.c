@@ -52,11 +52,11 @@ typedef struct {
 } darp;
 
 /* The rows of a step's images, from or to a matrix over all images. */
-static double *row_of(double *all, const bl_class_step *s, int32_t i, int32_t k) {
+static double *row_of(double *all, const bl_classify_step *s, int32_t i, int32_t k) {
     return all + (int64_t)s->unlabelled->item[i] * k;
 }
 
-static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     darp *d = (darp *)p;
     int32_t k = d->classes;
     size_t row = sizeof(double) * (size_t)k;
@@ -91,9 +91,10 @@ static void destroy(bl_plugin *p) {
     free(d);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)n;
-    const bl_darp_plugin_config *c = bl_class_settings(cfg, "darp");
+    const bl_darp_plugin_config *c = bl_classify_settings(cfg, "darp");
     const bl_reals *counts = &c->counts;
     double sum = 0;
     for (int i = 0; i < counts->n; i++) sum += counts->v[i];
@@ -105,7 +106,7 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
     return BL_OK;
 }
 
-static void set_target(darp *d, const bl_class_world *w) {
+static void set_target(darp *d, const bl_classify_world *w) {
     const bl_reals *counts = &d->cfg->counts;
     double sum = 0;
     for (int32_t c = 0; c < d->classes; c++)
@@ -113,11 +114,12 @@ static void set_target(darp *d, const bl_class_world *w) {
     for (int32_t c = 0; c < d->classes; c++) d->target[c] *= (double)d->images / sum;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     darp *d = calloc(1, sizeof *d);
     if (!d) return bl_no_memory("for DARP");
     size_t all = (size_t)w->unlabelled.n * (size_t)w->classes;
-    d->cfg = bl_class_settings(cfg, "darp");
+    d->cfg = bl_classify_settings(cfg, "darp");
     d->images = w->unlabelled.n;
     d->classes = w->classes;
     d->start = (int64_t)(d->cfg->start * (double)w->iterations);
@@ -134,12 +136,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_darp_plugin = {.plugin = {.name = "darp",
-                                                        .claims = BL_CLAIM_LABELS,
-                                                        .section = &section,
-                                                        .state = state,
-                                                        .destroy = destroy},
-                                             .unlabelled = true,
-                                             .needs = needs,
-                                             .create = create,
-                                             .refine = refine};
+const bl_classify_plugin_type bl_darp_plugin = {.plugin = {.name = "darp",
+                                                           .claims = BL_CLAIM_LABELS,
+                                                           .section = &section,
+                                                           .state = state,
+                                                           .destroy = destroy},
+                                                .unlabelled = true,
+                                                .needs = needs,
+                                                .create = create,
+                                                .refine = refine};

@@ -67,10 +67,10 @@ typedef struct {
 } daso;
 
 /* Step 0: this step's labelled features join the queues. */
-static bl_status adjust(bl_plugin *p, bl_class_step *s) {
+static bl_status adjust(bl_plugin *p, bl_classify_step *s) {
     daso *d = (daso *)p;
     const float *z;
-    BL_TRY(bl_class_teacher_features(s, d->cfg->batch_statistics, &z));
+    BL_TRY(bl_classify_teacher_features(s, d->cfg->batch_statistics, &z));
     BL_TRY(bl_bank_push(d->queue, z, s->labelled->label, NULL, NULL, s->labelled->n, NULL));
     int found = bl_bank_prototypes(d->queue, d->prototypes, d->present);
     d->active = s->t >= d->cfg->pretrain && found == s->world->classes;
@@ -79,10 +79,10 @@ static bl_status adjust(bl_plugin *p, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status make_semantic(daso *d, bl_class_step *s) {
-    const bl_class_world *w = s->world;
+static bl_status make_semantic(daso *d, bl_classify_step *s) {
+    const bl_classify_world *w = s->world;
     const float *z;
-    BL_TRY(bl_class_host_features(s, &s->weak, &z));
+    BL_TRY(bl_classify_host_features(s, &s->weak, &z));
     d->semantic = BL_NEW_ARRAY(s->ctx->arena, double, (size_t)s->weak.n *(size_t)w->classes);
     if (!d->semantic) return BL_ENOMEM;
     bl_semantic_rows(BL_SIMILARITY_COSINE, z, s->weak.n, w->dim, d->prototypes, NULL, w->classes,
@@ -90,7 +90,7 @@ static bl_status make_semantic(daso *d, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     daso *d = (daso *)p;
     if (!d->active) return BL_OK;
     if (!d->semantic) BL_TRY(make_semantic(d, s));
@@ -99,21 +99,21 @@ static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
 }
 
 /* Labels are final here: those of all images count, taught with or not. */
-static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     (void)s;
     return bl_label_counts_add(((daso *)p)->counts, q->label, NULL, q->n);
 }
 
 /* The cosine classifier whose weights are the prototypes, as a constant (K,d) tensor. */
-static bl_status prototype_weights(const daso *d, bl_class_step *s, bl_tensor **w) {
+static bl_status prototype_weights(const daso *d, bl_classify_step *s, bl_tensor **w) {
     bl_tensor *c;
     BL_TRY(
         bl_tensor_from_host(s->ctx, d->prototypes, s->world->classes, s->world->dim, 1, 1, 1, &c));
     return bl_l2_normalize(s->ctx, c, 1e-8f, w);
 }
 
-static bl_status losses(bl_plugin *p, bl_class_step *s) {
-    static const char *const names[BL_CLASS_MAX_STRONG] = {"daso_align", "daso_align2"};
+static bl_status losses(bl_plugin *p, bl_classify_step *s) {
+    static const char *const names[BL_CLASSIFY_MAX_STRONG] = {"daso_align", "daso_align2"};
     daso *d = (daso *)p;
     if (!d->active) return BL_OK;
     if (!d->semantic) BL_TRY(make_semantic(d, s));
@@ -164,7 +164,8 @@ static void destroy(bl_plugin *p) {
     free(d);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)classes;
     (void)n;
     if (!(cfg->ema.keep > 0)) {
@@ -174,11 +175,12 @@ static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_cl
     return BL_OK;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     daso *d = calloc(1, sizeof *d);
     if (!d) return bl_no_memory("for DASO");
     size_t k = (size_t)w->classes;
-    d->cfg = bl_class_settings(cfg, "daso");
+    d->cfg = bl_classify_settings(cfg, "daso");
     d->v = calloc(k, sizeof *d->v);
     d->prototypes = calloc(k * (size_t)w->dim, sizeof *d->prototypes);
     d->present = calloc(k, sizeof *d->present);
@@ -195,17 +197,17 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_daso_plugin = {.plugin = {.name = "daso",
-                                                        .claims = BL_CLAIM_LABELS,
-                                                        .section = &section,
-                                                        .after_step = after_step,
-                                                        .state = state,
-                                                        .destroy = destroy},
-                                             .unlabelled = true,
-                                             .needs = needs,
-                                             .create = create,
-                                             .every_head = true,
-                                             .adjust = adjust,
-                                             .refine = refine,
-                                             .select = choose,
-                                             .losses = losses};
+const bl_classify_plugin_type bl_daso_plugin = {.plugin = {.name = "daso",
+                                                           .claims = BL_CLAIM_LABELS,
+                                                           .section = &section,
+                                                           .after_step = after_step,
+                                                           .state = state,
+                                                           .destroy = destroy},
+                                                .unlabelled = true,
+                                                .needs = needs,
+                                                .create = create,
+                                                .every_head = true,
+                                                .adjust = adjust,
+                                                .refine = refine,
+                                                .select = choose,
+                                                .losses = losses};

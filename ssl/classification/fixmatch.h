@@ -26,6 +26,6 @@ typedef struct bl_fixmatch_config {
 } bl_fixmatch_config;
 
 /* Pseudo-labels and losses of a step whose features (or logits) are made. */
-bl_status bl_fixmatch_teach(const bl_fixmatch_config *cfg, bl_class_step *s);
+bl_status bl_fixmatch_teach(const bl_fixmatch_config *cfg, bl_classify_step *s);
 
 #endif

@@ -53,7 +53,7 @@ static void update(flexmatch *f) {
     for (int32_t c = 0; c < f->classes; c++) f->beta[c] = (double)f->counts[1 + c] / (double)full;
 }
 
-static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     flexmatch *f = (flexmatch *)p;
     for (int32_t i = 0; i < q->n; i++) q->weight[i] = q->confidence[i] >= threshold(f, q->label[i]);
     for (int32_t i = 0; i < q->n; i++)
@@ -92,12 +92,13 @@ static void destroy(bl_plugin *p) {
     free(f);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     flexmatch *f = calloc(1, sizeof *f);
     if (!f) return bl_no_memory("for FlexMatch");
     size_t k = (size_t)w->classes, n = (size_t)w->unlabelled.n;
-    const bl_fixmatch_config *fixmatch = bl_class_settings(cfg, "fixmatch");
-    f->cfg = bl_class_settings(cfg, "flexmatch");
+    const bl_fixmatch_config *fixmatch = bl_classify_settings(cfg, "fixmatch");
+    f->cfg = bl_classify_settings(cfg, "flexmatch");
     f->tau = fixmatch->tau;
     f->classes = w->classes;
     f->images = w->unlabelled.n;
@@ -115,12 +116,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_flexmatch_plugin = {.plugin = {.name = "flexmatch",
-                                                             .claims = BL_CLAIM_THRESHOLD,
-                                                             .section = &section,
-                                                             .report = report,
-                                                             .state = state,
-                                                             .destroy = destroy},
-                                                  .unlabelled = true,
-                                                  .create = create,
-                                                  .select = choose};
+const bl_classify_plugin_type bl_flexmatch_plugin = {.plugin = {.name = "flexmatch",
+                                                                .claims = BL_CLAIM_THRESHOLD,
+                                                                .section = &section,
+                                                                .report = report,
+                                                                .state = state,
+                                                                .destroy = destroy},
+                                                     .unlabelled = true,
+                                                     .create = create,
+                                                     .select = choose};

@@ -44,10 +44,10 @@ typedef struct {
     bl_plugin base;
     const bl_freematch_config *cfg;
     int32_t classes;
-    double *state;               /* [1 + 2K]: a, p, h */
-    double *p, *h;               /* in state */
-    double *scratch;             /* [6K] */
-    const bl_class_pseudo *kept; /* of this step */
+    double *state;                  /* [1 + 2K]: a, p, h */
+    double *p, *h;                  /* in state */
+    double *scratch;                /* [6K] */
+    const bl_classify_pseudo *kept; /* of this step */
 } freematch;
 
 static int by_value(const void *a, const void *b) {
@@ -67,7 +67,7 @@ static void follow(double *mean, double v, double decay) {
     *mean = decay * *mean + (1 - decay) * v;
 }
 
-static bl_status update(freematch *f, bl_class_step *s, const bl_class_pseudo *q) {
+static bl_status update(freematch *f, bl_classify_step *s, const bl_classify_pseudo *q) {
     const bl_freematch_config *c = f->cfg;
     int32_t k = f->classes;
     double *top = BL_NEW_ARRAY(s->ctx->arena, double, q->n);
@@ -95,7 +95,7 @@ static void thresholds(const freematch *f, double *out) {
     for (int32_t c = 0; c < f->classes; c++) out[c] = f->state[0] * f->p[c] / most;
 }
 
-static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     freematch *f = (freematch *)p;
     BL_TRY(update(f, s, q));
     thresholds(f, f->scratch);
@@ -112,7 +112,7 @@ static void ratio(const double *a, const double *b, int32_t k, double *out) {
 
 /* L_fair of one strong view from softmax rows q [n][K], and its gradient to the logits (zeros at
  * first). */
-static double fair(freematch *f, const double *q, const bl_class_pseudo *kept, float *grad) {
+static double fair(freematch *f, const double *q, const bl_classify_pseudo *kept, float *grad) {
     int32_t k = f->classes, n = 0;
     double *s = f->scratch, *hs = s + k, *a = s + 2 * k, *b = s + 3 * k, *ds = s + 4 * k;
     memset(s, 0, sizeof *s * 2 * (size_t)k);
@@ -149,8 +149,8 @@ static double fair(freematch *f, const double *q, const bl_class_pseudo *kept, f
     return loss;
 }
 
-static bl_status losses(bl_plugin *p, bl_class_step *s) {
-    static const char *const names[BL_CLASS_MAX_STRONG] = {"fairness", "fairness2"};
+static bl_status losses(bl_plugin *p, bl_classify_step *s) {
+    static const char *const names[BL_CLASSIFY_MAX_STRONG] = {"fairness", "fairness2"};
     freematch *f = (freematch *)p;
     size_t n = (size_t)s->weak.n * (size_t)f->classes;
     double *q = BL_NEW_ARRAY(s->ctx->arena, double, n);
@@ -161,10 +161,10 @@ static bl_status losses(bl_plugin *p, bl_class_step *s) {
         float *grad = BL_NEW_ARRAY(s->ctx->arena, float, n);
         if (!grad) return BL_ENOMEM;
         memset(grad, 0, sizeof *grad * n);
-        BL_TRY(bl_class_host_logits(s, &s->strong[v], 0, &host));
+        BL_TRY(bl_classify_host_logits(s, &s->strong[v], 0, &host));
         bl_softmax_rows(host, s->weak.n, (int)f->classes, NULL, 1, q);
         double value = fair(f, q, f->kept, grad);
-        BL_TRY(bl_class_logits(s, &s->strong[v], 0, &logits));
+        BL_TRY(bl_classify_logits(s, &s->strong[v], 0, &logits));
         const float *grads[] = {grad};
         BL_TRY(bl_given_loss(s->ctx, &logits, grads, 1, value, &loss));
         bl_add_loss(s->out, names[v], loss, f->cfg->fairness / s->n_strong);
@@ -192,11 +192,12 @@ static void destroy(bl_plugin *p) {
     free(f);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     freematch *f = calloc(1, sizeof *f);
     if (!f) return bl_no_memory("for FreeMatch");
     size_t k = (size_t)w->classes;
-    f->cfg = bl_class_settings(cfg, "freematch");
+    f->cfg = bl_classify_settings(cfg, "freematch");
     f->classes = w->classes;
     f->state = calloc(1 + 2 * k, sizeof *f->state);
     f->scratch = calloc(6 * k, sizeof *f->scratch);
@@ -211,13 +212,13 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_freematch_plugin = {.plugin = {.name = "freematch",
-                                                             .claims = BL_CLAIM_THRESHOLD,
-                                                             .section = &section,
-                                                             .report = report,
-                                                             .state = state,
-                                                             .destroy = destroy},
-                                                  .unlabelled = true,
-                                                  .create = create,
-                                                  .select = choose,
-                                                  .losses = losses};
+const bl_classify_plugin_type bl_freematch_plugin = {.plugin = {.name = "freematch",
+                                                                .claims = BL_CLAIM_THRESHOLD,
+                                                                .section = &section,
+                                                                .report = report,
+                                                                .state = state,
+                                                                .destroy = destroy},
+                                                     .unlabelled = true,
+                                                     .create = create,
+                                                     .select = choose,
+                                                     .losses = losses};

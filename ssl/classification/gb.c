@@ -32,7 +32,7 @@ static const bl_schema section = {"method.gb",
 typedef struct {
     bl_plugin base;
     const bl_gradient_balance_config *cfg;
-    bl_class_world *world;
+    bl_classify_world *world;
     bl_gradient_balance *balance;
     double *theta; /* [K] */
     float *factor; /* [largest branch of a step] */
@@ -53,13 +53,13 @@ static bl_status weigh(gb *g, const int32_t *label, int32_t n, double beta, floa
     return BL_OK;
 }
 
-static bl_status adjust(bl_plugin *p, bl_class_step *s) {
+static bl_status adjust(bl_plugin *p, bl_classify_step *s) {
     gb *g = (gb *)p;
     return weigh(g, s->labelled->label, s->x.n, g->cfg->gbr.beta, s->label_weight);
 }
 
 /* Thresholds first, then weights of what they keep. */
-static bl_status select_labels(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status select_labels(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     (void)s;
     gb *g = (gb *)p;
     for (int32_t i = 0; i < q->n; i++) g->factor[i] = (float)q->confidence[i];
@@ -71,12 +71,12 @@ static bl_status select_labels(bl_plugin *p, bl_class_step *s, bl_class_pseudo *
 
 /* The class gradients of one branch; rows without weight send none. Logits that are not finite are
  * the loop's to judge, by the loss they make. */
-static bl_status observe(gb *g, bl_class_step *s, bl_class_branch *r, const int32_t *label,
+static bl_status observe(gb *g, bl_classify_step *s, bl_classify_branch *r, const int32_t *label,
                          const float *weight) {
     bl_class_gradient_attr attr = bl_class_gradient_default();
     attr.focal = g->cfg->focal;
     bl_tensor *logits;
-    BL_TRY(bl_class_logits(s, r, 0, &logits));
+    BL_TRY(bl_classify_logits(s, r, 0, &logits));
     bl_status status = bl_class_gradients(s->ctx, logits, label, weight, &attr,
                                           bl_gradient_balance_gradients(g->balance));
     if (status == BL_ENUMERIC) return BL_OK;
@@ -84,7 +84,7 @@ static bl_status observe(gb *g, bl_class_step *s, bl_class_branch *r, const int3
     return bl_gradient_balance_pull(g->balance, 1, s->t);
 }
 
-static bl_status losses(bl_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_classify_step *s) {
     gb *g = (gb *)p;
     BL_TRY(observe(g, s, &s->x, s->labelled->label, NULL));
     if (!s->pseudo) return BL_OK;
@@ -127,8 +127,9 @@ static void destroy(bl_plugin *p) {
     free(g);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
-    const bl_gradient_balance_config *c = bl_class_settings(cfg, "gb");
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
+    const bl_gradient_balance_config *c = bl_classify_settings(cfg, "gb");
     gb *g = calloc(1, sizeof *g);
     if (!g) return bl_no_memory("for gradient balancing");
     g->cfg = c;
@@ -158,7 +159,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return status;
 }
 
-const bl_class_plugin_type bl_gradient_balance_plugin = {
+const bl_classify_plugin_type bl_gradient_balance_plugin = {
     .plugin = {.name = "gb",
                .claims = BL_CLAIM_THRESHOLD | BL_CLAIM_WEIGHTS,
                .section = &section,

@@ -8,10 +8,10 @@
 
 typedef struct {
     bl_learner base;
-    bl_class_world world;
-    const bl_class_method_config *cfg;
-    bl_class_needs needs;
-    bl_class_watch *watch;
+    bl_classify_world world;
+    const bl_classify_method_config *cfg;
+    bl_classify_needs needs;
+    bl_classify_watch *watch;
     const bl_classifier_config *model;
     uint64_t seed;  /* of the run */
     int32_t *label; /* [labelled.n] of this generation; NULL where there is but one */
@@ -33,7 +33,7 @@ static bool copies(bl_learner *base, int64_t t, bool labelled, int32_t *out) {
     class_learner *l = (class_learner *)base;
     if (bl_plugins_copies(&l->world.plugins, within(l, t), labelled, out)) return true;
     if (!labelled || !l->label) return false;
-    for (int32_t i = 0; i < l->world.labelled.n; i++) out[i] = l->label[i] != BL_CLASS_UNKNOWN;
+    for (int32_t i = 0; i < l->world.labelled.n; i++) out[i] = l->label[i] != BL_CLASSIFY_UNKNOWN;
     return true;
 }
 
@@ -52,22 +52,22 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
                         bl_step_losses *out) {
     class_learner *l = (class_learner *)base;
     int64_t t = within(l, iteration);
-    const bl_class_batch *b = in->classification;
+    const bl_classify_batch *b = in->classification;
     int32_t k = l->world.classes;
-    bl_class_step s = {.world = &l->world,
-                       .ctx = ctx,
-                       .in = in,
-                       .batch = b,
-                       .t = t,
-                       .epoch = t / l->world.epoch,
-                       .in_epoch = t % l->world.epoch,
-                       .n_strong = l->needs.unlabelled ? l->needs.strong : 0,
-                       .out = out};
-    s.labelled = &b->part[BL_CLASS_LABELLED];
+    bl_classify_step s = {.world = &l->world,
+                          .ctx = ctx,
+                          .in = in,
+                          .batch = b,
+                          .t = t,
+                          .epoch = t / l->world.epoch,
+                          .in_epoch = t % l->world.epoch,
+                          .n_strong = l->needs.unlabelled ? l->needs.strong : 0,
+                          .out = out};
+    s.labelled = &b->part[BL_CLASSIFY_LABELLED];
     s.x.n = s.labelled->n;
     s.x_strong.n = l->needs.labelled_strong ? s.x.n : 0;
-    if (b->n_groups > BL_CLASS_UNLABELLED) {
-        s.unlabelled = &b->part[BL_CLASS_UNLABELLED];
+    if (b->n_groups > BL_CLASSIFY_UNLABELLED) {
+        s.unlabelled = &b->part[BL_CLASSIFY_UNLABELLED];
         s.weak.n = s.unlabelled->n;
         for (int v = 0; v < s.n_strong; v++) s.strong[v].n = s.weak.n;
     }
@@ -80,17 +80,17 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
     for (int32_t i = 0; i < s.x.n; i++) s.label_weight[i] = 1;
 
     bl_plugin *learner = l->world.plugins.v[0];
-    BL_CLASS_EACH(&l->world, adjust, &s);
-    BL_TRY(bl_class_type(learner)->learn(learner, &s));
-    BL_CLASS_EACH(&l->world, losses, &s);
-    if (s.pseudo) bl_class_watch_add(l->watch, s.pseudo, s.unlabelled->label);
+    BL_CLASSIFY_EACH(&l->world, adjust, &s);
+    BL_TRY(bl_classify_type(learner)->learn(learner, &s));
+    BL_CLASSIFY_EACH(&l->world, losses, &s);
+    if (s.pseudo) bl_classify_watch_add(l->watch, s.pseudo, s.unlabelled->label);
     return BL_OK;
 }
 
 static bl_status after_step(bl_learner *base, bl_ctx *ctx, int64_t iteration) {
     class_learner *l = (class_learner *)base;
     int64_t t = within(l, iteration);
-    const bl_class_ema_config *e = &l->cfg->ema;
+    const bl_classify_ema_config *e = &l->cfg->ema;
     if (base->model[1].store) {
         double warm = e->warmup ? 1.0 - 1.0 / (double)(t + 1) : 1.0;
         double keep = warm < e->keep ? warm : e->keep;
@@ -103,11 +103,11 @@ static bl_status after_step(bl_learner *base, bl_ctx *ctx, int64_t iteration) {
 /* Unlabelled images that this generation learns from as labelled: how many, of which classes, and
  * how many of the labels are right where that is known (NaN elsewhere). */
 static void report_generation(const class_learner *l, bl_metrics *line) {
-    const bl_class_world *w = &l->world;
+    const bl_classify_world *w = &l->world;
     const int32_t *chosen = l->label + (w->labelled.n - w->joined), *truth = w->unlabelled.label;
     double added = 0, known = 0, right = 0;
     for (int32_t i = 0; i < w->joined; i++) {
-        if (chosen[i] == BL_CLASS_UNKNOWN) continue;
+        if (chosen[i] == BL_CLASSIFY_UNKNOWN) continue;
         bool has_truth = truth && truth[i] >= 0;
         added++;
         known += has_truth;
@@ -120,14 +120,14 @@ static void report_generation(const class_learner *l, bl_metrics *line) {
 
 static bl_status report(bl_learner *base, int64_t t, bl_metrics *lines, double *pseudo) {
     class_learner *l = (class_learner *)base;
-    bool reports = !bl_class_watch_empty(l->watch);
-    *pseudo = reports ? bl_class_watch_rate(l->watch) : -1;
+    bool reports = !bl_classify_watch_empty(l->watch);
+    *pseudo = reports ? bl_classify_watch_rate(l->watch) : -1;
     reports |= bl_plugins_report_something(&l->world.plugins);
     if (!reports && !l->label) return BL_OK;
     bl_metrics_begin(lines);
     bl_metrics_number(lines, "iter", (double)t);
     bl_metrics_string(lines, "kind", "class");
-    if (!bl_class_watch_empty(l->watch)) bl_class_watch_report(l->watch, lines);
+    if (!bl_classify_watch_empty(l->watch)) bl_classify_watch_report(l->watch, lines);
     BL_TRY(bl_plugins_report(&l->world.plugins, t, lines));
     if (l->label) report_generation(l, lines);
     return bl_metrics_end(lines);
@@ -136,7 +136,7 @@ static bl_status report(bl_learner *base, int64_t t, bl_metrics *lines, double *
 /* ---- generations ---- */
 
 static bl_status make_models(class_learner *l, bl_ctx *ctx) {
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     for (int m = 0; m < (l->cfg->ema.keep > 0 ? 2 : 1); m++) {
         BL_TRY(bl_store_create(&w->store[m]));
         BL_TRY(bl_classifier_create(l->model, l->needs.head, l->needs.n_heads, w->store[m],
@@ -150,7 +150,7 @@ static bl_status make_models(class_learner *l, bl_ctx *ctx) {
 }
 
 static void destroy_models(class_learner *l) {
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     for (int m = 0; m < 2; m++) {
         bl_classifier_destroy(w->model[m]);
         bl_store_destroy(w->store[m]);
@@ -160,18 +160,18 @@ static void destroy_models(class_learner *l) {
     }
 }
 
-static void destroy_plugins(bl_class_world *w) {
+static void destroy_plugins(bl_classify_world *w) {
     bl_plugins_destroy(&w->plugins);
     w->predict_head = 0;
     if (w->predict_bias) memset(w->predict_bias, 0, sizeof(double) * (size_t)w->classes);
 }
 
-static bl_status count_labels(bl_class_world *w) {
-    const bl_class_items *items = &w->labelled;
+static bl_status count_labels(bl_classify_world *w) {
+    const bl_classify_items *items = &w->labelled;
     memset(w->counts, 0, sizeof *w->counts * (size_t)w->classes);
     for (int32_t i = 0; i < items->n; i++) {
         int32_t c = items->label[i];
-        if (c == BL_CLASS_UNKNOWN && i >= items->n - w->joined) continue;
+        if (c == BL_CLASSIFY_UNKNOWN && i >= items->n - w->joined) continue;
         if (c < 0 || c >= w->classes)
             return bl_fail(BL_EINVAL, "labelled image %d has label %d, expected 0..%d", (int)i,
                            (int)c, (int)w->classes - 1);
@@ -182,7 +182,7 @@ static bl_status count_labels(bl_class_world *w) {
 
 /* Seed, class counts and plug-ins of generation g, whose labels stand in the list. */
 static bl_status enter(class_learner *l, int64_t g) {
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     destroy_plugins(w);
     w->generation = g;
     w->seed = g ? bl_mix64(l->seed + (uint64_t)g) : l->seed;
@@ -191,24 +191,24 @@ static bl_status enter(class_learner *l, int64_t g) {
 
 static bl_status generation(bl_learner *base, bl_ctx *ctx) {
     class_learner *l = (class_learner *)base;
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     int32_t *chosen = l->label + (w->labelled.n - w->joined);
-    for (int32_t i = 0; i < w->joined; i++) chosen[i] = BL_CLASS_UNKNOWN;
-    BL_CLASS_EACH(w, generation, ctx, chosen);
+    for (int32_t i = 0; i < w->joined; i++) chosen[i] = BL_CLASSIFY_UNKNOWN;
+    BL_CLASSIFY_EACH(w, generation, ctx, chosen);
     BL_TRY(enter(l, w->generation + 1));
     destroy_models(l);
     BL_TRY(make_models(l, ctx));
-    BL_TRY(bl_class_plugins_create(l->cfg, w));
+    BL_TRY(bl_classify_plugins_create(l->cfg, w));
     int64_t n = 0;
-    for (int32_t i = 0; i < w->joined; i++) n += chosen[i] != BL_CLASS_UNKNOWN;
+    for (int32_t i = 0; i < w->joined; i++) n += chosen[i] != BL_CLASSIFY_UNKNOWN;
     BL_INFO("generation %d of %d: %lld of %d unlabelled images join the labelled ones",
             (int)w->generation + 1, (int)w->generations, (long long)n, (int)w->joined);
     return BL_OK;
 }
 
-bl_status bl_class_learner_set_counts(bl_learner *base, const double *counts, int64_t n) {
+bl_status bl_classify_learner_set_counts(bl_learner *base, const double *counts, int64_t n) {
     class_learner *l = (class_learner *)base;
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     bool good = n == w->classes;
     for (int64_t c = 0; good && c < n; c++) good = counts[c] >= 0 && counts[c] <= INT32_MAX;
     if (!good)
@@ -217,7 +217,7 @@ bl_status bl_class_learner_set_counts(bl_learner *base, const double *counts, in
     destroy_plugins(w);
     for (int32_t c = 0; c < w->classes; c++) w->counts[c] = (int64_t)counts[c];
     BL_TRY(bl_class_prior(w->counts, w->classes, w->prior));
-    return bl_class_plugins_create(l->cfg, w);
+    return bl_classify_plugins_create(l->cfg, w);
 }
 
 /* ---- checkpoints ---- */
@@ -225,7 +225,7 @@ bl_status bl_class_learner_set_counts(bl_learner *base, const double *counts, in
 /* Loading makes the plug-ins anew, with what the generation's labels say; their
  * state comes after. */
 static bl_status generation_state(class_learner *l, bl_state_io *io) {
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     double index = (double)w->generation, *label, *counts;
     int64_t n = w->labelled.n, k = w->classes;
     BL_TRY(bl_state_numbers(io, "generation.index", &index, 1));
@@ -242,24 +242,25 @@ static bl_status generation_state(class_learner *l, bl_state_io *io) {
                        "images",
                        (long long)w->generations, (int)w->labelled.n);
     for (int64_t i = 0; i < n; i++)
-        l->label[i] = label[i] >= 0 && label[i] < w->classes ? (int32_t)label[i] : BL_CLASS_UNKNOWN;
+        l->label[i] =
+            label[i] >= 0 && label[i] < w->classes ? (int32_t)label[i] : BL_CLASSIFY_UNKNOWN;
     BL_TRY(enter(l, (int64_t)index));
-    return bl_class_plugins_create(l->cfg, w);
+    return bl_classify_plugins_create(l->cfg, w);
 }
 
 static bl_status state(bl_learner *base, bl_state_io *io) {
     class_learner *l = (class_learner *)base;
-    BL_TRY(bl_class_watch_state(l->watch, io));
+    BL_TRY(bl_classify_watch_state(l->watch, io));
     if (l->label) BL_TRY(generation_state(l, io));
     return bl_plugins_state(&l->world.plugins, io);
 }
 
 static void destroy(bl_learner *base) {
     class_learner *l = (class_learner *)base;
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     destroy_plugins(w);
     destroy_models(l);
-    bl_class_watch_destroy(l->watch);
+    bl_classify_watch_destroy(l->watch);
     free(w->given);
     free(w->counts);
     free(w->prior);
@@ -281,7 +282,7 @@ static const bl_learner_ops ops = {.prepare = prepare,
 
 /* Memory for what is counted, and the labels of a list that generations change. */
 static bl_status take_lists(class_learner *l) {
-    bl_class_world *w = &l->world;
+    bl_classify_world *w = &l->world;
     size_t k = (size_t)w->classes, n = (size_t)w->labelled.n;
     w->given = calloc(k, sizeof *w->given);
     w->counts = calloc(k, sizeof *w->counts);
@@ -300,36 +301,36 @@ static bl_status take_lists(class_learner *l) {
     return BL_OK;
 }
 
-bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_class_env *env,
-                                  bl_learner **out) {
+bl_status bl_classify_learner_create(const bl_classify_method_config *cfg,
+                                     const bl_classify_env *env, bl_learner **out) {
     class_learner *l = calloc(1, sizeof *l);
     if (!l) return bl_no_memory("for the learner");
-    bl_class_world *w = &l->world;
-    int64_t generations = bl_class_method_generations(cfg);
+    bl_classify_world *w = &l->world;
+    int64_t generations = bl_classify_method_generations(cfg);
     l->base.ops = &ops;
     l->base.name = "classification";
     l->cfg = cfg;
     l->model = env->model;
     l->seed = env->seed;
-    *w = (bl_class_world){.method = cfg,
-                          .classes = env->labelled.set->n_classes,
-                          .labelled = env->labelled,
-                          .unlabelled = env->unlabelled,
-                          .validation = env->validation,
-                          .is_labelled = env->is_labelled,
-                          .joined = env->joined,
-                          .generations = generations,
-                          .batch_labelled = env->batch_labelled,
-                          .batch_unlabelled = env->batch_unlabelled,
-                          .seed = env->seed,
-                          .iterations = env->iterations / generations,
-                          .epoch = cfg->epoch,
-                          .lr_at = env->lr_at,
-                          .lr_arg = env->lr_arg,
-                          .views = env->views,
-                          .ctx = env->ctx};
+    *w = (bl_classify_world){.method = cfg,
+                             .classes = env->labelled.set->n_classes,
+                             .labelled = env->labelled,
+                             .unlabelled = env->unlabelled,
+                             .validation = env->validation,
+                             .is_labelled = env->is_labelled,
+                             .joined = env->joined,
+                             .generations = generations,
+                             .batch_labelled = env->batch_labelled,
+                             .batch_unlabelled = env->batch_unlabelled,
+                             .seed = env->seed,
+                             .iterations = env->iterations / generations,
+                             .epoch = cfg->epoch,
+                             .lr_at = env->lr_at,
+                             .lr_arg = env->lr_arg,
+                             .views = env->views,
+                             .ctx = env->ctx};
     bl_status status;
-    BL_TRY_DONE(bl_class_method_needs(cfg, w->classes, &l->needs));
+    BL_TRY_DONE(bl_classify_method_needs(cfg, w->classes, &l->needs));
     if (l->needs.unlabelled && env->unlabelled.n == 0) {
         status = bl_fail(BL_ECONFIG,
                          "method.name %s learns from unlabelled images, but there are none: set "
@@ -337,19 +338,19 @@ bl_status bl_class_learner_create(const bl_class_method_config *cfg, const bl_cl
                          cfg->name);
         goto done;
     }
-    BL_TRY_DONE(bl_class_method_check_length(cfg, env->iterations));
+    BL_TRY_DONE(bl_classify_method_check_length(cfg, env->iterations));
     BL_TRY_DONE(take_lists(l));
     BL_TRY_DONE(make_models(l, env->ctx));
-    BL_TRY_DONE(bl_class_watch_create(w->classes, &l->watch));
+    BL_TRY_DONE(bl_classify_watch_create(w->classes, &l->watch));
     l->base.n_classes = w->classes;
     l->base.uses_unlabelled = l->needs.unlabelled;
-    BL_TRY_DONE(bl_class_plugins_create(cfg, w));
+    BL_TRY_DONE(bl_classify_plugins_create(cfg, w));
     *out = &l->base;
 done:
     if (status != BL_OK) destroy(&l->base);
     return status;
 }
 
-const bl_class_world *bl_class_learner_world(const bl_learner *l) {
+const bl_classify_world *bl_classify_learner_world(const bl_learner *l) {
     return &((const class_learner *)l)->world;
 }

@@ -33,7 +33,7 @@ typedef struct {
     double offset[]; /* [K], sign included */
 } logit_adjust;
 
-static bl_status adjust(bl_plugin *p, bl_class_step *s) {
+static bl_status adjust(bl_plugin *p, bl_classify_step *s) {
     const logit_adjust *a = (const logit_adjust *)p;
     float *to = a->form == BL_LA_LOSS     ? s->bias.labelled
                 : a->form == BL_LA_PSEUDO ? s->bias.weak
@@ -46,10 +46,11 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     logit_adjust *a = calloc(1, sizeof *a + sizeof *a->offset * (size_t)w->classes);
     if (!a) return bl_no_memory("for logit adjustment");
-    const bl_logit_adjust_config *c = bl_class_settings(cfg, "la");
+    const bl_logit_adjust_config *c = bl_classify_settings(cfg, "la");
     a->form = c->form;
     double tau = a->form == BL_LA_LOSS ? c->tau : -c->tau;
     bl_logit_offsets(w->prior, w->classes, tau, FLOOR, a->offset);
@@ -59,7 +60,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_logit_adjust_plugin = {
+const bl_classify_plugin_type bl_logit_adjust_plugin = {
     .plugin = {.name = "la", .section = &section, .destroy = destroy},
     .create = create,
     .adjust = adjust};

@@ -35,17 +35,17 @@ static const char HEAD[] = "moco";
 typedef struct {
     bl_plugin base;
     const bl_moco_config *cfg;
-    bl_class_world *world;
+    bl_classify_world *world;
     int head;
     bl_resident *queue; /* (queue, dim) unit rows; 32 MB as the paper has it */
     int64_t at;         /* the oldest row, replaced next */
 } moco;
 
 /* The keys: the second view through the moving average, with batch statistics, without gradient. */
-static bl_status make_keys(moco *m, bl_class_step *s, bl_tensor **keys) {
+static bl_status make_keys(moco *m, bl_classify_step *s, bl_tensor **keys) {
     bool old = bl_no_grad(s->ctx);
     bl_tensor *z;
-    bl_status status = bl_class_extract(s, 1, true, BL_CLASS_LABELLED, 1, &z);
+    bl_status status = bl_classify_extract(s, 1, true, BL_CLASSIFY_LABELLED, 1, &z);
     if (status == BL_OK) status = bl_classifier_apply(s->ctx, m->world->model[1], m->head, z, keys);
     bl_set_grad(s->ctx, old);
     return status;
@@ -58,11 +58,11 @@ static bl_status push(moco *m, const bl_tensor *keys) {
     return BL_OK;
 }
 
-static bl_status learn(bl_plugin *p, bl_class_step *s) {
+static bl_status learn(bl_plugin *p, bl_classify_step *s) {
     moco *m = (moco *)p;
     bl_tensor *q, *keys, *loss;
-    BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_LABELLED, 0, &s->x.z));
-    BL_TRY(bl_class_logits(s, &s->x, m->head, &q));
+    BL_TRY(bl_classify_extract(s, 0, true, BL_CLASSIFY_LABELLED, 0, &s->x.z));
+    BL_TRY(bl_classify_logits(s, &s->x, m->head, &q));
     BL_TRY(make_keys(m, s, &keys));
     BL_TRY(bl_info_nce_loss(s->ctx, q, keys, bl_resident_tensor(m->queue),
                             (float)m->cfg->temperature, 1.0f / (float)s->x.n, &loss));
@@ -100,16 +100,17 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)classes;
-    const bl_moco_config *c = bl_class_settings(cfg, "moco");
+    const bl_moco_config *c = bl_classify_settings(cfg, "moco");
     n->pretext = n->labelled_strong = true;
-    n->labelled_view[0] = n->labelled_view[1] = BL_CLASS_CONTRAST;
-    return bl_class_need_head(n, &(bl_head_spec){.name = HEAD,
-                                                 .kind = BL_HEAD_PROJECTION,
-                                                 .out = c->dim,
-                                                 .hidden = c->hidden,
-                                                 .normalise = true});
+    n->labelled_view[0] = n->labelled_view[1] = BL_CLASSIFY_CONTRAST;
+    return bl_classify_need_head(n, &(bl_head_spec){.name = HEAD,
+                                                    .kind = BL_HEAD_PROJECTION,
+                                                    .out = c->dim,
+                                                    .hidden = c->hidden,
+                                                    .normalise = true});
 }
 
 /* Random unit rows to begin with. */
@@ -132,11 +133,12 @@ static bl_status fill(moco *m) {
     return status;
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     if (!w->model[1])
         return bl_fail(BL_ECONFIG, "method.name moco: the key network is the moving average; set "
                                    "method.ema.keep above 0");
-    const bl_moco_config *c = bl_class_settings(cfg, "moco");
+    const bl_moco_config *c = bl_classify_settings(cfg, "moco");
     if (c->queue % w->batch_labelled != 0)
         return bl_fail(BL_ECONFIG,
                        "method.moco.queue = %lld is not a multiple of batch.labelled = %d",
@@ -156,11 +158,11 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_moco_plugin = {.plugin = {.name = "moco",
-                                                        .base = true,
-                                                        .section = &section,
-                                                        .state = state,
-                                                        .destroy = destroy},
-                                             .needs = needs,
-                                             .create = create,
-                                             .learn = learn};
+const bl_classify_plugin_type bl_moco_plugin = {.plugin = {.name = "moco",
+                                                           .base = true,
+                                                           .section = &section,
+                                                           .state = state,
+                                                           .destroy = destroy},
+                                                .needs = needs,
+                                                .create = create,
+                                                .learn = learn};

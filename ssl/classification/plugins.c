@@ -4,7 +4,7 @@
 #include "ssl/classification/method.h"
 
 #define PLUGINS(X)                                                                                 \
-    X(bl_class_supervised_plugin)                                                                  \
+    X(bl_classify_supervised_plugin)                                                               \
     X(bl_fixmatch_plugin)                                                                          \
     X(bl_moco_plugin)                                                                              \
     X(bl_rotation_plugin)                                                                          \
@@ -22,13 +22,13 @@
     X(bl_crest_plugin)                                                                             \
     X(bl_count_estimate_plugin)
 
-#define DECLARE(name) extern const bl_class_plugin_type name;
+#define DECLARE(name) extern const bl_classify_plugin_type name;
 PLUGINS(DECLARE)
 #define ENTRY(name) &name.plugin,
 
-bl_registry *bl_class_registry(void) {
-    static bl_registry r = {.rows = bl_class_method_rows,
-                            .settings = offsetof(bl_class_method_config, plugin)};
+bl_registry *bl_classify_registry(void) {
+    static bl_registry r = {.rows = bl_classify_method_rows,
+                            .settings = offsetof(bl_classify_method_config, plugin)};
     return &r;
 }
 
@@ -36,5 +36,5 @@ bl_registry *bl_class_registry(void) {
 __attribute__((constructor)) static void add_all(void) {
     static const bl_plugin_type *const all[] = {PLUGINS(ENTRY)};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        bl_registry_add(bl_class_registry(), all[i]);
+        bl_registry_add(bl_classify_registry(), all[i]);
 }

@@ -15,17 +15,17 @@ typedef struct {
     double window[2]; /* images seen and right since the last log line */
 } rotation;
 
-static bl_status learn(bl_plugin *p, bl_class_step *s) {
+static bl_status learn(bl_plugin *p, bl_classify_step *s) {
     rotation *r = (rotation *)p;
     int32_t n = s->x.n;
     int32_t *turn = BL_NEW_ARRAY(s->ctx->arena, int32_t, n);
     if (!turn) return BL_ENOMEM;
     for (int32_t i = 0; i < n; i++) turn[i] = s->labelled->turn[i]; /* of view 0 */
-    BL_TRY(bl_class_extract(s, 0, true, BL_CLASS_LABELLED, 0, &s->x.z));
+    BL_TRY(bl_classify_extract(s, 0, true, BL_CLASSIFY_LABELLED, 0, &s->x.z));
     bl_tensor *logits, *loss;
     const float *host;
-    BL_TRY(bl_class_logits(s, &s->x, r->head, &logits));
-    BL_TRY(bl_class_host_logits(s, &s->x, r->head, &host));
+    BL_TRY(bl_classify_logits(s, &s->x, r->head, &logits));
+    BL_TRY(bl_classify_host_logits(s, &s->x, r->head, &host));
     for (int32_t i = 0; i < n; i++) {
         int best = 0;
         for (int c = 1; c < TURNS; c++)
@@ -55,16 +55,18 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)cfg;
     (void)classes;
     n->pretext = true;
-    n->labelled_view[0] = BL_CLASS_ROTATION;
-    return bl_class_need_head(n,
-                              &(bl_head_spec){.name = HEAD, .kind = BL_HEAD_LINEAR, .out = TURNS});
+    n->labelled_view[0] = BL_CLASSIFY_ROTATION;
+    return bl_classify_need_head(
+        n, &(bl_head_spec){.name = HEAD, .kind = BL_HEAD_LINEAR, .out = TURNS});
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     (void)cfg;
     rotation *r = calloc(1, sizeof *r);
     if (!r) return bl_no_memory("for the learner");
@@ -73,11 +75,11 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_rotation_plugin = {.plugin = {.name = "rotation",
-                                                            .base = true,
-                                                            .report = report,
-                                                            .state = state,
-                                                            .destroy = destroy},
-                                                 .needs = needs,
-                                                 .create = create,
-                                                 .learn = learn};
+const bl_classify_plugin_type bl_rotation_plugin = {.plugin = {.name = "rotation",
+                                                               .base = true,
+                                                               .report = report,
+                                                               .state = state,
+                                                               .destroy = destroy},
+                                                    .needs = needs,
+                                                    .create = create,
+                                                    .learn = learn};

@@ -87,32 +87,32 @@ static const char BALANCED[] = "balanced";
 typedef struct {
     bl_plugin base;
     const bl_semi_config *cfg;
-    const bl_class_world *world;
+    const bl_classify_world *world;
     int head;
     bl_memory_bank *bank;
     bl_label_counts *counts;
     bl_centre *centre;
-    double *w, *minus;        /* [K] class shares; -T_b ln pi */
-    float *plus;              /* [K] +T_b ln pi */
-    float *prototypes;        /* [K][d] */
-    uint8_t *present;         /* [K] */
-    const bl_class_pseudo *q; /* this step's */
-    uint8_t *kept;            /* [n] m of this step */
-    double mass[2];           /* window: sum of all q', images: q' need not sum to 1 */
+    double *w, *minus;           /* [K] class shares; -T_b ln pi */
+    float *plus;                 /* [K] +T_b ln pi */
+    float *prototypes;           /* [K][d] */
+    uint8_t *present;            /* [K] */
+    const bl_classify_pseudo *q; /* this step's */
+    uint8_t *kept;               /* [n] m of this step */
+    double mass[2];              /* window: sum of all q', images: q' need not sum to 1 */
 } semi;
 
-static bool past_warmup(const semi *m, const bl_class_step *s) {
+static bool past_warmup(const semi *m, const bl_classify_step *s) {
     return s->epoch > m->cfg->warmup;
 }
 
 /* q' from q^ and the prototypes of the bank as it stands, by the first strong view. */
-static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     semi *m = (semi *)p;
-    const bl_class_world *w = s->world;
+    const bl_classify_world *w = s->world;
     if (!past_warmup(m, s)) return BL_OK;
     if (bl_bank_prototypes(m->bank, m->prototypes, m->present) == 0) return BL_OK;
     const float *z;
-    BL_TRY(bl_class_host_features(s, &s->strong[0], &z));
+    BL_TRY(bl_classify_host_features(s, &s->strong[0], &z));
     double *semantic = BL_NEW_ARRAY(s->ctx->arena, double, (size_t)q->n *(size_t)q->classes);
     if (!semantic) return BL_ENOMEM;
     bl_semantic_rows(BL_SIMILARITY_DISTANCE, z, q->n, w->dim, m->prototypes, m->present, q->classes,
@@ -123,17 +123,17 @@ static bl_status refine(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     return BL_OK;
 }
 
-static bl_status push_strong(semi *m, bl_class_step *s, const bl_class_pseudo *q) {
+static bl_status push_strong(semi *m, bl_classify_step *s, const bl_classify_pseudo *q) {
     for (int v = 0; v < s->n_strong; v++) {
         const float *z;
-        BL_TRY(bl_class_host_features(s, &s->strong[v], &z));
+        BL_TRY(bl_classify_host_features(s, &s->strong[v], &z));
         BL_TRY(bl_bank_push(m->bank, z, q->label, q->confidence, m->kept, q->n, NULL));
     }
     return BL_OK;
 }
 
 /* The mask, what it lets into counts and bank, and the hardness weights. */
-static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     semi *m = (semi *)p;
     int32_t n = q->n, k = q->classes;
     double *hardness = BL_NEW_ARRAY(s->ctx->arena, double, n);
@@ -153,20 +153,20 @@ static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
     return push_strong(m, s, q);
 }
 
-static bl_status balanced_losses(semi *m, bl_class_step *s) {
-    static const char *const names[BL_CLASS_MAX_STRONG] = {"balanced_unsup", "balanced_unsup2"};
-    const bl_class_world *w = s->world;
+static bl_status balanced_losses(semi *m, bl_classify_step *s) {
+    static const char *const names[BL_CLASSIFY_MAX_STRONG] = {"balanced_unsup", "balanced_unsup2"};
+    const bl_classify_world *w = s->world;
     int32_t n = s->weak.n, k = w->classes;
     const float *f, *g;
     bl_tensor *logits, *loss;
-    BL_TRY(bl_class_logits(s, &s->x, m->head, &logits));
+    BL_TRY(bl_classify_logits(s, &s->x, m->head, &logits));
     BL_TRY(bl_adjusted_softmax_loss(s->ctx, logits, s->labelled->label, NULL,
                                     &(bl_softmax_attr){.bias = m->plus}, 1.0f / (float)s->x.n,
                                     &loss));
     bl_add_loss(s->out, "balanced_sup", loss, 1);
 
-    BL_TRY(bl_class_host_logits(s, &s->weak, 0, &f));
-    BL_TRY(bl_class_host_logits(s, &s->weak, m->head, &g));
+    BL_TRY(bl_classify_host_logits(s, &s->weak, 0, &f));
+    BL_TRY(bl_classify_host_logits(s, &s->weak, m->head, &g));
     double *row = BL_NEW_ARRAY(s->ctx->arena, double, k);
     int32_t *label = BL_NEW_ARRAY(s->ctx->arena, int32_t, n);
     float *weight = BL_NEW_ARRAY(s->ctx->arena, float, n);
@@ -180,7 +180,7 @@ static bl_status balanced_losses(semi *m, bl_class_step *s) {
         weight[i] = adjusted >= m->cfg->tau || own >= m->cfg->tau;
     }
     for (int v = 0; v < s->n_strong; v++) {
-        BL_TRY(bl_class_logits(s, &s->strong[v], m->head, &logits));
+        BL_TRY(bl_classify_logits(s, &s->strong[v], m->head, &logits));
         BL_TRY(bl_softmax_loss(s->ctx, logits, label, weight, 0, 1.0f / (float)(n * s->n_strong),
                                &loss));
         bl_add_loss(s->out, names[v], loss, 1);
@@ -188,11 +188,11 @@ static bl_status balanced_losses(semi *m, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status embedding_losses(semi *m, bl_class_step *s) {
-    static const char *const names[BL_CLASS_MAX_STRONG] = {"embedding", "embedding2"};
+static bl_status embedding_losses(semi *m, bl_classify_step *s) {
+    static const char *const names[BL_CLASSIFY_MAX_STRONG] = {"embedding", "embedding2"};
     int32_t n = s->weak.n, d = s->world->dim;
     const float *z;
-    BL_TRY(bl_class_host_features(s, &s->weak, &z));
+    BL_TRY(bl_classify_host_features(s, &s->weak, &z));
     int64_t entries = (int64_t)n * d;
     double *teacher = BL_NEW_ARRAY(s->ctx->arena, double, entries);
     float *target = BL_NEW_ARRAY(s->ctx->arena, float, entries);
@@ -213,7 +213,7 @@ static bl_status embedding_losses(semi *m, bl_class_step *s) {
     return BL_OK;
 }
 
-static bl_status losses(bl_plugin *p, bl_class_step *s) {
+static bl_status losses(bl_plugin *p, bl_classify_step *s) {
     semi *m = (semi *)p;
     BL_TRY(balanced_losses(m, s));
     return past_warmup(m, s) ? embedding_losses(m, s) : BL_OK;
@@ -266,13 +266,14 @@ static void destroy(bl_plugin *p) {
     free(m);
 }
 
-static bl_status needs(const bl_class_method_config *cfg, int32_t classes, bl_class_needs *n) {
+static bl_status needs(const bl_classify_method_config *cfg, int32_t classes,
+                       bl_classify_needs *n) {
     (void)cfg;
-    return bl_class_need_head(
+    return bl_classify_need_head(
         n, &(bl_head_spec){.name = BALANCED, .kind = BL_HEAD_LINEAR, .out = classes});
 }
 
-static bl_status allocate(semi *m, const bl_semi_config *c, const bl_class_world *w) {
+static bl_status allocate(semi *m, const bl_semi_config *c, const bl_classify_world *w) {
     size_t k = (size_t)w->classes;
     m->w = calloc(2 * k, sizeof *m->w);
     m->plus = calloc(k, sizeof *m->plus);
@@ -288,10 +289,11 @@ static bl_status allocate(semi *m, const bl_semi_config *c, const bl_class_world
     return bl_centre_create(w->dim, c->centre_momentum, &m->centre);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     semi *m = calloc(1, sizeof *m);
     if (!m) return bl_no_memory("for SeMi");
-    m->cfg = bl_class_settings(cfg, "semi");
+    m->cfg = bl_classify_settings(cfg, "semi");
     m->world = w;
     m->head = bl_classifier_find(w->model[0], BALANCED);
     bl_status status = allocate(m, m->cfg, w);
@@ -306,7 +308,7 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_semi_plugin = {
+const bl_classify_plugin_type bl_semi_plugin = {
     .plugin = {.name = "semi",
                .claims = BL_CLAIM_THRESHOLD | BL_CLAIM_LABELS | BL_CLAIM_PREDICTION,
                .section = &section,

@@ -41,7 +41,7 @@ static void update(softmatch *m, const double *top, int32_t n) {
     if (n > 1) m->moments[VARIANCE] = decay * m->moments[VARIANCE] + (1 - decay) * square / (n - 1);
 }
 
-static bl_status choose(bl_plugin *p, bl_class_step *s, bl_class_pseudo *q) {
+static bl_status choose(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     softmatch *m = (softmatch *)p;
     size_t n = (size_t)q->n * (size_t)q->classes;
     double *aligned = BL_NEW_ARRAY(s->ctx->arena, double, n);
@@ -79,10 +79,11 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl_plugin **out) {
+static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
+                        bl_plugin **out) {
     softmatch *m = calloc(1, sizeof *m);
     if (!m) return bl_no_memory("for SoftMatch");
-    m->cfg = bl_class_settings(cfg, "softmatch");
+    m->cfg = bl_classify_settings(cfg, "softmatch");
     m->moments[MEAN] = 1.0 / w->classes;
     m->moments[VARIANCE] = 1;
     bl_alignment_config a = {.n_classes = (int)w->classes,
@@ -98,12 +99,12 @@ static bl_status create(const bl_class_method_config *cfg, bl_class_world *w, bl
     return BL_OK;
 }
 
-const bl_class_plugin_type bl_softmatch_plugin = {.plugin = {.name = "softmatch",
-                                                             .claims = BL_CLAIM_THRESHOLD,
-                                                             .section = &section,
-                                                             .report = report,
-                                                             .state = state,
-                                                             .destroy = destroy},
-                                                  .unlabelled = true,
-                                                  .create = create,
-                                                  .select = choose};
+const bl_classify_plugin_type bl_softmatch_plugin = {.plugin = {.name = "softmatch",
+                                                                .claims = BL_CLAIM_THRESHOLD,
+                                                                .section = &section,
+                                                                .report = report,
+                                                                .state = state,
+                                                                .destroy = destroy},
+                                                     .unlabelled = true,
+                                                     .create = create,
+                                                     .select = choose};

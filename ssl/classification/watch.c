@@ -8,43 +8,44 @@
 enum { SEEN, USED, KNOWN, USED_KNOWN, RIGHT, USED_RIGHT, SCALARS };
 enum { PSEUDO, PSEUDO_KNOWN, PSEUDO_RIGHT, TRUTH, MEAN, ARRAYS };
 
-struct bl_class_watch {
+struct bl_classify_watch {
     int32_t classes;
     double *v;       /* SCALARS, then ARRAYS of [K] */
     double *scratch; /* [K] */
 };
 
-static int64_t numbers(const bl_class_watch *w) {
+static int64_t numbers(const bl_classify_watch *w) {
     return SCALARS + (int64_t)ARRAYS * w->classes;
 }
 
-static double *array(const bl_class_watch *w, int which) {
+static double *array(const bl_classify_watch *w, int which) {
     return w->v + SCALARS + (int64_t)which * w->classes;
 }
 
-bl_status bl_class_watch_create(int32_t classes, bl_class_watch **out) {
-    bl_class_watch *w = calloc(1, sizeof *w);
+bl_status bl_classify_watch_create(int32_t classes, bl_classify_watch **out) {
+    bl_classify_watch *w = calloc(1, sizeof *w);
     if (w) {
         w->classes = classes;
         w->v = calloc((size_t)numbers(w), sizeof *w->v);
         w->scratch = calloc((size_t)classes, sizeof *w->scratch);
     }
     if (!w || !w->v || !w->scratch) {
-        bl_class_watch_destroy(w);
+        bl_classify_watch_destroy(w);
         return bl_no_memory("for pseudo-label statistics");
     }
     *out = w;
     return BL_OK;
 }
 
-void bl_class_watch_destroy(bl_class_watch *w) {
+void bl_classify_watch_destroy(bl_classify_watch *w) {
     if (!w) return;
     free(w->v);
     free(w->scratch);
     free(w);
 }
 
-void bl_class_watch_add(bl_class_watch *w, const bl_class_pseudo *q, const int32_t *truth) {
+void bl_classify_watch_add(bl_classify_watch *w, const bl_classify_pseudo *q,
+                           const int32_t *truth) {
     double *v = w->v;
     for (int32_t i = 0; i < q->n; i++) {
         bool used = q->weight[i] > 0, known = truth[i] >= 0 && truth[i] < w->classes;
@@ -65,11 +66,11 @@ void bl_class_watch_add(bl_class_watch *w, const bl_class_pseudo *q, const int32
     }
 }
 
-double bl_class_watch_rate(const bl_class_watch *w) {
+double bl_classify_watch_rate(const bl_classify_watch *w) {
     return w->v[SEEN] > 0 ? w->v[USED] / w->v[SEEN] : 0;
 }
 
-bool bl_class_watch_empty(const bl_class_watch *w) {
+bool bl_classify_watch_empty(const bl_classify_watch *w) {
     return w->v[SEEN] == 0;
 }
 
@@ -78,10 +79,10 @@ static double ratio(double a, double b) {
     return b > 0 ? a / b : NAN;
 }
 
-void bl_class_watch_report(bl_class_watch *w, bl_metrics *line) {
+void bl_classify_watch_report(bl_classify_watch *w, bl_metrics *line) {
     int32_t k = w->classes;
     double *v = w->v, *s = w->scratch;
-    bl_metrics_number(line, "mask_rate", bl_class_watch_rate(w));
+    bl_metrics_number(line, "mask_rate", bl_classify_watch_rate(w));
     bl_metrics_array(line, "pseudo", array(w, PSEUDO), k);
     for (int32_t c = 0; c < k; c++) s[c] = ratio(array(w, MEAN)[c], v[SEEN]);
     bl_metrics_array(line, "mean_label", s, k);
@@ -99,6 +100,6 @@ void bl_class_watch_report(bl_class_watch *w, bl_metrics *line) {
     memset(v, 0, sizeof *v * (size_t)numbers(w));
 }
 
-bl_status bl_class_watch_state(bl_class_watch *w, bl_state_io *io) {
+bl_status bl_classify_watch_state(bl_classify_watch *w, bl_state_io *io) {
     return bl_state_numbers(io, "watch", w->v, numbers(w));
 }

@@ -160,7 +160,7 @@ static bl_status make_pool(crs *c, const bl_crs_section *s) {
     c->counts = calloc((size_t)w->classes, sizeof *c->counts);
     if (!c->counts) return bl_no_memory("for class-rebalancing sampling");
     BL_TRY(bl_image_classes_of(w->labelled, &lists, &memory));
-    bl_status status = bl_class_image_counts(&lists, w->classes, c->counts);
+    bl_status status = bl_classify_image_counts(&lists, w->classes, c->counts);
     free(memory);
     BL_TRY(status);
     return bl_crs_create(&(bl_crs_config){.n_classes = w->classes,

@@ -34,7 +34,7 @@ static bl_status count(rfs *r, const bl_detection_world *w, const bl_image_class
     int32_t k = w->classes, n = r->images;
     double *factor = calloc((size_t)k + (size_t)n + 1, sizeof *factor);
     int64_t *counts = calloc((size_t)k, sizeof *counts);
-    bl_status status = factor && counts ? bl_class_image_counts(lists, k, counts)
+    bl_status status = factor && counts ? bl_classify_image_counts(lists, k, counts)
                                         : bl_no_memory("for repeat factors");
     if (status == BL_OK) {
         double *of_image = factor + k;

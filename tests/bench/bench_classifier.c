@@ -28,8 +28,8 @@ typedef struct bench {
     bl_ctx *ctx;
     bl_store *student, *average;
     bl_classifier *model, *average_model;
-    bl_class_set *set;
-    bl_class_view_config views;
+    bl_classify_set *set;
+    bl_classify_view_config views;
     int labelled, unlabelled, batch;
     int64_t step;
     float *images;
@@ -50,24 +50,24 @@ static void die_unless(bl_status s) {
  * of the rows. */
 static void make_views(void *arg, int64_t begin, int64_t end) {
     bench *b = arg;
-    bl_class_views *v;
-    die_unless(bl_class_views_create(&b->views, b->set, &v));
+    bl_classify_views *v;
+    die_unless(bl_classify_views_create(&b->views, b->set, &v));
     int64_t last = end * b->batch / PARTS;
     for (int64_t i = begin * b->batch / PARTS; i < last; i++) {
         bl_rng r = bl_rng_make(1, bl_rng_key((uint64_t)b->step, (uint64_t)i, 0));
         bool strong = i >= b->labelled + b->unlabelled;
-        bl_class_view_kind kind = strong ? BL_CLASS_STRONG : BL_CLASS_WEAK;
-        int64_t image = (b->step * b->batch + i) % SET, first = i * BL_CLASS_MAX_STEPS;
+        bl_classify_view_kind kind = strong ? BL_CLASSIFY_STRONG : BL_CLASSIFY_WEAK;
+        int64_t image = (b->step * b->batch + i) % SET, first = i * BL_CLASSIFY_MAX_STEPS;
         if (b->on_device) {
-            bl_class_view_draw(v, kind, &r, &b->plan[i], b->steps + first, NULL);
+            bl_classify_view_draw(v, kind, &r, &b->plan[i], b->steps + first, NULL);
             b->plan[i].image = (int32_t)image;
             b->plan[i].first = (int32_t)first;
         } else {
-            bl_class_view_make(v, kind, bl_class_image(b->set, image), b->set->mean, b->set->std,
-                               &r, b->images + i * PIXELS, NULL);
+            bl_classify_view_make(v, kind, bl_classify_image(b->set, image), b->set->mean,
+                                  b->set->std, &r, b->images + i * PIXELS, NULL);
         }
     }
-    bl_class_views_destroy(v);
+    bl_classify_views_destroy(v);
 }
 
 /* The batch's pixels as a tensor. */
@@ -145,7 +145,7 @@ static void build(bench *b, const char *device, const char *precision) {
     const bl_head_spec head = {.name = "f", .out = CLASSES};
     bl_classifier_config cfg;
     settings(&bl_classifier_schema, &cfg);
-    settings(&bl_class_view_schema, &b->views);
+    settings(&bl_classify_view_schema, &b->views);
     die_unless(bench_context(device, precision, &b->ctx));
     bl_store **store[] = {&b->student, &b->average};
     bl_classifier **model[] = {&b->model, &b->average_model};
@@ -154,15 +154,15 @@ static void build(bench *b, const char *device, const char *precision) {
         die_unless(bl_classifier_create(&cfg, &head, 1, *store[i], model[i]));
         die_unless(bl_store_finish(*store[i], b->ctx, 1, i == 0));
     }
-    die_unless(bl_class_set_create("random", SET, SIDE, SIDE, CLASSES, &b->set));
+    die_unless(bl_classify_set_create("random", SET, SIDE, SIDE, CLASSES, &b->set));
     bl_rng r = bl_rng_make(2, 2);
     for (int64_t i = 0; i < (int64_t)SET * PIXELS; i++)
         b->set->pixels[i] = (uint8_t)(bl_rng_u32(&r) >> 24);
-    bl_class_set_measure(b->set);
+    bl_classify_set_measure(b->set);
     size_t rows = (size_t)b->batch;
     b->images = malloc(rows * PIXELS * sizeof(float));
     b->plan = malloc(rows * sizeof *b->plan);
-    b->steps = malloc(rows * BL_CLASS_MAX_STEPS * sizeof *b->steps);
+    b->steps = malloc(rows * BL_CLASSIFY_MAX_STEPS * sizeof *b->steps);
     die_unless(bl_resident_create(b->ctx, SET, 3, SIDE, SIDE, 3, BL_U8, &b->resident));
     die_unless(bl_resident_write(b->resident, 0, SET, b->set->pixels));
     if (!b->images || !b->plan || !b->steps) die_unless(bl_no_memory("for %d images", b->batch));
@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < PHASES; i++)
         printf("%s\"%s\": %.3f", i ? ", " : "", phase_names[i], b.phase[i] / steps);
     printf("}}\n");
-    bl_class_set_free(b.set);
+    bl_classify_set_free(b.set);
     bl_classifier_destroy(b.model);
     bl_classifier_destroy(b.average_model);
     bl_store_destroy(b.student);

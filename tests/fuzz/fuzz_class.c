@@ -7,17 +7,17 @@
 #include "tests/fuzz/fuzz.h"
 
 /* By address: the set is there only once `status` has been computed. */
-static void check_set(bl_status status, bl_class_set **set) {
+static void check_set(bl_status status, bl_classify_set **set) {
     if (status != BL_OK) return;
-    bl_class_set *s = *set;
+    bl_classify_set *s = *set;
     HOLDS(s->n >= 0 && s->n_classes >= 1 && s->height >= 1 && s->width >= 1);
     unsigned sum = 0;
     for (int32_t i = 0; i < s->n; i++) {
-        HOLDS(s->labels[i] >= BL_CLASS_UNKNOWN && s->labels[i] < s->n_classes);
-        sum += bl_class_image(s, i)[bl_class_image_bytes(s) - 1];
+        HOLDS(s->labels[i] >= BL_CLASSIFY_UNKNOWN && s->labels[i] < s->n_classes);
+        sum += bl_classify_image(s, i)[bl_classify_image_bytes(s) - 1];
     }
     HOLDS(sum <= 255u * (unsigned)s->n);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 }
 
 static void run_npy(const uint8_t *data, size_t size) {
@@ -31,16 +31,16 @@ static void run_npy(const uint8_t *data, size_t size) {
         HOLDS(a.count >= 0 && a.ndim <= BL_NPY_MAX_DIMS);
         if (a.count > 0 && a.kind != 'f') (void)bl_npy_integer(&a, a.count - 1);
     }
-    bl_class_set *s = NULL;
-    check_set(bl_class_npy_parse(data, cut, "x", cut < size ? data + cut : NULL, size - cut, "y", 0,
-                                 NULL, &s),
+    bl_classify_set *s = NULL;
+    check_set(bl_classify_npy_parse(data, cut, "x", cut < size ? data + cut : NULL, size - cut, "y",
+                                    0, NULL, &s),
               &s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
     uint8_t kind = *data++;
-    bl_class_set *s = NULL;
+    bl_classify_set *s = NULL;
     uint8_t *unpacked = NULL;
     size_t unpacked_size;
     size--;

@@ -20,9 +20,9 @@ typedef struct world {
     bl_arena *arena;
     const char *name; /* of the case */
     int views;
-    bl_class_method_config cfg;
-    bl_class_needs needs;
-    bl_class_world w;
+    bl_classify_method_config cfg;
+    bl_classify_needs needs;
+    bl_classify_world w;
     double digest; /* of all losses and gradients of a run */
     bl_state_array state[MAX_STATES];
     bl_state_io io;
@@ -82,7 +82,7 @@ static int list_sources(world *t, int step, source out[4]) {
     return n;
 }
 
-static void fill_branch(world *t, bl_class_branch *b, int first, int n, const source *in,
+static void fill_branch(world *t, bl_classify_branch *b, int first, int n, const source *in,
                         int n_in) {
     static const float zeros[MAX_ROWS * DIM];
     b->n = n;
@@ -141,9 +141,9 @@ static void check_losses(world *t, int step, const bl_step_losses *out) {
     CHECK_EQ(seen, out->n); /* no loss the script does not know */
 }
 
-static void check_gradient(world *t, int step, const source *in, bl_class_step *s) {
+static void check_gradient(world *t, int step, const source *in, bl_classify_step *s) {
     char what[16];
-    bl_class_branch *branch[] = {&s->x, &s->weak, &s->strong[0], &s->strong[1]};
+    bl_classify_branch *branch[] = {&s->x, &s->weak, &s->strong[0], &s->strong[1]};
     int first = 0, rows = B_L + B_U * (1 + t->views);
     snprintf(what, sizeof what, "d%s", in->name);
     const float *want =
@@ -266,10 +266,10 @@ static void check_state(world *t, int step) {
     bl_bank_destroy(bank);
 }
 
-static void hooks_before(world *t, bl_class_step *s) {
+static void hooks_before(world *t, bl_classify_step *s) {
     for (int i = 0; i < t->w.plugins.n; i++) {
         bl_plugin *p = t->w.plugins.v[i];
-        if (bl_class_type(p)->adjust) CHECK_OK(bl_class_type(p)->adjust(p, s));
+        if (bl_classify_type(p)->adjust) CHECK_OK(bl_classify_type(p)->adjust(p, s));
     }
 }
 
@@ -278,26 +278,26 @@ static void run_step(world *t, int step) {
     CHECK(rows <= MAX_ROWS);
     source in[5];
     int n_in = list_sources(t, step, in);
-    bl_class_part labelled = {.n = B_L,
-                              .label = need(t, step, "y", BL_ST_I32, B_L),
-                              .item = need(t, step, "labelled_index", BL_ST_I32, B_L)};
-    bl_class_part unlabelled = {.n = B_U,
-                                .item = need(t, step, "unlabelled_index", BL_ST_I32, B_U)};
+    bl_classify_part labelled = {.n = B_L,
+                                 .label = need(t, step, "y", BL_ST_I32, B_L),
+                                 .item = need(t, step, "labelled_index", BL_ST_I32, B_L)};
+    bl_classify_part unlabelled = {.n = B_U,
+                                   .item = need(t, step, "unlabelled_index", BL_ST_I32, B_U)};
     bl_step_losses out = {0};
     float ones[B_L], bias[3 * K] = {0};
     for (int i = 0; i < B_L; i++) ones[i] = 1;
     bl_step_begin(t->ctx, true);
-    bl_class_step s = {.world = &t->w,
-                       .ctx = t->ctx,
-                       .labelled = &labelled,
-                       .unlabelled = &unlabelled,
-                       .t = step,
-                       .epoch = step / t->w.epoch,
-                       .in_epoch = step % t->w.epoch,
-                       .n_strong = t->views,
-                       .label_weight = ones,
-                       .bias = {bias, bias + K, bias + 2 * K},
-                       .out = &out};
+    bl_classify_step s = {.world = &t->w,
+                          .ctx = t->ctx,
+                          .labelled = &labelled,
+                          .unlabelled = &unlabelled,
+                          .t = step,
+                          .epoch = step / t->w.epoch,
+                          .in_epoch = step % t->w.epoch,
+                          .n_strong = t->views,
+                          .label_weight = ones,
+                          .bias = {bias, bias + K, bias + 2 * K},
+                          .out = &out};
     if (look(t, step, "ema_z")) s.teacher_z = need(t, step, "ema_z", BL_ST_F32, B_L * DIM);
     fill_branch(t, &s.x, 0, B_L, in, n_in);
     fill_branch(t, &s.weak, B_L, B_U, in, n_in);
@@ -305,10 +305,10 @@ static void run_step(world *t, int step) {
         fill_branch(t, &s.strong[v], B_L + B_U * (1 + v), B_U, in, n_in);
     }
     hooks_before(t, &s);
-    CHECK_OK(bl_fixmatch_teach(bl_class_settings(&t->cfg, "fixmatch"), &s));
+    CHECK_OK(bl_fixmatch_teach(bl_classify_settings(&t->cfg, "fixmatch"), &s));
     for (int i = 0; i < t->w.plugins.n; i++) {
         bl_plugin *p = t->w.plugins.v[i];
-        if (bl_class_type(p)->losses) CHECK_OK(bl_class_type(p)->losses(p, &s));
+        if (bl_classify_type(p)->losses) CHECK_OK(bl_classify_type(p)->losses(p, &s));
     }
     check_losses(t, step, &out);
     bl_tensor *roots[BL_MAX_LOSSES];
@@ -327,7 +327,7 @@ static void run_step(world *t, int step) {
 /* ---- cases ---- */
 
 static void make_plugins(world *t) {
-    CHECK_OK(bl_class_plugins_create(&t->cfg, &t->w));
+    CHECK_OK(bl_classify_plugins_create(&t->cfg, &t->w));
 }
 
 static void destroy_plugins(world *t) {
@@ -366,9 +366,9 @@ _Static_assert(TOTAL == 16 && PROJ == 3, "bacon.start is 2 / TOTAL, darp.start 3
 
 /* A share of more than 1, which the table refuses; the script takes it to see the blending early.
  */
-static void set_kappa(const bl_class_method_config *cfg, double kappa) {
-    for (int i = 0; i < bl_class_registry()->n; i++) {
-        const bl_plugin_type *type = bl_class_registry()->type[i];
+static void set_kappa(const bl_classify_method_config *cfg, double kappa) {
+    for (int i = 0; i < bl_classify_registry()->n; i++) {
+        const bl_plugin_type *type = bl_classify_registry()->type[i];
         if (strcmp(type->name, "semi") != 0) continue;
         for (const bl_field *f = type->section->fields; f->key; f++)
             if (strcmp(f->key, "kappa") == 0)
@@ -388,7 +388,7 @@ static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plu
     int n = 2;
     for (int i = 0; i < SETTINGS; i++) over[n++] = script_settings[i];
     for (; change && *change; change++) over[n++] = *change;
-    CHECK_OK(bl_config_load(&bl_class_method_schema, NULL, over, n, config_arena, &t.cfg));
+    CHECK_OK(bl_config_load(&bl_classify_method_schema, NULL, over, n, config_arena, &t.cfg));
     set_kappa(&t.cfg, 3);
     char full[64];
     snprintf(full, sizeof full, "%s.views", name);
@@ -401,7 +401,7 @@ static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plu
     bl_classifier_config model;
     bl_store *store;
     CHECK_OK(bl_config_load(&bl_classifier_schema, NULL, NULL, 0, config_arena, &model));
-    CHECK_OK(bl_class_method_needs(&t.cfg, K, &t.needs));
+    CHECK_OK(bl_classify_method_needs(&t.cfg, K, &t.needs));
     CHECK_OK(bl_store_create(&store));
     CHECK_OK(bl_classifier_create(&model, t.needs.head, t.needs.n_heads, store, &t.w.model[0]));
     double prior[K], bias[K] = {0}, sum = 0;

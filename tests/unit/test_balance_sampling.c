@@ -94,9 +94,9 @@ static void test_repeat_factors(void) {
     static const int32_t classes[] = {0, 0, 1, 0, 1, 2};
     bl_image_classes images = {4, offsets, classes};
     int64_t counts[3];
-    CHECK_OK(bl_class_image_counts(&images, 3, counts));
+    CHECK_OK(bl_classify_image_counts(&images, 3, counts));
     CHECK(counts[0] == 2 && counts[1] == 1 && counts[2] == 1);
-    CHECK_FAILS(bl_class_image_counts(&images, 2, counts), BL_EINVAL, "image 3: class 2");
+    CHECK_FAILS(bl_classify_image_counts(&images, 2, counts), BL_EINVAL, "image 3: class 2");
     bl_image_factors(&images, (double[]){1.5, 1, 2}, f);
     CHECK(f[0] == 1.5 && f[1] == 1 && f[2] == 1.5 && f[3] == 2);
     static const int64_t expected[] = {0, 0, 1, 2, 2, 3, 3};

@@ -7,22 +7,22 @@
 #include "datasets/splits/longtail.h"
 #include "tests/check.h"
 
-static uint64_t pixel_sum(const bl_class_set *s) {
+static uint64_t pixel_sum(const bl_classify_set *s) {
     uint64_t total = 0;
-    for (size_t i = 0; i < (size_t)s->n * bl_class_image_bytes(s); i++) total += s->pixels[i];
+    for (size_t i = 0; i < (size_t)s->n * bl_classify_image_bytes(s); i++) total += s->pixels[i];
     return total;
 }
 
-static void check_labels(const bl_class_set *s, const int *first, int64_t of_each) {
+static void check_labels(const bl_classify_set *s, const int *first, int64_t of_each) {
     int64_t counts[10];
-    bl_class_set_counts(s, counts);
+    bl_classify_set_counts(s, counts);
     for (int c = 0; c < 10; c++) CHECK_EQ(counts[c], of_each);
     for (int i = 0; i < 10; i++) CHECK_EQ(s->labels[i], first[i]);
     CHECK_STR(s->class_names[0], "airplane");
     CHECK_STR(s->class_names[9], "truck");
 }
 
-static void check_numpy_tail(const bl_class_set *s) {
+static void check_numpy_tail(const bl_classify_set *s) {
     bl_longtail *l;
     bl_longtail_config cfg = {.labelled_head = 5000,
                               .labelled_ratio = 100,
@@ -42,7 +42,7 @@ static void check_numpy_tail(const bl_class_set *s) {
 }
 
 /* Every (rho, rho_U) of D_U at five times the labelled size can be made from 50,000 images. */
-static void check_d_u(const bl_class_set *s) {
+static void check_d_u(const bl_classify_set *s) {
     static const double rhos[3] = {10, 50, 100}, ratios[4] = {0, 0.5, 1, 2};
     for (int a = 0; a < 3; a++)
         for (int b = 0; b < 4; b++) {
@@ -65,7 +65,7 @@ int main(void) {
     if (!bl_is_dir(dir)) SKIP("no %s", dir);
     static const int train_first[10] = {6, 9, 9, 4, 1, 1, 2, 7, 8, 3};
     static const int test_first[10] = {3, 8, 8, 0, 6, 6, 1, 6, 3, 1};
-    bl_class_set *train, *test;
+    bl_classify_set *train, *test;
     CHECK_OK(bl_cifar10_read(dir, false, &train));
     CHECK_OK(bl_cifar10_read(dir, true, &test));
     CHECK_EQ(train->n, 50000);
@@ -80,12 +80,12 @@ int main(void) {
     static const double std[3] = {0.24703223, 0.24348513, 0.26158784};
     for (int c = 0; c < 3; c++)
         CHECK_NEAR(train->mean[c], mean[c], 5e-5); /* the rounded constants */
-    bl_class_set_measure(train);
+    bl_classify_set_measure(train);
     for (int c = 0; c < 3; c++) {
         CHECK_NEAR(train->mean[c], mean[c], 1e-7);
         CHECK_NEAR(train->std[c], std[c], 1e-7);
     }
-    bl_class_set_free(train);
-    bl_class_set_free(test);
+    bl_classify_set_free(train);
+    bl_classify_set_free(test);
     return 0;
 }

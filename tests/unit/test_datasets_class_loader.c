@@ -7,28 +7,28 @@
 #include "datasets/sets/generated.h"
 #include "tests/check.h"
 
-static bl_class_set *make_set(int64_t n) {
-    bl_class_synth_config cfg = {.classes = 10,
-                                 .pairs = -1,
-                                 .train = n,
-                                 .test = 10,
-                                 .size = 16,
-                                 .clutter = 1,
-                                 .noise = 10,
-                                 .seed = 3};
-    bl_class_set *s;
-    CHECK_OK(bl_class_synth(&cfg, BL_CLASS_TRAIN, &s));
+static bl_classify_set *make_set(int64_t n) {
+    bl_classify_synth_config cfg = {.classes = 10,
+                                    .pairs = -1,
+                                    .train = n,
+                                    .test = 10,
+                                    .size = 16,
+                                    .clutter = 1,
+                                    .noise = 10,
+                                    .seed = 3};
+    bl_classify_set *s;
+    CHECK_OK(bl_classify_synth(&cfg, BL_CLASSIFY_TRAIN, &s));
     return s;
 }
 
-static const bl_class_view_config view_cfg = {.flip = 0.5,
-                                              .pad = -1,
-                                              .cutout = -1,
-                                              .crop_min = 0.2,
-                                              .jitter = 0.5,
-                                              .jitter_p = 0.8,
-                                              .grey_p = 0.2,
-                                              .blur_p = 0.5};
+static const bl_classify_view_config view_cfg = {.flip = 0.5,
+                                                 .pad = -1,
+                                                 .cutout = -1,
+                                                 .crop_min = 0.2,
+                                                 .jitter = 0.5,
+                                                 .jitter_p = 0.8,
+                                                 .grey_p = 0.2,
+                                                 .blur_p = 0.5};
 
 enum { LABELLED = 23, UNLABELLED = 40 };
 
@@ -37,37 +37,38 @@ typedef struct picks {
     uint8_t flags[UNLABELLED];
 } picks;
 
-static void make_groups(const bl_class_set *s, picks *l, bl_class_group g[2]) {
+static void make_groups(const bl_classify_set *s, picks *l, bl_classify_group g[2]) {
     for (int i = 0; i < LABELLED; i++) l->labelled[i] = 3 * i;
     for (int i = 0; i < UNLABELLED; i++) {
         l->unlabelled[i] = 2 * i;
         l->flags[i] = i % 3 == 0;
     }
-    g[0] = (bl_class_group){.set = s,
-                            .n = LABELLED,
-                            .images = l->labelled,
-                            .labelled = true,
-                            .batch = 7,
-                            .n_views = 1,
-                            .views = {BL_CLASS_WEAK}};
-    g[1] = (bl_class_group){
-        .set = s,
-        .n = UNLABELLED,
-        .images = l->unlabelled,
-        .is_labelled = l->flags,
-        .batch = 11,
-        .n_views = 4,
-        .views = {BL_CLASS_WEAK, BL_CLASS_STRONG, BL_CLASS_ROTATION, BL_CLASS_CONTRAST}};
+    g[0] = (bl_classify_group){.set = s,
+                               .n = LABELLED,
+                               .images = l->labelled,
+                               .labelled = true,
+                               .batch = 7,
+                               .n_views = 1,
+                               .views = {BL_CLASSIFY_WEAK}};
+    g[1] = (bl_classify_group){.set = s,
+                               .n = UNLABELLED,
+                               .images = l->unlabelled,
+                               .is_labelled = l->flags,
+                               .batch = 11,
+                               .n_views = 4,
+                               .views = {BL_CLASSIFY_WEAK, BL_CLASSIFY_STRONG, BL_CLASSIFY_ROTATION,
+                                         BL_CLASSIFY_CONTRAST}};
 }
 
-static bl_class_loader *make_loader(const bl_class_group *g, int n, int workers, int prefetch) {
-    bl_class_loader *l;
-    bl_class_loader_config cfg = {.workers = workers, .prefetch = prefetch};
-    CHECK_OK(bl_class_loader_create(&cfg, &view_cfg, g, n, NULL, NULL, 5, &l));
+static bl_classify_loader *make_loader(const bl_classify_group *g, int n, int workers,
+                                       int prefetch) {
+    bl_classify_loader *l;
+    bl_classify_loader_config cfg = {.workers = workers, .prefetch = prefetch};
+    CHECK_OK(bl_classify_loader_create(&cfg, &view_cfg, g, n, NULL, NULL, 5, &l));
     return l;
 }
 
-static uint64_t digest(const bl_class_batch *b) {
+static uint64_t digest(const bl_classify_batch *b) {
     uint64_t h = (uint64_t)b->step;
     const uint32_t *p = (const uint32_t *)(const void *)b->pixels;
     size_t n = (size_t)b->rows * 3 * (size_t)b->height * (size_t)b->width;
@@ -79,25 +80,25 @@ static uint64_t digest(const bl_class_batch *b) {
     return h;
 }
 
-static void run(bl_class_loader *l, int steps, uint64_t *out) {
+static void run(bl_classify_loader *l, int steps, uint64_t *out) {
     for (int i = 0; i < steps; i++) {
-        bl_class_batch *b;
-        CHECK_OK(bl_class_loader_next(l, &b));
+        bl_classify_batch *b;
+        CHECK_OK(bl_classify_loader_next(l, &b));
         out[i] = digest(b);
-        bl_class_loader_release(l, b);
+        bl_classify_loader_release(l, b);
     }
 }
 
 static void test_contents(void) {
-    bl_class_set *s = make_set(120);
+    bl_classify_set *s = make_set(120);
     picks lists;
-    bl_class_group g[2];
+    bl_classify_group g[2];
     make_groups(s, &lists, g);
-    bl_class_loader *l = make_loader(g, 2, 2, 3);
+    bl_classify_loader *l = make_loader(g, 2, 2, 3);
     int seen[LABELLED] = {0}, turns[4] = {0};
     for (int step = 0; step < 23; step++) { /* 23 * 7 = 7 passes over 23 items */
-        bl_class_batch *b;
-        CHECK_OK(bl_class_loader_next(l, &b));
+        bl_classify_batch *b;
+        CHECK_OK(bl_classify_loader_next(l, &b));
         CHECK_EQ(b->step, step);
         CHECK_EQ(b->n_groups, 2);
         CHECK_EQ(b->rows, 7 + 4 * 11);
@@ -116,89 +117,90 @@ static void test_contents(void) {
             CHECK_EQ(b->part[1].turn[k], 0);
             turns[b->part[1].turn[2 * 11 + k]]++;
         }
-        bl_class_loader_release(l, b);
+        bl_classify_loader_release(l, b);
     }
     for (int i = 0; i < LABELLED; i++) CHECK_EQ(seen[i], 7);
     for (int t = 0; t < 4; t++) CHECK(turns[t] > 30); /* of 253 */
-    bl_class_loader_destroy(l);
-    bl_class_set_free(s);
+    bl_classify_loader_destroy(l);
+    bl_classify_set_free(s);
 }
 
 static void test_threads_and_resume(void) {
     enum { STEPS = 30 };
-    bl_class_set *s = make_set(120);
+    bl_classify_set *s = make_set(120);
     picks lists;
-    bl_class_group g[2];
+    bl_classify_group g[2];
     make_groups(s, &lists, g);
     uint64_t expected[STEPS], got[STEPS];
-    bl_class_loader *l = make_loader(g, 2, 0, 1);
+    bl_classify_loader *l = make_loader(g, 2, 0, 1);
     run(l, STEPS, expected);
-    bl_class_loader_destroy(l);
+    bl_classify_loader_destroy(l);
     for (int workers = 1; workers <= 3; workers++) {
         l = make_loader(g, 2, workers, workers + 1);
         run(l, STEPS, got);
         for (int i = 0; i < STEPS; i++) CHECK(got[i] == expected[i]);
-        bl_class_loader_destroy(l);
+        bl_classify_loader_destroy(l);
     }
     /* Going back, and a fresh loader put at the same place. */
     l = make_loader(g, 2, 2, 4);
     run(l, 17, got);
-    bl_class_pos pos = bl_class_loader_tell(l);
+    bl_classify_pos pos = bl_classify_loader_tell(l);
     CHECK_EQ(pos.step, 17);
     run(l, 5, got);
-    CHECK_OK(bl_class_loader_seek(l, &pos));
+    CHECK_OK(bl_classify_loader_seek(l, &pos));
     run(l, 3, got);
     for (int i = 0; i < 3; i++) CHECK(got[i] == expected[17 + i]);
-    bl_class_loader_destroy(l);
+    bl_classify_loader_destroy(l);
     l = make_loader(g, 2, 1, 2);
-    CHECK_OK(bl_class_loader_seek(l, &pos));
+    CHECK_OK(bl_classify_loader_seek(l, &pos));
     run(l, STEPS - 17, got);
     for (int i = 0; i < STEPS - 17; i++) CHECK(got[i] == expected[17 + i]);
     pos.cursor[1] = -1;
-    CHECK_FAILS(bl_class_loader_seek(l, &pos), BL_EINVAL, "negative position");
-    bl_class_loader_destroy(l);
-    bl_class_set_free(s);
+    CHECK_FAILS(bl_classify_loader_seek(l, &pos), BL_EINVAL, "negative position");
+    bl_classify_loader_destroy(l);
+    bl_classify_set_free(s);
 }
 
-static void count_items(bl_class_loader *l, int steps, int *count) {
+static void count_items(bl_classify_loader *l, int steps, int *count) {
     for (int i = 0; i < steps; i++) {
-        bl_class_batch *b;
-        CHECK_OK(bl_class_loader_next(l, &b));
+        bl_classify_batch *b;
+        CHECK_OK(bl_classify_loader_next(l, &b));
         for (int k = 0; k < b->part[0].n; k++) count[b->part[0].item[k]]++;
-        bl_class_loader_release(l, b);
+        bl_classify_loader_release(l, b);
     }
 }
 
 /* Items 0..9 of class 0, 10..11 of class 1, 12 without a class. */
 static void test_orders(void) {
-    bl_class_set *s;
-    CHECK_OK(bl_class_set_create("tiny", 13, 8, 8, 3, &s));
+    bl_classify_set *s;
+    CHECK_OK(bl_classify_set_create("tiny", 13, 8, 8, 3, &s));
     for (int i = 0; i < 12; i++) s->labels[i] = i >= 10;
-    bl_class_group g = {.set = s, .n = 13, .batch = 10, .n_views = 1, .views = {BL_CLASS_PLAIN}};
+    bl_classify_group g = {
+        .set = s, .n = 13, .batch = 10, .n_views = 1, .views = {BL_CLASSIFY_PLAIN}};
 
     g.order = BL_ORDER_SEQUENTIAL;
-    bl_class_loader *l = make_loader(&g, 1, 1, 2);
-    CHECK_EQ(bl_class_loader_pass(l, 0), 2);
+    bl_classify_loader *l = make_loader(&g, 1, 1, 2);
+    CHECK_EQ(bl_classify_loader_pass(l, 0), 2);
     for (int step = 0; step < 3; step++) {
-        bl_class_batch *b;
-        CHECK_OK(bl_class_loader_next(l, &b));
+        bl_classify_batch *b;
+        CHECK_OK(bl_classify_loader_next(l, &b));
         for (int k = 0; k < 10; k++) CHECK_EQ(b->part[0].item[k], (10 * step + k) % 13);
-        bl_class_loader_release(l, b);
+        bl_classify_loader_release(l, b);
     }
     /* Copies: item 3 twice, item 5 out, from the next pass. */
     int32_t copies[13];
     for (int i = 0; i < 13; i++) copies[i] = 1 + (i == 3) - (i == 5);
-    CHECK_OK(bl_class_loader_set_copies(l, 0, copies));
-    CHECK_EQ(bl_class_loader_tell(l).cursor[0], 3 * 13);
+    CHECK_OK(bl_classify_loader_set_copies(l, 0, copies));
+    CHECK_EQ(bl_classify_loader_tell(l).cursor[0], 3 * 13);
     int count[13] = {0};
     count_items(l, 13, count);
     for (int i = 0; i < 13; i++) CHECK_EQ(count[i], 10 * copies[i]);
     int32_t none[13] = {0};
-    CHECK_FAILS(bl_class_loader_set_copies(l, 0, none), BL_EINVAL, "0 copies");
-    CHECK_FAILS(bl_class_loader_set_copies(l, 1, copies), BL_EINVAL, "no group 1");
+    CHECK_FAILS(bl_classify_loader_set_copies(l, 0, none), BL_EINVAL, "0 copies");
+    CHECK_FAILS(bl_classify_loader_set_copies(l, 1, copies), BL_EINVAL, "no group 1");
 
     /* Class-balanced: both classes equally often, the item without a class never. */
-    CHECK_OK(bl_class_loader_set_order(l, 0, BL_ORDER_BALANCED));
+    CHECK_OK(bl_classify_loader_set_order(l, 0, BL_ORDER_BALANCED));
     memset(count, 0, sizeof count);
     count_items(l, 400, count);
     int tail = count[10] + count[11];
@@ -211,59 +213,59 @@ static void test_orders(void) {
     double weights[13] = {0};
     weights[1] = 3;
     weights[12] = 1;
-    CHECK_OK(bl_class_loader_set_order(l, 0, BL_ORDER_REPLACEMENT));
-    CHECK_OK(bl_class_loader_set_weights(l, 0, weights));
+    CHECK_OK(bl_classify_loader_set_order(l, 0, BL_ORDER_REPLACEMENT));
+    CHECK_OK(bl_classify_loader_set_weights(l, 0, weights));
     memset(count, 0, sizeof count);
     count_items(l, 400, count);
     CHECK_EQ(count[1] + count[12], 4000);
     CHECK(count[12] > 1000 - 130 && count[12] < 1000 + 130);
     weights[2] = -1;
-    CHECK_FAILS(bl_class_loader_set_weights(l, 0, weights), BL_EINVAL, "weight of item 2");
-    CHECK_OK(bl_class_loader_set_weights(l, 0, NULL));
+    CHECK_FAILS(bl_classify_loader_set_weights(l, 0, weights), BL_EINVAL, "weight of item 2");
+    CHECK_OK(bl_classify_loader_set_weights(l, 0, NULL));
 
     /* Pseudo-labels replace the labels. */
     int32_t labels[13];
     for (int i = 0; i < 13; i++) labels[i] = 2;
-    CHECK_OK(bl_class_loader_set_labels(l, 0, labels));
-    bl_class_batch *b;
-    CHECK_OK(bl_class_loader_next(l, &b));
+    CHECK_OK(bl_classify_loader_set_labels(l, 0, labels));
+    bl_classify_batch *b;
+    CHECK_OK(bl_classify_loader_next(l, &b));
     for (int k = 0; k < 10; k++) CHECK_EQ(b->part[0].label[k], 2);
-    bl_class_loader_release(l, b);
-    bl_class_loader_destroy(l);
-    bl_class_set_free(s);
+    bl_classify_loader_release(l, b);
+    bl_classify_loader_destroy(l);
+    bl_classify_set_free(s);
 }
 
 static void test_arguments(void) {
-    bl_class_set *s = make_set(20), *other;
-    CHECK_OK(bl_class_set_create("wide", 4, 8, 12, 2, &other));
-    bl_class_loader_config cfg = {.workers = 0, .prefetch = 1};
-    bl_class_loader *l;
+    bl_classify_set *s = make_set(20), *other;
+    CHECK_OK(bl_classify_set_create("wide", 4, 8, 12, 2, &other));
+    bl_classify_loader_config cfg = {.workers = 0, .prefetch = 1};
+    bl_classify_loader *l;
     int32_t images[2] = {0, 20};
-    bl_class_group g = {.set = s, .n = 2, .images = images, .batch = 1, .n_views = 1};
-    CHECK_FAILS(bl_class_loader_create(&cfg, &view_cfg, &g, 1, NULL, NULL, 1, &l), BL_EINVAL,
+    bl_classify_group g = {.set = s, .n = 2, .images = images, .batch = 1, .n_views = 1};
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &view_cfg, &g, 1, NULL, NULL, 1, &l), BL_EINVAL,
                 "is image 20");
     images[1] = 3;
     g.n_views = 5;
-    CHECK_FAILS(bl_class_loader_create(&cfg, &view_cfg, &g, 1, NULL, NULL, 1, &l), BL_EINVAL,
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &view_cfg, &g, 1, NULL, NULL, 1, &l), BL_EINVAL,
                 "5 views");
-    bl_class_group two[2] = {{.set = s, .n = 20, .batch = 1, .n_views = 1},
-                             {.set = other, .n = 4, .batch = 1, .n_views = 1}};
-    CHECK_FAILS(bl_class_loader_create(&cfg, &view_cfg, two, 2, NULL, NULL, 1, &l), BL_EINVAL,
+    bl_classify_group two[2] = {{.set = s, .n = 20, .batch = 1, .n_views = 1},
+                                {.set = other, .n = 4, .batch = 1, .n_views = 1}};
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &view_cfg, two, 2, NULL, NULL, 1, &l), BL_EINVAL,
                 "different sizes");
     two[0].order = BL_ORDER_BALANCED;
-    for (int i = 0; i < 20; i++) s->labels[i] = BL_CLASS_UNKNOWN;
-    CHECK_FAILS(bl_class_loader_create(&cfg, &view_cfg, two, 1, NULL, NULL, 1, &l), BL_EINVAL,
+    for (int i = 0; i < 20; i++) s->labels[i] = BL_CLASSIFY_UNKNOWN;
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &view_cfg, two, 1, NULL, NULL, 1, &l), BL_EINVAL,
                 "need labels");
-    CHECK_OK(bl_class_loader_create(&cfg, &view_cfg, two + 1, 1, NULL, NULL, 1, &l));
-    bl_class_batch *a, *b, *c;
-    CHECK_OK(bl_class_loader_next(l, &a));
-    CHECK_OK(bl_class_loader_next(l, &b));
-    CHECK_FAILS(bl_class_loader_next(l, &c), BL_EINVAL, "still held");
-    bl_class_loader_release(l, a);
-    CHECK_OK(bl_class_loader_next(l, &c));
-    bl_class_loader_destroy(l);
-    bl_class_set_free(s);
-    bl_class_set_free(other);
+    CHECK_OK(bl_classify_loader_create(&cfg, &view_cfg, two + 1, 1, NULL, NULL, 1, &l));
+    bl_classify_batch *a, *b, *c;
+    CHECK_OK(bl_classify_loader_next(l, &a));
+    CHECK_OK(bl_classify_loader_next(l, &b));
+    CHECK_FAILS(bl_classify_loader_next(l, &c), BL_EINVAL, "still held");
+    bl_classify_loader_release(l, a);
+    CHECK_OK(bl_classify_loader_next(l, &c));
+    bl_classify_loader_destroy(l);
+    bl_classify_set_free(s);
+    bl_classify_set_free(other);
 }
 
 /* ---- what is told of batches when they are made ---- */
@@ -278,7 +280,7 @@ typedef struct watch {
     int64_t bad_step;
 } watch;
 
-static bl_status note(void *arg, const bl_class_batch *b) {
+static bl_status note(void *arg, const bl_classify_batch *b) {
     watch *w = arg;
     uint64_t h = digest(b);
     pthread_mutex_lock(&w->lock);
@@ -292,42 +294,42 @@ static bl_status note(void *arg, const bl_class_batch *b) {
 /* The last that was told of a place is the batch that is handed out from it, also when the list of
  * images changes and what was made ahead is made anew. */
 static void test_ready(void) {
-    bl_class_set *s = make_set(120);
+    bl_classify_set *s = make_set(120);
     picks lists;
-    bl_class_group g[2];
+    bl_classify_group g[2];
     int32_t copies[LABELLED];
     make_groups(s, &lists, g);
     for (int i = 0; i < LABELLED; i++) copies[i] = i % 3;
     for (int workers = 0; workers <= 3; workers += 3) {
         watch w = {.lock = PTHREAD_MUTEX_INITIALIZER, .bad_step = -1};
-        bl_class_loader *l = make_loader(g, 2, workers, PLACES - 1);
-        CHECK_EQ(bl_class_loader_places(l), PLACES);
-        bl_class_loader_on_ready(l, note, &w);
+        bl_classify_loader *l = make_loader(g, 2, workers, PLACES - 1);
+        CHECK_EQ(bl_classify_loader_places(l), PLACES);
+        bl_classify_loader_on_ready(l, note, &w);
         for (int step = 0; step < 16; step++) {
-            bl_class_batch *b;
-            if (step % 5 == 4) CHECK_OK(bl_class_loader_set_copies(l, 0, copies));
-            CHECK_OK(bl_class_loader_next(l, &b));
+            bl_classify_batch *b;
+            if (step % 5 == 4) CHECK_OK(bl_classify_loader_set_copies(l, 0, copies));
+            CHECK_OK(bl_classify_loader_next(l, &b));
             pthread_mutex_lock(&w.lock);
             CHECK(w.at[b->place] == digest(b));
             pthread_mutex_unlock(&w.lock);
-            bl_class_loader_release(l, b);
+            bl_classify_loader_release(l, b);
         }
         CHECK(workers > 0 || w.calls == 16);
-        bl_class_loader_destroy(l);
+        bl_classify_loader_destroy(l);
 
         w.bad_step = 2; /* the batch that fails is the one it was said of */
         l = make_loader(g, 2, workers, 1);
-        bl_class_loader_on_ready(l, note, &w);
-        bl_class_batch *b;
+        bl_classify_loader_on_ready(l, note, &w);
+        bl_classify_batch *b;
         for (int step = 0; step < 2; step++) {
-            CHECK_OK(bl_class_loader_next(l, &b));
-            bl_class_loader_release(l, b);
+            CHECK_OK(bl_classify_loader_next(l, &b));
+            bl_classify_loader_release(l, b);
         }
-        CHECK_FAILS(bl_class_loader_next(l, &b), BL_EBACKEND, "not sent");
-        bl_class_loader_destroy(l);
+        CHECK_FAILS(bl_classify_loader_next(l, &b), BL_EBACKEND, "not sent");
+        bl_classify_loader_destroy(l);
         pthread_mutex_destroy(&w.lock);
     }
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 }
 
 int main(void) {

@@ -42,12 +42,12 @@ static uint8_t pixel(int i, int y, int x, int c) {
     return (uint8_t)(31 * i + 7 * y + 3 * x + 101 * c + (y * x) % 5);
 }
 
-static void check_pixels(const bl_class_set *s, int first, int n) {
+static void check_pixels(const bl_classify_set *s, int first, int n) {
     for (int i = 0; i < n; i++)
         for (int y = 0; y < s->height; y++)
             for (int x = 0; x < s->width; x++)
                 for (int c = 0; c < 3; c++)
-                    CHECK_EQ(bl_class_image(s, first + i)[3 * (y * s->width + x) + c],
+                    CHECK_EQ(bl_classify_image(s, first + i)[3 * (y * s->width + x) + c],
                              pixel(i, y, x, c));
 }
 
@@ -66,13 +66,13 @@ static size_t cifar_records(uint8_t *buf, int n, int label_bytes) {
 
 static void test_cifar(void) {
     static uint8_t buf[4 * 3074];
-    bl_class_set *s;
+    bl_classify_set *s;
     size_t size = cifar_records(buf, 4, 1);
     CHECK_OK(bl_cifar_parse(buf, size, "b", 1, 0, 10, &s));
     CHECK_EQ(s->n, 4);
     check_pixels(s, 0, 4);
     for (int i = 0; i < 4; i++) CHECK_EQ(s->labels[i], i);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     CHECK_FAILS(bl_cifar_parse(buf, size - 1, "b", 1, 0, 10, &s), BL_EFORMAT, "3072 are left over");
     CHECK_FAILS(bl_cifar_parse(buf, 0, "b", 1, 0, 10, &s), BL_EFORMAT, "0 bytes");
     buf[2 * 3073] = 10;
@@ -94,13 +94,13 @@ static void test_cifar(void) {
     check_pixels(s, 13, 4);
     CHECK_STR(s->class_names[3], "cat");
     CHECK_NEAR(s->mean[0], 0.4914, 1e-6);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     write_bytes("c10/batches.meta.txt", "a\nb\nc\n", 6);
     CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "3 class names, expected 10");
     write_bytes("c10/batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n", 21);
     CHECK_OK(bl_cifar10_read(in("c10"), false, &s));
     CHECK_STR(s->class_names[9], "j");
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     write_xz("c10/data_batch_2.bin.xz", buf, size, 30);
     CHECK_FAILS(bl_cifar10_read(in("c10"), false, &s), BL_EFORMAT, "it ends early");
     write_bytes("c10/data_batch_2.bin.xz", "no xz file at all", 17);
@@ -113,11 +113,11 @@ static void test_cifar(void) {
     CHECK_EQ(s->n_classes, 100);
     CHECK_EQ(s->labels[1], 4);
     check_pixels(s, 0, 3);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     CHECK_OK(bl_cifar100_read(in("c100"), false, true, &s));
     CHECK_EQ(s->n_classes, 20);
     CHECK_EQ(s->labels[1], 1);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 }
 
 static void test_packed_limits(void) {
@@ -146,7 +146,7 @@ static void test_stl(void) {
             for (int col = 0; col < 96; col++)
                 for (int row = 0; row < 96; row++) *p++ = pixel(i, row, col, c);
     const uint8_t y[3] = {10, 1, 1};
-    bl_class_set *s, *small;
+    bl_classify_set *s, *small;
     CHECK_OK(bl_stl_parse(x, N * IMAGE, y, 2, "stl", 0, &s));
     check_pixels(s, 0, N);
     CHECK_EQ(s->labels[0], 9);
@@ -154,11 +154,11 @@ static void test_stl(void) {
     CHECK_STR(s->class_names[7], "monkey");
     /* Resized while reading = resized afterwards. */
     CHECK_OK(bl_stl_parse(x, N * IMAGE, NULL, 0, "stl", 32, &small));
-    CHECK_OK(bl_class_set_resize(s, 32, 32));
-    CHECK(!memcmp(s->pixels, small->pixels, N * bl_class_image_bytes(s)));
-    CHECK_EQ(small->labels[0], BL_CLASS_UNKNOWN);
-    bl_class_set_free(s);
-    bl_class_set_free(small);
+    CHECK_OK(bl_classify_set_resize(s, 32, 32));
+    CHECK(!memcmp(s->pixels, small->pixels, N * bl_classify_image_bytes(s)));
+    CHECK_EQ(small->labels[0], BL_CLASSIFY_UNKNOWN);
+    bl_classify_set_free(s);
+    bl_classify_set_free(small);
     CHECK_FAILS(bl_stl_parse(x, IMAGE + 5, y, 1, "stl", 0, &s), BL_EFORMAT, "5 are left over");
     CHECK_FAILS(bl_stl_parse(x, N * IMAGE, y, 3, "stl", 0, &s), BL_EFORMAT, "2 images, but 3");
     const uint8_t wrong[2] = {1, 11};
@@ -170,15 +170,15 @@ static void test_stl(void) {
     write_bytes("stl/test_X.bin", x, IMAGE);
     write_bytes("stl/test_y.bin", y, 1);
     write_xz("stl/unlabeled_X.bin.xz", x, N * IMAGE, 0);
-    bl_class_data d;
-    bl_class_data_config cfg = {
-        .source = BL_CLASS_STL10, .path = in("stl"), .size = 32, .irrelevant = ""};
-    CHECK_OK(bl_class_data_load(&cfg, &d));
+    bl_classify_data d;
+    bl_classify_data_config cfg = {
+        .source = BL_CLASSIFY_STL10, .path = in("stl"), .size = 32, .irrelevant = ""};
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.train->n, 2);
     CHECK_EQ(d.test->n, 1);
     CHECK_EQ(d.unlabelled->n, 2);
     CHECK_EQ(d.unlabelled->width, 32);
-    bl_class_data_free(&d);
+    bl_classify_data_free(&d);
     free(x);
 }
 
@@ -251,15 +251,15 @@ static void test_npy_sets(void) {
     const int64_t labels[N] = {2, 0, 6};
     size_t n, m = make_npy(lab, "{'descr': '<i8', 'fortran_order': False, 'shape': (3,)}", labels,
                            sizeof labels);
-    bl_class_set *s;
+    bl_classify_set *s;
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5, 3), }", nhwc,
                  sizeof nhwc);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, NULL, &s));
+    CHECK_OK(bl_classify_npy_parse(buf, n, "x", lab, m, "y", 0, NULL, &s));
     check_pixels(s, 0, N);
     CHECK_EQ(s->n_classes, 7);
     CHECK_EQ(s->labels[2], 6);
-    bl_class_set_free(s);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 6, NULL, &s), BL_EFORMAT,
+    bl_classify_set_free(s);
+    CHECK_FAILS(bl_classify_npy_parse(buf, n, "x", lab, m, "y", 6, NULL, &s), BL_EFORMAT,
                 "label 6 of image 2");
     /* Labels from 5 to 9 are five classes; a test set is read with the same first one. */
     static uint8_t from5[400];
@@ -267,32 +267,32 @@ static void test_npy_sets(void) {
     int64_t first = 0;
     size_t m5 = make_npy(from5, "{'descr': '<i8', 'fortran_order': False, 'shape': (3,)}", fives,
                          sizeof fives);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", from5, m5, "y", 0, &first, &s));
+    CHECK_OK(bl_classify_npy_parse(buf, n, "x", from5, m5, "y", 0, &first, &s));
     CHECK_EQ(first, 5);
     CHECK_EQ(s->n_classes, 5);
     CHECK(s->labels[0] == 2 && s->labels[1] == 0 && s->labels[2] == 4);
     CHECK_STR(s->class_names[4], "9");
-    bl_class_set_free(s);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", from5, m5, "y", 5, &first, &s));
+    bl_classify_set_free(s);
+    CHECK_OK(bl_classify_npy_parse(buf, n, "x", from5, m5, "y", 5, &first, &s));
     CHECK_EQ(s->labels[2], 4);
-    bl_class_set_free(s);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 5, &first, &s), BL_EFORMAT,
+    bl_classify_set_free(s);
+    CHECK_FAILS(bl_classify_npy_parse(buf, n, "x", lab, m, "y", 5, &first, &s), BL_EFORMAT,
                 "label 2 of image 0 is not in 5..9");
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 3, 4, 5), }", nchw,
                  sizeof nchw);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 10, NULL, &s));
+    CHECK_OK(bl_classify_npy_parse(buf, n, "x", NULL, 0, NULL, 10, NULL, &s));
     check_pixels(s, 0, N);
     CHECK_EQ(s->n_classes, 10);
-    CHECK_EQ(s->labels[0], BL_CLASS_UNKNOWN);
-    bl_class_set_free(s);
+    CHECK_EQ(s->labels[0], BL_CLASSIFY_UNKNOWN);
+    bl_classify_set_free(s);
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 48), }", square, 96);
-    CHECK_OK(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s));
+    CHECK_OK(bl_classify_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s));
     check_pixels(s, 0, 2);
-    bl_class_set_free(s);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", lab, m, "y", 0, NULL, &s), BL_EFORMAT,
+    bl_classify_set_free(s);
+    CHECK_FAILS(bl_classify_npy_parse(buf, n, "x", lab, m, "y", 0, NULL, &s), BL_EFORMAT,
                 "2 integers");
     n = make_npy(buf, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 47), }", square, 94);
-    CHECK_FAILS(bl_class_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s), BL_EFORMAT,
+    CHECK_FAILS(bl_classify_npy_parse(buf, n, "x", NULL, 0, NULL, 1, NULL, &s), BL_EFORMAT,
                 "not square");
 }
 
@@ -331,14 +331,14 @@ static void test_imagenet127(void) {
     for (int i = 0; i < 2 * K; i++) test[i] = i < K ? i : 0;
     save_npy("in127/train", n, labels);
     save_npy("in127/test", 2 * K, test);
-    bl_class_data_config cfg = {
-        .source = BL_CLASS_NPY, .path = in("in127"), .sort_classes = true, .irrelevant = ""};
-    bl_class_data d;
-    CHECK_OK(bl_class_data_load(&cfg, &d));
+    bl_classify_data_config cfg = {
+        .source = BL_CLASSIFY_NPY, .path = in("in127"), .sort_classes = true, .irrelevant = ""};
+    bl_classify_data d;
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.train->n_classes, K);
     int64_t counts[K], tests[K];
-    bl_class_set_counts(d.train, counts);
-    bl_class_set_counts(d.test, tests);
+    bl_classify_set_counts(d.train, counts);
+    bl_classify_set_counts(d.test, tests);
     for (int c = 0; c < K; c++) {
         int old = atoi(d.train->class_names[c]);
         CHECK_EQ(counts[c], size[old]);
@@ -363,22 +363,22 @@ static void test_imagenet127(void) {
     for (int i = 0; i < n; i++) flags += l->is_labelled[i];
     CHECK_EQ(flags, l->n_labelled);
     bl_longtail_free(l);
-    bl_class_data_free(&d);
+    bl_classify_data_free(&d);
 
     /* USB's STL-10: the training images join the unlabelled ones, labels hidden. */
     cfg.train_unlabelled = true;
-    CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.train_unlabelled");
+    CHECK_FAILS(bl_classify_data_load(&cfg, &d), BL_ECONFIG, "images.train_unlabelled");
     save_npy("in127/unlabelled", 9, NULL);
-    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.unlabelled->n, 9 + n);
-    for (int i = 0; i < 9 + n; i++) CHECK_EQ(d.unlabelled->labels[i], BL_CLASS_UNKNOWN);
-    CHECK(!memcmp(bl_class_image(d.unlabelled, 9), d.train->pixels,
-                  (size_t)n * bl_class_image_bytes(d.train)));
+    for (int i = 0; i < 9 + n; i++) CHECK_EQ(d.unlabelled->labels[i], BL_CLASSIFY_UNKNOWN);
+    CHECK(!memcmp(bl_classify_image(d.unlabelled, 9), d.train->pixels,
+                  (size_t)n * bl_classify_image_bytes(d.train)));
     lt.unlabelled_rest = lt.unlabelled_includes_labelled = false;
     CHECK_OK(bl_longtail_make(&lt, d.train, d.unlabelled, &l));
     CHECK_EQ(l->n_unlabelled, 9 + n);
     bl_longtail_free(l);
-    bl_class_data_free(&d);
+    bl_classify_data_free(&d);
 }
 
 /* ---- folders ---- */
@@ -421,7 +421,7 @@ static size_t put_python(uint8_t *out, const char *key, int label) {
 
 static void test_cifar_python(void) {
     static uint8_t batch[8000];
-    bl_class_set *s;
+    bl_classify_set *s;
     CHECK_OK(bl_mkdirs(in("py/cifar-10-batches-py")));
     CHECK_OK(bl_mkdirs(in("py/cifar-100-python")));
     size_t n = put_python(batch, "labels", 3);
@@ -437,9 +437,9 @@ static void test_cifar_python(void) {
     CHECK_STR(s->class_names[3], "cat");
     for (int c = 0; c < 3; c++) {
         int at = 3072 + 1024 * c + 5; /* channel c of pixel 5 of the second image */
-        CHECK_EQ(bl_class_image(s, 1)[3 * 5 + c], (uint8_t)(at * 7 + at / 1024));
+        CHECK_EQ(bl_classify_image(s, 1)[3 * 5 + c], (uint8_t)(at * 7 + at / 1024));
     }
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     static const char meta[] = "\x80\x02}U\x0blabel_names](U\x01"
                                "aU\x01"
                                "bU\x01"
@@ -451,13 +451,13 @@ static void test_cifar_python(void) {
     CHECK_OK(bl_cifar10_read(in("py/cifar-10-batches-py"), true, &s));
     CHECK_EQ(s->n, 2);
     CHECK_STR(s->class_names[9], "truck");
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 
     n = put_python(batch, "fine_labels", 99);
     write_bytes("py/cifar-100-python/train", batch, n);
     CHECK_OK(bl_cifar100_read(in("py"), false, false, &s));
     CHECK_EQ(s->labels[1], 99);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     CHECK_FAILS(bl_cifar100_read(in("py"), false, true, &s), BL_EFORMAT,
                 "train: \"coarse_labels\" is not a list of 2 labels");
     CHECK_FAILS(bl_cifar_python_parse(batch, n, "x", "fine_labels", 50, &s), BL_EFORMAT,
@@ -472,7 +472,7 @@ static void test_cifar_python(void) {
 }
 
 static void test_folder(void) {
-    bl_class_set *s;
+    bl_classify_set *s;
     CHECK_OK(bl_mkdirs(in("f/train/dog")));
     CHECK_OK(bl_mkdirs(in("f/train/cat")));
     CHECK_OK(bl_mkdirs(in("f/test/dog")));
@@ -484,74 +484,76 @@ static void test_folder(void) {
     save_image("f/test/dog/1.png", 3, 16, 16);
     save_image("f/unlabelled/u.png", 4, 16, 16);
     write_bytes("f/train/dog/.hidden", "x", 1);
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, true, NULL, &s));
+    CHECK_OK(bl_classify_folder_read(in("f/train"), 16, true, NULL, &s));
     CHECK_EQ(s->n, 3);
     CHECK_STR(s->class_names[0], "cat");
     CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
-    CHECK_EQ(bl_class_image(s, 1)[0], pixel(1, 0, 0, 0)); /* a before b */
+    CHECK_EQ(bl_classify_image(s, 1)[0], pixel(1, 0, 0, 0)); /* a before b */
     bl_image big, small;
     CHECK_OK(bl_image_load(in("f/train/cat/z.png"), true, &big));
     CHECK_OK(bl_pil_resize_image(&big, 16, 16, BL_PIL_BILINEAR, &small));
-    CHECK(!memcmp(small.rgb, bl_class_image(s, 0), 16 * 16 * 3));
+    CHECK(!memcmp(small.rgb, bl_classify_image(s, 0), 16 * 16 * 3));
     bl_image_free(&big);
     bl_image_free(&small);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 
-    bl_class_data d;
-    bl_class_data_config cfg = {
-        .source = BL_CLASS_FOLDER, .path = in("f"), .size = 16, .irrelevant = ""};
-    CHECK_OK(bl_class_data_load(&cfg, &d));
+    bl_classify_data d;
+    bl_classify_data_config cfg = {
+        .source = BL_CLASSIFY_FOLDER, .path = in("f"), .size = 16, .irrelevant = ""};
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.unlabelled->n, 1);
-    CHECK_EQ(d.unlabelled->labels[0], BL_CLASS_UNKNOWN);
+    CHECK_EQ(d.unlabelled->labels[0], BL_CLASSIFY_UNKNOWN);
     CHECK_EQ(d.unlabelled->n_classes, 2);
     CHECK_NEAR(d.test->mean[1], d.train->mean[1], 0);
-    bl_class_data_free(&d);
+    bl_classify_data_free(&d);
     cfg.sort_classes = true; /* dogs are more common */
-    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_STR(d.train->class_names[0], "dog");
     CHECK_STR(d.test->class_names[0], "dog");
     CHECK_EQ(d.test->labels[0], 0);
-    bl_class_data_free(&d);
+    bl_classify_data_free(&d);
 
     /* What systems leave in folders is no image, and no error. */
     write_bytes("f/train/cat/Thumbs.db", "x", 1);
     write_bytes("f/train/desktop.ini", "x", 1);
     CHECK_OK(bl_mkdirs(in("f/train/__MACOSX")));
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, true, NULL, &s));
+    CHECK_OK(bl_classify_folder_read(in("f/train"), 16, true, NULL, &s));
     CHECK_EQ(s->n, 3);
     CHECK_EQ(s->n_classes, 2);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     write_bytes("f/train/cat/notes.txt", "no image", 8);
     int64_t skipped = 0;
-    CHECK_OK(bl_class_folder_read(in("f/train"), 16, true, &skipped, &s));
+    CHECK_OK(bl_classify_folder_read(in("f/train"), 16, true, &skipped, &s));
     CHECK_EQ(skipped, 1);
     CHECK_EQ(s->n, 3);
     CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 1);
-    CHECK_EQ(bl_class_image(s, 1)[0], pixel(1, 0, 0, 0));
-    bl_class_set_free(s);
+    CHECK_EQ(bl_classify_image(s, 1)[0], pixel(1, 0, 0, 0));
+    bl_classify_set_free(s);
     cfg.skip_bad = true;
-    CHECK_OK(bl_class_data_load(&cfg, &d));
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.n_skipped, 1);
-    bl_class_data_free(&d);
+    bl_classify_data_free(&d);
     cfg.skip_bad = false;
-    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, true, NULL, &s), BL_EFORMAT, "notes.txt");
+    CHECK_FAILS(bl_classify_folder_read(in("f/train"), 16, true, NULL, &s), BL_EFORMAT,
+                "notes.txt");
     CHECK_EQ(unlink(in("f/train/cat/notes.txt")), 0);
     save_image("f/train/stray.png", 0, 4, 4);
-    CHECK_FAILS(bl_class_folder_read(in("f/train"), 16, true, NULL, &s), BL_EFORMAT, "stray.png");
+    CHECK_FAILS(bl_classify_folder_read(in("f/train"), 16, true, NULL, &s), BL_EFORMAT,
+                "stray.png");
     CHECK_EQ(unlink(in("f/train/stray.png")), 0);
     CHECK_OK(bl_mkdirs(in("f/test/fish")));
-    CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_EFORMAT, "different class folders");
-    CHECK_FAILS(bl_class_folder_read(in("none"), 16, true, NULL, &s), BL_EIO, "none");
+    CHECK_FAILS(bl_classify_data_load(&cfg, &d), BL_EFORMAT, "different class folders");
+    CHECK_FAILS(bl_classify_folder_read(in("none"), 16, true, NULL, &s), BL_EIO, "none");
     CHECK_OK(bl_mkdirs(in("empty")));
-    CHECK_FAILS(bl_class_folder_read(in("empty"), 16, true, NULL, &s), BL_EFORMAT, "no image");
+    CHECK_FAILS(bl_classify_folder_read(in("empty"), 16, true, NULL, &s), BL_EFORMAT, "no image");
     cfg.path = "";
-    CHECK_FAILS(bl_class_data_load(&cfg, &d), BL_ECONFIG, "images.path");
+    CHECK_FAILS(bl_classify_data_load(&cfg, &d), BL_ECONFIG, "images.path");
 }
 
 /* A picture that EXIF turns clockwise, in two frames; their filters round in another order. */
 static void test_folder_exif(void) {
     enum { SIDE = 8 };
-    bl_class_set *upright, *stored;
+    bl_classify_set *upright, *stored;
     char *data;
     size_t size;
     CHECK_OK(bl_read_file(BALLAST_SOURCE_DIR "/tests/fuzz/corpus/image/exif6.png", 1 << 20, &data,
@@ -559,16 +561,16 @@ static void test_folder_exif(void) {
     CHECK_OK(bl_mkdirs(in("turned")));
     write_bytes("turned/a.png", data, size);
     free(data);
-    CHECK_OK(bl_class_folder_read(in("turned"), SIDE, true, NULL, &upright));
-    CHECK_OK(bl_class_folder_read(in("turned"), SIDE, false, NULL, &stored));
-    const uint8_t *up = bl_class_image(upright, 0), *as = bl_class_image(stored, 0);
+    CHECK_OK(bl_classify_folder_read(in("turned"), SIDE, true, NULL, &upright));
+    CHECK_OK(bl_classify_folder_read(in("turned"), SIDE, false, NULL, &stored));
+    const uint8_t *up = bl_classify_image(upright, 0), *as = bl_classify_image(stored, 0);
     CHECK(memcmp(up, as, SIDE * SIDE * 3) != 0);
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
             for (int c = 0; c < 3; c++)
                 CHECK_NEAR(up[3 * (y * SIDE + x) + c], as[3 * ((SIDE - 1 - x) * SIDE + y) + c], 2);
-    bl_class_set_free(upright);
-    bl_class_set_free(stored);
+    bl_classify_set_free(upright);
+    bl_classify_set_free(stored);
 }
 
 int main(void) {

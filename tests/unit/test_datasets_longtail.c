@@ -159,17 +159,17 @@ static void test_arrange(void) {
 }
 
 /* 40 images of each of 5 classes, in a mixed order; 30 of none. */
-static bl_class_set *make_set(void) {
-    bl_class_set *s;
-    CHECK_OK(bl_class_set_create("set", 230, 8, 8, 5, &s));
+static bl_classify_set *make_set(void) {
+    bl_classify_set *s;
+    CHECK_OK(bl_classify_set_create("set", 230, 8, 8, 5, &s));
     for (int i = 0; i < 200; i++) s->labels[i] = (i * 7 + i / 5) % 5;
     int64_t counts[5];
-    bl_class_set_counts(s, counts);
+    bl_classify_set_counts(s, counts);
     for (int c = 0; c < 5; c++) CHECK_EQ(counts[c], 40);
     return s;
 }
 
-static void check_lists(const bl_longtail *l, const bl_class_set *s, bool own_pool) {
+static void check_lists(const bl_longtail *l, const bl_classify_set *s, bool own_pool) {
     int64_t labelled[5] = {0}, unlabelled[5] = {0};
     int seen[230] = {0}, in_labelled[230] = {0};
     for (int i = 0; i < l->n_labelled; i++) {
@@ -192,7 +192,7 @@ static const bl_longtail_config base = {
     .labelled_head = 10, .labelled_ratio = 10, .unlabelled_head = 20, .relevance = 1, .seed = 4};
 
 static void test_make(void) {
-    bl_class_set *s = make_set();
+    bl_classify_set *s = make_set();
     bl_longtail *l, *other;
     bl_longtail_config cfg = base;
     static const int64_t n[5] = {10, 5, 3, 1, 1}, m[5] = {20, 11, 6, 3, 2};
@@ -275,14 +275,14 @@ static void test_make(void) {
     for (int c = 0; c < 5; c++) CHECK_EQ(l->unlabelled_counts[c], relevant[c]);
     CHECK_EQ(l->n_unlabelled, sum(relevant, 5) + 24); /* 0.6 of 40 */
     for (int i = 0; i < 24; i++)
-        CHECK_EQ(s->labels[l->unlabelled[l->n_unlabelled - 1 - i]], BL_CLASS_UNKNOWN);
+        CHECK_EQ(s->labels[l->unlabelled[l->n_unlabelled - 1 - i]], BL_CLASSIFY_UNKNOWN);
     bl_longtail_free(l);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 }
 
 /* A tenth set aside: in no other list, balanced, and the rest is picked as without. */
 static void test_validation(void) {
-    bl_class_set *s = make_set();
+    bl_classify_set *s = make_set();
     for (int pick = BL_LONGTAIL_SHUFFLED; pick <= BL_LONGTAIL_NUMPY; pick++) {
         bl_longtail *l, *plain, *back;
         bl_longtail_config cfg = base;
@@ -330,11 +330,11 @@ static void test_validation(void) {
     CHECK_OK(bl_longtail_make(&cfg, s, NULL, &l));
     CHECK_EQ(l->n_labelled, 180);
     bl_longtail_free(l);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 }
 
 static void test_pool(void) {
-    bl_class_set *s = make_set(), *pool = make_set();
+    bl_classify_set *s = make_set(), *pool = make_set();
     bl_longtail *l;
     bl_longtail_config cfg = base;
     cfg.unlabelled_head = 40;
@@ -342,19 +342,19 @@ static void test_pool(void) {
     check_lists(l, pool, false);
     CHECK_EQ(l->unlabelled_counts[0], 40);
     bl_longtail_free(l);
-    for (int i = 0; i < pool->n; i++) pool->labels[i] = BL_CLASS_UNKNOWN;
+    for (int i = 0; i < pool->n; i++) pool->labels[i] = BL_CLASSIFY_UNKNOWN;
     CHECK_OK(bl_longtail_make(&cfg, s, pool, &l)); /* as STL-10 */
     CHECK_EQ(l->n_unlabelled, 230);
     CHECK_EQ(l->unlabelled_counts[0], 0);
     bl_longtail_free(l);
     cfg.unlabelled_includes_labelled = true;
     CHECK_FAILS(bl_longtail_make(&cfg, s, pool, &l), BL_ECONFIG, "a set of their own");
-    bl_class_set_free(s);
-    bl_class_set_free(pool);
+    bl_classify_set_free(s);
+    bl_classify_set_free(pool);
 }
 
 static void test_refusals(void) {
-    bl_class_set *s = make_set();
+    bl_classify_set *s = make_set();
     bl_longtail *l;
     bl_longtail_config cfg = base;
     cfg.labelled_head = 41;
@@ -369,7 +369,7 @@ static void test_refusals(void) {
     cfg = base;
     cfg.relevance = 0.5;
     CHECK_FAILS(bl_longtail_make(&cfg, s, NULL, &l), BL_ECONFIG, "unlabelled_multiple");
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
 }
 
 static void rewrite(const char *path, const char *from, const char *to) {
@@ -383,7 +383,7 @@ static void rewrite(const char *path, const char *from, const char *to) {
 }
 
 static void test_file(void) {
-    bl_class_set *s = make_set(), *pool = make_set();
+    bl_classify_set *s = make_set(), *pool = make_set();
     bl_longtail *l, *back;
     bl_longtail_config cfg = base;
     cfg.unlabelled_includes_labelled = true;
@@ -426,8 +426,8 @@ static void test_file(void) {
     check_lists(back, pool, false);
     bl_longtail_free(back);
     bl_longtail_free(l);
-    bl_class_set_free(s);
-    bl_class_set_free(pool);
+    bl_classify_set_free(s);
+    bl_classify_set_free(pool);
     unlink("longtail_test.json");
     unlink("longtail_bad.json");
 }

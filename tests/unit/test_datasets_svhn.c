@@ -20,12 +20,12 @@ static uint8_t pixel(int i, int y, int x, int c) {
     return (uint8_t)(31 * i + 7 * y + 3 * x + 101 * c + (y * x) % 5);
 }
 
-static void check_pixels(const bl_class_set *s, int first, int n) {
+static void check_pixels(const bl_classify_set *s, int first, int n) {
     for (int i = 0; i < n; i++)
         for (int y = 0; y < s->height; y++)
             for (int x = 0; x < s->width; x++)
                 for (int c = 0; c < 3; c++)
-                    CHECK_EQ(bl_class_image(s, first + i)[3 * (y * s->width + x) + c],
+                    CHECK_EQ(bl_classify_image(s, first + i)[3 * (y * s->width + x) + c],
                              pixel(i, y, x, c));
 }
 
@@ -61,7 +61,7 @@ static void save_svhn(const char *name, bool doubles, int n_labels, int last) {
 }
 
 static void test_svhn(void) {
-    bl_class_set *s;
+    bl_classify_set *s;
     CHECK(mkdtemp(root));
     for (int doubles = 0; doubles < 2; doubles++) {
         save_svhn("train_32x32.mat", doubles, 3, 9);
@@ -70,11 +70,11 @@ static void test_svhn(void) {
         check_pixels(s, 0, 3);
         CHECK(s->labels[0] == 9 && s->labels[1] == 0 && s->labels[2] == 8);
         CHECK_STR(s->class_names[9], "0");
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
     }
     CHECK_OK(bl_svhn_read(root, BL_SVHN_TRAIN, false, &s));
     CHECK(s->labels[0] == 0 && s->labels[1] == 1 && s->labels[2] == 9);
-    bl_class_set_free(s);
+    bl_classify_set_free(s);
     CHECK_FAILS(bl_svhn_read(root, BL_SVHN_TEST, true, &s), BL_EIO, "does not exist");
     save_svhn("test_32x32.mat", false, 4, 9);
     CHECK_FAILS(bl_svhn_read(root, BL_SVHN_TEST, true, &s), BL_EFORMAT, "a list of 3 labels");

@@ -94,8 +94,9 @@ static void test_files(void) {
     const int64_t counts[] = {7, 2};
     CHECK_OK(bl_accuracy_finish(&a, counts));
     const char *const names[] = {"a \"b\"", "c"};
-    bl_class_results r = {.accuracy = &a, .names = names, .labelled = counts, .model = "teacher"};
-    CHECK_OK(bl_class_results_write(dir, &r));
+    bl_classify_results r = {
+        .accuracy = &a, .names = names, .labelled = counts, .model = "teacher"};
+    CHECK_OK(bl_classify_results_write(dir, &r));
     static const char *const files[] = {"metrics.json", "per_class.json", "confusion.json"};
     for (int i = 0; i < 3; i++) {
         bl_json doc;

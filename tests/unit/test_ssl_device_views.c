@@ -9,56 +9,57 @@
 
 enum { SIDE = 16, LABELLED = 23, STEPS = 6 };
 
-static bl_class_set *make_set(int64_t n, int64_t seed) {
-    bl_class_synth_config cfg = {.classes = 10,
-                                 .train = n,
-                                 .test = 10,
-                                 .size = SIDE,
-                                 .clutter = 1,
-                                 .noise = 10,
-                                 .seed = seed};
-    bl_class_set *s;
-    CHECK_OK(bl_class_synth(&cfg, BL_CLASS_TRAIN, &s));
+static bl_classify_set *make_set(int64_t n, int64_t seed) {
+    bl_classify_synth_config cfg = {.classes = 10,
+                                    .train = n,
+                                    .test = 10,
+                                    .size = SIDE,
+                                    .clutter = 1,
+                                    .noise = 10,
+                                    .seed = seed};
+    bl_classify_set *s;
+    CHECK_OK(bl_classify_synth(&cfg, BL_CLASSIFY_TRAIN, &s));
     return s;
 }
 
-static const bl_class_view_config settings = {
+static const bl_classify_view_config settings = {
     .flip = 0.5, .pad = -1, .cutout = -1, .crop_min = 0.2, .jitter = 0.5};
 
-static void make_groups(const bl_class_set *x, const bl_class_set *u, int32_t *list,
-                        bl_class_group g[3]) {
+static void make_groups(const bl_classify_set *x, const bl_classify_set *u, int32_t *list,
+                        bl_classify_group g[3]) {
     for (int i = 0; i < LABELLED; i++) list[i] = 3 * i;
-    g[0] = (bl_class_group){.set = x,
-                            .n = LABELLED,
-                            .images = list,
-                            .labelled = true,
-                            .batch = 7,
-                            .n_views = 2,
-                            .views = {BL_CLASS_WEAK, BL_CLASS_PLAIN}};
-    g[1] = (bl_class_group){.set = u,
+    g[0] = (bl_classify_group){.set = x,
+                               .n = LABELLED,
+                               .images = list,
+                               .labelled = true,
+                               .batch = 7,
+                               .n_views = 2,
+                               .views = {BL_CLASSIFY_WEAK, BL_CLASSIFY_PLAIN}};
+    g[1] =
+        (bl_classify_group){.set = u,
                             .n = u->n,
                             .batch = 11,
                             .n_views = 3,
-                            .views = {BL_CLASS_WEAK, BL_CLASS_STRONG, BL_CLASS_ROTATION}};
-    g[2] =
-        (bl_class_group){.set = x, .n = x->n, .batch = 5, .n_views = 1, .views = {BL_CLASS_STRONG}};
+                            .views = {BL_CLASSIFY_WEAK, BL_CLASSIFY_STRONG, BL_CLASSIFY_ROTATION}};
+    g[2] = (bl_classify_group){
+        .set = x, .n = x->n, .batch = 5, .n_views = 1, .views = {BL_CLASSIFY_STRONG}};
 }
 
-static bl_class_loader *loader(const bl_class_group *g, int32_t maker, int32_t strong,
-                               int workers) {
-    bl_class_loader *l;
-    bl_class_loader_config cfg = {.workers = workers, .prefetch = 3};
-    bl_class_view_config views = settings;
+static bl_classify_loader *loader(const bl_classify_group *g, int32_t maker, int32_t strong,
+                                  int workers) {
+    bl_classify_loader *l;
+    bl_classify_loader_config cfg = {.workers = workers, .prefetch = 3};
+    bl_classify_view_config views = settings;
     views.device = maker;
     views.strong = strong;
-    CHECK_OK(bl_class_loader_create(&cfg, &views, g, 3, NULL, NULL, 5, &l));
+    CHECK_OK(bl_classify_loader_create(&cfg, &views, g, 3, NULL, NULL, 5, &l));
     return l;
 }
 
 /* All sets of the loader, one behind the other. */
-static bl_resident *upload(bl_ctx *ctx, const bl_class_loader *l) {
-    const bl_class_set *set[BL_CLASS_MAX_GROUPS];
-    int n_sets = bl_class_loader_sets(l, set);
+static bl_resident *upload(bl_ctx *ctx, const bl_classify_loader *l) {
+    const bl_classify_set *set[BL_CLASSIFY_MAX_GROUPS];
+    int n_sets = bl_classify_loader_sets(l, set);
     int64_t n = 0, at = 0;
     for (int i = 0; i < n_sets; i++) n += set[i]->n;
     bl_resident *r;
@@ -68,8 +69,8 @@ static bl_resident *upload(bl_ctx *ctx, const bl_class_loader *l) {
     return r;
 }
 
-static void same_rows(bl_ctx *ctx, bl_resident *images, const bl_class_batch *pixels,
-                      const bl_class_batch *plans) {
+static void same_rows(bl_ctx *ctx, bl_resident *images, const bl_classify_batch *pixels,
+                      const bl_classify_batch *plans) {
     size_t n = (size_t)pixels->rows * 3 * SIDE * SIDE;
     float *got = malloc(n * sizeof *got);
     bl_tensor *x;
@@ -77,7 +78,7 @@ static void same_rows(bl_ctx *ctx, bl_resident *images, const bl_class_batch *pi
     CHECK_EQ(plans->step, pixels->step);
     CHECK_EQ(plans->rows, pixels->rows);
     for (int g = 0; g < pixels->n_groups; g++) {
-        const bl_class_part *a = &pixels->part[g], *b = &plans->part[g];
+        const bl_classify_part *a = &pixels->part[g], *b = &plans->part[g];
         CHECK(!memcmp(a->item, b->item, (size_t)a->n * sizeof *a->item));
         CHECK(!memcmp(a->label, b->label, (size_t)a->n * sizeof *a->label));
         CHECK(!memcmp(a->turn, b->turn, (size_t)a->n * (size_t)a->n_views));
@@ -92,67 +93,68 @@ static void same_rows(bl_ctx *ctx, bl_resident *images, const bl_class_batch *pi
 }
 
 static void same_batches(bl_ctx *ctx, int32_t strong) {
-    bl_class_set *x = make_set(120, 3), *u = make_set(50, 4);
+    bl_classify_set *x = make_set(120, 3), *u = make_set(50, 4);
     int32_t list[LABELLED];
-    bl_class_group g[3];
+    bl_classify_group g[3];
     make_groups(x, u, list, g);
     for (int workers = 0; workers <= 2; workers += 2) {
-        bl_class_loader *a = loader(g, BL_CLASS_MAKER_CPU, strong, 1);
-        bl_class_loader *b = loader(g, BL_CLASS_MAKER_DEVICE, strong, workers);
-        const bl_class_set *sets[BL_CLASS_MAX_GROUPS];
-        CHECK_EQ(bl_class_loader_sets(a, sets), 0);
-        CHECK_EQ(bl_class_loader_sets(b, sets), 2);
+        bl_classify_loader *a = loader(g, BL_CLASSIFY_MAKER_CPU, strong, 1);
+        bl_classify_loader *b = loader(g, BL_CLASSIFY_MAKER_DEVICE, strong, workers);
+        const bl_classify_set *sets[BL_CLASSIFY_MAX_GROUPS];
+        CHECK_EQ(bl_classify_loader_sets(a, sets), 0);
+        CHECK_EQ(bl_classify_loader_sets(b, sets), 2);
         CHECK(sets[0] == x && sets[1] == u);
         bl_resident *images = upload(ctx, b);
-        bl_class_pos third = {0};
+        bl_classify_pos third = {0};
         for (int step = 0; step < STEPS + 2; step++) {
-            bl_class_batch *p, *q;
-            if (step == 2) third = bl_class_loader_tell(b);
+            bl_classify_batch *p, *q;
+            if (step == 2) third = bl_classify_loader_tell(b);
             if (step == STEPS) { /* back again, in both */
-                CHECK_OK(bl_class_loader_seek(a, &third));
-                CHECK_OK(bl_class_loader_seek(b, &third));
+                CHECK_OK(bl_classify_loader_seek(a, &third));
+                CHECK_OK(bl_classify_loader_seek(b, &third));
             }
-            CHECK_OK(bl_class_loader_next(a, &p));
-            CHECK_OK(bl_class_loader_next(b, &q));
+            CHECK_OK(bl_classify_loader_next(a, &p));
+            CHECK_OK(bl_classify_loader_next(b, &q));
             CHECK_EQ(q->step, step < STEPS ? step : step - STEPS + 2);
             same_rows(ctx, images, p, q);
-            bl_class_loader_release(a, p);
-            bl_class_loader_release(b, q);
+            bl_classify_loader_release(a, p);
+            bl_classify_loader_release(b, q);
         }
-        bl_class_loader_destroy(a);
-        bl_class_loader_destroy(b);
+        bl_classify_loader_destroy(a);
+        bl_classify_loader_destroy(b);
         bl_resident_destroy(images);
     }
-    bl_class_set_free(x);
-    bl_class_set_free(u);
+    bl_classify_set_free(x);
+    bl_classify_set_free(u);
 }
 
 /* What a device cannot make is said when the loader is created, with the reason. */
 static void refused(void) {
-    bl_class_set *x = make_set(40, 3);
-    bl_class_loader *l;
-    bl_class_loader_config cfg = {.workers = 0, .prefetch = 1};
-    bl_class_view_config device = settings, fixed, resized, same;
-    device.device = BL_CLASS_MAKER_DEVICE;
+    bl_classify_set *x = make_set(40, 3);
+    bl_classify_loader *l;
+    bl_classify_loader_config cfg = {.workers = 0, .prefetch = 1};
+    bl_classify_view_config device = settings, fixed, resized, same;
+    device.device = BL_CLASSIFY_MAKER_DEVICE;
     fixed = resized = same = device;
     fixed.strong = BL_STRONG_RA_FIXED;
     resized.size = SIDE + 1;
     same.size = SIDE;
-    bl_class_group weak = {.set = x, .n = x->n, .batch = 4, .n_views = 1, .views = {BL_CLASS_WEAK}};
-    bl_class_group strong = weak, contrast = weak;
-    strong.views[0] = BL_CLASS_STRONG;
-    contrast.views[0] = BL_CLASS_CONTRAST;
-    CHECK_FAILS(bl_class_loader_create(&cfg, &device, &contrast, 1, NULL, NULL, 5, &l), BL_ECONFIG,
-                "contrast views");
-    CHECK_FAILS(bl_class_loader_create(&cfg, &fixed, &strong, 1, NULL, NULL, 5, &l), BL_ECONFIG,
+    bl_classify_group weak = {
+        .set = x, .n = x->n, .batch = 4, .n_views = 1, .views = {BL_CLASSIFY_WEAK}};
+    bl_classify_group strong = weak, contrast = weak;
+    strong.views[0] = BL_CLASSIFY_STRONG;
+    contrast.views[0] = BL_CLASSIFY_CONTRAST;
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &device, &contrast, 1, NULL, NULL, 5, &l),
+                BL_ECONFIG, "contrast views");
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &fixed, &strong, 1, NULL, NULL, 5, &l), BL_ECONFIG,
                 "ra_fixed");
-    CHECK_FAILS(bl_class_loader_create(&cfg, &resized, &weak, 1, NULL, NULL, 5, &l), BL_ECONFIG,
+    CHECK_FAILS(bl_classify_loader_create(&cfg, &resized, &weak, 1, NULL, NULL, 5, &l), BL_ECONFIG,
                 "views.size");
-    CHECK_OK(bl_class_loader_create(&cfg, &fixed, &weak, 1, NULL, NULL, 5, &l));
-    bl_class_loader_destroy(l);
-    CHECK_OK(bl_class_loader_create(&cfg, &same, &strong, 1, NULL, NULL, 5, &l));
-    bl_class_loader_destroy(l);
-    bl_class_set_free(x);
+    CHECK_OK(bl_classify_loader_create(&cfg, &fixed, &weak, 1, NULL, NULL, 5, &l));
+    bl_classify_loader_destroy(l);
+    CHECK_OK(bl_classify_loader_create(&cfg, &same, &strong, 1, NULL, NULL, 5, &l));
+    bl_classify_loader_destroy(l);
+    bl_classify_set_free(x);
 }
 
 static void resident(bl_ctx *ctx) {

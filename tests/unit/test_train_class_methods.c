@@ -47,7 +47,7 @@ static const char *list_of(bl_arena *arena, const bl_plugin_type *type) {
 static void check(const bl_plugin_type *type) {
     bl_arena *arena = bl_arena_create(0);
     const char *settings[MAX_SETTINGS];
-    int n = make_early(arena, "method", &bl_class_method_schema, settings);
+    int n = make_early(arena, "method", &bl_classify_method_schema, settings);
     settings[n++] = "run.iterations=8";
     settings[n++] = "run.eval_every=0";
     settings[n++] = "longtail.validation=0.1";
@@ -73,9 +73,9 @@ int main(void) {
     bl_log_set_level(BL_LOG_ERROR);
     root = scratch_folder();
     int n = 0;
-    for (; n < bl_class_registry()->n; n++) {
-        printf("%s\n", bl_class_registry()->type[n]->name);
-        check(bl_class_registry()->type[n]);
+    for (; n < bl_classify_registry()->n; n++) {
+        printf("%s\n", bl_classify_registry()->type[n]->name);
+        check(bl_classify_registry()->type[n]);
     }
     CHECK(n >= 15);
     remove_tree(root);

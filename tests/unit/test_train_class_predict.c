@@ -19,23 +19,23 @@ static const char *in(const char *name) {
 
 /* train/<class>/ and test/<class>/ of a generated set, as PNG files; one of them twice as large. */
 static void make_folder(void) {
-    bl_class_synth_config c = {
+    bl_classify_synth_config c = {
         .classes = CLASSES, .pairs = -1, .train = 120, .test = TEST, .size = SIDE};
     for (int part = 0; part < 2; part++) {
-        bl_class_set *s;
-        CHECK_OK(bl_class_synth(&c, part ? BL_CLASS_TEST : BL_CLASS_TRAIN, &s));
+        bl_classify_set *s;
+        CHECK_OK(bl_classify_synth(&c, part ? BL_CLASSIFY_TEST : BL_CLASSIFY_TRAIN, &s));
         for (int32_t i = 0; i < s->n; i++) {
             char dir[300], file[400];
             snprintf(dir, sizeof dir, "%s/d/%s/%d", root, part ? "test" : "train",
                      (int)s->labels[i]);
             CHECK_OK(bl_mkdirs(dir));
             snprintf(file, sizeof file, "%s/%04d.%s", dir, (int)i, i % 2 ? "png" : "PNG");
-            bl_image img = {SIDE, SIDE, bl_class_image(s, i)}, large = {0};
+            bl_image img = {SIDE, SIDE, bl_classify_image(s, i)}, large = {0};
             if (i == 7) CHECK_OK(bl_image_resize(&img, 2 * SIDE, 2 * SIDE, &large));
             CHECK_OK(bl_png_write(file, i == 7 ? &large : &img));
             bl_image_free(&large);
         }
-        bl_class_set_free(s);
+        bl_classify_set_free(s);
     }
 }
 

@@ -87,7 +87,7 @@ static void annealing(bl_arena *a) {
 /* google-research/crest: six generations of 64 x 1024 iterations, cos(pi t / 16 T) in each. */
 static void crest(bl_arena *a) {
     bl_run_config c = load(a, "cifar10_500_4000_g100/crest_authors.json");
-    CHECK(bl_class_method_generations(&c.class_method) == 6);
+    CHECK(bl_classify_method_generations(&c.class_method) == 6);
     CHECK(c.run.iterations == 6 * 64 * 1024);
     CHECK_NEAR(bl_schedule_factor(&c.schedule, 65536, 65536), cos(acos(-1) / 16), 1e-12);
 }

@@ -31,19 +31,20 @@ static bl_status collect(void *arg, int32_t first, int32_t n, const float *logit
     return BL_OK;
 }
 
-static bl_status write_features(const bl_class_evaluation *e, const collector *c, int32_t n) {
+static bl_status write_features(const bl_classify_evaluation *e, const collector *c, int32_t n) {
     char *path = bl_path_join(e->dir, "features.safetensors");
     if (!path) return bl_no_memory(NULL);
     bl_status status =
-        bl_class_features_write(path, n, c->d, c->features, c->k, c->logits, c->label);
+        bl_classify_features_write(path, n, c->d, c->features, c->k, c->logits, c->label);
     free(path);
     return status;
 }
 
-bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
-    const bl_class_set *test = e->data->sets.test;
-    bl_class_items items = e->data->validation;
-    if (!e->validation) items = (bl_class_items){.set = test, .n = test->n, .label = test->labels};
+bl_status bl_classify_evaluate(const bl_classify_evaluation *e, bl_accuracy *out) {
+    const bl_classify_set *test = e->data->sets.test;
+    bl_classify_items items = e->data->validation;
+    if (!e->validation)
+        items = (bl_classify_items){.set = test, .n = test->n, .label = test->labels};
     if (e->limit > 0 && e->limit < items.n) items.n = (int32_t)e->limit;
     collector c = {.accuracy = out,
                    .label = items.label,
@@ -61,17 +62,17 @@ bl_status bl_class_evaluate(const bl_class_evaluation *e, bl_accuracy *out) {
             goto done;
         }
     }
-    BL_TRY_DONE(bl_class_pass(e->world, e->ctx, e->model, &items, e->batch, collect, &c));
+    BL_TRY_DONE(bl_classify_pass(e->world, e->ctx, e->model, &items, e->batch, collect, &c));
     BL_TRY_DONE(bl_accuracy_finish(out, e->data->labelled_counts));
-    bl_class_results r = {.accuracy = out,
-                          .names = (const char *const *)items.set->class_names,
-                          .labelled = e->data->labelled_counts,
-                          .unlabelled = e->data->unlabelled_counts,
-                          .model = e->name,
-                          .iter = e->iter};
-    if (e->dir) BL_TRY_DONE(bl_class_results_write(e->dir, &r));
+    bl_classify_results r = {.accuracy = out,
+                             .names = (const char *const *)items.set->class_names,
+                             .labelled = e->data->labelled_counts,
+                             .unlabelled = e->data->unlabelled_counts,
+                             .model = e->name,
+                             .iter = e->iter};
+    if (e->dir) BL_TRY_DONE(bl_classify_results_write(e->dir, &r));
     if (c.features) BL_TRY_DONE(write_features(e, &c, items.n));
-    if (e->table) bl_class_results_print(e->table, &r, e->all_classes);
+    if (e->table) bl_classify_results_print(e->table, &r, e->all_classes);
 done:
     free(c.features);
     free(c.logits);
@@ -80,32 +81,32 @@ done:
 }
 
 /* The weights go to model 0 of a learner made for the purpose, whichever they are. */
-static bl_status evaluate_one(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
-                              int model, const bl_eval_options *opt, FILE *f) {
+static bl_status evaluate_one(const bl_run_config *cfg, const bl_classify_run_data *data,
+                              bl_ctx *ctx, int model, const bl_eval_options *opt, FILE *f) {
     bl_learner *l = NULL;
     bl_accuracy a = {0};
     char *dir = NULL;
     bl_status status;
     int64_t iter;
-    bl_class_env env = bl_class_env_make(cfg, data, ctx);
-    BL_TRY_DONE(bl_class_model_open(cfg, &env, opt->checkpoint, !opt->no_verify,
-                                    model ? "teacher" : "student", &iter, &l));
+    bl_classify_env env = bl_classify_env_make(cfg, data, ctx);
+    BL_TRY_DONE(bl_classify_model_open(cfg, &env, opt->checkpoint, !opt->no_verify,
+                                       model ? "teacher" : "student", &iter, &l));
     const char *name = l->model[model].name;
     if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {
         status = bl_no_memory(NULL);
         goto done;
     }
-    bl_class_evaluation e = {.world = bl_class_learner_world(l),
-                             .data = data,
-                             .ctx = ctx,
-                             .name = name,
-                             .iter = iter,
-                             .batch = cfg->run.eval_batch,
-                             .dir = dir,
-                             .features = cfg->run.features,
-                             .table = f,
-                             .all_classes = opt->per_class};
-    BL_TRY_DONE(bl_class_evaluate(&e, &a));
+    bl_classify_evaluation e = {.world = bl_classify_learner_world(l),
+                                .data = data,
+                                .ctx = ctx,
+                                .name = name,
+                                .iter = iter,
+                                .batch = cfg->run.eval_batch,
+                                .dir = dir,
+                                .features = cfg->run.features,
+                                .table = f,
+                                .all_classes = opt->per_class};
+    BL_TRY_DONE(bl_classify_evaluate(&e, &a));
     if (dir) BL_INFO("results in %s", dir);
 done:
     bl_accuracy_free(&a);
@@ -114,13 +115,13 @@ done:
     return status;
 }
 
-bl_status bl_class_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt,
-                                       FILE *f) {
-    bl_class_run_data data = {0};
+bl_status bl_classify_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_options *opt,
+                                          FILE *f) {
+    bl_classify_run_data data = {0};
     bl_ctx *ctx = NULL;
     bl_status status;
     bl_set_threads((int)cfg->run.threads);
-    BL_TRY_DONE(bl_class_run_data_open(cfg, &data));
+    BL_TRY_DONE(bl_classify_run_data_open(cfg, &data));
     if (!data.sets.test) {
         status = bl_fail(BL_ECONFIG, "%s has no test images", data.sets.train->name);
         goto done;
@@ -137,6 +138,6 @@ bl_status bl_class_evaluate_checkpoint(const bl_run_config *cfg, const bl_eval_o
     }
 done:
     bl_ctx_destroy(ctx);
-    bl_class_run_data_close(&data);
+    bl_classify_run_data_close(&data);
     return status;
 }

@@ -15,7 +15,7 @@ static struct json_object *three(const float v[3]) {
     return list;
 }
 
-void bl_class_input_record(struct json_object **root, const bl_class_set *train) {
+void bl_classify_input_record(struct json_object **root, const bl_classify_set *train) {
     struct json_object *o = json_object_new_object();
     bl_json_add(&o, "width", json_object_new_int(train->width));
     bl_json_add(&o, "height", json_object_new_int(train->height));
@@ -73,12 +73,12 @@ static bl_status read_classes(const char *path, struct json_object *list, int32_
     return *sum > 0 ? BL_OK : bl_fail(BL_EFORMAT, "%s: no class has labelled images", path);
 }
 
-static bl_status build(const char *path, struct json_object *root, int64_t n, bl_class_set **room,
-                       int32_t **labels, int32_t *n_labels) {
+static bl_status build(const char *path, struct json_object *root, int64_t n,
+                       bl_classify_set **room, int32_t **labels, int32_t *n_labels) {
     struct json_object *list, *input;
     if (!json_object_object_get_ex(root, "classes", &list) ||
         !json_object_is_type(list, json_type_array) || json_object_array_length(list) < 1 ||
-        json_object_array_length(list) > BL_CLASS_MAX)
+        json_object_array_length(list) > BL_CLASSIFY_MAX)
         return bl_fail(BL_EFORMAT, "%s: no \"classes\" list", path);
     if (!json_object_object_get_ex(root, "input", &input))
         return bl_fail(BL_EFORMAT, "%s: no \"input\": not written by a classification run", path);
@@ -99,8 +99,8 @@ static bl_status build(const char *path, struct json_object *root, int64_t n, bl
     }
     int64_t most = ROOM_BYTES / (3 * height * width);
     if (n > most) n = most > 0 ? most : 1;
-    if (status == BL_OK) status = bl_class_set_create(path, n, height, width, k, room);
-    if (status == BL_OK) status = bl_class_set_names(*room, names);
+    if (status == BL_OK) status = bl_classify_set_create(path, n, height, width, k, room);
+    if (status == BL_OK) status = bl_classify_set_names(*room, names);
     for (int32_t c = 0; status == BL_OK && c < k; c++)
         for (int64_t i = 0; i < counts[c]; i++) (*labels)[at++] = c;
     for (int c = 0; status == BL_OK && c < 3; c++) {
@@ -113,8 +113,8 @@ static bl_status build(const char *path, struct json_object *root, int64_t n, bl
     return status;
 }
 
-bl_status bl_class_input_read(const char *run_dir, int64_t n, bl_class_set **room, int32_t **labels,
-                              int32_t *n_labels) {
+bl_status bl_classify_input_read(const char *run_dir, int64_t n, bl_classify_set **room,
+                                 int32_t **labels, int32_t *n_labels) {
     char *path = bl_path_join(run_dir, "classes.json");
     bl_json doc = {0};
     *room = NULL;
@@ -125,7 +125,7 @@ bl_status bl_class_input_read(const char *run_dir, int64_t n, bl_class_set **roo
         bl_json_free(&doc);
     }
     if (status != BL_OK) {
-        bl_class_set_free(*room);
+        bl_classify_set_free(*room);
         free(*labels);
         *room = NULL;
         *labels = NULL;

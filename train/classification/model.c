@@ -10,17 +10,17 @@
 #include "train/checkpoint.h"
 #include "train/task.h"
 
-bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data *data,
-                               bl_ctx *ctx) {
-    bl_class_env env = {.model = &cfg->model,
-                        .views = &cfg->views,
-                        .batch_labelled = (int32_t)cfg->batch.labelled,
-                        .batch_unlabelled = (int32_t)cfg->batch.unlabelled,
-                        .seed = (uint64_t)cfg->run.seed,
-                        .iterations = cfg->run.iterations,
-                        .lr_at = bl_run_lr,
-                        .lr_arg = cfg,
-                        .ctx = ctx};
+bl_classify_env bl_classify_env_make(const bl_run_config *cfg, const bl_classify_run_data *data,
+                                     bl_ctx *ctx) {
+    bl_classify_env env = {.model = &cfg->model,
+                           .views = &cfg->views,
+                           .batch_labelled = (int32_t)cfg->batch.labelled,
+                           .batch_unlabelled = (int32_t)cfg->batch.unlabelled,
+                           .seed = (uint64_t)cfg->run.seed,
+                           .iterations = cfg->run.iterations,
+                           .lr_at = bl_run_lr,
+                           .lr_arg = cfg,
+                           .ctx = ctx};
     if (data) {
         env.labelled = data->labelled;
         env.unlabelled = data->unlabelled;
@@ -31,8 +31,8 @@ bl_class_env bl_class_env_make(const bl_run_config *cfg, const bl_class_run_data
 }
 
 static bl_status learns_classes(const bl_run_config *cfg, int32_t classes) {
-    bl_class_needs needs;
-    BL_TRY(bl_class_method_needs(&cfg->class_method, classes, &needs));
+    bl_classify_needs needs;
+    BL_TRY(bl_classify_method_needs(&cfg->class_method, classes, &needs));
     return needs.pretext ? bl_fail(BL_ECONFIG,
                                    "method.name %s pre-trains without labels: it predicts no "
                                    "classes; start a supervised run from it (run.init_from)",
@@ -40,10 +40,10 @@ static bl_status learns_classes(const bl_run_config *cfg, int32_t classes) {
                          : BL_OK;
 }
 
-bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
-                              const char *checkpoint, bool verify, const char *model, int64_t *iter,
-                              bl_learner **out) {
-    const bl_class_set *set = env->labelled.set;
+bl_status bl_classify_model_open(const bl_run_config *cfg, const bl_classify_env *env,
+                                 const char *checkpoint, bool verify, const char *model,
+                                 int64_t *iter, bl_learner **out) {
+    const bl_classify_set *set = env->labelled.set;
     BL_TRY(learns_classes(cfg, set->n_classes));
     char *path;
     BL_TRY(bl_checkpoint_find(checkpoint, verify, &path));
@@ -58,15 +58,15 @@ bl_status bl_class_model_open(const bl_run_config *cfg, const bl_class_env *env,
                          (long long)classes, set->name, (int)set->n_classes);
         goto done;
     }
-    BL_TRY_DONE(bl_class_learner_create(&cfg->class_method, env, &l));
+    BL_TRY_DONE(bl_classify_learner_create(&cfg->class_method, env, &l));
     BL_TRY_DONE(bl_checkpoint_load_weights(path, env->ctx, l->model[0].store,
                                            model         ? model
                                            : has_teacher ? "teacher"
                                                          : "student",
                                            false, NULL));
-    if (bl_class_method_generations(&cfg->class_method) > 1) {
+    if (bl_classify_method_generations(&cfg->class_method) > 1) {
         BL_TRY_DONE(bl_checkpoint_state(path, "generation.counts", &counts, &n_counts));
-        BL_TRY_DONE(bl_class_learner_set_counts(l, counts, n_counts));
+        BL_TRY_DONE(bl_classify_learner_set_counts(l, counts, n_counts));
     }
     if (iter) *iter = at;
     *out = l;
@@ -79,12 +79,12 @@ done:
 
 /* ---- self-training ---- */
 
-bl_status bl_pseudo_set_join(const bl_class_run_data *d, bl_pseudo_set *p) {
-    const bl_class_items *x = &d->labelled, *u = &d->unlabelled;
+bl_status bl_pseudo_set_join(const bl_classify_run_data *d, bl_pseudo_set *p) {
+    const bl_classify_items *x = &d->labelled, *u = &d->unlabelled;
     int32_t shift = 0;
     *p = (bl_pseudo_set){.items.set = u->set, .accuracy = NAN};
     if (u->set != x->set) {
-        BL_TRY(bl_class_set_join(x->set, u->set, false, &p->joined));
+        BL_TRY(bl_classify_set_join(x->set, u->set, false, &p->joined));
         p->items.set = p->joined;
         shift = x->set->n;
     }
@@ -100,7 +100,7 @@ bl_status bl_pseudo_set_join(const bl_class_run_data *d, bl_pseudo_set *p) {
     }
     for (int32_t i = 0; i < u->n; i++) {
         p->image[x->n + i] = u->image[i] + shift;
-        p->label[x->n + i] = BL_CLASS_UNKNOWN;
+        p->label[x->n + i] = BL_CLASSIFY_UNKNOWN;
         p->is_labelled[x->n + i] = 0;
     }
     p->items.n = (int32_t)n;
@@ -132,8 +132,8 @@ static bl_status take_argmax(void *arg, int32_t first, int32_t n, const float *l
     return BL_OK;
 }
 
-bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *data, bl_ctx *ctx,
-                             bl_pseudo_set *out) {
+bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_classify_run_data *data,
+                             bl_ctx *ctx, bl_pseudo_set *out) {
     const char *from = cfg->class_method.pseudo_labels;
     *out = (bl_pseudo_set){0};
     if (data->unlabelled.n == 0)
@@ -159,14 +159,14 @@ bl_status bl_pseudo_set_make(const bl_run_config *cfg, const bl_class_run_data *
         goto done;
     }
     own->class_method.pseudo_labels = ""; /* its weights are all that is wanted */
-    bl_class_env env = bl_class_env_make(own, data, ctx);
-    BL_TRY_DONE(bl_class_model_open(own, &env, from, true, NULL, NULL, &l));
+    bl_classify_env env = bl_classify_env_make(own, data, ctx);
+    BL_TRY_DONE(bl_classify_model_open(own, &env, from, true, NULL, NULL, &l));
     BL_TRY_DONE(bl_pseudo_set_join(data, out));
     labelling job = {.label = out->label + data->labelled.n,
                      .truth = data->unlabelled.label,
                      .k = data->sets.train->n_classes};
-    BL_TRY_DONE(bl_class_pass(bl_class_learner_world(l), ctx, 0, &data->unlabelled,
-                              cfg->run.eval_batch, take_argmax, &job));
+    BL_TRY_DONE(bl_classify_pass(bl_classify_learner_world(l), ctx, 0, &data->unlabelled,
+                                 cfg->run.eval_batch, take_argmax, &job));
     out->accuracy = job.known ? (double)job.right / (double)job.known : NAN;
     BL_INFO("%d unlabelled images labelled by %s, %.2f %% of %lld known labels right",
             (int)data->unlabelled.n, from, 100 * out->accuracy, (long long)job.known);
@@ -183,7 +183,7 @@ done:
 }
 
 void bl_pseudo_set_free(bl_pseudo_set *p) {
-    bl_class_set_free(p->joined);
+    bl_classify_set_free(p->joined);
     free(p->image);
     free(p->label);
     free(p->is_labelled);

@@ -122,11 +122,11 @@ typedef struct {
 } job;
 
 /* `env` names the classes; it and the set's class names outlive the job. */
-static bl_status open_job(job *j, const bl_class_env *env, bool files) {
+static bl_status open_job(job *j, const bl_classify_env *env, bool files) {
     const bl_predict_options *o = j->opt;
-    const bl_class_set *set = env->labelled.set;
-    BL_TRY(bl_class_model_open(j->cfg, env, o->checkpoint, !o->no_verify, o->model, NULL,
-                               &j->learner));
+    const bl_classify_set *set = env->labelled.set;
+    BL_TRY(bl_classify_model_open(j->cfg, env, o->checkpoint, !o->no_verify, o->model, NULL,
+                                  &j->learner));
     j->w = (writer){.f = o->table,
                     .files = files,
                     .all = o->probabilities,
@@ -164,14 +164,14 @@ static bl_status close_job(job *j, bl_status status) {
 typedef struct {
     job *j;
     const char *const *paths; /* of the chunk */
-    bl_class_set *room;
+    bl_classify_set *room;
     bl_status *status;
     char (*message)[512]; /* errors are thread-local: carried back to the caller's thread */
     int32_t *row;         /* place in the chunk of each image that could be read */
     int64_t n_skipped;
 } chunk;
 
-static bl_status decode(const char *path, bl_pil_resizer *r, const bl_class_set *room, bool exif,
+static bl_status decode(const char *path, bl_pil_resizer *r, const bl_classify_set *room, bool exif,
                         uint8_t *dst) {
     bl_image img;
     BL_TRY(bl_image_load(path, exif, &img));
@@ -186,7 +186,7 @@ static void decode_range(void *arg, int64_t begin, int64_t end) {
     bl_pil_resizer r = {0};
     for (int64_t i = begin; i < end; i++) {
         c->status[i] =
-            decode(c->paths[i], &r, c->room, c->j->cfg->images.exif, bl_class_image(c->room, i));
+            decode(c->paths[i], &r, c->room, c->j->cfg->images.exif, bl_classify_image(c->room, i));
         if (c->status[i] != BL_OK) snprintf(c->message[i], sizeof c->message[i], "%s", bl_error());
     }
     bl_pil_resizer_free(&r);
@@ -198,7 +198,7 @@ static bl_status take_file(void *arg, int32_t first, int32_t n, const float *log
     chunk *c = arg;
     writer *w = &c->j->w;
     for (int32_t i = 0; i < n; i++) {
-        subject s = {.file = c->paths[c->row[first + i]], .truth = BL_CLASS_UNKNOWN};
+        subject s = {.file = c->paths[c->row[first + i]], .truth = BL_CLASSIFY_UNKNOWN};
         BL_TRY(write_one(w, &s, logits + (size_t)i * (size_t)w->k));
     }
     return BL_OK;
@@ -217,9 +217,9 @@ static bl_status one_chunk(chunk *c, int32_t n) {
         BL_WARN("skipped: %s", c->message[i]);
         c->n_skipped++;
     }
-    bl_class_items items = {.set = c->room, .n = good, .image = c->row};
-    return bl_class_pass(bl_class_learner_world(c->j->learner), c->j->ctx, 0, &items, n, take_file,
-                         c);
+    bl_classify_items items = {.set = c->room, .n = good, .image = c->row};
+    return bl_classify_pass(bl_classify_learner_world(c->j->learner), c->j->ctx, 0, &items, n,
+                            take_file, c);
 }
 
 static bl_status each_chunk(chunk *c) {
@@ -240,14 +240,14 @@ static bl_status predict_files(job *j) {
     const bl_predict_options *o = j->opt;
     int64_t n = o->n_images < j->cfg->run.eval_batch ? o->n_images : j->cfg->run.eval_batch;
     chunk c = {.j = j};
-    int32_t *labels = NULL, n_labels, none = BL_CLASS_UNKNOWN;
+    int32_t *labels = NULL, n_labels, none = BL_CLASSIFY_UNKNOWN;
     char *run = bl_checkpoint_run_dir(o->checkpoint);
     bl_status status;
     if (!run) {
         status = bl_no_memory(NULL);
         goto done;
     }
-    BL_TRY_DONE(bl_class_input_read(run, n, &c.room, &labels, &n_labels));
+    BL_TRY_DONE(bl_classify_input_read(run, n, &c.room, &labels, &n_labels));
     c.status = calloc((size_t)n, sizeof *c.status);
     c.row = calloc((size_t)n, sizeof *c.row);
     c.message = calloc((size_t)n, sizeof *c.message);
@@ -256,16 +256,16 @@ static bl_status predict_files(job *j) {
         goto done;
     }
     /* The lists are there for counts and sizes; nothing is trained on them. */
-    bl_class_env env = bl_class_env_make(j->cfg, NULL, j->ctx);
-    env.labelled = (bl_class_items){.set = c.room, .n = n_labels, .label = labels};
-    env.unlabelled = (bl_class_items){.set = c.room, .n = 1, .label = &none};
+    bl_classify_env env = bl_classify_env_make(j->cfg, NULL, j->ctx);
+    env.labelled = (bl_classify_items){.set = c.room, .n = n_labels, .label = labels};
+    env.unlabelled = (bl_classify_items){.set = c.room, .n = 1, .label = &none};
     BL_TRY_DONE(open_job(j, &env, true));
     status = each_chunk(&c);
     if (status == BL_OK && c.n_skipped)
         BL_WARN("left out %lld images that cannot be read", (long long)c.n_skipped);
 done:
     status = close_job(j, status);
-    bl_class_set_free(c.room);
+    bl_classify_set_free(c.room);
     free(labels);
     free(run);
     free(c.status);
@@ -278,7 +278,7 @@ done:
 
 typedef struct {
     writer *w;
-    const bl_class_items *items;
+    const bl_classify_items *items;
 } set_pass;
 
 static bl_status take_item(void *arg, int32_t first, int32_t n, const float *logits,
@@ -296,32 +296,32 @@ static bl_status take_item(void *arg, int32_t first, int32_t n, const float *log
 
 static bl_status predict_set(job *j) {
     const char *name = j->opt->set;
-    bl_class_run_data data = {0};
+    bl_classify_run_data data = {0};
     bl_status status;
-    BL_TRY_DONE(bl_class_run_data_open(j->cfg, &data));
-    const bl_class_set *test = data.sets.test;
-    bl_class_items items = {0};
+    BL_TRY_DONE(bl_classify_run_data_open(j->cfg, &data));
+    const bl_classify_set *test = data.sets.test;
+    bl_classify_items items = {0};
     if (strcmp(name, "labelled") == 0) items = data.labelled;
     if (strcmp(name, "unlabelled") == 0) items = data.unlabelled;
     if (strcmp(name, "validation") == 0) items = data.validation;
     if (strcmp(name, "test") == 0 && test)
-        items = (bl_class_items){.set = test, .n = test->n, .label = test->labels};
+        items = (bl_classify_items){.set = test, .n = test->n, .label = test->labels};
     if (items.n == 0) {
         status = bl_fail(BL_ECONFIG, "--set %s: the run has no such images", name);
         goto done;
     }
-    bl_class_env env = bl_class_env_make(j->cfg, &data, j->ctx);
+    bl_classify_env env = bl_classify_env_make(j->cfg, &data, j->ctx);
     BL_TRY_DONE(open_job(j, &env, false));
     set_pass pass = {&j->w, &items};
-    BL_TRY_DONE(bl_class_pass(bl_class_learner_world(j->learner), j->ctx, 0, &items,
-                              j->cfg->run.eval_batch, take_item, &pass));
+    BL_TRY_DONE(bl_classify_pass(bl_classify_learner_world(j->learner), j->ctx, 0, &items,
+                                 j->cfg->run.eval_batch, take_item, &pass));
 done:
     status = close_job(j, status);
-    bl_class_run_data_close(&data);
+    bl_classify_run_data_close(&data);
     return status;
 }
 
-bl_status bl_class_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
+bl_status bl_classify_predict(const bl_run_config *cfg, const bl_predict_options *opt) {
     if (opt->draw_dir || opt->score_threshold >= 0)
         return bl_fail(BL_ECONFIG, "--draw and --score are for detectors; a classifier gives every "
                                    "image a class");

@@ -67,7 +67,7 @@ static struct json_object *summary_of(const series *s) {
     return o;
 }
 
-bl_status bl_class_summary_write(const char *run_dir) {
+bl_status bl_classify_summary_write(const char *run_dir) {
     char *from = bl_path_join(run_dir, "metrics.jsonl"),
          *to = bl_path_join(run_dir, "summary.json");
     char *text = NULL;

@@ -8,7 +8,7 @@
 
 enum { STREAM_ORDER = 1, STREAM_DRAW = 2 };
 
-static void free_lists(bl_class_sampler *s) {
+static void free_lists(bl_classify_sampler *s) {
     free(s->list);
     free(s->order_of_pass);
     free(s->by_class);
@@ -16,25 +16,25 @@ static void free_lists(bl_class_sampler *s) {
     free(s->present);
 }
 
-void bl_class_sampler_free(bl_class_sampler *s) {
+void bl_classify_sampler_free(bl_classify_sampler *s) {
     free_lists(s);
     free(s->cumulative);
     memset(s, 0, sizeof *s);
 }
 
-bl_status bl_class_sampler_init(bl_class_sampler *s, uint64_t seed, uint64_t stream,
-                                bl_class_order order, int32_t n_items, int32_t n_classes,
-                                const int32_t *labels) {
-    *s = (bl_class_sampler){.seed = bl_mix64(seed ^ 0x636c6173736f7264ull),
-                            .stream = stream,
-                            .order = order,
-                            .n_items = n_items,
-                            .n_classes = n_classes,
-                            .pass = -1};
-    return bl_class_sampler_set(s, NULL, labels);
+bl_status bl_classify_sampler_init(bl_classify_sampler *s, uint64_t seed, uint64_t stream,
+                                   bl_classify_order order, int32_t n_items, int32_t n_classes,
+                                   const int32_t *labels) {
+    *s = (bl_classify_sampler){.seed = bl_mix64(seed ^ 0x636c6173736f7264ull),
+                               .stream = stream,
+                               .order = order,
+                               .n_items = n_items,
+                               .n_classes = n_classes,
+                               .pass = -1};
+    return bl_classify_sampler_set(s, NULL, labels);
 }
 
-static bl_status length_of(const bl_class_sampler *s, const int32_t *copies, int64_t *n) {
+static bl_status length_of(const bl_classify_sampler *s, const int32_t *copies, int64_t *n) {
     *n = 0;
     for (int32_t i = 0; i < s->n_items; i++) {
         if (copies && copies[i] < 0)
@@ -53,7 +53,7 @@ static bl_status length_of(const bl_class_sampler *s, const int32_t *copies, int
 }
 
 /* The list in order of class; items without a label are in no class. */
-static void group_by_class(bl_class_sampler *s, const int32_t *labels) {
+static void group_by_class(bl_classify_sampler *s, const int32_t *labels) {
     int32_t *start = s->class_start;
     for (int32_t k = 0; k < s->n; k++) {
         int32_t c = labels[s->list[k]];
@@ -71,10 +71,11 @@ static void group_by_class(bl_class_sampler *s, const int32_t *labels) {
     }
 }
 
-bl_status bl_class_sampler_set(bl_class_sampler *s, const int32_t *copies, const int32_t *labels) {
+bl_status bl_classify_sampler_set(bl_classify_sampler *s, const int32_t *copies,
+                                  const int32_t *labels) {
     int64_t n;
     BL_TRY(length_of(s, copies, &n));
-    bl_class_sampler old = *s;
+    bl_classify_sampler old = *s;
     size_t classes = (size_t)s->n_classes, scratch = (size_t)n > classes ? (size_t)n : classes;
     s->n = 0;
     s->n_present = 0;
@@ -104,7 +105,7 @@ bl_status bl_class_sampler_set(bl_class_sampler *s, const int32_t *copies, const
     return BL_OK;
 }
 
-bl_status bl_class_sampler_weights(bl_class_sampler *s, const double *weights) {
+bl_status bl_classify_sampler_weights(bl_classify_sampler *s, const double *weights) {
     double *sums = NULL, total = 0;
     if (weights) {
         sums = malloc((size_t)s->n_items * sizeof *sums);
@@ -127,14 +128,14 @@ bl_status bl_class_sampler_weights(bl_class_sampler *s, const double *weights) {
     return BL_OK;
 }
 
-int64_t bl_class_sampler_next_pass(const bl_class_sampler *s, int64_t cursor, int32_t n) {
+int64_t bl_classify_sampler_next_pass(const bl_classify_sampler *s, int64_t cursor, int32_t n) {
     int64_t pass = cursor / n + (cursor % n > 0);
     return pass * s->n;
 }
 
 /* The first item whose cumulative weight is above u * total; u < 1, so there is one, and its own
  * weight is not 0. */
-static int32_t by_weight(const bl_class_sampler *s, bl_rng *rng) {
+static int32_t by_weight(const bl_classify_sampler *s, bl_rng *rng) {
     uint64_t hi = bl_rng_u32(rng), lo = bl_rng_u32(rng);
     double u = (double)(((hi << 32) | lo) >> 11) * 0x1p-53;
     double target = u * s->cumulative[s->n_items - 1];
@@ -149,7 +150,7 @@ static int32_t by_weight(const bl_class_sampler *s, bl_rng *rng) {
     return from;
 }
 
-static int32_t draw_one(const bl_class_sampler *s, int64_t cursor) {
+static int32_t draw_one(const bl_classify_sampler *s, int64_t cursor) {
     bl_rng rng = bl_rng_make(s->seed, bl_rng_key(STREAM_DRAW, s->stream, (uint64_t)cursor));
     if (s->order == BL_ORDER_BALANCED) {
         int32_t c = s->present[bl_rng_below(&rng, (uint32_t)s->n_present)];
@@ -160,7 +161,7 @@ static int32_t draw_one(const bl_class_sampler *s, int64_t cursor) {
     return s->list[bl_rng_below(&rng, (uint32_t)s->n)];
 }
 
-static int32_t in_pass(bl_class_sampler *s, int64_t cursor) {
+static int32_t in_pass(bl_classify_sampler *s, int64_t cursor) {
     int64_t pass = cursor / s->n;
     if (s->order == BL_ORDER_SEQUENTIAL) return s->list[cursor % s->n];
     if (pass != s->pass) {
@@ -172,7 +173,8 @@ static int32_t in_pass(bl_class_sampler *s, int64_t cursor) {
     return s->order_of_pass[cursor % s->n];
 }
 
-bl_status bl_class_sampler_draw(bl_class_sampler *s, int64_t cursor, int32_t n, int32_t *items) {
+bl_status bl_classify_sampler_draw(bl_classify_sampler *s, int64_t cursor, int32_t n,
+                                   int32_t *items) {
     bool passes = s->order == BL_ORDER_SHUFFLED || s->order == BL_ORDER_SEQUENTIAL;
     if (s->order == BL_ORDER_BALANCED && s->n_present == 0)
         return bl_fail(BL_EINVAL,

@@ -5,9 +5,9 @@
 
 #include "datasets/loading/classification/loader.h"
 
-typedef struct bl_class_sampler {
+typedef struct bl_classify_sampler {
     uint64_t seed, stream;
-    bl_class_order order;
+    bl_classify_order order;
     int32_t n_items, n_classes;
     int32_t n;     /* length of the list, copies counted */
     int32_t *list; /* items in ascending order, each as often as it is copied */
@@ -18,23 +18,25 @@ typedef struct bl_class_sampler {
     int32_t n_present;    /* classes with items */
     int32_t *present;
     double *cumulative; /* [n_items] of the weights; NULL: no weights */
-} bl_class_sampler;
+} bl_classify_sampler;
 
 /* `label_of`: n_items labels, for BL_ORDER_BALANCED; borrowed until the next change of the list. */
-bl_status bl_class_sampler_init(bl_class_sampler *s, uint64_t seed, uint64_t stream,
-                                bl_class_order order, int32_t n_items, int32_t n_classes,
-                                const int32_t *labels);
-void bl_class_sampler_free(bl_class_sampler *s);
+bl_status bl_classify_sampler_init(bl_classify_sampler *s, uint64_t seed, uint64_t stream,
+                                   bl_classify_order order, int32_t n_items, int32_t n_classes,
+                                   const int32_t *labels);
+void bl_classify_sampler_free(bl_classify_sampler *s);
 
 /* Rebuilds the list from copies (NULL: one each) and labels. BL_EINVAL when nothing is left, or
  * when the order is BALANCED and no item has a label. The sampler is unchanged then. */
-bl_status bl_class_sampler_set(bl_class_sampler *s, const int32_t *copies, const int32_t *labels);
-bl_status bl_class_sampler_weights(bl_class_sampler *s, const double *weights);
+bl_status bl_classify_sampler_set(bl_classify_sampler *s, const int32_t *copies,
+                                  const int32_t *labels);
+bl_status bl_classify_sampler_weights(bl_classify_sampler *s, const double *weights);
 
 /* The cursor at the start of the pass after the one that `cursor` of a list of `n` stood in. */
-int64_t bl_class_sampler_next_pass(const bl_class_sampler *s, int64_t cursor, int32_t n);
+int64_t bl_classify_sampler_next_pass(const bl_classify_sampler *s, int64_t cursor, int32_t n);
 
 /* The `n` items at the cursor. */
-bl_status bl_class_sampler_draw(bl_class_sampler *s, int64_t cursor, int32_t n, int32_t *items);
+bl_status bl_classify_sampler_draw(bl_classify_sampler *s, int64_t cursor, int32_t n,
+                                   int32_t *items);
 
 #endif

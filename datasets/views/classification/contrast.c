@@ -8,8 +8,8 @@
 #include "datasets/images/pil_color.h"
 #include "datasets/views/augment_geometry.h"
 
-bl_status bl_contrast_create(const bl_class_view_config *cfg, int width, int height, int out_width,
-                             int out_height, bl_contrast *c) {
+bl_status bl_contrast_create(const bl_classify_view_config *cfg, int width, int height,
+                             int out_width, int out_height, bl_contrast *c) {
     *c = (bl_contrast){.cfg = *cfg,
                        .ops = bl_pixel_ops_best(),
                        .width = width,

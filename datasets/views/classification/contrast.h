@@ -9,15 +9,15 @@
 #include "datasets/views/classification/view.h"
 
 typedef struct bl_contrast {
-    bl_class_view_config cfg;
+    bl_classify_view_config cfg;
     const bl_pixel_ops *ops;
     int width, height, out_width, out_height;
     bl_pil_resizer resizer;
     uint8_t *image, *scratch;
 } bl_contrast;
 
-bl_status bl_contrast_create(const bl_class_view_config *cfg, int width, int height, int out_width,
-                             int out_height, bl_contrast *c);
+bl_status bl_contrast_create(const bl_classify_view_config *cfg, int width, int height,
+                             int out_width, int out_height, bl_contrast *c);
 void bl_contrast_free(bl_contrast *c);
 
 /* The view, out_width x out_height; valid until the next call. */

@@ -15,9 +15,9 @@ static const char *const pad_modes[] = {"reflect", "zero", NULL};
 static const char *const makers[] = {"cpu", "auto", "device", NULL};
 static const char *const recipes[] = {"ra_mc", "ra_usb", "ra_large", "ra_fixed", NULL};
 
-#define INT(name) #name, BL_T_INT, offsetof(bl_class_view_config, name)
-#define REAL(name) #name, BL_T_REAL, offsetof(bl_class_view_config, name)
-#define ENUM(name) #name, BL_T_ENUM, offsetof(bl_class_view_config, name)
+#define INT(name) #name, BL_T_INT, offsetof(bl_classify_view_config, name)
+#define REAL(name) #name, BL_T_REAL, offsetof(bl_classify_view_config, name)
+#define ENUM(name) #name, BL_T_ENUM, offsetof(bl_classify_view_config, name)
 static const bl_field fields[] = {
     {ENUM(device), "\"cpu\"", 0, 0, makers, NULL,
      "Who makes the views of training batches: the loader's threads (cpu), or the run's device, "
@@ -56,11 +56,11 @@ static const bl_field fields[] = {
      NULL},
     {0}};
 
-const bl_schema bl_class_view_schema = {"views", "Views of the images of a classification set.",
-                                        sizeof(bl_class_view_config), fields};
+const bl_schema bl_classify_view_schema = {"views", "Views of the images of a classification set.",
+                                           sizeof(bl_classify_view_config), fields};
 
-struct bl_class_views {
-    bl_class_view_config cfg;
+struct bl_classify_views {
+    bl_classify_view_config cfg;
     int width, height;         /* of the set's images */
     int out_width, out_height; /* of the views */
     int pad;
@@ -71,8 +71,8 @@ struct bl_class_views {
     uint8_t *out; /* a resized view */
 };
 
-static bl_status check(bl_class_views *v, const bl_class_set *set) {
-    if (v->cfg.pad_mode == BL_CLASS_PAD_REFLECT && (v->pad >= v->width || v->pad >= v->height))
+static bl_status check(bl_classify_views *v, const bl_classify_set *set) {
+    if (v->cfg.pad_mode == BL_CLASSIFY_PAD_REFLECT && (v->pad >= v->width || v->pad >= v->height))
         return bl_fail(BL_ECONFIG,
                        "views.pad: %d px cannot be mirrored from images of %dx%d px (%s); the "
                        "padding must be smaller than the image",
@@ -80,9 +80,9 @@ static bl_status check(bl_class_views *v, const bl_class_set *set) {
     return BL_OK;
 }
 
-bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_set *set,
-                                bl_class_views **out) {
-    bl_class_views *v = calloc(1, sizeof *v);
+bl_status bl_classify_views_create(const bl_classify_view_config *cfg, const bl_classify_set *set,
+                                   bl_classify_views **out) {
+    bl_classify_views *v = calloc(1, sizeof *v);
     if (!v) return bl_no_memory("for the views");
     v->cfg = *cfg;
     v->width = set->width;
@@ -106,14 +106,14 @@ bl_status bl_class_views_create(const bl_class_view_config *cfg, const bl_class_
         status = bl_pil_resizer_reserve(&v->resizer, v->width, v->height, BL_PIL_BILINEAR,
                                         v->out_width, v->out_height);
     if (status != BL_OK) {
-        bl_class_views_destroy(v);
+        bl_classify_views_destroy(v);
         return status;
     }
     *out = v;
     return BL_OK;
 }
 
-void bl_class_views_destroy(bl_class_views *v) {
+void bl_classify_views_destroy(bl_classify_views *v) {
     if (!v) return;
     free(v->columns);
     free(v->rows);
@@ -124,25 +124,25 @@ void bl_class_views_destroy(bl_class_views *v) {
     free(v);
 }
 
-int32_t bl_class_views_width(const bl_class_views *v) {
+int32_t bl_classify_views_width(const bl_classify_views *v) {
     return v->out_width;
 }
 
-int32_t bl_class_views_height(const bl_class_views *v) {
+int32_t bl_classify_views_height(const bl_classify_views *v) {
     return v->out_height;
 }
 
 /* ---- drawing ---- */
 
-static void draw_weak(const bl_class_views *v, bl_rng *rng, bl_view_plan *p) {
+static void draw_weak(const bl_classify_views *v, bl_rng *rng, bl_view_plan *p) {
     p->flip = bl_rng_uniform(rng) < (float)v->cfg.flip;
-    p->reflect = v->cfg.pad_mode == BL_CLASS_PAD_REFLECT;
+    p->reflect = v->cfg.pad_mode == BL_CLASSIFY_PAD_REFLECT;
     p->dx = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
     p->dy = (int)bl_rng_below(rng, 2 * (uint32_t)v->pad + 1) - v->pad;
 }
 
-static bool is_fixed(const bl_class_view_config *cfg, bl_class_view_kind kind) {
-    return kind == BL_CLASS_STRONG && cfg->strong == BL_STRONG_RA_FIXED;
+static bool is_fixed(const bl_classify_view_config *cfg, bl_classify_view_kind kind) {
+    return kind == BL_CLASSIFY_STRONG && cfg->strong == BL_STRONG_RA_FIXED;
 }
 
 /* Where along one side of n px the hole around an integer centre lies: cut off at both ends. */
@@ -152,8 +152,8 @@ static void draw_hole(int n, int side, bl_rng *rng, int32_t *lo, int32_t *hi) {
     *hi = centre + half < n ? centre + half : n;
 }
 
-static int draw_strong(const bl_class_views *v, bl_rng *rng, bl_view_step *steps,
-                       bl_class_view_info *info) {
+static int draw_strong(const bl_classify_views *v, bl_rng *rng, bl_view_step *steps,
+                       bl_classify_view_info *info) {
     bl_ra_recipe recipe = (bl_ra_recipe)v->cfg.strong;
     bool usb = recipe == BL_RA_USB, fixed = recipe == BL_RA_FIXED;
     int ops = v->cfg.strong_ops > 0 ? (int)v->cfg.strong_ops : usb || fixed ? 3 : 2;
@@ -170,7 +170,7 @@ static int draw_strong(const bl_class_views *v, bl_rng *rng, bl_view_step *steps
     return n;
 }
 
-static int draw_turn(const bl_class_views *v, bl_rng *rng, bl_view_step *steps) {
+static int draw_turn(const bl_classify_views *v, bl_rng *rng, bl_view_step *steps) {
     int turns = (int)bl_rng_below(rng, 4);
     if (v->width != v->height) turns &= 2; /* quarter turns keep the shape of squares only */
     if (turns == 0) return 0;
@@ -178,24 +178,24 @@ static int draw_turn(const bl_class_views *v, bl_rng *rng, bl_view_step *steps) 
     return 1;
 }
 
-static bool resizes(const bl_class_views *v) {
+static bool resizes(const bl_classify_views *v) {
     return v->width != v->out_width || v->height != v->out_height;
 }
 
-static void draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng, bl_view_plan *p,
-                 bl_view_step *steps, bl_class_view_info *info) {
+static void draw(const bl_classify_views *v, bl_classify_view_kind kind, bl_rng *rng,
+                 bl_view_plan *p, bl_view_step *steps, bl_classify_view_info *info) {
     *p = (bl_view_plan){0};
-    if (kind == BL_CLASS_PLAIN) return;
+    if (kind == BL_CLASSIFY_PLAIN) return;
     draw_weak(v, rng, p);
-    if (kind == BL_CLASS_STRONG) p->steps = draw_strong(v, rng, steps, info);
-    if (kind == BL_CLASS_ROTATION) p->steps = draw_turn(v, rng, steps);
-    if (kind == BL_CLASS_ROTATION && p->steps > 0) info->turn = (int32_t)steps[0].v[0];
+    if (kind == BL_CLASSIFY_STRONG) p->steps = draw_strong(v, rng, steps, info);
+    if (kind == BL_CLASSIFY_ROTATION) p->steps = draw_turn(v, rng, steps);
+    if (kind == BL_CLASSIFY_ROTATION && p->steps > 0) info->turn = (int32_t)steps[0].v[0];
 }
 
 /* ---- performing ---- */
 
 /* Flip, pad and crop in one copy to `p`. */
-static void crop(bl_class_views *v, const uint8_t *image, const bl_view_plan *plan, uint8_t *p) {
+static void crop(bl_classify_views *v, const uint8_t *image, const bl_view_plan *plan, uint8_t *p) {
     int w = v->width, h = v->height;
     for (int x = 0; x < w; x++) {
         int s = bl_px_crop(x, plan->dx, w, plan->reflect);
@@ -222,22 +222,23 @@ static void crop(bl_class_views *v, const uint8_t *image, const bl_view_plan *pl
 /* ---- interface ---- */
 
 /* Cannot fail: the resizer has room for every image of the set. */
-static const uint8_t *resized(bl_class_views *v, const uint8_t *image) {
+static const uint8_t *resized(bl_classify_views *v, const uint8_t *image) {
     if (!resizes(v)) return image;
     (void)bl_pil_resize(&v->resizer, image, 3 * (size_t)v->width, v->width, v->height,
                         BL_PIL_BILINEAR, v->out, v->out_width, v->out_height);
     return v->out;
 }
 
-const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
-                                    const uint8_t *image, bl_rng *rng, bl_class_view_info *info) {
-    bl_class_view_info none;
+const uint8_t *bl_classify_view_pixels(bl_classify_views *v, bl_classify_view_kind kind,
+                                       const uint8_t *image, bl_rng *rng,
+                                       bl_classify_view_info *info) {
+    bl_classify_view_info none;
     if (!info) info = &none;
-    *info = (bl_class_view_info){0};
-    if (kind == BL_CLASS_PLAIN) return resized(v, image);
-    if (kind == BL_CLASS_CONTRAST) return bl_contrast_make(&v->contrast, image, rng);
+    *info = (bl_classify_view_info){0};
+    if (kind == BL_CLASSIFY_PLAIN) return resized(v, image);
+    if (kind == BL_CLASSIFY_CONTRAST) return bl_contrast_make(&v->contrast, image, rng);
     bl_view_plan plan;
-    bl_view_step steps[BL_CLASS_MAX_STEPS];
+    bl_view_step steps[BL_CLASSIFY_MAX_STEPS];
     draw(v, kind, rng, &plan, steps, info);
     bl_canvas *c = &v->canvas;
     if (is_fixed(&v->cfg, kind)) { /* steps first */
@@ -251,27 +252,27 @@ const uint8_t *bl_class_view_pixels(bl_class_views *v, bl_class_view_kind kind,
     return resized(v, c->image);
 }
 
-const char *bl_class_view_cpu_only(const bl_class_view_config *cfg, const bl_class_set *set,
-                                   bl_class_view_kind kind) {
-    if (kind == BL_CLASS_CONTRAST) return "contrast views are made on the CPU only";
+const char *bl_classify_view_cpu_only(const bl_classify_view_config *cfg,
+                                      const bl_classify_set *set, bl_classify_view_kind kind) {
+    if (kind == BL_CLASSIFY_CONTRAST) return "contrast views are made on the CPU only";
     if (is_fixed(cfg, kind)) return "views of views.strong = ra_fixed are made on the CPU only";
     if (cfg->size > 0 && (cfg->size != set->width || cfg->size != set->height))
         return "resized views (views.size) are made on the CPU only";
     return NULL;
 }
 
-bool bl_class_view_draw(const bl_class_views *v, bl_class_view_kind kind, bl_rng *rng,
-                        bl_view_plan *plan, bl_view_step *steps, bl_class_view_info *info) {
-    bl_class_view_info none;
+bool bl_classify_view_draw(const bl_classify_views *v, bl_classify_view_kind kind, bl_rng *rng,
+                           bl_view_plan *plan, bl_view_step *steps, bl_classify_view_info *info) {
+    bl_classify_view_info none;
     if (!info) info = &none;
-    *info = (bl_class_view_info){0};
-    if (kind == BL_CLASS_CONTRAST || resizes(v) || is_fixed(&v->cfg, kind)) return false;
+    *info = (bl_classify_view_info){0};
+    if (kind == BL_CLASSIFY_CONTRAST || resizes(v) || is_fixed(&v->cfg, kind)) return false;
     draw(v, kind, rng, plan, steps, info);
     return true;
 }
 
 /* Plain arithmetic as in training, so that a view and an evaluation of the same pixels agree. */
-static void normalise(const bl_class_views *v, const uint8_t *pixels, const float mean[3],
+static void normalise(const bl_classify_views *v, const uint8_t *pixels, const float mean[3],
                       const float std[3], float *dst) {
     bl_image img = {v->out_width, v->out_height, (uint8_t *)(uintptr_t)pixels};
     float m[3], s[3];
@@ -282,12 +283,12 @@ static void normalise(const bl_class_views *v, const uint8_t *pixels, const floa
     bl_view_normalise(&img, m, s, false, 1, v->out_width, v->out_height, dst);
 }
 
-void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_t *image,
-                        const float mean[3], const float std[3], bl_rng *rng, float *dst,
-                        bl_class_view_info *info) {
-    bl_class_view_info own;
+void bl_classify_view_make(bl_classify_views *v, bl_classify_view_kind kind, const uint8_t *image,
+                           const float mean[3], const float std[3], bl_rng *rng, float *dst,
+                           bl_classify_view_info *info) {
+    bl_classify_view_info own;
     if (!info) info = &own;
-    normalise(v, bl_class_view_pixels(v, kind, image, rng, info), mean, std, dst);
+    normalise(v, bl_classify_view_pixels(v, kind, image, rng, info), mean, std, dst);
     const int32_t *h = info->hole;
     for (int y = 0; h[2] > h[0] && y < 3 * v->out_height; y++) {
         int row = y % v->out_height;
@@ -300,30 +301,30 @@ void bl_class_view_make(bl_class_views *v, bl_class_view_kind kind, const uint8_
 /* ---- plain views of many images ---- */
 
 typedef struct plain_job {
-    const bl_class_set *set;
+    const bl_classify_set *set;
     const int32_t *images;
     int64_t first, n, chunks;
-    bl_class_views **views; /* one a chunk */
+    bl_classify_views **views; /* one a chunk */
     float *dst;
 } plain_job;
 
 static void plain_chunks(void *arg, int64_t begin, int64_t end) {
     const plain_job *j = arg;
     for (int64_t k = begin; k < end; k++) {
-        bl_class_views *v = j->views[k];
+        bl_classify_views *v = j->views[k];
         size_t row = 3 * (size_t)v->out_width * (size_t)v->out_height;
         for (int64_t i = j->n * k / j->chunks; i < j->n * (k + 1) / j->chunks; i++) {
             int64_t image = j->images ? j->images[i] : j->first + i;
-            bl_class_view_make(v, BL_CLASS_PLAIN, bl_class_image(j->set, image), j->set->mean,
-                               j->set->std, NULL, j->dst + (size_t)i * row, NULL);
+            bl_classify_view_make(v, BL_CLASSIFY_PLAIN, bl_classify_image(j->set, image),
+                                  j->set->mean, j->set->std, NULL, j->dst + (size_t)i * row, NULL);
         }
     }
 }
 
-bl_status bl_class_plain(const bl_class_view_config *cfg, const bl_class_set *set,
-                         const int32_t *images, int64_t first, int64_t n, float *dst) {
+bl_status bl_classify_plain(const bl_classify_view_config *cfg, const bl_classify_set *set,
+                            const int32_t *images, int64_t first, int64_t n, float *dst) {
     enum { CHUNKS = 8 };
-    bl_class_views *views[CHUNKS] = {NULL};
+    bl_classify_views *views[CHUNKS] = {NULL};
     plain_job j = {set, images, first, n, n < CHUNKS ? 1 : CHUNKS, views, dst};
     for (int64_t i = 0; i < n; i++) {
         int64_t image = images ? images[i] : first + i;
@@ -333,8 +334,8 @@ bl_status bl_class_plain(const bl_class_view_config *cfg, const bl_class_set *se
     }
     bl_status status = BL_OK;
     for (int64_t k = 0; k < j.chunks && status == BL_OK; k++)
-        status = bl_class_views_create(cfg, set, &views[k]);
+        status = bl_classify_views_create(cfg, set, &views[k]);
     if (status == BL_OK) bl_parallel_for(j.chunks, 1, plain_chunks, &j);
-    for (int64_t k = 0; k < j.chunks; k++) bl_class_views_destroy(views[k]);
+    for (int64_t k = 0; k < j.chunks; k++) bl_classify_views_destroy(views[k]);
     return status;
 }
