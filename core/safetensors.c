@@ -369,11 +369,6 @@ bl_status bl_st_wrap(const char *name, const bl_st_tensor *tensors, int n,
     return BL_OK;
 }
 
-size_t bl_st_width(bl_st_dtype dtype) {
-    static const size_t width[] = {4, 2, 2, 8, 4, 8, 1, 0};
-    return width[dtype];
-}
-
 void bl_st_close(bl_st_file *f) {
     if (!f) return;
     if (f->release) f->release(f->owner);

@@ -48,8 +48,6 @@ bl_status bl_st_open_memory(const void *data, size_t size, const char *name, bl_
 bl_status bl_st_wrap(const char *name, const bl_st_tensor *tensors, int n,
                      void (*release)(void *owner), void *owner, bl_st_file **out);
 void bl_st_close(bl_st_file *f);
-/* Bytes of one element; 0 for BL_ST_OTHER. */
-size_t bl_st_width(bl_st_dtype dtype);
 int bl_st_count(const bl_st_file *f);
 const bl_st_tensor *bl_st_at(const bl_st_file *f, int i);
 const bl_st_tensor *bl_st_find(const bl_st_file *f, const char *name); /* NULL if absent; O(1) */
