@@ -106,64 +106,101 @@ static inline __attribute__((always_inline)) void wino_weight_gradient6(const vf
 
 /* ---- tiles ---- */
 
-/* The rows x rows pixels from (y0, x0) of a plane, zero outside. */
-static inline void wino_load(const float *plane, int32_t h, int32_t w, int64_t y0, int64_t x0,
-                             int rows, vf *d) {
-    if (y0 >= 0 && x0 >= 0 && y0 + rows <= h && x0 + rows <= w) {
-        for (int i = 0; i < rows; i++) {
-            const float *p = plane + ((y0 + i) * w + x0) * VW;
-            for (int j = 0; j < rows; j++) d[i * rows + j] = v_load(p + j * VW);
+/* Pixel (y, x) of a tile stands at p + y row + x VW. */
+typedef struct wino_tile {
+    const float *p;
+    int64_t row;
+} wino_tile;
+
+/* A place for a tile that reaches out of its plane: its pixels in [y0, y1) x [x0, x1), the others
+ * stay zero from one channel block to the next. */
+typedef struct wino_border {
+    _Alignas(64) float pixel[WINO_POINTS * VW];
+    int64_t y0, y1, x0, x1;
+    bool any;
+} wino_border;
+
+/* For the tile of side x side pixels at (y0, x0) of a plane of h x w. */
+static inline void wino_border_at(wino_border *e, int64_t h, int64_t w, int64_t y0, int64_t x0,
+                                  int side) {
+    e->y0 = y0 < 0 ? -y0 : 0;
+    e->x0 = x0 < 0 ? -x0 : 0;
+    e->y1 = h - y0 < side ? h - y0 : side;
+    e->x1 = w - x0 < side ? w - x0 : side;
+    e->any = e->y0 > 0 || e->x0 > 0 || e->y1 < side || e->x1 < side;
+    if (e->any) memset(e->pixel, 0, sizeof e->pixel);
+}
+
+/* The pixels from `at`, floats behind the plane's start, in rows of `row` floats. */
+static inline wino_tile wino_tile_of(wino_border *e, const float *plane, int64_t at, int64_t row) {
+    enum { ROW = 6 * VW };
+    if (!e->any) return (wino_tile){plane + at, row};
+    for (int64_t y = e->y0; y < e->y1; y++) {
+        for (int64_t x = e->x0; x < e->x1; x++) {
+            v_store(e->pixel + y * ROW + x * VW, v_load(plane + (at + y * row + x * VW)));
         }
-        return;
     }
-    for (int i = 0; i < rows; i++) {
-        for (int j = 0; j < rows; j++) {
-            int64_t y = y0 + i, x = x0 + j;
-            bool in = y >= 0 && y < h && x >= 0 && x < w;
-            d[i * rows + j] = in ? v_load(plane + (y * w + x) * VW) : v_zero();
-        }
+    return (wino_tile){e->pixel, ROW};
+}
+
+/* Asks for the 4x4 pixels from `p`, those that the tile below is the first to read: the tiles' order
+ * is one that no hardware foresees. */
+static inline void wino_fetch(const float *p, int64_t row) {
+    for (int y = 0; y < 4; y++) {
+        for (int x = 0; x < 4 * VW; x += 16) __builtin_prefetch(p + y * row + x);
     }
 }
 
-/* Pixels d (6x6) -> the 36 points, each `point` floats after the one before. */
-static inline void wino_transform_input(const vf *d, float *to, int64_t point) {
-    vf t[WINO_POINTS], in[6], out[6];
-    for (int j = 0; j < 6; j++) {
-        for (int i = 0; i < 6; i++) in[i] = d[i * 6 + j];
+/* Rows first .. first + 2 of the 36 points of a 6x6 tile: half of them, so that what lies between the
+ * two transforms stays in registers. */
+static inline __attribute__((always_inline)) void wino_input_rows(wino_tile s, const int first,
+                                                                  float *to, int64_t point) {
+    vf t[18], in[6], out[6];
+    for (int x = 0; x < 6; x++) {
+        for (int y = 0; y < 6; y++) in[y] = v_load(s.p + y * s.row + x * VW);
         wino_input6(in, out);
-        for (int i = 0; i < 6; i++) t[i * 6 + j] = out[i];
+        for (int y = 0; y < 3; y++) t[y * 6 + x] = out[first + y];
     }
-    for (int i = 0; i < 6; i++) {
-        wino_input6(t + i * 6, out);
-        for (int j = 0; j < 6; j++) v_store(to + (i * 6 + j) * point, out[j]);
+    for (int y = 0; y < 3; y++) {
+        wino_input6(t + y * 6, out);
+        for (int x = 0; x < 6; x++) v_store(to + ((first + y) * 6 + x) * point, out[x]);
     }
 }
 
-/* Output gradients d (4x4) -> the 36 points. */
-static inline void wino_transform_gradient(const vf *d, float *to, int64_t point) {
+/* A tile of 6x6 pixels -> the 36 points, each `point` floats after the one before. */
+static inline void wino_transform_input(wino_tile s, float *to, int64_t point) {
+    wino_input_rows(s, 0, to, point);
+    wino_input_rows(s, 3, to, point);
+}
+
+/* A tile of 4x4 output gradients -> the 36 points. */
+static inline void wino_transform_gradient(wino_tile s, float *to, int64_t point) {
     vf t[24], in[4], out[6];
-    for (int j = 0; j < 4; j++) {
-        for (int i = 0; i < 4; i++) in[i] = d[i * 4 + j];
+    for (int x = 0; x < 4; x++) {
+        for (int y = 0; y < 4; y++) in[y] = v_load(s.p + y * s.row + x * VW);
         wino_gradient4(in, out);
-        for (int i = 0; i < 6; i++) t[i * 4 + j] = out[i];
+        for (int y = 0; y < 6; y++) t[y * 4 + x] = out[y];
     }
-    for (int i = 0; i < 6; i++) {
-        wino_gradient4(t + i * 4, out);
-        for (int j = 0; j < 6; j++) v_store(to + (i * 6 + j) * point, out[j]);
+    for (int y = 0; y < 6; y++) {
+        wino_gradient4(t + y * 4, out);
+        for (int x = 0; x < 6; x++) v_store(to + (y * 6 + x) * point, out[x]);
     }
 }
 
 /* The tiles [first, first+count) of x, every channel block, to V. */
 static void wino_gather(const wino_geom *g, const float *x, int64_t first, int64_t count,
                         float *v) {
-    vf d[WINO_POINTS];
+    int64_t row = (int64_t)g->iw * VW, plane = g->ih * row;
+    wino_border e;
     for (int64_t t = 0; t < count; t++) {
         int64_t tile = first + t, n = tile / g->per_image, q = tile % g->per_image;
         int64_t y0 = q / g->across * 4 - g->pad, x0 = q % g->across * 4 - g->pad;
-        for (int64_t b = 0; b < g->bi; b++) {
-            const float *plane = x + (n * g->bi + b) * g->ih * g->iw * VW;
-            wino_load(plane, g->ih, g->iw, y0, x0, 6, d);
-            wino_transform_input(d, v + t * g->ci + b * VW, g->v_point);
+        const float *from = x + n * g->bi * plane;
+        wino_border_at(&e, g->ih, g->iw, y0, x0, 6);
+        for (int64_t b = 0; b < g->bi; b++, from += plane) {
+            wino_fetch(from + (y0 + 6) * row + x0 * VW, row);
+            wino_tile s = wino_tile_of(&e, from, y0 * row + x0 * VW, row);
+            wino_transform_input(s, v + t * g->ci + b * VW, g->v_point);
         }
     }
 }
@@ -171,13 +208,17 @@ static void wino_gather(const wino_geom *g, const float *x, int64_t first, int64
 /* The same for output gradients, to M. */
 static void wino_gather_gradient(const wino_geom *g, const float *dy, int64_t first, int64_t count,
                                  float *m) {
-    vf d[16];
+    int64_t row = (int64_t)g->ow * VW, plane = g->oh * row;
+    wino_border e;
     for (int64_t t = 0; t < count; t++) {
         int64_t tile = first + t, n = tile / g->per_image, q = tile % g->per_image;
-        for (int64_t b = 0; b < g->bo; b++) {
-            const float *plane = dy + (n * g->bo + b) * g->oh * g->ow * VW;
-            wino_load(plane, g->oh, g->ow, q / g->across * 4, q % g->across * 4, 4, d);
-            wino_transform_gradient(d, m + t * g->co + b * VW, g->m_point);
+        int64_t y0 = q / g->across * 4, x0 = q % g->across * 4;
+        const float *from = dy + n * g->bo * plane;
+        wino_border_at(&e, g->oh, g->ow, y0, x0, 4);
+        for (int64_t b = 0; b < g->bo; b++, from += plane) {
+            wino_fetch(from + (y0 + 4) * row + x0 * VW, row);
+            wino_tile s = wino_tile_of(&e, from, y0 * row + x0 * VW, row);
+            wino_transform_gradient(s, m + t * g->co + b * VW, g->m_point);
         }
     }
 }
@@ -190,26 +231,40 @@ typedef struct wino_job {
     bool relu, add, transposed;
 } wino_job;
 
-/* M of one tile and block -> its pixels of y. */
-static inline void wino_put(const wino_job *j, const float *m, int64_t tile, int64_t b) {
-    const wino_geom *g = &j->g;
+/* The rows x cols pixels of one tile and block from its 36 points at m. */
+static inline __attribute__((always_inline)) void wino_put_pixels(const wino_job *j, const float *m,
+                                                                  vf bias, float *to,
+                                                                  const int64_t rows,
+                                                                  const int64_t cols) {
     vf t[24], in[6], out[4], zero = v_zero();
-    vf bias = j->b ? v_load(j->b + b * VW) : zero;
     for (int c = 0; c < 6; c++) {
-        for (int i = 0; i < 6; i++) in[i] = v_load(m + (i * 6 + c) * g->m_point);
+        for (int i = 0; i < 6; i++) in[i] = v_load(m + (i * 6 + c) * j->g.m_point);
         wino_output6(in, out);
         for (int i = 0; i < 4; i++) t[i * 6 + c] = out[i];
     }
+    for (int64_t i = 0; i < rows; i++, to += j->g.ow * VW) {
+        wino_output6(t + i * 6, out);
+        for (int64_t c = 0; c < cols; c++) {
+            vf v = v_add(out[c], bias);
+            if (j->relu) v = v_max(v, zero);
+            v_store(to + c * VW, j->add ? v_add(v, v_load(to + c * VW)) : v);
+        }
+    }
+}
+
+/* M of one tile -> its pixels of y, every block. */
+static void wino_put(const wino_job *j, const float *m, int64_t tile) {
+    const wino_geom *g = &j->g;
     int64_t n = tile / g->per_image, q = tile % g->per_image;
     int64_t y0 = q / g->across * 4, x0 = q % g->across * 4;
     int64_t rows = g->oh - y0 < 4 ? g->oh - y0 : 4, cols = g->ow - x0 < 4 ? g->ow - x0 : 4;
-    for (int64_t i = 0; i < rows; i++) {
-        float *to = j->y + (((n * g->bo + b) * g->oh + y0 + i) * g->ow + x0) * VW;
-        wino_output6(t + i * 6, out);
-        for (int64_t c = 0; c < cols; c++, to += VW) {
-            vf v = v_add(out[c], bias);
-            if (j->relu) v = v_max(v, zero);
-            v_store(to, j->add ? v_add(v, v_load(to)) : v);
+    float *to = j->y + ((n * g->bo * g->oh + y0) * g->ow + x0) * VW;
+    for (int64_t b = 0; b < g->bo; b++, m += VW, to += (int64_t)g->oh * g->ow * VW) {
+        vf bias = j->b ? v_load(j->b + b * VW) : v_zero();
+        if (rows == 4 && cols == 4) {
+            wino_put_pixels(j, m, bias, to, 4, 4);
+        } else {
+            wino_put_pixels(j, m, bias, to, rows, cols);
         }
     }
 }
@@ -325,11 +380,7 @@ static void wino_forward_range(void *arg, int64_t begin, int64_t end) {
             int64_t count = g->tiles - first < g->group ? g->tiles - first : g->group;
             wino_gather(g, j->x, first, count, v);
             wino_multiply(g, v, j->u, count, m);
-            for (int64_t t = 0; t < count; t++) {
-                for (int64_t b = 0; b < g->bo; b++) {
-                    wino_put(j, m + t * g->co + b * VW, first + t, b);
-                }
-            }
+            for (int64_t t = 0; t < count; t++) wino_put(j, m + t * g->co, first + t);
         }
     }
 }

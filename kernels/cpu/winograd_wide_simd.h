@@ -31,19 +31,20 @@ static size_t wino_wide_floats(const wino_geom *g) {
 static void wino_slab_block(const wino_slab *s, const float *x, int64_t blocks, int64_t b,
                             bool gradient, float *to) {
     const wino_geom *g = &s->job->g;
-    int64_t h = gradient ? g->oh : g->ih, w = gradient ? g->ow : g->iw;
+    int64_t h = gradient ? g->oh : g->ih, w = gradient ? g->ow : g->iw, row = w * VW;
     int64_t pad = gradient ? 0 : g->pad, point = blocks * s->room * VW;
-    vf d[WINO_POINTS];
+    wino_border e;
     for (int64_t t = 0; t < s->count; t++) {
         int64_t tile = s->first + t, n = tile / g->per_image, q = tile % g->per_image;
-        const float *plane = x + (n * blocks + b) * h * w * VW;
+        const float *plane = x + (n * blocks + b) * h * row;
         int64_t y0 = q / g->across * 4 - pad, x0 = q % g->across * 4 - pad;
         float *at = to + (b * s->room + t) * VW;
-        wino_load(plane, (int32_t)h, (int32_t)w, y0, x0, gradient ? 4 : 6, d);
+        wino_border_at(&e, h, w, y0, x0, gradient ? 4 : 6);
+        wino_tile from = wino_tile_of(&e, plane, y0 * row + x0 * VW, row);
         if (gradient) {
-            wino_transform_gradient(d, at, point);
+            wino_transform_gradient(from, at, point);
         } else {
-            wino_transform_input(d, at, point);
+            wino_transform_input(from, at, point);
         }
     }
 }
