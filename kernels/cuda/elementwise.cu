@@ -1,28 +1,61 @@
 /* Flat arithmetic, and the two matrix helpers of linear layers. */
-#include "kernels/cuda/typed.h"
+#include "kernels/cuda/columns.h"
 #include "kernels/shared/norm.h"
 
-template <typename T>
+/* Runs the statement with W as the values of a thread, where n of them and the arrays' addresses
+ * allow packs, else with 1. */
+#define PACKED(T, W, n, addresses, ...)                                                            \
+    do {                                                                                           \
+        if ((n) % (int64_t)(16 / sizeof(T)) == 0 && (addresses) % 16 == 0) {                       \
+            enum { W = 16 / sizeof(T) };                                                           \
+            __VA_ARGS__;                                                                           \
+        } else {                                                                                   \
+            enum { W = 1 };                                                                        \
+            __VA_ARGS__;                                                                           \
+        }                                                                                          \
+    } while (0)
+
+/* In these kernels n counts packs of W values. */
+template <typename T, int W>
 static __global__ void act_bwd_kernel(const T *y, const T *dy, float slope, T *out, int64_t n) {
-    BL_EACH(i, n) bl_put(out, i, bl_act_grad_at(bl_get(y, i), bl_get(dy, i), slope));
+    BL_EACH(i, n) {
+        bl_pack<T, W> a = bl_load<W>(y, i * W);
+        bl_pack<T, W> d = bl_load<W>(dy, i * W);
+        for (int v = 0; v < W; v++) {
+            d.put(v, bl_act_grad_at(a.get(v), d.get(v), slope));
+        }
+        bl_store(out, i * W, d);
+    }
 }
 
 static void act_bwd(bl_dtype type, const void *y, const void *dy, float slope, void *out,
                     int64_t n) {
+    uintptr_t at = (uintptr_t)y | (uintptr_t)dy | (uintptr_t)out;
     BL_TYPED(type, T,
-             BL_LAUNCH_EACH(act_bwd_kernel<T>, n, (const T *)y, (const T *)dy, slope, (T *)out, n));
+             PACKED(T, W, n, at,
+                    BL_LAUNCH_EACH((act_bwd_kernel<T, W>), n / W, (const T *)y, (const T *)dy,
+                                   slope, (T *)out, n / W)));
 }
 
-template <typename T>
+template <typename T, int W>
 static __global__ void axpby_kernel(float a, const T *x, float b, T *y, int64_t n) {
     BL_EACH(i, n) {
-        float v = a * bl_get(x, i);
-        bl_put(y, i, b == 0 ? v : v + b * bl_get(y, i));
+        bl_pack<T, W> p = bl_load<W>(x, i * W);
+        bl_pack<T, W> q = p;
+        if (b != 0) q = bl_load<W>(y, i * W);
+        for (int v = 0; v < W; v++) {
+            float f = a * p.get(v);
+            q.put(v, b == 0 ? f : f + b * q.get(v));
+        }
+        bl_store(y, i * W, q);
     }
 }
 
 static void axpby(bl_dtype type, float a, const void *x, float b, void *y, int64_t n) {
-    BL_TYPED(type, T, BL_LAUNCH_EACH(axpby_kernel<T>, n, a, (const T *)x, b, (T *)y, n));
+    BL_TYPED(
+        type, T,
+        PACKED(T, W, n, (uintptr_t)x | (uintptr_t)y,
+               BL_LAUNCH_EACH((axpby_kernel<T, W>), n / W, a, (const T *)x, b, (T *)y, n / W)));
 }
 
 static __global__ void axpby_at_kernel(const float *a, const float *x, float b, float *y,
@@ -35,51 +68,71 @@ static void axpby_at(const float *a, const float *x, float b, float *y, int64_t 
     BL_LAUNCH_EACH(axpby_at_kernel, n, a, x, b, y, n);
 }
 
-template <typename T> static __global__ void add_kernel(const T *a, const T *b, T *y, int64_t n) {
-    BL_EACH(i, n) bl_put(y, i, bl_get(a, i) + bl_get(b, i));
+template <typename T, int W>
+static __global__ void add_kernel(const T *a, const T *b, T *y, int64_t n) {
+    BL_EACH(i, n) {
+        bl_pack<T, W> p = bl_load<W>(a, i * W);
+        bl_pack<T, W> q = bl_load<W>(b, i * W);
+        for (int v = 0; v < W; v++) p.put(v, p.get(v) + q.get(v));
+        bl_store(y, i * W, p);
+    }
 }
 
 static void add(bl_dtype type, const void *a, const void *b, void *y, int64_t n) {
-    BL_TYPED(type, T, BL_LAUNCH_EACH(add_kernel<T>, n, (const T *)a, (const T *)b, (T *)y, n));
+    uintptr_t at = (uintptr_t)a | (uintptr_t)b | (uintptr_t)y;
+    BL_TYPED(type, T,
+             PACKED(T, W, n, at,
+                    BL_LAUNCH_EACH((add_kernel<T, W>), n / W, (const T *)a, (const T *)b, (T *)y,
+                                   n / W)));
 }
 
-template <typename T>
+/* `cols` counts packs, too: a pack lies within a row. */
+template <typename T, int W>
 static __global__ void bias_act_kernel(T *y, const float *bias, bool relu, int64_t n,
                                        int64_t cols) {
     BL_EACH(i, n) {
-        float v = bl_get(y, i) + (bias ? bias[i % cols] : 0);
-        bl_put(y, i, relu && v < 0 ? 0 : v);
+        bl_pack<T, W> p = bl_load<W>(y, i * W);
+        const float *b = bias ? bias + i % cols * W : NULL;
+        for (int v = 0; v < W; v++) {
+            float f = p.get(v) + (b ? b[v] : 0);
+            p.put(v, relu && f < 0 ? 0 : f);
+        }
+        bl_store(y, i * W, p);
     }
 }
 
 static void bias_act(bl_dtype type, void *y, const float *bias, bool relu, int64_t rows,
                      int64_t cols) {
-    int64_t n = rows * cols;
-    BL_TYPED(type, T, BL_LAUNCH_EACH(bias_act_kernel<T>, n, (T *)y, bias, relu, n, cols));
+    BL_TYPED(type, T,
+             PACKED(T, W, cols, (uintptr_t)y,
+                    BL_LAUNCH_EACH((bias_act_kernel<T, W>), rows * cols / W, (T *)y, bias, relu,
+                                   rows * cols / W, cols / W)));
 }
 
-enum { SUM_ROWS = BL_THREADS / BL_WARP };
-
-/* A block sums a warp's width of columns: warp w takes rows w, w + SUM_ROWS, ... */
-template <typename T>
-static __global__ void col_sum_kernel(const T *x, int64_t rows, int64_t cols, float *out) {
-    __shared__ double part[SUM_ROWS][BL_WARP];
-    int lane = (int)threadIdx.x % BL_WARP, warp = (int)threadIdx.x / BL_WARP;
-    int64_t q = (int64_t)blockIdx.x * BL_WARP + lane;
-    double sum = 0;
-    for (int64_t i = warp; q < cols && i < rows; i += SUM_ROWS) sum += bl_get(x, i * cols + q);
-    part[warp][lane] = sum;
-    __syncthreads();
-    if (warp > 0 || q >= cols) return;
-    for (int w = 1; w < SUM_ROWS; w++) sum += part[w][lane];
-    out[q] += (float)sum;
+/* A warp a column: its sums over the chunks. */
+static __global__ void col_sum_end(bl_columns s, const double *part, float *out) {
+    BL_EACH_WARP(c, s.c) {
+        bl_pair p = bl_column_total(&s, part, 0, c);
+        if (threadIdx.x % BL_WARP == 0) out[c] += (float)p.a;
+    }
 }
 
+/* In two stages: the rows of a bias gradient, the pixels of a batch, are many more than its columns. */
 static void col_sum(bl_dtype type, const void *x, int64_t rows, int64_t cols, float *out) {
     if (rows == 0 || cols == 0) return;
-    unsigned blocks = (unsigned)((cols + BL_WARP - 1) / BL_WARP);
-    BL_TYPED(type, T,
-             BL_LAUNCH(col_sum_kernel<T>, blocks, BL_THREADS, 0, (const T *)x, rows, cols, out));
+    bl_tensor matrix = {};
+    matrix.n = 1;
+    matrix.c = cols;
+    matrix.h = rows;
+    matrix.w = 1;
+    matrix.cb = (int32_t)cols;
+    matrix.dtype = type;
+    bl_columns s = bl_packs_sums(&matrix, true, (uintptr_t)x);
+    double *part = (double *)bl_scratch((size_t)bl_columns_part(&s) * sizeof *part);
+    if (!part) return;
+    bl_columns_plain_sums(&s, x, part);
+    BL_LAUNCH_WARPS(col_sum_end, cols, s, part, out);
+    bl_scratch_free(part);
 }
 
 void bl_cuda_elementwise_slots(bl_kernels *k) {

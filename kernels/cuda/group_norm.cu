@@ -40,7 +40,8 @@ static void gn_fwd(const bl_tensor *x, const float *gamma, const float *beta, in
                    float eps, const bl_tensor *skip, float slope, bl_tensor *y, float *mean,
                    float *rstd) {
     if (bl_storage(x) == 0) return;
-    bl_columns sums = bl_columns_sums(x, false), each = bl_columns_each(x, false);
+    uintptr_t maps = bl_address(x) | bl_address(skip) | bl_address(y);
+    bl_columns sums = bl_packs_sums(x, false, maps), each = bl_packs_each(x, false, maps);
     int64_t columns = x->n * bl_columns_padded(&each);
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&sums) * sizeof *part);
     float *scale = (float *)bl_scratch((size_t)columns * 2 * sizeof *scale);
@@ -103,7 +104,9 @@ static void gn_bwd(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy, 
                    int32_t groups, const float *mean, const float *rstd, float slope, bl_tensor *dx,
                    float beta_dx, bl_tensor *dskip, float beta_dskip, float *dgamma, float *dbeta) {
     if (bl_storage(x) == 0) return;
-    bl_columns sums = bl_columns_sums(x, false), each = bl_columns_each(x, false);
+    uintptr_t maps = bl_address(x) | bl_address(y) | bl_address(dy) | bl_address(dx);
+    maps |= bl_address(dskip);
+    bl_columns sums = bl_packs_sums(x, false, maps), each = bl_packs_each(x, false, maps);
     int64_t columns = x->n * bl_columns_padded(&each);
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&sums) * sizeof *part);
     float *a = (float *)bl_scratch((size_t)columns * 3 * sizeof *a);

@@ -22,7 +22,9 @@
 #define BL_LAUNCH(kernel, blocks, threads, shared, ...)                                            \
     bl_emu_start(#kernel, blocks, threads, shared, kernel, __VA_ARGS__)
 #define BL_DYNAMIC_SHARED(type, name) type *name = (type *)bl_emu_shared()
+#define BL_UNROLL
 #else
+#define BL_UNROLL _Pragma("unroll") /* before a loop of a constant count */
 #define BL_LAUNCH(kernel, blocks, threads, shared, ...)                                            \
     kernel<<<(blocks), (threads), (shared), cudaStreamPerThread>>>(__VA_ARGS__)
 /* The block's dynamic shared memory as an array `name` of `type`. */

@@ -14,7 +14,7 @@ static __global__ void stats_end(bl_columns s, const T *x, const double *part, f
 }
 
 static void bn_stats(const bl_tensor *x, float *mean, float *var) {
-    bl_columns s = bl_columns_sums(x, true);
+    bl_columns s = bl_packs_sums(x, true, bl_address(x));
     if (s.rows == 0) return;
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&s) * sizeof *part);
     if (!part) return;
@@ -25,7 +25,7 @@ static void bn_stats(const bl_tensor *x, float *mean, float *var) {
 
 static void affine_act(const bl_tensor *x, const float *scale, const float *shift,
                        const bl_tensor *skip, float slope, bl_tensor *y) {
-    bl_columns s = bl_columns_each(x, true);
+    bl_columns s = bl_packs_each(x, true, bl_address(x) | bl_address(skip) | bl_address(y));
     bl_columns_affine(&s, x->data, scale, shift, skip ? skip->data : NULL, slope, y->data);
 }
 
@@ -42,7 +42,7 @@ static __global__ void reduce_end(bl_columns s, const double *part, const float 
 static void bn_bwd_reduce(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
                           const float *mean, const float *rstd, float slope, float *sum_g,
                           float *sum_gx) {
-    bl_columns s = bl_columns_sums(x, true);
+    bl_columns s = bl_packs_sums(x, true, bl_address(x) | bl_address(y) | bl_address(dy));
     if (s.units == 0) return;
     double *part = (double *)bl_scratch((size_t)bl_columns_part(&s) * sizeof *part);
     if (!part) return;
@@ -54,7 +54,8 @@ static void bn_bwd_reduce(const bl_tensor *x, const bl_tensor *y, const bl_tenso
 static void bn_bwd_apply(const bl_tensor *x, const bl_tensor *y, const bl_tensor *dy,
                          const float *a, const float *b, const float *k, float slope, bl_tensor *dx,
                          float beta_dx, bl_tensor *dskip, float beta_dskip) {
-    bl_columns s = bl_columns_each(dy, true);
+    uintptr_t maps = bl_address(x) | bl_address(y) | bl_address(dy) | bl_address(dx);
+    bl_columns s = bl_packs_each(dy, true, maps | bl_address(dskip));
     bl_columns_apply(&s, x ? x->data : NULL, y->data, dy->data, a, x ? b : NULL, k, slope,
                      dx ? dx->data : NULL, beta_dx != 0, dskip ? dskip->data : NULL,
                      beta_dskip != 0);

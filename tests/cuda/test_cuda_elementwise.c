@@ -18,6 +18,13 @@ static void flat(const bl_kernels *ref, const bl_kernels *got, bl_rng *r, int64_
     ref->add(BL_F32, a, b, y, n);
     got->add(BL_F32, da, db, dy, n);
     compare_device_exact("add", y, dy, n);
+    if (n > 8) { /* an address that no load of 16 bytes may have */
+        ref->add(BL_F32, a + 1, b + 1, y + 1, n / 8 * 8 - 4);
+        got->add(BL_F32, da + 1, db + 1, dy + 1, n / 8 * 8 - 4);
+        ref->axpby(BL_F32, 2, a + 2, 1, y + 1, n / 8 * 8 - 4);
+        got->axpby(BL_F32, 2, da + 2, 1, dy + 1, n / 8 * 8 - 4);
+        compare_device_exact("add and axpby, unaligned", y, dy, n);
+    }
     for (int s = 0; s < 2; s++) {
         float slope = s ? 0.1f : 0.0f;
         ref->act_bwd(BL_F32, a, b, slope, y, n);
@@ -117,6 +124,8 @@ static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     matrix(ref, got, r, 1, 1);
     matrix(ref, got, r, 100, 33);
     matrix(ref, got, r, 7, 1204);
+    matrix(ref, got, r, 9001, 12); /* a bias gradient: many more rows than columns */
+    matrix(ref, got, r, 3001, 256);
     layouts(ref, got, r, 2, 3, 5, 4);
     layouts(ref, got, r, 3, 17, 1, 1);
     layouts(ref, got, r, 1, 16, 7, 9);
