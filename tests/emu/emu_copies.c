@@ -98,7 +98,14 @@ static cudaError_t start(copy c) {
     return cudaSuccess;
 }
 
+static int64_t bytes_up;
+
+int64_t bl_emu_bytes_up(void) {
+    return bytes_up;
+}
+
 cudaError_t bl_emu_copy(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind) {
+    if (kind == cudaMemcpyHostToDevice) bytes_up += (int64_t)bytes;
     return start((copy){.dst = dst,
                         .src = src,
                         .bytes = bytes,

@@ -30,6 +30,8 @@ void bl_emu_fail(int error);
 int64_t bl_emu_launches(void);
 /* How often the host has waited for the stream so far. */
 int64_t bl_emu_waits(void);
+/* Bytes that the host has sent to the device so far. */
+int64_t bl_emu_bytes_up(void);
 /* Graphs launched so far, and what they did: kernels, copies and calls of libraries. */
 int64_t bl_emu_graphs(void);
 int64_t bl_emu_graph_work(void);

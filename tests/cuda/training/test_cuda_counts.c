@@ -1,23 +1,43 @@
-/* How often a training step on the device makes the host wait: whole runs of the program's own
- * training on the emulated device, which counts. */
+/* What a training step asks of the device: how often the host waits for it, how many kernels are
+ * launched, how many bytes are sent. Whole runs of the program's own training on the emulated device,
+ * which counts; none of the numbers may rise. */
 #include "tests/emu/emulator.h"
 #include "tests/train_fixture.h"
 
 static const char *root;
 
-/* Waits of one step: a run of two steps has one more than a run of one. */
-static int64_t waits_of_a_step(const char *name, bl_run_config *c) {
-    int64_t waits[2];
+typedef struct counts {
+    int64_t waits, launches, bytes;
+} counts;
+
+static counts now(void) {
+    return (counts){bl_emu_waits(), bl_emu_launches(), bl_emu_bytes_up()};
+}
+
+/* Those of one step: a run of two steps has one more than a run of one. */
+static counts of_a_step(const char *name, bl_run_config *c) {
+    counts run[2];
     for (int i = 0; i < 2; i++) {
         char dir[300];
         snprintf(dir, sizeof dir, "%s/%s%d", root, name, i);
         c->run.iterations = 1 + i;
-        int64_t before = bl_emu_waits();
+        counts before = now();
         CHECK_OK(bl_train(c, &(bl_train_options){.out_dir = dir}));
-        waits[i] = bl_emu_waits() - before;
+        counts after = now();
+        run[i] = (counts){after.waits - before.waits, after.launches - before.launches,
+                          after.bytes - before.bytes};
     }
-    printf("%s: %lld waits a step\n", name, (long long)(waits[1] - waits[0]));
-    return waits[1] - waits[0];
+    return (counts){run[1].waits - run[0].waits, run[1].launches - run[0].launches,
+                    run[1].bytes - run[0].bytes};
+}
+
+static void at_most(const char *name, bl_run_config *c, counts most) {
+    counts step = of_a_step(name, c);
+    printf("%s: %lld waits, %lld kernels, %lld bytes a step\n", name, (long long)step.waits,
+           (long long)step.launches, (long long)step.bytes);
+    CHECK(step.waits <= most.waits);
+    CHECK(step.launches <= most.launches);
+    CHECK(step.bytes <= most.bytes);
 }
 
 static const char *const quiet[] = {"run.device=cuda:0",
@@ -35,12 +55,12 @@ static const char *const quiet[] = {"run.device=cuda:0",
                                     "detector.roi_batch=8",
                                     NULL};
 
-static void detection(bl_arena *arena, const char *name, const char *const *method, int64_t most) {
+static void detection(bl_arena *arena, const char *name, const char *const *method, counts most) {
     bl_run_config c = tiny_config(arena, root, method, quiet);
-    CHECK(waits_of_a_step(name, &c) <= most);
+    at_most(name, &c, most);
 }
 
-static void classification(bl_arena *arena, const char *name, const char *config, int64_t most) {
+static void classification(bl_arena *arena, const char *name, const char *config, counts most) {
     static const char *const small[] = {"run.device=cuda:0",
                                         "run.eval_every=0",
                                         "run.log_every=100",
@@ -59,7 +79,7 @@ static void classification(bl_arena *arena, const char *name, const char *config
     bl_run_config c;
     snprintf(path, sizeof path, "%s/configs/class/%s.json", BALLAST_SOURCE_DIR, config);
     CHECK_OK(bl_run_config_load(path, small, sizeof small / sizeof *small, arena, &c));
-    CHECK(waits_of_a_step(name, &c) <= most);
+    at_most(name, &c, most);
 }
 
 int main(void) {
@@ -71,10 +91,10 @@ int main(void) {
     bl_arena *arena = bl_arena_create(0);
     root = scratch_folder();
     make_data(root);
-    classification(arena, "fixmatch", "quick_fixmatch", 2);
-    detection(arena, "detector", supervised, 1);
-    detection(arena, "soft teacher", teacher, 12);
-    detection(arena, "soft teacher with GbR", balanced, 16);
+    classification(arena, "fixmatch", "quick_fixmatch", (counts){2, 130, 49272});
+    detection(arena, "detector", supervised, (counts){1, 393, 12362});
+    detection(arena, "soft teacher", teacher, (counts){7, 914, 38174});
+    detection(arena, "soft teacher with GbR", balanced, (counts){11, 918, 38238});
     bl_arena_destroy(arena);
     remove_tree(root);
     return 0;
