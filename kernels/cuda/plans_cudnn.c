@@ -160,6 +160,8 @@ static bl_status open_cudnn(bl_plans *p) {
 
 static bl_status open_cublas(bl_plans *p, bool graphs) {
     cublasMath_t mode = p->math == BL_CUDA_TF32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH;
+    /* Else the parts of a product with a 16-bit result may be added up in 16 bits. */
+    mode = (cublasMath_t)(mode | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
     cublasStatus_t s = cublasCreate(&p->cublas);
     if (s == CUBLAS_STATUS_SUCCESS) s = cublasSetStream(p->cublas, cudaStreamPerThread);
     if (s == CUBLAS_STATUS_SUCCESS) s = cublasSetMathMode(p->cublas, mode);

@@ -57,7 +57,7 @@ static float *unpack(cublasHandle_t h, cublasOperation_t op, int64_t rows, int64
                      bl_dtype type, const void *a, int64_t ld) {
     int64_t stored = op == CUBLAS_OP_N ? cols : rows;
     int64_t used = op == CUBLAS_OP_N ? rows : cols;
-    bool narrow = type == BL_F32 && h->mode == CUBLAS_TF32_TENSOR_OP_MATH;
+    bool narrow = type == BL_F32 && (h->mode & 15) == CUBLAS_TF32_TENSOR_OP_MATH;
     bl_emu_need(a, (size_t)((stored - 1) * ld + used) * (size_t)bl_dtype_size(type));
     float *out = malloc((size_t)(rows * cols) * sizeof *out);
     if (!out) abort();
@@ -112,6 +112,9 @@ static cublasStatus_t start(product p) {
         p.ldb < (p.tb == CUBLAS_OP_N ? p.k : p.n) || p.ldc < p.m) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
+    /* The real one may then add up parts of the product in 16 bits. */
+    bool fp32_sums = (p.h->mode & CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION) != 0;
+    if (p.out != BL_F32 && !fp32_sums) return CUBLAS_STATUS_INVALID_VALUE;
     if (!bl_emu_capturing()) {
         multiply(&p);
         return CUBLAS_STATUS_SUCCESS;
