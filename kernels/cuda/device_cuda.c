@@ -10,6 +10,7 @@
  * waits or cannot be deferred runs the list first. */
 #include <cuda_runtime.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,10 +210,22 @@ int bl_cuda_device_count(const char **why) {
     return 0;
 }
 
+/* The pool of cudaMallocAsync gives everything back at each wait unless told to keep it, and each
+ * step would map its scratch memory anew. */
+static bl_status keep_scratch(cuda_device *c) {
+    cudaMemPool_t pool;
+    uint64_t all = UINT64_MAX;
+    CU_TRY(cudaDeviceGetDefaultMemPool(&pool, c->index), "the pool of scratch memory");
+    CU_TRY(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all),
+           "the pool of scratch memory");
+    return BL_OK;
+}
+
 static bl_status open_stages(cuda_device *c) {
     CU_TRY(cudaSetDevice(c->index), "choosing the device");
+    BL_TRY(keep_scratch(c));
     for (int i = 0; i < SLOTS; i++) {
-        CU_TRY(cudaHostAlloc(&c->slot[i].memory, SLOT_BYTES, cudaHostAllocDefault),
+        CU_TRY(cudaHostAlloc((void **)&c->slot[i].memory, SLOT_BYTES, cudaHostAllocDefault),
                "allocating pinned memory");
         CU_TRY(cudaEventCreateWithFlags(&c->slot[i].done, cudaEventDisableTiming),
                "creating an event");

@@ -143,6 +143,23 @@ cudaError_t bl_emu_malloc(void **p, size_t bytes) {
     return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
+static uint64_t pool_keeps;
+
+uint64_t bl_emu_pool_keeps(void) {
+    return pool_keeps;
+}
+
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
+    *pool = NULL;
+    return result(device >= 0 && device < r.devices ? cudaSuccess : cudaErrorInvalidDevice);
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attr, void *value) {
+    if (attr != cudaMemPoolAttrReleaseThreshold) return result(cudaErrorInvalidValue);
+    memcpy(&pool_keeps, value, sizeof pool_keeps);
+    return cudaSuccess;
+}
+
 cudaError_t cudaMalloc(void **p, size_t bytes) {
     return bl_emu_malloc(p, bytes);
 }

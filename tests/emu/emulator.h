@@ -30,8 +30,12 @@ void bl_emu_fail(int error);
 int64_t bl_emu_launches(void);
 /* How often the host has waited for the stream so far. */
 int64_t bl_emu_waits(void);
+/* How often it has waited for an event that was recorded. */
+int64_t bl_emu_event_waits(void);
 /* Bytes that the host has sent to the device so far. */
 int64_t bl_emu_bytes_up(void);
+/* Bytes of scratch memory that the pool keeps through a wait. */
+uint64_t bl_emu_pool_keeps(void);
 /* Graphs launched so far, and what they did: kernels, copies and calls of libraries. */
 int64_t bl_emu_graphs(void);
 int64_t bl_emu_graph_work(void);
