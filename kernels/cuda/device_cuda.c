@@ -18,11 +18,13 @@
 #include "kernels/cuda/cuda_internal.h"
 #include "kernels/cuda/deferred.h"
 
-enum { SLOTS = 8, SLOT_BYTES = 1 << 20 };
+enum { SLOTS = 8, SLOT_BYTES = 1 << 20, SLOT_ALIGN = 256 };
 
 typedef struct stage {
-    void *memory;     /* pinned */
-    cudaEvent_t done; /* the copy out of it */
+    char *memory; /* pinned */
+    size_t used;
+    pthread_t owner;  /* the thread whose copies it holds */
+    cudaEvent_t done; /* the last copy out of it */
 } stage;
 
 typedef struct cuda_device {
@@ -71,11 +73,31 @@ static void cuda_free(bl_device *d, void *ptr) {
     cudaFree(ptr);
 }
 
-/* One slot's worth: waits until the slot's last copy has left it. */
-static bl_status stage_copy(stage *s, void *dst, const void *src, size_t bytes) {
-    CU_TRY(cudaEventSynchronize(s->done), "an earlier copy to the device");
-    memcpy(s->memory, src, bytes);
-    CU_TRY(cudaMemcpyAsync(dst, s->memory, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
+/* The slot that has room for so many bytes: the one in use, if its copies are this thread's, or the
+ * next one, when its last copy has left it. Small copies share a slot: a step has a dozen of them, and
+ * with a slot each the host would soon wait for the kernels that it is to be ahead of. */
+static bl_status take_slot(cuda_device *c, size_t bytes, stage **out) {
+    stage *s = &c->slot[c->next];
+    bool ours = s->used == 0 || pthread_equal(s->owner, pthread_self());
+    if (!ours || s->used + bytes > SLOT_BYTES) {
+        c->next = (c->next + 1) % SLOTS;
+        s = &c->slot[c->next];
+        CU_TRY(cudaEventSynchronize(s->done), "an earlier copy to the device");
+        s->used = 0;
+    }
+    s->owner = pthread_self();
+    *out = s;
+    return BL_OK;
+}
+
+/* At most one slot's worth. */
+static bl_status stage_copy(cuda_device *c, void *dst, const void *src, size_t bytes) {
+    stage *s;
+    BL_TRY(take_slot(c, bytes, &s));
+    char *at = s->memory + s->used;
+    s->used += (bytes + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
+    memcpy(at, src, bytes);
+    CU_TRY(cudaMemcpyAsync(dst, at, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
            "copying to the device");
     CU_TRY(cudaEventRecord(s->done, cudaStreamPerThread), "copying to the device");
     return BL_OK;
@@ -136,8 +158,7 @@ static bl_status cuda_to_device(bl_device *d, void *dst, const void *src, size_t
     pthread_mutex_lock(&c->lock);
     for (size_t at = 0; at < bytes && status == BL_OK; at += SLOT_BYTES) {
         size_t part = bytes - at < SLOT_BYTES ? bytes - at : SLOT_BYTES;
-        status = stage_copy(&c->slot[c->next], (char *)dst + at, (const char *)src + at, part);
-        c->next = (c->next + 1) % SLOTS;
+        status = stage_copy(c, (char *)dst + at, (const char *)src + at, part);
     }
     pthread_mutex_unlock(&c->lock);
     return status;

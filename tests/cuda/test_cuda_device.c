@@ -183,6 +183,9 @@ static void test_late_errors(bl_device *d) {
 
 static void all(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
     CHECK(bl_kernels_missing(got) == NULL);
+#ifdef BALLAST_TEST_EMULATED
+    test_small_copies(device_ctx.dev);
+#endif
     test_copies(device_ctx.dev);
     test_staging(device_ctx.dev);
     test_out_of_memory(device_ctx.dev);

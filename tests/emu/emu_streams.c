@@ -247,9 +247,16 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
     return cudaSuccess;
 }
 
+static int64_t event_waits;
+
+int64_t bl_emu_event_waits(void) {
+    return event_waits;
+}
+
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
     BL_EMU_REFUSE();
     pthread_mutex_lock(&g.lock);
+    event_waits += e->number > 0;
     if (e->stream) {
         advance(e->stream, e->number);
         up_to(&e->stream->known, e->number);
