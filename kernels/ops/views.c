@@ -1,5 +1,7 @@
 /* Views of small 8-bit images, made on the device. */
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "kernels/internal.h"
 
@@ -35,6 +37,19 @@ static bl_status check_step(const bl_tensor *images, const bl_view_step *s, int6
                    (long long)i, s->op, s->v[0], bl_shape(images).s);
 }
 
+/* A batch has more steps or fewer; a power of two of them is sent, so that the same command comes
+ * back from batch to batch and is replayed. */
+static bl_status upload_steps(bl_ctx *ctx, const bl_view_step *step, int64_t n, bl_tensor **out) {
+    int64_t room = 1;
+    while (room < n) room *= 2;
+    bl_view_step *all = calloc((size_t)room, sizeof *all);
+    if (!all) return bl_no_memory("for the steps of %lld views", (long long)n);
+    if (n > 0) memcpy(all, step, (size_t)n * sizeof *all);
+    bl_status status = bl_upload(ctx, BL_I32, room, STEP_WORDS, all, out);
+    free(all);
+    return status;
+}
+
 bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan *plan, int64_t n,
                         const bl_view_step *step, int64_t n_steps, const float mean[3],
                         const float std[3], bl_tensor **out) {
@@ -50,7 +65,7 @@ bl_status bl_make_views(bl_ctx *ctx, const bl_tensor *images, const bl_view_plan
     int32_t cb = ctx->cb == 0 ? 3 : 1; /* 3 of 8 or 16 channels would be a waste */
     BL_TRY(bl_tensor_new(ctx, n, 3, images->h, images->w, cb, BL_F32, &y));
     BL_TRY(bl_upload(ctx, BL_I32, n, PLAN_WORDS, plan, &plans));
-    BL_TRY(bl_upload(ctx, BL_I32, n_steps, STEP_WORDS, step, &steps));
+    BL_TRY(upload_steps(ctx, step, n_steps, &steps));
     if (bl_storage(y) > 0) {
         const bl_pixel_scale scale = {{mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}};
         BL_TRY(ctx->k->views(images->data, plans->data, steps->data, &scale, y));
