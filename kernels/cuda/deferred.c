@@ -1,6 +1,7 @@
 #include "kernels/cuda/deferred.h"
 
 #include <cuda_runtime.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ struct bl_cuda_list {
     size_t used;
     int commands;
     bool running;         /* commands are being done: slots they call are meant directly */
-    bool stale;           /* graphs must not be launched any more */
+    unsigned age;         /* `freed` when its graphs were made: others must not be launched */
     bl_plan_cache *cache; /* list_key -> known_list */
     char *upload;         /* pinned */
     size_t uploaded;
@@ -46,6 +47,9 @@ struct bl_cuda_list {
 };
 
 static _Thread_local bl_cuda_list *mine;
+/* How often memory or code went that graphs of any thread may point to: a loader's thread frees
+ * what the trainer's graphs read. */
+static atomic_uint freed;
 
 /* ---- life ---- */
 
@@ -154,7 +158,7 @@ void bl_cuda_waited(void) {
 }
 
 void bl_cuda_forget_graphs(void) {
-    if (mine) mine->stale = true;
+    atomic_fetch_add(&freed, 1);
 }
 
 /* ---- running ---- */
@@ -210,8 +214,9 @@ static void remember(bl_cuda_list *l, const list_key *key) {
 }
 
 static bl_status run_list(bl_cuda_list *l) {
-    if (l->stale) BL_TRY(new_cache(l));
-    l->stale = false;
+    unsigned age = atomic_load(&freed);
+    if (l->age != age) BL_TRY(new_cache(l));
+    l->age = age;
     list_key key = {hash_of(l->bytes, l->used), l->used};
     known_list *k = bl_plan_cache_find(l->cache, &key);
     bool equal = k && memcmp(k->bytes, l->bytes, l->used) == 0;

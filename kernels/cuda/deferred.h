@@ -42,7 +42,7 @@ bl_status bl_cuda_flush(void);
 void bl_cuda_flush_quietly(void);
 /* The thread has waited for its stream. */
 void bl_cuda_waited(void);
-/* Memory or code that graphs may point to is about to go: none is launched again. */
+/* Memory or code that graphs may point to is about to go: none of any thread is launched again. */
 void bl_cuda_forget_graphs(void);
 
 #ifdef __cplusplus

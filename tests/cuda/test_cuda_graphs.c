@@ -1,5 +1,7 @@
 /* Deferred commands and graphs: steps of a small network give the same bits with and without, what
  * repeats is replayed, and errors come out where somebody waits. */
+#include <pthread.h>
+
 #include "core/rng.h"
 #include "kernels/backend.h"
 #include "kernels/tape.h"
@@ -196,6 +198,17 @@ static float value(bl_ctx *ctx, const float *x) {
     return v;
 }
 
+typedef struct freed_memory {
+    bl_device *device;
+    void *memory;
+} freed_memory;
+
+static void *free_memory(void *arg) {
+    freed_memory *f = arg;
+    f->device->free(f->device, f->memory);
+    return NULL;
+}
+
 /* A list that cannot be captured is run directly, now and later. */
 static void test_refused(void) {
     bl_ctx *ctx = context(true);
@@ -219,6 +232,20 @@ static void test_refused(void) {
     }
     CHECK_EQ(bl_emu_graphs(), before + 3);
     CHECK_EQ(bl_ctx_graph_stats(ctx).replayed_commands, 3 * 4);
+    pthread_t loader; /* frees what graphs of this thread may point to */
+    freed_memory other = {ctx->dev, NULL};
+    CHECK_OK(ctx->dev->alloc(ctx->dev, 8, &other.memory));
+    CHECK(bl_ctx_graph_stats(ctx).graphs > 0);
+    CHECK_EQ(pthread_create(&loader, NULL, free_memory, &other), 0);
+    pthread_join(loader, NULL);
+    add_ones(ctx, one, x, 4);
+    CHECK_EQ(value(ctx, x), 12 + 4 * 5);
+    CHECK_EQ(bl_ctx_graph_stats(ctx).graphs, 0);
+    for (int i = 6; i <= 8; i++) {
+        add_ones(ctx, one, x, 4);
+        CHECK_EQ(value(ctx, x), 12 + 4 * i);
+    }
+    CHECK(bl_ctx_graph_stats(ctx).graphs > 0);
     ctx->dev->free(ctx->dev, x); /* graphs may point to it */
     CHECK_OK(ctx->dev->alloc(ctx->dev, 8, (void **)&x));
     CHECK_OK(ctx->dev->zero(ctx->dev, x, 8));
