@@ -14,6 +14,11 @@ bool bl_conv_allowed(const bl_conv_rule *rule, uint32_t notes) {
     return (notes & refused) == 0;
 }
 
+int64_t bl_conv_workspace(size_t device_bytes) {
+    int64_t share = (int64_t)(device_bytes / 16);
+    return share > BL_CONV_WORKSPACE ? share : BL_CONV_WORKSPACE;
+}
+
 typedef struct chooser {
     const bl_conv_candidate *list;
     int n;
@@ -44,7 +49,7 @@ static int find_tuned(chooser *c) {
 /* The first that is ready and modest; -1 when there is none. */
 static int find_first(chooser *c) {
     for (int i = 0; i < c->n; i++) {
-        if (ready(c, i) && c->workspace[i] <= BL_CONV_WORKSPACE) return i;
+        if (ready(c, i) && c->workspace[i] <= c->rule->workspace) return i;
     }
     return -1;
 }
@@ -62,7 +67,7 @@ static int find_fastest(chooser *c, double *best_ms) {
     int best = -1, tried = 0;
     for (int i = 0; i < c->n && tried < BL_CONV_TIMED; i++) {
         double ms;
-        if (!ready(c, i) || c->workspace[i] > BL_CONV_WORKSPACE) continue;
+        if (!ready(c, i) || c->workspace[i] > c->rule->workspace) continue;
         tried++;
         if (c->trial->time(c->trial->arg, i, &ms) != BL_OK) {
             c->state[i] = OUT;

@@ -25,13 +25,17 @@ typedef struct bl_conv_candidate {
 } bl_conv_candidate;
 
 enum { BL_CONV_CANDIDATES = 64, BL_CONV_TIMED = 8 };
-/* Scratch memory that an engine may take while another one needs less than this. */
+/* Scratch memory that an engine may take, on a device with so many bytes, while another one needs
+ * less: a sixteenth, and 1 GiB at least. All plans share one buffer. Engines without tensor cores
+ * transpose whole maps: 1052 MiB for 8 images of 256 x 200 x 336. */
 #define BL_CONV_WORKSPACE ((int64_t)1 << 30)
+int64_t bl_conv_workspace(size_t device_bytes);
 
 typedef struct bl_conv_rule {
     bl_cuda_math math;
     bool deterministic;
     const char *tuned; /* the tuning file's choice; NULL when there is none */
+    int64_t workspace; /* of bl_conv_workspace() */
 } bl_conv_rule;
 
 /* How candidates are tried out. */

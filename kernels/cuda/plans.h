@@ -30,6 +30,7 @@ struct bl_plans {
     cudnnBackendDescriptor_t device;
     cudaEvent_t begin, end; /* for timing candidates */
     bl_cuda_math math;      /* with fp32 tensors */
+    int64_t workspace;      /* bytes that an engine may take, see conv_choice.h */
     bool deterministic;
     bl_plan_cache *cache; /* bl_conv_key -> bl_cuda_plan */
     bl_tuning *tuning;    /* key text -> engine name; NULL without a file */

@@ -81,8 +81,10 @@ static bl_status pick_engine(search *s, bl_cuda_plan *out) {
     char text[160];
     bl_conv_verdict v;
     bl_conv_key_text(s->key, text, sizeof text);
-    bl_conv_rule rule = {(bl_cuda_math)s->key->math, s->p->deterministic,
-                         bl_tuning_get(s->p->tuning, text)};
+    bl_conv_rule rule = {.math = (bl_cuda_math)s->key->math,
+                         .deterministic = s->p->deterministic,
+                         .tuned = bl_tuning_get(s->p->tuning, text),
+                         .workspace = s->p->workspace};
     bl_conv_trial trial = {s, prepare, time_plan};
     BL_TRY(bl_conv_graph_create(s->key, &s->graph));
     BL_TRY(bl_conv_graph_engines(s->graph, s->p->device, &list, &n));
@@ -174,6 +176,15 @@ static bl_status open_cublas(bl_plans *p, bool graphs) {
     return bl_fail(BL_EBACKEND, "cuBLAS: cannot be opened: %s", cublasGetStatusString(s));
 }
 
+static bl_status ask_memory(bl_plans *p) {
+    int device;
+    struct cudaDeviceProp prop;
+    BL_TRY(bl_cuda_status(cudaGetDevice(&device), "cudaGetDevice"));
+    BL_TRY(bl_cuda_status(cudaGetDeviceProperties(&prop, device), "cudaGetDeviceProperties"));
+    p->workspace = bl_conv_workspace(prop.totalGlobalMem);
+    return BL_OK;
+}
+
 /* Timings hold for one kind of device and one version of the library. */
 static bl_status open_tuning(bl_plans *p, const char *path) {
     int device;
@@ -196,6 +207,7 @@ bl_status bl_cuda_plans_create(const bl_ctx_options *opt, bl_plans **out) {
     p->deterministic = opt->deterministic;
     p->math = bl_cuda_math_of(opt->precision);
     BL_TRY_DONE(bl_plan_cache_create(sizeof(bl_conv_key), PLANS_MAX, drop_plan, &p->cache));
+    BL_TRY_DONE(ask_memory(p));
     BL_TRY_DONE(open_cudnn(p));
     BL_TRY_DONE(open_cublas(p, opt->graphs));
     BL_TRY_DONE(bl_cuda_status(cudaEventCreateWithFlags(&p->begin, cudaEventDefault), "timing"));

@@ -47,7 +47,8 @@ static bl_status choose(bench *b, bl_conv_rule rule, bl_conv_verdict *v) {
     return bl_conv_choose(list, b->n, &rule, &trial, v);
 }
 
-static const bl_conv_rule timing = {BL_CUDA_FP32, false, NULL}, fixed = {BL_CUDA_FP32, true, NULL};
+static const bl_conv_rule timing = {BL_CUDA_FP32, false, NULL, BL_CONV_WORKSPACE},
+                          fixed = {BL_CUDA_FP32, true, NULL, BL_CONV_WORKSPACE};
 
 static void arithmetic(void) {
     static const struct {
@@ -62,8 +63,9 @@ static void arithmetic(void) {
                {BL_NOTE_NONDETERMINISTIC, true, true, true, false},
                {BL_NOTE_TENSOR_CORE | BL_NOTE_NARROW_SUMS, false, false, false, false}};
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        bl_conv_rule tf32 = {BL_CUDA_TF32, false, NULL}, bf16 = {BL_CUDA_BF16, false, NULL};
-        bl_conv_rule same = {BL_CUDA_TF32, true, NULL};
+        bl_conv_rule tf32 = {BL_CUDA_TF32, false, NULL, BL_CONV_WORKSPACE},
+                     bf16 = {BL_CUDA_BF16, false, NULL, BL_CONV_WORKSPACE};
+        bl_conv_rule same = {BL_CUDA_TF32, true, NULL, BL_CONV_WORKSPACE};
         CHECK(bl_conv_allowed(&timing, row[i].note) == row[i].fp32);
         CHECK(bl_conv_allowed(&tf32, row[i].note) == row[i].tf32);
         CHECK(bl_conv_allowed(&bf16, row[i].note) == row[i].bf16);
@@ -200,7 +202,23 @@ static void keys(void) {
     CHECK(bl_cuda_math_of(BL_PRECISION_TF32) == BL_CUDA_TF32);
 }
 
+static void workspace(void) {
+    CHECK(bl_conv_workspace((size_t)8 << 30) == (int64_t)1 << 30); /* at least 1 GiB */
+    CHECK(bl_conv_workspace((size_t)64 << 30) == (int64_t)4 << 30);
+    for (int roomy = 0; roomy < 2; roomy++) {
+        bench b = {.n = 0};
+        bl_conv_verdict v;
+        bl_conv_rule rule = fixed;
+        if (roomy) rule.workspace = 2 * BL_CONV_WORKSPACE;
+        add(&b, 0, 2 * BL_CONV_WORKSPACE, 1);
+        add(&b, 0, 0, 2);
+        CHECK_OK(choose(&b, rule, &v));
+        CHECK_EQ(v.pick, roomy ? 0 : 1);
+    }
+}
+
 int main(void) {
+    workspace();
     arithmetic();
     by_timing();
     by_rule();
