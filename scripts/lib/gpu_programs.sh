@@ -5,12 +5,16 @@ HOST_LIBRARIES='(linux-vdso|ld-linux|lib(c|m|dl|rt|pthread|resolv|util|cuda)\.so
 
 GPU_BENCHES='bench_detector bench_classifier bench_network bench_kernels bench_augment bench_ceilings'
 
-# Brings build/release up to date.
+# build_gpu_programs [DIR OPTION...]: brings build/release up to date, or a folder of its own with CMake's options.
 build_gpu_programs() {
+    local dir=${1:-build/release} log
+    log=$(mktemp)
+    [ $# -eq 0 ] || shift
     # shellcheck disable=SC2086
-    build_ballast release ballast gpu_tests $GPU_BENCHES >/dev/null ||
-        build_ballast release ballast gpu_tests $GPU_BENCHES ||
-        die "not built; the CUDA programs need the toolkit (docs/cuda.md)"
+    if { [ -f "$dir/build.ninja" ] && [ $# -eq 0 ]; } || cmake -G Ninja -S . -B "$dir" -DCMAKE_BUILD_TYPE=Release "$@"; then
+        cmake --build "$dir" --target ballast gpu_tests $GPU_BENCHES
+    fi >"$log" 2>&1 || { cat "$log" >&2 && die "not built; the CUDA programs need the toolkit (docs/cuda.md)"; }
+    rm -f "$log"
 }
 
 # find_program BUILD NAME: its path; fails when it is not there.

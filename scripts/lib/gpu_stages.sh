@@ -213,11 +213,10 @@ has_torch() {
         "$python" -c 'import sys, torch, torchvision; sys.exit(not torch.cuda.is_available())' 2>/dev/null
 }
 
-# compare_step TITLE PRECISION IMAGES OURS [THEIRS]...: the row of a training step. Arguments are names of timed
-# results: ours, and PyTorch's.
-compare_step() {
-    local title=$1 precision=$2 images=$3 ours=$4 ms text ceiling theirs other
-    shift 4
+# step_row TITLE PRECISION IMAGES OURS [THEIRS]: the row of a training step. Arguments are names of timed results:
+# ours, and one to compare it with.
+step_row() {
+    local title=$1 precision=$2 images=$3 ours=$4 theirs=${5-} ms text ceiling other
     if [ ! -s "$out/$ours.json" ]; then
         row FAILED "$title $precision" "$(tail -n 1 "$out/$ours.json.log")"
         return
@@ -227,76 +226,60 @@ compare_step() {
     ceiling=$(number "${precision}_tflop_s" "$out/ceilings.json" || true)
     [ -z "$ceiling" ] || text=$text$(awk -v ms="$ms" -v g="$(number gflop "$out/$ours.json")" -v c="$ceiling" \
         'BEGIN { printf ", %.1f TFLOP/s, %.0f %% of %.0f", g / ms, 100 * g / ms / c, c }')
-    for theirs in "$@"; do
+    if [ -n "$theirs" ]; then
         other=$(number median_ms "$out/$theirs.json" 2>/dev/null || true)
         text="$text; ${theirs#*-} $([ -n "$other" ] && awk -v a="$ms" -v b="$other" \
             'BEGIN { printf "%.2f ms, so %.2fx", b, b / a }' || echo failed)"
-    done
+    fi
     row ok "$title $precision" "$text"
 }
 
-precisions="fp32 tf32 bf16 fp16" # of our side; PyTorch's is timed in the first three
+# What is timed, each in ours and in PyTorch's words. Each writes its file; a file that is there is not made again,
+# so that the calls of one check share them.
+DETECTOR='Faster R-CNN R50-FPN 8x800x1344' FIXMATCH='FixMatch WRN-28-2 64 + 2x448' RESNET='ResNet-50 128x224x224'
 
-bench_detector() {
-    local config=$out/detector.json numbers="8 800x1344 80 10" p other # 1333 px padded to strides of 32
-    ours ballast config configs/coco/supervised_r50_10pct.json detector.roi_sampling=2 --out "$config" || return
-    for p in $precisions; do
-        # shellcheck disable=SC2086
-        timed "detector_$p" 60 ours bench_detector "$config" $numbers run.device=cuda:0 "run.precision=$p" || true
-    done
-    # shellcheck disable=SC2086
-    timed detector-graphs_tf32 60 ours bench_detector "$config" $numbers run.device=cuda:0 run.precision=tf32 \
-        run.graphs=true || true
-    if [ $torch = 1 ]; then
-        for p in fp32 tf32 bf16; do
-            # shellcheck disable=SC2086
-            timed "detector-torchvision_$p" 60 "$python" scripts/bench/torchvision_step.py "$config" $numbers \
-                "$(nproc)" channels_last --device cuda:0 --precision $p || true
-        done
-    fi
-    for p in $precisions; do
-        [ $torch = 1 ] && other=detector-torchvision_${p/fp16/bf16} || other=
-        compare_step "Faster R-CNN R50-FPN 8x800x1344" $p 8 detector_$p ${other:+"$other"}
-    done
-    compare_step "Faster R-CNN R50-FPN, graphs" tf32 8 detector-graphs_tf32 detector_tf32
+detector_numbers() { # 1333 px padded to strides of 32
+    local config=$out/detector.json
+    [ -f "$config" ] ||
+        ours ballast config configs/coco/supervised_r50_10pct.json detector.roi_sampling=2 --out "$config" >/dev/null || return
+    echo "$config 8 800x1344 80 10"
 }
 
-bench_fixmatch() {
-    local p numbers other
-    numbers="64 448 50 $(nproc)"
-    for p in $precisions; do
-        # shellcheck disable=SC2086
-        timed "fixmatch_$p" 40 ours bench_classifier $numbers cuda:0 $p || true
-        # shellcheck disable=SC2086
-        timed "fixmatch-views_$p" 40 ours bench_classifier $numbers cuda:0 $p device || true
-    done
+ours_detector() { # NAME PRECISION [SETTING]...
+    local name=$1 p=$2 numbers
+    shift 2
+    [ ! -s "$out/$name.json" ] || return 0
+    numbers=$(detector_numbers) || return
     # shellcheck disable=SC2086
-    timed fixmatch-graphs_tf32 40 ours bench_classifier $numbers cuda:0 tf32+graphs device || true
-    for p in tf32 bf16; do
-        # shellcheck disable=SC2086
-        [ $torch = 0 ] || timed fixmatch-torch_$p 60 "$python" scripts/bench/classifier_step.py $numbers \
-            channels_last --device cuda:0 --precision $p || true
-    done
-    for p in $precisions; do
-        [ $torch = 1 ] && [ $p != fp32 ] && other=fixmatch-torch_${p/fp16/bf16} || other=
-        compare_step "FixMatch WRN-28-2 64 + 2x448" $p 960 fixmatch_$p ${other:+"$other"}
-    done
-    for p in $precisions; do compare_step "FixMatch, views by the device" $p 960 fixmatch-views_$p; done
-    compare_step "FixMatch, views by the device, graphs" tf32 960 fixmatch-graphs_tf32 fixmatch-views_tf32
+    timed "$name" 60 ours bench_detector $numbers run.device=cuda:0 "run.precision=$p" "$@"
 }
 
-bench_resnet() {
-    local p other
-    for p in $precisions; do
-        timed "resnet_$p" 40 ours bench_network 128 224 1000 20 cuda:0 $p backbone=resnet depth=50 \
-            small_images=false || true
-        if [ $torch = 1 ] && [ $p != fp16 ]; then
-            timed "resnet-torch_$p" 40 "$python" scripts/bench/network_step.py 128 224 1000 20 --device cuda:0 \
-                --precision $p || true
-        fi
-        [ $torch = 1 ] && other=resnet-torch_${p/fp16/bf16} || other=
-        compare_step "ResNet-50 128x224x224" $p 128 "resnet_$p" ${other:+"$other"}
-    done
+torch_detector() { # PRECISION
+    local numbers
+    numbers=$(detector_numbers) || return
+    # shellcheck disable=SC2086
+    timed "detector-torchvision_$1" 90 "$python" scripts/bench/torchvision_step.py $numbers "$(nproc)" channels_last \
+        --device cuda:0 --precision "$1"
+}
+
+ours_fixmatch() { # NAME PRECISION [VIEWS]
+    local name=$1
+    shift
+    [ -s "$out/$name.json" ] || timed "$name" 40 ours bench_classifier 64 448 50 "$(nproc)" cuda:0 "$@"
+}
+
+torch_fixmatch() { # PRECISION
+    timed "fixmatch-torch_$1" 90 "$python" scripts/bench/classifier_step.py 64 448 50 "$(nproc)" channels_last \
+        --device cuda:0 --precision "$1"
+}
+
+ours_resnet() { # NAME PRECISION
+    [ -s "$out/$1.json" ] || timed "$1" 40 ours bench_network 128 224 1000 20 cuda:0 "$2" backbone=resnet depth=50 \
+        small_images=false
+}
+
+torch_resnet() { # PRECISION
+    timed "resnet-torch_$1" 60 "$python" scripts/bench/network_step.py 128 224 1000 20 --device cuda:0 --precision "$1"
 }
 
 # Kernels: "NAME MS GB/s" lines of ours, "NAME MS" of PyTorch's.
@@ -311,7 +294,6 @@ bench_kernels() {
     else
         row FAILED "views" "$(tail -n 1 "$out/views.json.log")"
     fi
-    [ $torch = 0 ] || timed kernels-torch 40 "$python" scripts/bench/kernels_torch.py --device cuda:0 --ms 100 || true
     peak=$(number memory_gb_s "$out/ceilings.json" || true)
     while read -r name ms rate; do
         text="$ms ms, $rate GB/s"
@@ -323,20 +305,57 @@ bench_kernels() {
     done <"$out/kernels.json"
 }
 
-stage_bench() {
-    local torch=0
+measure_ceilings() {
+    [ ! -s "$out/ceilings.json" ] || return 0
     if timed ceilings 20 ours bench_ceilings; then
         row ok "ceilings" "$(tr -d '{}"' <"$out/ceilings.json")"
     else
         row FAILED "ceilings" "$(tail -n 1 "$out/ceilings.json.log")"
     fi
-    if has_torch; then
-        torch=1
-    else
+}
+
+# Ours alone, what matters first: each row is written as soon as it is known.
+stage_bench() {
+    local p
+    measure_ceilings
+    for p in bf16 tf32 fp16 fp32; do
+        ours_detector "detector_$p" $p || true
+        step_row "$DETECTOR" $p 8 "detector_$p"
+        ours_fixmatch "fixmatch_$p" $p || true
+        step_row "$FIXMATCH" $p 960 "fixmatch_$p"
+        ours_fixmatch "fixmatch-views_$p" $p device || true
+        step_row "FixMatch, views by the device" $p 960 "fixmatch-views_$p"
+        ours_resnet "resnet_$p" $p || true
+        step_row "$RESNET" $p 128 "resnet_$p"
+        [ $p != bf16 ] || bench_kernels
+    done
+}
+
+# With graphs, beside without.
+stage_graphs() {
+    local p
+    for p in bf16 tf32; do
+        ours_detector "detector_$p" $p && ours_detector "detector-graphs_$p" $p run.graphs=true || true
+        step_row "Faster R-CNN R50-FPN, graphs" $p 8 "detector-graphs_$p" "detector_$p"
+        ours_fixmatch "fixmatch-views_$p" $p device && ours_fixmatch "fixmatch-graphs_$p" "$p+graphs" device || true
+        step_row "FixMatch, views by the device, graphs" $p 960 "fixmatch-graphs_$p" "fixmatch-views_$p"
+    done
+}
+
+# Beside PyTorch, bf16 first: it takes most of the time.
+stage_torch() {
+    local p
+    if ! has_torch; then
         row skipped "PyTorch" "$python has no torch and torchvision that see the GPU"
+        return 0
     fi
-    bench_kernels
-    bench_resnet
-    bench_fixmatch
-    bench_detector
+    for p in bf16 tf32 fp32; do
+        ours_detector "detector_$p" $p && torch_detector $p || true
+        step_row "$DETECTOR" $p 8 "detector_$p" "detector-torchvision_$p"
+        ours_fixmatch "fixmatch_$p" $p && torch_fixmatch $p || true
+        step_row "$FIXMATCH" $p 960 "fixmatch_$p" "fixmatch-torch_$p"
+        ours_resnet "resnet_$p" $p && torch_resnet $p || true
+        step_row "$RESNET" $p 128 "resnet_$p" "resnet-torch_$p"
+        [ $p != bf16 ] || { timed kernels-torch 60 "$python" scripts/bench/kernels_torch.py --device cuda:0 --ms 100 && bench_kernels; } || true
+    done
 }
