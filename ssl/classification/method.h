@@ -24,9 +24,7 @@ struct bl_classify_method_config {
     bl_classify_ema_config ema;
     bl_plugin_settings plugin; /* of each plug-in: bl_classify_settings */
 };
-extern const bl_schema bl_classify_method_schema;
-extern bl_field
-    bl_classify_method_rows[]; /* its own; the registry adds a section of each plug-in */
+extern const bl_schema bl_classify_method_schema; /* the registry adds a section of each plug-in */
 
 /* What a learner is built from. Everything outlives it. */
 typedef struct bl_classify_env {
@@ -47,6 +45,8 @@ typedef struct bl_classify_env {
 
 /* The plug-ins there are: those of ssl/classification/plugins.c and what has been added since. */
 bl_registry *bl_classify_registry(void);
+/* Adds those of plugins.c; once, before main. */
+void bl_classify_add_plugins(void);
 /* The settings of the plug-in of that name, a struct of its own. */
 const void *bl_classify_settings(const bl_classify_method_config *cfg, const char *name);
 

@@ -26,14 +26,7 @@
 PLUGINS(DECLARE)
 #define ENTRY(name) &name.plugin,
 
-bl_registry *bl_classify_registry(void) {
-    static bl_registry r = {.rows = bl_classify_method_rows,
-                            .settings = offsetof(bl_classify_method_config, plugin)};
-    return &r;
-}
-
-/* Before main, so that the schema is whole whoever loads a configuration first. */
-__attribute__((constructor)) static void add_all(void) {
+void bl_classify_add_plugins(void) {
     static const bl_plugin_type *const all[] = {PLUGINS(ENTRY)};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         bl_registry_add(bl_classify_registry(), all[i]);

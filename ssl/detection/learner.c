@@ -9,21 +9,6 @@ typedef struct {
     bl_detection_world world;
 } detection_learner;
 
-bool bl_detection_keep(const bl_detection_world *w, const bl_pseudo *c, int32_t i,
-                       bl_pseudo_use use) {
-    for (int k = 0; k < w->plugins.n; k++) {
-        const bl_plugin *p = w->plugins.v[k];
-        if (bl_detection_type(p)->keep && !bl_detection_type(p)->keep(p, c, i, use)) return false;
-    }
-    return true;
-}
-
-bl_status bl_detection_thresholds(bl_detection_world *w, int64_t t) {
-    for (int32_t c = 0; c < w->classes; c++) w->theta[c] = w->needs.threshold;
-    BL_DETECTION_EACH(w, thresholds, t, w->theta);
-    return BL_OK;
-}
-
 static bl_status prepare(bl_learner *l, bl_ctx *ctx, int64_t t, bool changed[2]) {
     changed[0] = changed[1] = false;
     return bl_plugins_prepare(&((detection_learner *)l)->world.plugins, ctx, t, changed);

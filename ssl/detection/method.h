@@ -18,11 +18,12 @@ typedef struct bl_method_config {
     int64_t rfs_warmup;        /* iterations before labelled repeats start */
     bl_plugin_settings plugin; /* of each plug-in: bl_method_settings */
 } bl_method_config;
-extern const bl_schema bl_method_schema;
-extern bl_field bl_method_rows[]; /* its own; the registry adds a section of each plug-in */
+extern const bl_schema bl_method_schema; /* the registry adds a section of each plug-in */
 
 /* The plug-ins there are: those of ssl/detection/plugins.c and what has been added since. */
 bl_registry *bl_detection_registry(void);
+/* Adds those of plugins.c; once, before main. */
+void bl_detection_add_plugins(void);
 /* The settings in section method.<name>, a struct of the plug-in's own. */
 const void *bl_method_settings(const bl_method_config *cfg, const char *name);
 /* The types of the method: its base learner, those that settings switch on in the order of the
