@@ -8,7 +8,6 @@
 #define BALLAST_SSL_LEARNER_H
 
 #include "core/log.h"
-#include "datasets/loading/detection/loader.h"
 #include "kernels/staging.h"
 #include "kernels/tape.h"
 #include "nn/store.h"
@@ -34,17 +33,13 @@ typedef struct bl_learner_model {
     const void *model; /* the task's: bl_detector, bl_classifier */
 } bl_learner_model;
 
-typedef struct bl_classify_batch bl_classify_batch; /* datasets/loading/classification/loader.h */
-
-/* What a step learns from: the batch of the run's task; the other batch is NULL. */
+/* What a step learns from. */
 typedef struct bl_step_input {
-    const bl_batch *detection;
-    const bl_classify_batch *classification;
-    const bl_tensor *images; /* on the device: what the plans of a classification batch count
-                                through; NULL with a batch of pixels */
-    /* The batch's pixels, sent to the device ahead of the step; NULL: they were not. Detection:
-     * view v of sample i is parcel i * BL_LOADER_MAX_VIEWS + v; classification: all
-     * rows are one. */
+    const void *batch;       /* of the run's task: a bl_batch, a bl_classify_batch */
+    const bl_tensor *images; /* on the device: what the plans in a batch count through; NULL with a
+                                batch of pixels */
+    /* The batch's pixels, sent to the device ahead of the step, as the task numbers them; NULL: they
+     * were not. */
     const bl_parcel *sent;
 } bl_step_input;
 

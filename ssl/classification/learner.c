@@ -52,7 +52,7 @@ static bl_status losses(bl_learner *base, bl_ctx *ctx, const bl_step_input *in, 
                         bl_step_losses *out) {
     class_learner *l = (class_learner *)base;
     int64_t t = within(l, iteration);
-    const bl_classify_batch *b = in->classification;
+    const bl_classify_batch *b = in->batch;
     int32_t k = l->world.classes;
     bl_classify_step s = {.world = &l->world,
                           .ctx = ctx,

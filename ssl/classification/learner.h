@@ -120,7 +120,7 @@ typedef struct bl_classify_step {
     const bl_classify_world *world;
     bl_ctx *ctx; /* its arena holds everything a hook allocates for the step */
     const bl_step_input *in;
-    const bl_classify_batch *batch;                /* in->classification */
+    const bl_classify_batch *batch; /* in->batch; all its rows are one parcel of in->sent */
     const bl_classify_part *labelled, *unlabelled; /* NULL when the method uses none */
     int64_t t, epoch, in_epoch; /* iteration, nominal epoch and place in it, all from 0 */
     bl_classify_branch x, x_strong, weak, strong[BL_CLASSIFY_MAX_STRONG];

@@ -30,7 +30,7 @@ static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int
     bl_detection_world *w = &((detection_learner *)l)->world;
     bl_plugin *learner = w->plugins.v[0];
     bl_detection_step s = {
-        .world = w, .ctx = ctx, .in = in, .batch = in->detection, .t = t, .out = out};
+        .world = w, .ctx = ctx, .in = in, .batch = in->batch, .t = t, .out = out};
     BL_TRY(bl_detection_type(learner)->learn(learner, &s));
     BL_DETECTION_EACH(w, losses, &s);
     return BL_OK;

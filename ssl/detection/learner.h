@@ -51,7 +51,8 @@ typedef struct bl_detection_step {
     const bl_detection_world *world;
     bl_ctx *ctx; /* its arena holds everything a hook allocates for the step */
     const bl_step_input *in;
-    const bl_batch *batch; /* in->detection */
+    const bl_batch
+        *batch; /* in->batch; view v of its sample i is in->sent[i * BL_LOADER_MAX_VIEWS + v] */
     int64_t t;
     bl_step_losses *out;
 } bl_detection_step;

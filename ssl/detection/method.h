@@ -6,6 +6,7 @@
 #define BALLAST_SSL_DETECTION_METHOD_H
 
 #include "core/schema.h"
+#include "datasets/loading/detection/loader.h"
 #include "detector/faster_rcnn.h"
 #include "ssl/learner.h"
 #include "ssl/plugin.h"

@@ -6,6 +6,7 @@
 #ifndef BALLAST_SSL_DETECTION_PSEUDO_LABEL_H
 #define BALLAST_SSL_DETECTION_PSEUDO_LABEL_H
 
+#include "datasets/loading/detection/loader.h"
 #include "ssl/detection/soft_teacher.h"
 #include "ssl/detection/view_batch.h"
 

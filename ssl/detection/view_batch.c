@@ -59,9 +59,10 @@ bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const b
     out->gt = BL_NEW_ARRAY(ctx->arena, bl_boxes, count);
     if (!out->view || !out->size || !out->gt) return BL_ENOMEM;
 
+    const bl_batch *batch = in->batch;
     int32_t w = 0, h = 0;
     for (int32_t i = 0; i < count; i++) {
-        const bl_view *v = &in->detection->samples[first + i].views[which];
+        const bl_view *v = &batch->samples[first + i].views[which];
         out->view[i] = v;
         out->size[i] = (bl_size){(float)v->image.width, (float)v->image.height};
         out->gt[i] =

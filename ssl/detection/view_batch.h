@@ -2,6 +2,7 @@
 #ifndef BALLAST_SSL_DETECTION_VIEW_BATCH_H
 #define BALLAST_SSL_DETECTION_VIEW_BATCH_H
 
+#include "datasets/loading/detection/loader.h"
 #include "detector/faster_rcnn.h"
 #include "ssl/learner.h"
 

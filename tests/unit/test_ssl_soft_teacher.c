@@ -72,7 +72,7 @@ static result step_of(bl_learner *l, int64_t t) {
     result r = {0};
     bl_step_begin(ctx, true);
     CHECK_OK(l->ops->before_step(l, ctx, t));
-    CHECK_OK(l->ops->losses(l, ctx, &(bl_step_input){.detection = &batch}, t, &out));
+    CHECK_OK(l->ops->losses(l, ctx, &(bl_step_input){.batch = &batch}, t, &out));
     for (int i = 0; i < out.n; i++) {
         float v;
         CHECK_OK(bl_scalar(ctx, out.loss[i].value, &v));

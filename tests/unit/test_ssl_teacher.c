@@ -311,7 +311,7 @@ static void make_weak(fixture *f, bl_arena *arena, weak_views *w) {
     for (int i = 0; i < 2; i++)
         w->sample[i] = (bl_sample){.image = i, .n_views = 1, .views = {w->view[i]}};
     w->batch = (bl_batch){.n = 2, .samples = w->sample};
-    bl_step_input in = {.detection = &w->batch};
+    bl_step_input in = {.batch = &w->batch};
     CHECK_OK(bl_view_batch_make(f->ctx, &f->cfg, &in, 0, 2, 0, &w->vb));
     CHECK_EQ(w->vb.images->h, 96);
     CHECK_EQ(w->vb.images->w, 128);

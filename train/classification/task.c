@@ -246,21 +246,22 @@ static bl_status next(bl_task *k, bl_step_input *in) {
     classification *c = (classification *)k;
     bl_classify_batch *batch;
     BL_TRY(bl_classify_loader_next(c->loader, &batch));
-    *in = (bl_step_input){.classification = batch};
+    *in = (bl_step_input){.batch = batch};
     if (c->images) in->images = bl_resident_tensor(c->images);
     return c->ahead ? bl_send_ahead_take(c->ahead, batch->place, &in->sent) : BL_OK;
 }
 
 static void release(bl_task *k, bl_step_input *in) {
     classification *c = (classification *)k;
-    if (c->ahead) bl_send_ahead_release(c->ahead, in->classification->place);
-    bl_classify_loader_release(c->loader, (bl_classify_batch *)in->classification);
+    const bl_classify_batch *b = in->batch;
+    if (c->ahead) bl_send_ahead_release(c->ahead, b->place);
+    bl_classify_loader_release(c->loader, (bl_classify_batch *)b);
 }
 
 static void describe_batch(const bl_task *k, const bl_step_input *in, char *out, size_t size) {
     (void)k;
     static const char *const names[] = {"labelled images", "; unlabelled images"};
-    const bl_classify_batch *b = in->classification;
+    const bl_classify_batch *b = in->batch;
     size_t at = 0;
     for (int g = 0; g < b->n_groups && g < 2; g++) {
         int n = snprintf(out + at, size - at, "%s", names[g]);

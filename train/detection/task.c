@@ -131,19 +131,20 @@ static bl_status next(bl_task *k, bl_step_input *in) {
     detection *d = (detection *)k;
     bl_batch *batch;
     BL_TRY(bl_loader_next(d->loader, &batch));
-    *in = (bl_step_input){.detection = batch};
+    *in = (bl_step_input){.batch = batch};
     return d->ahead ? bl_send_ahead_take(d->ahead, batch->place, &in->sent) : BL_OK;
 }
 
 static void release(bl_task *k, bl_step_input *in) {
     detection *d = (detection *)k;
-    if (d->ahead) bl_send_ahead_release(d->ahead, in->detection->place);
-    bl_loader_release(d->loader, (bl_batch *)in->detection);
+    const bl_batch *b = in->batch;
+    if (d->ahead) bl_send_ahead_release(d->ahead, b->place);
+    bl_loader_release(d->loader, (bl_batch *)b);
 }
 
 static void describe_batch(const bl_task *k, const bl_step_input *in, char *out, size_t size) {
     const detection *t = (const detection *)k;
-    const bl_batch *b = in->detection;
+    const bl_batch *b = in->batch;
     size_t at = (size_t)snprintf(out, size, "image ids");
     for (int32_t i = 0; i < b->n && at < size; i++) {
         const bl_dataset *d = b->samples[i].labelled ? t->data.labelled : t->data.unlabelled;
