@@ -222,7 +222,7 @@ static bl_status milestones(bl_trainer *t, bool resumed, bool *stop) {
     *stop = t->opt->stop_after > 0 && iter >= t->opt->stop_after;
     if (resumed && !t->st.evaluate) {
         *stop |= bl_trainer_out_of_patience(t);
-        return BL_OK;
+        return last ? t->task->ops->finish(t->task, t->opt->out_dir) : BL_OK;
     }
     if (!resumed && (last || due(iter, r->log_every))) BL_TRY(log_window(t));
     bool measured = t->task->ops->has_test(t->task) || t->task->ops->validation(t->task) > 0;

@@ -183,15 +183,20 @@ static bl_status load_config(const bl_sweep *s, const bl_sweep_options *opt, int
     return bl_run_config_load(s->run[run].config, all, n, arena, cfg);
 }
 
-/* The last checkpoint is that of the last iteration, and nothing was left to do when it was saved.
- */
-static bool finished(const char *dir, int64_t iterations) {
-    char *last = bl_path_join(dir, "last_checkpoint");
-    bool exists = last && bl_exists(last);
-    free(last);
-    if (!exists) return false;
+static bool holds(const char *dir, const char *name) {
+    char *path = bl_path_join(dir, name);
+    bool there = path && bl_exists(path);
+    free(path);
+    return there;
+}
+
+/* The last checkpoint is that of the last iteration, nothing was left to do when it was saved, and
+ * what the table is made of is there. */
+static bool finished(const char *dir, const bl_run_config *cfg) {
+    if (!holds(dir, "last_checkpoint")) return false;
+    if (cfg->task == BL_TASK_CLASSIFICATION && !holds(dir, "summary.json")) return false;
     char *path = bl_checkpoint_named(dir, "last_checkpoint");
-    char *want = bl_checkpoint_path(dir, iterations);
+    char *want = bl_checkpoint_path(dir, cfg->run.iterations);
     bool done = path && want && strcmp(path, want) == 0 && bl_checkpoint_evaluated(path);
     free(path);
     free(want);
@@ -208,7 +213,7 @@ static bl_status one(const bl_sweep *s, const bl_sweep_options *opt, int32_t run
         goto done;
     }
     BL_TRY_DONE(load_config(s, opt, run, seed, arena, cfg));
-    if (finished(dir, cfg->run.iterations)) {
+    if (finished(dir, cfg)) {
         BL_TRY_DONE(bl_train_same_config(cfg, dir));
         BL_INFO("%s: finished", dir);
         goto done;
