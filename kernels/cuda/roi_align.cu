@@ -140,38 +140,60 @@ static __device__ int collect(const roi_list *r, int64_t first, const tile *t, i
     return all;
 }
 
-/* share[0][r][b] = weight of row t.y + r in bin first_y + b, times norm; share[1] likewise of
- * columns. One entry a thread. */
+/* What a tile has of BINS by BINS bins. share[0][r][b]: weight of row t.y + r in bin first_y + b,
+ * times norm; share[1]: likewise of columns. used[w]: a bit for each bin in which one of warp w's two
+ * rows or columns has a weight; the first half of the warps have the rows. */
+typedef struct shares {
+    float share[2][TILE][BINS];
+    unsigned used[BL_THREADS / BL_WARP];
+} shares;
+
+/* One entry a thread. */
 static __device__ void table_shares(const bl_roi_frame *f, const bl_cuda_map *m, const tile *t,
-                                    int32_t bins, int32_t first_y, int32_t first_x,
-                                    float share[2][TILE][BINS]) {
+                                    int32_t bins, int32_t first_y, int32_t first_x, shares *s) {
     int tid = (int)threadIdx.x, cell = tid / BINS % TILE, bin = tid % BINS;
     bool columns = tid / BINS >= TILE;
     int32_t b = (columns ? first_x : first_y) + bin, p = (columns ? t->x : t->y) + cell;
     int32_t extent = (int32_t)(columns ? m->w : m->h);
     float w =
         b < bins && p < extent ? bl_roi_axis_weight(columns ? &f->x : &f->y, b, p, extent) : 0;
-    share[columns][cell][bin] = columns ? w : w * f->norm;
+    s->share[columns][cell][bin] = columns ? w : w * f->norm;
+    unsigned votes = __ballot_sync(0xffffffffu, w != 0);
+    if (tid % BL_WARP == 0) s->used[tid / BL_WARP] = (votes | votes >> BINS) & ((1u << BINS) - 1);
     __syncthreads();
 }
 
+/* The bins of an axis in which the tile has a weight: first to end - 1. */
+typedef struct span {
+    int first, end;
+} span;
+
+static __device__ span span_of(const shares *s, int axis) {
+    enum { HALF = BL_THREADS / BL_WARP / 2 };
+    unsigned bits = 0;
+    for (int w = 0; w < HALF; w++) bits |= s->used[axis * HALF + w];
+    span found = {0, 0};
+    if (bits == 0) return found;
+    found.first = __popc((bits & -bits) - 1); /* zeros below the lowest one */
+    for (found.end = found.first; bits >> found.end; found.end++) continue;
+    return found;
+}
+
 /* sum[x] += what the tabled bins give to the thread's row and column x. bin: its channel of the
- * first tabled bin. */
+ * first tabled bin. Only bins that the tile has a weight in are gone through: two or three of seven
+ * on an axis. */
 template <typename T>
-static __device__ void add_bins(const float share[2][TILE][BINS], int row, const T *bin,
-                                int64_t bin_row, int64_t bin_step, float sum[TILE]) {
-    for (int by = 0; by < BINS; by++) {
-        float wy = share[0][row][by];
+static __device__ void add_bins(const shares *s, int row, const T *bin, int64_t bin_row,
+                                int64_t bin_step, float sum[TILE]) {
+    span ys = span_of(s, 0), xs = span_of(s, 1);
+    for (int by = ys.first; by < ys.end; by++) {
+        float wy = s->share[0][row][by];
         if (wy == 0) continue;
-        for (int bx = 0; bx < BINS; bx++) {
-            float g = 0;
-            bool read = false;
-            for (int x = 0; x < TILE; x++) {
-                float wx = share[1][x][bx];
-                if (wx == 0) continue;
-                if (!read) g = wy * bl_get(bin, by * bin_row + bx * bin_step);
-                read = true;
-                sum[x] += wx * g;
+        for (int bx = xs.first; bx < xs.end; bx++) {
+            float g = wy * bl_get(bin, by * bin_row + bx * bin_step);
+            BL_UNROLL for (int x = 0; x < TILE; x++) {
+                float wx = s->share[1][x][bx];
+                if (wx != 0) sum[x] += wx * g; /* 0 times infinity is no share */
             }
         }
     }
@@ -182,7 +204,7 @@ template <typename T>
 static __global__ void roi_bwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map dy, tiling tiles) {
     __shared__ int64_t hit[BL_THREADS];
     __shared__ int warp_hits[BL_THREADS / BL_WARP];
-    __shared__ float share[2][TILE][BINS];
+    __shared__ shares table;
     int row = (int)threadIdx.x / LANES, bins = rois.size;
     for (int64_t item = blockIdx.x; item < tiles.first[BL_CUDA_MAPS]; item += gridDim.x) {
         tile t = tile_at(&tiles, item);
@@ -196,10 +218,10 @@ static __global__ void roi_bwd(bl_cuda_maps maps, roi_list rois, bl_cuda_map dy,
                 bl_roi_frame f = frame_of(&rois, hit[j]);
                 for (int by = 0; by < bins; by += BINS) {
                     for (int bx = 0; bx < bins; bx += BINS) {
-                        table_shares(&f, m, &t, bins, by, bx, share);
+                        table_shares(&f, m, &t, bins, by, bx, &table);
                         if (!idle) {
                             const T *bin = (const T *)dy.data + bl_cuda_at(&dy, hit[j], c, by, bx);
-                            add_bins(share, row, bin, dy.w * dy.cb, dy.cb, sum);
+                            add_bins(&table, row, bin, dy.w * dy.cb, dy.cb, sum);
                         }
                         __syncthreads(); /* before the next table */
                     }
