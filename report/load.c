@@ -42,11 +42,23 @@ static bl_status numbers(bl_arena *a, rep_series_list *list, struct json_object 
     return BL_OK;
 }
 
+/* The array `key` of a line, or that of a plug-in: keys of plug-ins carry their names, "gb_weight". */
+static int state_array(struct json_object *o, const char *key, struct json_object **list) {
+    int n = bl_rep_array(o, key, list);
+    if (n > 0) return n;
+    json_object_object_foreach(o, name, value) {
+        (void)value;
+        const char *tail = strrchr(name, '_');
+        if (tail && strcmp(tail + 1, key) == 0) return bl_rep_array(o, name, list);
+    }
+    return n;
+}
+
 static bl_status class_line(rep_report *r, rep_run *run, struct json_object *o) {
     BL_TRY(bl_rep_push(r->arena, &run->state_iter, bl_rep_number(o, "iter")));
     for (int s = 0; s < REP_STATES; s++) {
         struct json_object *list;
-        int n = bl_rep_array(o, bl_rep_state_keys[s], &list);
+        int n = state_array(o, bl_rep_state_keys[s], &list);
         for (int k = 0; k < run->n_classes; k++) {
             struct json_object *v = k < n ? json_object_array_get_idx(list, (size_t)k) : NULL;
             double x = v ? bl_rep_value(v) : NAN;

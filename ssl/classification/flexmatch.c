@@ -66,7 +66,7 @@ static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     flexmatch *f = (flexmatch *)p;
     for (int32_t c = 0; c < f->classes; c++) f->limit[c] = threshold(f, c);
-    bl_metrics_array(line, "threshold", f->limit, f->classes);
+    bl_metrics_array(line, "flexmatch_threshold", f->limit, f->classes);
     return BL_OK;
 }
 

@@ -176,7 +176,7 @@ static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     freematch *f = (freematch *)p;
     thresholds(f, f->scratch);
-    bl_metrics_array(line, "threshold", f->scratch, f->classes);
+    bl_metrics_array(line, "freematch_threshold", f->scratch, f->classes);
     return BL_OK;
 }
 

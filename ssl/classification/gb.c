@@ -103,8 +103,8 @@ static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
     gb *g = (gb *)p;
     int32_t k = g->world->classes;
-    bl_metrics_array(line, "weight", bl_gradient_balance_weights(g->balance), k);
-    bl_metrics_array(line, "threshold", g->theta, k);
+    bl_metrics_array(line, "gb_weight", bl_gradient_balance_weights(g->balance), k);
+    bl_metrics_array(line, "gb_threshold", g->theta, k);
     return BL_OK;
 }
 

@@ -272,7 +272,8 @@ static void classifier(const char *dir) {
         strcat(text, line);
         snprintf(line, sizeof line,
                  "{\"kind\": \"class\", \"iter\": %d, \"pseudo\": [80, 9, 1], \"mask_rate\": 0.75, "
-                 "\"precision\": [0.9, 0.8, null], \"recall\": [0.8, 0.3, 0]}\n",
+                 "\"gb_weight\": [0.5, 1, 1.5], \"precision\": [0.9, 0.8, null], "
+                 "\"recall\": [0.8, 0.3, 0]}\n",
                  it);
         strcat(text, line);
     }
@@ -307,6 +308,7 @@ static void classifier(const char *dir) {
     HAS(html, "labelled images per class from 500 down to 5.</p>");
     LACKS(html, "other labelled counts");
     LACKS(html, "samples/");
+    HAS(html, "Class weights and thresholds"); /* of a plug-in's key, "gb_weight" */
     HAS(html, "pseudo labels that are right");
     HAS(html, "mask_rate");
     HAS(html, "&lt;F&gt;");

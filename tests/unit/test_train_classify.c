@@ -295,8 +295,8 @@ int main(void) {
     check_resume("darp", darp);
     check_resume("freematch", freematch);
     check_resume("softmatch", softmatch);
-    check_acts("darp", "\"threshold\"", "\"unsup\"");
-    check_acts("freematch", "\"fairness\"", "\"threshold\"");
+    check_acts("darp", "\"flexmatch_threshold\"", "\"unsup\"");
+    check_acts("freematch", "\"fairness\"", "\"freematch_threshold\"");
     check_acts("softmatch", "\"softmatch_mean\"", "\"unsup\"");
     check_resume("rotation", rotation);
     check_resume("moco", moco);
