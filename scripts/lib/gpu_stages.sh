@@ -40,7 +40,7 @@ within() {
 stage_parity() {
     local test
     while read -r test; do
-        row_of "$test" 60 ours "$test" || true
+        row_of "$test" 150 ours "$test" || true # gpu_cuda_conv tries about 530 engines
     done < <(gpu_tests "$build")
 }
 
