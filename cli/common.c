@@ -53,8 +53,17 @@ static void on_signal(int number) {
     stop_requested = number;
 }
 
+/* A stack of its own for the handler: code that oneDNN generates uses the stack pointer for other
+ * things, and a signal's frame (11 KiB with AMX) put there would overwrite the heap. */
+static void give_signals_a_stack(void) {
+    static char stack[1 << 16];
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+}
+
 const volatile int *bl_cli_watch_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_signal,
+                               .sa_flags = SA_ONSTACK | SA_RESTART | (int)SA_RESETHAND};
+    give_signals_a_stack();
     sigemptyset(&action.sa_mask);
     static const int stop[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof stop / sizeof *stop; i++) {
