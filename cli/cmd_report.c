@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/report.h"
 #include "cli/score.h"
 #include "core/fs.h"
 #include "core/json.h"
@@ -11,8 +12,8 @@
 
 typedef struct options {
     const char *out, *title, *baseline;
-    bool by_seed, separate;
-    bl_score_options score; /* of result files */
+    bool by_seed, separate, quiet; /* quiet: no table, the caller has one */
+    bl_score_options score;        /* of result files */
 } options;
 
 #define AT(field) offsetof(options, field)
@@ -190,7 +191,7 @@ static bl_status write_report(const options *o, const job *j) {
     bl_status status = bl_report_open(sources, j->n, &how, &report);
     if (status == BL_OK) status = bl_report_write_html(report, o->out);
     if (status == BL_OK && strcmp(o->out, "-") != 0) { /* else the page alone goes there */
-        bl_report_print(report, stdout);
+        if (!o->quiet) bl_report_print(report, stdout);
         printf("report: %s\n", o->out);
     }
     bl_report_close(report);
@@ -205,6 +206,17 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+static void forget(job *j) {
+    for (int i = 0; i < j->n; i++) {
+        source *s = &j->v[i];
+        if (s->scored) nftw(s->scored, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        free(s->scored);
+        free(s->name);
+        free(s->path);
+    }
+    free(j->v);
+}
+
 static bl_status run(const bl_invocation *in) {
     const options *o = in->options;
     job j = {0};
@@ -213,14 +225,22 @@ static bl_status run(const bl_invocation *in) {
     bl_status status =
         find_sources(o, (const char *const *)in->words.positional, in->words.n_positional, &j);
     if (status == BL_OK) status = write_report(o, &j);
-    for (int i = 0; i < j.n; i++) {
-        source *s = &j.v[i];
-        if (s->scored) nftw(s->scored, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        free(s->scored);
-        free(s->name);
-        free(s->path);
-    }
-    free(j.v);
+    forget(&j);
+    return status;
+}
+
+bl_status bl_cli_report_sweep(const char *dir, const char *baseline) {
+    char *out = bl_path_join(dir, "sweep.html");
+    options o = {.out = out, .quiet = true};
+    job j = {0};
+    bl_status status = out ? find_sources(&o, &dir, 1, &j) : bl_no_memory(NULL);
+    size_t n = baseline ? strlen(baseline) : 0;
+    for (int i = 0; n && i < j.n; i++) /* it may have no result yet */
+        if (strncmp(j.v[i].name, baseline, n) == 0 && strchr("/", j.v[i].name[n]))
+            o.baseline = baseline;
+    if (status == BL_OK && j.n > 0) status = write_report(&o, &j);
+    forget(&j);
+    free(out);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "core/csv_out.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/paired.h"
 #include "core/real_text.h"
 
 char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t run, int32_t seed) {
@@ -18,7 +19,7 @@ char *bl_sweep_folder(const bl_sweep *s, const bl_sweep_options *opt, int32_t ru
     return p;
 }
 
-enum { COLUMNS = 6, RUN_BYTES = 1 << 30 };
+enum { COLUMNS = 6, MAX_SEEDS = 1000, RUN_BYTES = 1 << 30 };
 static const char *const class_columns[COLUMNS] = {
     "accuracy", "balanced_accuracy", "geometric_mean", "many", "medium", "few"};
 static const char *const detection_columns[COLUMNS] = {"AP",  "AP50",        "AP75",
@@ -132,13 +133,55 @@ static int statistics(const table *t, int32_t run, int column, double *mean, dou
     return n;
 }
 
-static void put_markdown(const table *t, FILE *f) {
-    const char *const *columns = columns_of(t);
-    fputs("| run | seeds |", f);
-    for (int c = 0; c < COLUMNS; c++) fprintf(f, " %s |", columns[c]);
+/* Differences of a run to the baseline in one column, paired by seed. */
+static bl_paired against_baseline(const table *t, int32_t run, int column) {
+    int32_t n = t->s->seeds.n, kept = 0;
+    double a[MAX_SEEDS], b[MAX_SEEDS];
+    for (int32_t i = 0; i < n && kept < MAX_SEEDS; i++) {
+        const result *x = &t->r[run * n + i], *y = &t->r[t->s->baseline * n + i];
+        if (!x->there || !y->there) continue;
+        a[kept] = x->v[column];
+        b[kept++] = y->v[column];
+    }
+    return bl_paired_test(a, b, kept);
+}
+
+static void put_difference(bl_paired d, FILE *f) {
+    if (isnan(d.mean))
+        fputs(" - |", f);
+    else if (isnan(d.std))
+        fprintf(f, " %+.2f |", 100 * d.mean);
+    else if (isnan(d.p))
+        fprintf(f, " %+.2f ± %.2f |", 100 * d.mean, 100 * d.std);
+    else
+        fprintf(f, " %+.2f ± %.2f (%.2g) |", 100 * d.mean, 100 * d.std, d.p);
+}
+
+static void put_head(const table *t, const char *first, FILE *f) {
+    fprintf(f, "| %s | seeds |", first);
+    for (int c = 0; c < COLUMNS; c++) fprintf(f, " %s |", columns_of(t)[c]);
     fputs("\n|---|---|", f);
     for (int c = 0; c < COLUMNS; c++) fputs("---|", f);
     fputc('\n', f);
+}
+
+static void put_paired(const table *t, FILE *f) {
+    const char *baseline = t->s->run[t->s->baseline].name;
+    fprintf(f,
+            "\nAgainst %s, by seed: mean difference in points ± sample standard deviation "
+            "(two-sided p of a paired t-test).\n\n",
+            baseline);
+    put_head(t, "run", f);
+    for (int32_t i = 0; i < t->s->n_runs; i++) {
+        if (i == t->s->baseline) continue;
+        fprintf(f, "| %s | %d |", t->s->run[i].name, (int)against_baseline(t, i, 0).n);
+        for (int c = 0; c < COLUMNS; c++) put_difference(against_baseline(t, i, c), f);
+        fputc('\n', f);
+    }
+}
+
+static void put_markdown(const table *t, FILE *f) {
+    put_head(t, "run", f);
     for (int32_t i = 0; i < t->s->n_runs; i++) {
         double mean, std;
         fprintf(f, "| %s | %d |", t->s->run[i].name, statistics(t, i, 0, &mean, &std));
@@ -160,6 +203,7 @@ static void put_markdown(const table *t, FILE *f) {
                 t->s->statistic);
     else
         fputs("\nPer cent; last evaluation, mean ± sample standard deviation over seeds.\n", f);
+    if (t->s->baseline >= 0) put_paired(t, f);
 }
 
 static void csv_value(FILE *f, double v) {
@@ -206,6 +250,19 @@ static struct json_object *row_json(const table *t, const bl_sweep_options *opt,
         bl_json_add(&means, columns[c], json_object_new_double(mean));
         bl_json_add(&stds, columns[c], json_object_new_double(std));
     }
+    if (t->s->baseline >= 0 && run != t->s->baseline) {
+        struct json_object *paired = json_object_new_object();
+        for (int c = 0; c < COLUMNS; c++) {
+            bl_paired d = against_baseline(t, run, c);
+            struct json_object *e = json_object_new_object();
+            bl_json_add(&e, "pairs", json_object_new_int(d.n));
+            bl_json_add(&e, "mean", json_object_new_double(d.mean));
+            bl_json_add(&e, "std", json_object_new_double(d.std));
+            bl_json_add(&e, "p", json_object_new_double(d.p));
+            bl_json_add(&paired, columns[c], e);
+        }
+        bl_json_add(&o, "against_baseline", paired);
+    }
     bl_json_add(&o, "mean", means);
     bl_json_add(&o, "std", stds);
     bl_json_add(&o, "runs", list);
@@ -218,6 +275,8 @@ static bl_status write_json(const table *t, const bl_sweep_options *opt, const c
                 json_object_new_string(t->classification ? "classification" : "detection"));
     bl_json_add(&root, "statistic",
                 json_object_new_string(t->classification ? t->s->statistic : "last"));
+    if (t->s->baseline >= 0)
+        bl_json_add(&root, "baseline", json_object_new_string(t->s->run[t->s->baseline].name));
     for (int32_t i = 0; i < t->s->n_runs; i++) bl_json_append(&rows, row_json(t, opt, i));
     bl_json_add(&root, "rows", rows);
     bl_status status = bl_json_save(root, path);
