@@ -73,6 +73,10 @@ int32_t bl_detector_classes(const bl_detector *d);
 typedef void (*bl_roi_scores_fn)(float *rows, int64_t n, int32_t classes);
 /* How detections are scored; NULL, as at first: by softmax. */
 void bl_detector_set_scores(bl_detector *d, bl_roi_scores_fn scores);
+/* Declares terms [K+1] that are added to RoI logits before they become scores: a buffer
+ * "roi_head.bbox_head.score_bias", 0 at first, which is saved with the model. For a store that is
+ * not finished; a second call finds the first one's. */
+bl_status bl_detector_add_score_bias(bl_detector *d, bl_store *s);
 /* The scores of logits (n, K+1), [n][K+1] in the step's arena. */
 bl_status bl_roi_scores(bl_ctx *ctx, const bl_detector *d, const bl_tensor *logits, float **scores);
 bool bl_detector_scores_by_softmax(const bl_detector *d);

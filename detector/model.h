@@ -14,6 +14,7 @@ struct bl_detector {
     const bl_style *style;
     int32_t classes;
     bl_roi_scores_fn scores; /* NULL: softmax */
+    bl_tensor *score_bias;   /* [K+1], added to logits before that; NULL: nothing is */
 
     bl_resnet *backbone;
     bl_fpn *neck;

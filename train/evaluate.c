@@ -86,8 +86,7 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
                            ? model
                            : bl_learner_average_name(bl_method_uses_unlabelled(&cfg->method));
     BL_TRY_DONE(bl_store_create(&store));
-    BL_TRY_DONE(bl_detector_create(&cfg->detector, test->n_categories, store, &det));
-    bl_detector_set_scores(det, bl_method_scores(&cfg->method));
+    BL_TRY_DONE(bl_method_detector(&cfg->method, &cfg->detector, test->n_categories, store, &det));
     BL_TRY_DONE(bl_store_finish(store, ctx, 0, false));
     BL_TRY_DONE(bl_checkpoint_load_weights(ckpt, ctx, store, model, false, NULL));
     if (opt->out_dir && !(dir = bl_path_join(opt->out_dir, name))) {

@@ -147,8 +147,7 @@ static bl_status detect(const bl_run_config *cfg, const bl_predict_options *opt,
     bl_ctx_options co = bl_run_ctx_options(&cfg->run);
     BL_TRY_DONE(bl_ctx_create(&co, &ctx));
     BL_TRY_DONE(bl_store_create(&store));
-    BL_TRY_DONE(bl_detector_create(&cfg->detector, j.n_classes, store, &det));
-    bl_detector_set_scores(det, bl_method_scores(&cfg->method));
+    BL_TRY_DONE(bl_method_detector(&cfg->method, &cfg->detector, j.n_classes, store, &det));
     BL_TRY_DONE(bl_store_finish(store, ctx, 0, false));
     BL_TRY_DONE(bl_checkpoint_load_weights(ckpt, ctx, store,
                                            opt->model    ? opt->model

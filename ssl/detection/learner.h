@@ -82,9 +82,10 @@ typedef struct bl_detection_plugin_type {
     /* Base learners, before anything is built. */
     bl_status (*needs)(const bl_method_config *cfg, const bl_learner_env *env,
                        bl_detection_needs *n);
-    /* Layers of its own in the store of one of the two models (0 student, 1 teacher), before it is
-     * finished; the plug-in itself does not stand yet, and finds them by name (bl_store_find). */
-    bl_status (*declare)(const bl_method_config *cfg, const bl_detector *d, bl_store *s);
+    /* Layers of its own in the store of a model, before it is finished, wherever the model is built:
+     * for training, evaluation, prediction. The plug-in itself does not stand yet, and finds them by
+     * name (bl_store_find). */
+    bl_status (*declare)(const bl_method_config *cfg, bl_detector *d, bl_store *s);
     /* world is complete but for the plug-ins that come later in the list, and
      * outlives the plug-in. */
     bl_status (*create)(const bl_method_config *cfg, bl_detection_world *world, bl_plugin **out);

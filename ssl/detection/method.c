@@ -51,3 +51,16 @@ bl_roi_scores_fn bl_method_scores(const bl_method_config *cfg) {
         if (bl_detection_type_of(list.v[i])->scores) return bl_detection_type_of(list.v[i])->scores;
     return NULL;
 }
+
+bl_status bl_method_detector(const bl_method_config *cfg, const bl_detector_config *detector,
+                             int32_t classes, bl_store *store, bl_detector **out) {
+    bl_type_list list;
+    BL_TRY(bl_method_types(cfg, &list));
+    BL_TRY(bl_detector_create(detector, classes, store, out));
+    bl_detector_set_scores(*out, bl_method_scores(cfg));
+    for (int i = 0; i < list.n; i++) {
+        const bl_detection_plugin_type *type = bl_detection_type_of(list.v[i]);
+        if (type->declare) BL_TRY(type->declare(cfg, *out, store));
+    }
+    return BL_OK;
+}

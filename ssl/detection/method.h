@@ -34,6 +34,10 @@ bl_status bl_method_types(const bl_method_config *cfg, bl_type_list *out);
 bool bl_method_uses_unlabelled(const bl_method_config *cfg);
 /* How the method's RoI logits become scores; NULL: by softmax. */
 bl_roi_scores_fn bl_method_scores(const bl_method_config *cfg);
+/* The method's detector in a store that is not finished, with the layers of its plug-ins and its
+ * way to scores: the same model wherever it is trained, evaluated or asked. */
+bl_status bl_method_detector(const bl_method_config *cfg, const bl_detector_config *detector,
+                             int32_t classes, bl_store *store, bl_detector **out);
 
 /* What a learner may know of its surroundings. Data sets are for class counts and, where unlabelled
  * images carry hidden boxes, for measuring pseudo-label quality only. */

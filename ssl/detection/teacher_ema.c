@@ -2,19 +2,10 @@
 
 #include "ssl/detection/learner.h"
 
-/* A detector in its store, with what plug-ins add to it. */
 static bl_status make(const bl_method_config *cfg, const bl_learner_env *env, bl_store **store,
                       bl_detector **d) {
-    bl_type_list list;
-    BL_TRY(bl_method_types(cfg, &list));
     BL_TRY(bl_store_create(store));
-    BL_TRY(bl_detector_create(env->detector, env->labelled->n_categories, *store, d));
-    bl_detector_set_scores(*d, bl_method_scores(cfg));
-    for (int i = 0; i < list.n; i++) {
-        const bl_detection_plugin_type *type = bl_detection_type_of(list.v[i]);
-        if (type->declare) BL_TRY(type->declare(cfg, *d, *store));
-    }
-    return BL_OK;
+    return bl_method_detector(cfg, env->detector, env->labelled->n_categories, *store, d);
 }
 
 bl_status bl_detector_pair_create(const bl_method_config *cfg, const bl_learner_env *env,
