@@ -50,14 +50,20 @@ static uint64_t scene_key(const image_set *s, int64_t image) {
 
 /* ---- plan: which classes stand in which image ---- */
 
+/* Frequency of a rank, in units of the most common class's. */
+static double frequency(const bl_synth_config *cfg, double imbalance, int rank) {
+    int n = (int)cfg->classes;
+    if (cfg->tail == BL_TAIL_STEP) return rank < n / 2 ? 1 : 1 / imbalance;
+    return pow(imbalance, -(double)rank / (n - 1));
+}
+
 /* Instances per class for `total` slots, by largest remainder, each at least `least`. */
 static void quotas(const bl_synth_config *cfg, double imbalance, int64_t total, int64_t least,
                    int64_t *out) {
     int n = (int)cfg->classes;
     double share[BL_SYNTH_MAX_CLASSES], sum = 0;
     int64_t given = 0;
-    for (int c = 0; c < n; c++)
-        sum += share[c] = pow(imbalance, -(double)bl_synth_rank(cfg, c) / (n - 1));
+    for (int c = 0; c < n; c++) sum += share[c] = frequency(cfg, imbalance, bl_synth_rank(cfg, c));
     for (int c = 0; c < n; c++) {
         share[c] *= (double)total / sum;
         out[c] = (int64_t)share[c];

@@ -1,8 +1,8 @@
 /* Generator of an embedded, long-tailed detection data set.
  *
  * Scenes of flat shapes in look-alike families before textured background and clutter, rendered to
- * JPEG with COCO annotations. Class frequencies of the training sets fall as imbalance^(-rank /
- * (classes-1)) (Cui et al., CVPR 2019, the usual exponential tail), the test set is balanced. Every
+ * JPEG with COCO annotations. Class frequencies of the training sets fall with the rank of a
+ * class (bl_tail), the test set is balanced. Every
  * image is a pure function of (config, seed, set, index): the files are the same for any thread
  * count. */
 #ifndef BALLAST_DATASETS_SYNTH_SYNTH_H

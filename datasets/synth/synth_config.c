@@ -6,6 +6,7 @@
 
 #define FIELD(name) #name, BL_T_INT, offsetof(bl_synth_config, name)
 #define REAL(name) #name, BL_T_REAL, offsetof(bl_synth_config, name)
+static const char *const tail_names[] = {"exponential", "step", NULL};
 static const char *const lookalike_names[] = {"apart", "together", NULL};
 static const bl_field fields[] = {
     {FIELD(width), "128", 32, 4096, NULL, "px", "Image width.", NULL},
@@ -21,6 +22,10 @@ static const bl_field fields[] = {
      "Frequency of the most common class over that of the rarest.", NULL},
     {REAL(unlabelled_imbalance), "0", 0, 1e5, NULL, NULL,
      "The same for the unlabelled set; 0 = as the labelled set.", NULL},
+    {"tail", BL_T_ENUM, offsetof(bl_synth_config, tail), "\"exponential\"", 0, 0, tail_names, NULL,
+     "How frequency falls from class to class: exponential, or a step from the more frequent half "
+     "of the classes to the other.",
+     NULL},
     {FIELD(min_instances), "3", 0, 1e5, NULL, NULL,
      "Least instances of a class in the labelled set.", NULL},
     {"lookalikes", BL_T_ENUM, offsetof(bl_synth_config, lookalikes), "\"apart\"", 0, 0,

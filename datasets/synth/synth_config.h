@@ -14,14 +14,21 @@ typedef enum bl_lookalikes {
     BL_LOOKALIKES_TOGETHER /* neighbours: common families and rare families */
 } bl_lookalikes;
 
+/* How frequency falls with the rank r of a class, of n classes and an imbalance of m. */
+typedef enum bl_tail {
+    BL_TAIL_EXPONENTIAL, /* m^(-r / (n - 1)) (Cui et al., CVPR 2019) */
+    BL_TAIL_STEP         /* the first half equal, the others an m-th (Cao et al., NeurIPS 2019) */
+} bl_tail;
+
 /* Settings (section "synth"). */
 typedef struct bl_synth_config {
     int64_t width, height; /* px */
-    int64_t classes;       /* even, 2..16 */
+    int64_t classes;       /* even, 2..32 */
     int64_t pairs;         /* families of two look-alikes among them; -1 = all classes in pairs */
     int64_t labelled, unlabelled, test; /* images */
     double imbalance; /* frequency of the most common class over the rarest, labelled set */
     double unlabelled_imbalance;      /* the same for the unlabelled set; 0 = as the labelled set */
+    int32_t tail;                     /* bl_tail */
     int64_t min_instances;            /* of each class in the labelled set */
     int32_t lookalikes;               /* bl_lookalikes */
     int64_t objects_min, objects_max; /* objects an image */

@@ -4,13 +4,38 @@
 #include <stdbool.h>
 
 static const char *const names[BL_SYNTH_KINDS][2] = {
-    {"disc", "round"},        {"notched_disc", "round"}, {"ring", "ring"},
-    {"broken_ring", "ring"},  {"square", "square"},      {"clipped_square", "square"},
-    {"triangle", "triangle"}, {"arrowhead", "triangle"}, {"star5", "star"},
-    {"star6", "star"},        {"plus", "cross"},         {"tee", "cross"},
-    {"frame", "frame"},       {"open_frame", "frame"},   {"crescent", "moon"},
-    {"half_disc", "moon"},    {"bolt", "bolt"},          {"hourglass", "hourglass"},
-    {"aitch", "aitch"},       {"arrow", "arrow"},
+    {"disc", "round"},
+    {"notched_disc", "round"},
+    {"ring", "ring"},
+    {"broken_ring", "ring"},
+    {"square", "square"},
+    {"clipped_square", "square"},
+    {"triangle", "triangle"},
+    {"arrowhead", "triangle"},
+    {"star5", "star"},
+    {"star6", "star"},
+    {"plus", "cross"},
+    {"tee", "cross"},
+    {"frame", "frame"},
+    {"open_frame", "frame"},
+    {"crescent", "moon"},
+    {"half_disc", "moon"},
+    {"bolt", "bolt"},
+    {"hourglass", "hourglass"},
+    {"aitch", "aitch"},
+    {"arrow", "arrow"},
+    {"ex", "ex"},
+    {"ell", "ell"},
+    {"zed", "zed"},
+    {"wye", "wye"},
+    {"vee", "vee"},
+    {"comb", "comb"},
+    {"house", "house"},
+    {"heart", "heart"},
+    {"eye", "eye"},
+    {"dumbbell", "dumbbell"},
+    {"kite", "kite"},
+    {"stairs", "stairs"},
 };
 
 const char *bl_synth_shape_name(int kind) {
@@ -22,11 +47,13 @@ const char *bl_synth_shape_family(int kind) {
 }
 
 /* Shapes that stand alone, the most distinct first. */
-enum { ALONE = 12 };
-static const bl_synth_kind alone[ALONE] = {BL_SYNTH_SQUARE,    BL_SYNTH_STAR5, BL_SYNTH_PLUS,
-                                           BL_SYNTH_BOLT,      BL_SYNTH_FRAME, BL_SYNTH_AITCH,
-                                           BL_SYNTH_HOURGLASS, BL_SYNTH_ARROW, BL_SYNTH_TRIANGLE,
-                                           BL_SYNTH_CRESCENT,  BL_SYNTH_DISC,  BL_SYNTH_RING};
+enum { ALONE = 24 };
+static const bl_synth_kind alone[ALONE] = {
+    BL_SYNTH_SQUARE, BL_SYNTH_STAR5,     BL_SYNTH_PLUS,  BL_SYNTH_BOLT,     BL_SYNTH_FRAME,
+    BL_SYNTH_AITCH,  BL_SYNTH_HOURGLASS, BL_SYNTH_ARROW, BL_SYNTH_TRIANGLE, BL_SYNTH_CRESCENT,
+    BL_SYNTH_DISC,   BL_SYNTH_RING,      BL_SYNTH_HEART, BL_SYNTH_EX,       BL_SYNTH_DUMBBELL,
+    BL_SYNTH_COMB,   BL_SYNTH_EYE,       BL_SYNTH_VEE,   BL_SYNTH_STAIRS,   BL_SYNTH_WYE,
+    BL_SYNTH_KITE,   BL_SYNTH_ZED,       BL_SYNTH_ELL,   BL_SYNTH_HOUSE};
 
 bl_synth_kind bl_synth_shape_kind(int c, int pairs) {
     if (c < 2 * pairs) return (bl_synth_kind)c;
@@ -181,6 +208,121 @@ bl_synth_shape bl_synth_shape_make(bl_synth_kind kind, bl_rng *rng) {
         vertex(&s, -0.97f, h);
         break;
     }
+    case BL_SYNTH_EX: {
+        float h = 0.32f + 0.08f * u, e = 0.82f, f = e - h;
+        vertex(&s, 0, -h);
+        vertex(&s, f, -e);
+        vertex(&s, e, -f);
+        vertex(&s, h, 0);
+        vertex(&s, e, f);
+        vertex(&s, f, e);
+        vertex(&s, 0, h);
+        vertex(&s, -f, e);
+        vertex(&s, -e, f);
+        vertex(&s, -h, 0);
+        vertex(&s, -e, -f);
+        vertex(&s, -f, -e);
+        break;
+    }
+    case BL_SYNTH_ELL: {
+        float w = 0.28f + 0.10f * u;
+        vertex(&s, -0.7f, -0.95f);
+        vertex(&s, -0.7f + 2 * w, -0.95f);
+        vertex(&s, -0.7f + 2 * w, 0.95f - 2 * w);
+        vertex(&s, 0.7f, 0.95f - 2 * w);
+        vertex(&s, 0.7f, 0.95f);
+        vertex(&s, -0.7f, 0.95f);
+        break;
+    }
+    case BL_SYNTH_ZED: {
+        float h = 0.40f + 0.10f * u; /* inner edges of the bars */
+        vertex(&s, -0.8f, -0.92f);
+        vertex(&s, 0.8f, -0.92f);
+        vertex(&s, 0.8f, -h);
+        vertex(&s, -0.1f, h);
+        vertex(&s, 0.8f, h);
+        vertex(&s, 0.8f, 0.92f);
+        vertex(&s, -0.8f, 0.92f);
+        vertex(&s, -0.8f, h);
+        vertex(&s, 0.1f, -h);
+        vertex(&s, -0.8f, -h);
+        break;
+    }
+    case BL_SYNTH_WYE: {
+        float h = 0.18f + 0.06f * u;
+        vertex(&s, -h, 0.97f);
+        vertex(&s, h, 0.97f);
+        vertex(&s, h, 0.1f);
+        vertex(&s, 0.9f, -0.65f);
+        vertex(&s, 0.62f, -0.95f);
+        vertex(&s, 0, -0.28f);
+        vertex(&s, -0.62f, -0.95f);
+        vertex(&s, -0.9f, -0.65f);
+        vertex(&s, -h, 0.1f);
+        break;
+    }
+    case BL_SYNTH_VEE: {
+        float w = 0.42f + 0.10f * u;
+        vertex(&s, -0.95f, -0.8f);
+        vertex(&s, -0.95f + w, -0.8f);
+        vertex(&s, 0, 0.25f);
+        vertex(&s, 0.95f - w, -0.8f);
+        vertex(&s, 0.95f, -0.8f);
+        vertex(&s, 0.18f, 0.95f);
+        vertex(&s, -0.18f, 0.95f);
+        break;
+    }
+    case BL_SYNTH_COMB: { /* a spine on the left and three teeth */
+        float in = -0.75f + 2 * s.stroke, h = 0.14f + 0.05f * t;
+        vertex(&s, -0.75f, -0.95f);
+        vertex(&s, 0.75f, -0.95f);
+        vertex(&s, 0.75f, -0.95f + 2 * h);
+        vertex(&s, in, -0.95f + 2 * h);
+        vertex(&s, in, -h);
+        vertex(&s, 0.75f, -h);
+        vertex(&s, 0.75f, h);
+        vertex(&s, in, h);
+        vertex(&s, in, 0.95f - 2 * h);
+        vertex(&s, 0.75f, 0.95f - 2 * h);
+        vertex(&s, 0.75f, 0.95f);
+        vertex(&s, -0.75f, 0.95f);
+        break;
+    }
+    case BL_SYNTH_HOUSE: {
+        float eaves = -0.25f + 0.2f * u;
+        vertex(&s, 0, -0.98f);
+        vertex(&s, 0.68f, eaves);
+        vertex(&s, 0.68f, 0.85f);
+        vertex(&s, -0.68f, 0.85f);
+        vertex(&s, -0.68f, eaves);
+        break;
+    }
+    case BL_SYNTH_HEART: /* its lower part; the lobes are round */
+        vertex(&s, -0.84f, -0.02f);
+        vertex(&s, 0, -0.36f);
+        vertex(&s, 0.84f, -0.02f);
+        vertex(&s, 0, 0.97f);
+        break;
+    case BL_SYNTH_KITE: {
+        float y = -0.35f + 0.3f * u;
+        vertex(&s, 0, -0.98f);
+        vertex(&s, 0.62f, y);
+        vertex(&s, 0, 0.98f);
+        vertex(&s, -0.62f, y);
+        break;
+    }
+    case BL_SYNTH_STAIRS: {
+        float a = 0.27f + 0.06f * u;
+        vertex(&s, -0.9f, 0.8f);
+        vertex(&s, -0.9f, a);
+        vertex(&s, -a, a);
+        vertex(&s, -a, -a);
+        vertex(&s, a, -a);
+        vertex(&s, a, -0.8f);
+        vertex(&s, 0.8f, -0.8f);
+        vertex(&s, 0.8f, 0.8f);
+        break;
+    }
     default:
         break;
     }
@@ -219,6 +361,8 @@ static float wedge(const bl_synth_shape *s, float x, float y) {
 }
 
 float bl_synth_shape_distance(const bl_synth_shape *s, float x, float y) {
+    if (s->kind == BL_SYNTH_HEART) /* two lobes, mirrored, and the part below them */
+        return lesser(polygon(s, x, y), length(fabsf(x) - 0.44f, y + 0.28f) - 0.47f);
     if (s->n > 0) return polygon(s, x, y);
     float r = length(x, y), disc = r - 0.97f;
     float ring = fabsf(r - (0.97f - s->stroke)) - s->stroke;
@@ -235,6 +379,13 @@ float bl_synth_shape_distance(const bl_synth_shape *s, float x, float y) {
         return greater(disc, 0.80f - length(x, y + s->shift));
     case BL_SYNTH_HALF_DISC:
         return greater(disc, -y - 0.1f);
+    case BL_SYNTH_EYE: /* of two discs above and below; shift varies its height */
+        return length(x, fabsf(y) + 0.2f + s->shift) - 1.22f;
+    case BL_SYNTH_DUMBBELL: {
+        float end = length(fabsf(x) - 0.58f, y) - 0.38f;
+        float dx = greater(fabsf(x) - 0.58f, 0), dy = greater(fabsf(y) - 0.7f * s->stroke, 0);
+        return lesser(end, length(dx, dy));
+    }
     default:
         return disc;
     }

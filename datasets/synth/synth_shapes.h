@@ -9,7 +9,7 @@
 
 #include "core/rng.h"
 
-enum { BL_SYNTH_MAX_CLASSES = 16, BL_SYNTH_MAX_VERTICES = 16 };
+enum { BL_SYNTH_MAX_CLASSES = 32, BL_SYNTH_MAX_VERTICES = 16 };
 
 typedef enum bl_synth_kind {
     BL_SYNTH_DISC,
@@ -32,6 +32,18 @@ typedef enum bl_synth_kind {
     BL_SYNTH_HOURGLASS,
     BL_SYNTH_AITCH,
     BL_SYNTH_ARROW,
+    BL_SYNTH_EX,
+    BL_SYNTH_ELL,
+    BL_SYNTH_ZED,
+    BL_SYNTH_WYE,
+    BL_SYNTH_VEE,
+    BL_SYNTH_COMB,
+    BL_SYNTH_HOUSE,
+    BL_SYNTH_HEART,
+    BL_SYNTH_EYE,
+    BL_SYNTH_DUMBBELL,
+    BL_SYNTH_KITE,
+    BL_SYNTH_STAIRS,
     BL_SYNTH_KINDS
 } bl_synth_kind;
 

@@ -140,9 +140,9 @@ static void test_contents(void) {
 
 static void test_ranks(void) {
     bl_synth_config cfg = config(NULL, 0);
-    for (int n = 2; n <= 16; n += 2)
+    for (int n = 2; n <= BL_SYNTH_MAX_CLASSES; n += 2)
         for (cfg.lookalikes = 0; cfg.lookalikes < 2; cfg.lookalikes++) {
-            int seen[16] = {0};
+            int seen[BL_SYNTH_MAX_CLASSES] = {0};
             cfg.classes = n;
             for (int c = 0; c < n; c++) seen[bl_synth_rank(&cfg, c)]++;
             for (int c = 0; c < n; c++) CHECK_EQ(seen[c], 1);
@@ -159,7 +159,7 @@ static void test_ranks(void) {
 /* No shape twice; the shapes beyond the pairs have no look-alike among the others. */
 static void test_pairs(void) {
     for (int pairs = 0; pairs <= 6; pairs++) {
-        int seen[BL_SYNTH_KINDS] = {0}, n = 12;
+        int seen[BL_SYNTH_KINDS] = {0}, n = 24;
         for (int c = 0; c < n; c++) {
             bl_synth_kind kind = bl_synth_shape_kind(c, pairs);
             CHECK(kind < BL_SYNTH_KINDS);
@@ -171,6 +171,25 @@ static void test_pairs(void) {
                 CHECK(strcmp(bl_synth_shape_family(bl_synth_shape_kind(c, pairs)),
                              bl_synth_shape_family(bl_synth_shape_kind(d, pairs))) != 0);
     }
+}
+
+/* The frequent half of the classes equal, the others fifty times rarer. */
+static void test_step(void) {
+    char *dir = fresh_dir();
+    const char *more[] = {"labelled=300", "classes=24",   "pairs=2",        "tail=step",
+                          "imbalance=50", "unlabelled=0", "min_instances=2"};
+    bl_synth_config cfg = config(more, 7);
+    CHECK_OK(bl_synth_generate(&cfg, dir, NULL, NULL));
+    bl_dataset *d = read_set(dir, "labelled");
+    CHECK_EQ(d->n_categories, 24);
+    int64_t n[24];
+    bl_dataset_counts(d, true, NULL, n);
+    for (int c = 0; c < 24; c++) {
+        bool common = bl_synth_rank(&cfg, c) < 12;
+        CHECK(common ? n[c] >= 90 && n[c] <= 102 : n[c] == 2);
+    }
+    bl_dataset_free(d);
+    remove_dir(dir);
 }
 
 /* Every shape has extent, and an inside and an outside. */
@@ -201,7 +220,7 @@ static void test_bad_settings(void) {
     cfg.pairs = 7;
     CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.pairs: 7");
     cfg = config(NULL, 0);
-    cfg.classes = 14;
+    cfg.classes = 28;
     cfg.pairs = 1;
     CHECK_FAILS(bl_synth_generate(&cfg, dir, NULL, NULL), BL_ECONFIG, "synth.pairs: 1");
     cfg = config(NULL, 0);
@@ -222,6 +241,7 @@ int main(void) {
     arena = bl_arena_create(0);
     test_ranks();
     test_pairs();
+    test_step();
     test_shapes();
     test_deterministic();
     test_contents();
