@@ -13,7 +13,8 @@
     X(bl_rfs_plugin)                                                                               \
     X(bl_focal_plugin)                                                                             \
     X(bl_eql_plugin)                                                                               \
-    X(bl_roi_logit_adjust_plugin)
+    X(bl_roi_logit_adjust_plugin)                                                                  \
+    X(bl_class_balanced_plugin)
 
 #define DECLARE(name) extern const bl_detection_plugin_type name;
 PLUGINS(DECLARE)
