@@ -97,7 +97,8 @@ static void check_model(check *c, int classes) {
     bl_store *store = NULL;
     bl_detector *detector = NULL;
     bl_status status = bl_store_create(&store);
-    if (status == BL_OK) status = bl_detector_create(&c->cfg.detector, classes, store, &detector);
+    if (status == BL_OK)
+        status = bl_method_detector(&c->cfg.method, &c->cfg.detector, classes, store, &detector);
     if (status == BL_OK)
         printf("%-10s %" PRId64 " trained parameters for %d classes\n", "model",
                bl_store_params(store), classes);

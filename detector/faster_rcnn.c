@@ -95,16 +95,44 @@ static bl_status build(bl_detector *d, bl_store *s) {
     return BL_OK;
 }
 
+static bl_status check_classifier(const bl_roi_classifier *c, int32_t classes) {
+    if (c->outputs < 1 || c->outputs > 1 << 24 || c->memory < 0 || c->memory > 1 << 24)
+        return bl_fail(BL_EINVAL,
+                       "RoI classifier: %lld outputs and a memory of %lld, must be 1..16777216 and "
+                       "0..16777216",
+                       (long long)c->outputs, (long long)c->memory);
+    if (!c->scores && c->outputs != classes + 1)
+        return bl_fail(BL_EINVAL,
+                       "RoI classifier: %lld outputs for %d classes need a way to scores; softmax "
+                       "takes %d",
+                       (long long)c->outputs, classes, classes + 1);
+    if (!(c->prior >= 0 && c->prior < 1) || !(c->scale >= 0 && c->scale < 1e6))
+        return bl_fail(BL_EINVAL,
+                       "RoI classifier: prior %g and scale %g, must be in [0, 1) and [0, 1e6)",
+                       c->prior, c->scale);
+    return BL_OK;
+}
+
 bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, bl_store *store,
                              bl_detector **out) {
+    return bl_detector_create_with(cfg, n_classes, NULL, store, out);
+}
+
+bl_status bl_detector_create_with(const bl_detector_config *cfg, int32_t n_classes,
+                                  const bl_roi_classifier *classifier, bl_store *store,
+                                  bl_detector **out) {
     *out = NULL;
     BL_TRY(check_config(cfg));
     if (n_classes < 1 || n_classes > 1000000)
         return bl_fail(BL_EINVAL, "detector: %d classes, must be 1..1000000", n_classes);
+    bl_roi_classifier own = classifier ? *classifier : (bl_roi_classifier){0};
+    if (!own.outputs) own.outputs = (int64_t)n_classes + 1;
+    BL_TRY(check_classifier(&own, n_classes));
     bl_detector *d = calloc(1, sizeof *d);
     if (!d) return bl_no_memory("for the detector");
     d->cfg = *cfg;
     d->classes = n_classes;
+    d->classifier = own;
     d->style = bl_style_get(cfg->style);
     d->arena = bl_arena_create(4096);
     bl_status status = d->arena ? build(d, store) : bl_no_memory("for the detector");

@@ -60,24 +60,40 @@ extern const bl_schema bl_detector_schema;
 
 typedef struct bl_detector bl_detector;
 
+/* RoI logits on their way to scores. */
+typedef struct bl_roi_logits {
+    const float *z; /* [n][outputs], host */
+    int64_t n, outputs;
+    int32_t classes;     /* K */
+    const float *memory; /* what bl_detector_set_memory put; NULL: the classifier has none */
+} bl_roi_logits;
+/* Writes scores [n][K+1]: of the K classes, then of the background. */
+typedef void (*bl_roi_scores_fn)(const bl_roi_logits *in, float *scores);
+/* How the RoI classifier differs from K + 1 logits of a linear layer, scored by softmax: that is
+ * what zeros mean. */
+typedef struct bl_roi_classifier {
+    int64_t outputs; /* logits of a RoI; 0: K + 1 */
+    double scale;    /* > 0: logits are scale cos(feature, weights of the output) + bias */
+    double prior;    /* > 0: biases start where a sigmoid is that; 0: at 0 */
+    int64_t memory;  /* numbers that scores depend on beside logits, saved with the model as the
+                        buffer "roi_head.bbox_head.score_memory", 0 at first */
+    bl_roi_scores_fn scores; /* NULL: softmax; needs K + 1 outputs */
+} bl_roi_classifier;
+
 /* Declares all parameters in `store` (names as mmdetection: backbone., neck., rpn_head.,
  * roi_head.bbox_head.). n_classes foreground classes; background has index n_classes. cfg is copied
- * (arrays too). */
+ * (arrays too), so is classifier, NULL: the usual one. */
+bl_status bl_detector_create_with(const bl_detector_config *cfg, int32_t n_classes,
+                                  const bl_roi_classifier *classifier, bl_store *store,
+                                  bl_detector **out);
 bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, bl_store *store,
                              bl_detector **out);
 void bl_detector_destroy(bl_detector *d);
 const bl_detector_config *bl_detector_get_config(const bl_detector *d);
 int32_t bl_detector_classes(const bl_detector *d);
-/* Turns n rows of RoI logits [K+1] on the host into scores in place: of the K classes, then that of
- * the background. */
-typedef void (*bl_roi_scores_fn)(float *rows, int64_t n, int32_t classes);
-/* How detections are scored; NULL, as at first: by softmax. */
-void bl_detector_set_scores(bl_detector *d, bl_roi_scores_fn scores);
-/* Declares terms [K+1] that are added to RoI logits before they become scores: a buffer
- * "roi_head.bbox_head.score_bias", 0 at first, which is saved with the model. For a store that is
- * not finished; a second call finds the first one's. */
-bl_status bl_detector_add_score_bias(bl_detector *d, bl_store *s);
-/* The scores of logits (n, K+1), [n][K+1] in the step's arena. */
+/* Puts the classifier's numbers [memory] into a finished store. BL_EINVAL when it has none. */
+bl_status bl_detector_set_memory(bl_ctx *ctx, const bl_detector *d, const float *memory);
+/* The scores of logits (n, outputs), [n][K+1] in the step's arena. */
 bl_status bl_roi_scores(bl_ctx *ctx, const bl_detector *d, const bl_tensor *logits, float **scores);
 bool bl_detector_scores_by_softmax(const bl_detector *d);
 /* One line per part: shape, parameters; for the start of the log. */
@@ -131,7 +147,7 @@ bl_status bl_roi_sample(bl_ctx *ctx, const bl_detector *d, const bl_box_lists *p
 
 typedef struct bl_roi_out {
     bl_tensor *feature; /* (n, fc_channels): input of the two predictors (memory banks use it) */
-    bl_tensor *logits;  /* (n, n_classes+1) */
+    bl_tensor *logits;  /* (n, n_classes+1), or as many as the classifier has outputs */
     bl_tensor *deltas;  /* (n, 4*n_classes) */
 } bl_roi_out;
 /* RoIAlign + two FC layers + predictors on any RoIs. */
@@ -144,7 +160,8 @@ bl_status bl_roi_forward_list(bl_ctx *ctx, const bl_detector *d, const bl_pyrami
 bl_status bl_roi_box_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
                           const bl_roi_out *r, bl_tensor **loss);
 /* Classification loss: sum_i weight_i * focal_i; weight (n) holds the normaliser
- * (rois->target.share, bl_list_weights). */
+ * (rois->target.share, bl_list_weights). BL_EINVAL for a classifier of another width than K + 1,
+ * whose loss is its own. */
 bl_status bl_roi_cls_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
                           const bl_tensor *weight, const bl_roi_out *r, double focal,
                           bl_tensor **loss);

@@ -13,8 +13,8 @@ struct bl_detector {
     bl_detector_config cfg;
     const bl_style *style;
     int32_t classes;
-    bl_roi_scores_fn scores; /* NULL: softmax */
-    bl_tensor *score_bias;   /* [K+1], added to logits before that; NULL: nothing is */
+    bl_roi_classifier classifier; /* outputs are set */
+    bl_tensor *memory;            /* [classifier.memory], for its scores; NULL: none */
 
     bl_resnet *backbone;
     bl_fpn *neck;

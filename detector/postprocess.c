@@ -20,49 +20,32 @@ bl_status bl_roi_decode(bl_ctx *ctx, const bl_detector *d, const bl_box *roi, co
     return BL_OK;
 }
 
-void bl_detector_set_scores(bl_detector *d, bl_roi_scores_fn scores) {
-    d->scores = scores;
-}
-
 bool bl_detector_scores_by_softmax(const bl_detector *d) {
-    return d->scores == NULL && d->score_bias == NULL;
+    return d->classifier.scores == NULL;
 }
 
-bl_status bl_detector_add_score_bias(bl_detector *d, bl_store *s) {
-    static const char name[] = "roi_head.bbox_head.score_bias";
-    if (d->score_bias) return BL_OK;
-    bl_param_spec spec = {
-        .name = name, .shape = {d->classes + 1, 1, 1, 1}, .ndim = 1, .buffer = true};
-    return bl_store_add(s, &spec, &d->score_bias);
-}
-
-static bl_status add_bias(bl_ctx *ctx, const bl_tensor *bias, int64_t n, float *rows) {
-    float *b = BL_NEW_ARRAY(ctx->arena, float, bias->c);
-    if (!b) return BL_ENOMEM;
-    BL_TRY(bl_tensor_to_host(ctx, bias, b));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t k = 0; k < bias->c; k++) rows[i * bias->c + k] += b[k];
-    return BL_OK;
-}
-
-static void softmax(float *rows, int64_t n, int32_t classes) {
-    int32_t k = classes + 1;
-    for (float *z = rows; z < rows + n * k; z += k) {
-        float top = z[0];
-        double sum = 0;
-        for (int32_t j = 1; j < k; j++) top = fmaxf(top, z[j]);
-        for (int32_t j = 0; j < k; j++) sum += exp((double)z[j] - top);
-        for (int32_t j = 0; j < k; j++) z[j] = (float)(exp((double)z[j] - top) / sum);
-    }
+bl_status bl_detector_set_memory(bl_ctx *ctx, const bl_detector *d, const float *memory) {
+    if (!d->memory)
+        return bl_fail(BL_EINVAL, "the RoI classifier has no memory; declare it when the detector "
+                                  "is created");
+    return ctx->dev->to_device(ctx->dev, d->memory->data, memory,
+                               sizeof *memory * (size_t)d->classifier.memory);
 }
 
 bl_status bl_roi_scores(bl_ctx *ctx, const bl_detector *d, const bl_tensor *logits, float **out) {
-    *out = BL_NEW_ARRAY(ctx->arena, float, logits->n * logits->c);
+    *out = BL_NEW_ARRAY(ctx->arena, float, logits->n *(d->classes + 1));
     if (!*out) return BL_ENOMEM;
     if (bl_detector_scores_by_softmax(d)) return bl_softmax_to_host(ctx, logits, *out);
-    BL_TRY(bl_tensor_to_host(ctx, logits, *out));
-    if (d->score_bias) BL_TRY(add_bias(ctx, d->score_bias, logits->n, *out));
-    (d->scores ? d->scores : softmax)(*out, logits->n, d->classes);
+    float *z = BL_NEW_ARRAY(ctx->arena, float, logits->n * logits->c), *memory = NULL;
+    if (!z) return BL_ENOMEM;
+    BL_TRY(bl_tensor_to_host(ctx, logits, z));
+    if (d->memory) {
+        memory = BL_NEW_ARRAY(ctx->arena, float, d->classifier.memory);
+        if (!memory) return BL_ENOMEM;
+        BL_TRY(bl_tensor_to_host(ctx, d->memory, memory));
+    }
+    bl_roi_logits in = {z, logits->n, logits->c, d->classes, memory};
+    d->classifier.scores(&in, *out);
     return BL_OK;
 }
 

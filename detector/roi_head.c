@@ -5,6 +5,26 @@
 
 enum { ROI_STREAM = 0x524f49 }; /* "ROI" */
 
+static bl_status declare_classifier(bl_detector *d, bl_store *s) {
+    const bl_roi_classifier *c = &d->classifier;
+    bl_linear_spec spec = {.name = "roi_head.bbox_head.fc_cls",
+                           .in = d->cfg.fc_channels,
+                           .out = c->outputs,
+                           .init = BL_INIT_NORMAL,
+                           .init_std = d->style->cls_std};
+    if (c->prior > 0) {
+        spec.bias_init = BL_INIT_VALUE;
+        spec.bias_std = (float)-log((1 - c->prior) / c->prior);
+    }
+    BL_TRY(bl_linear_layer_build(s, &spec, &d->roi.cls));
+    if (!c->memory) return BL_OK;
+    bl_param_spec memory = {.name = "roi_head.bbox_head.score_memory",
+                            .shape = {c->memory, 1, 1, 1},
+                            .ndim = 1,
+                            .buffer = true};
+    return bl_store_add(s, &memory, &d->memory);
+}
+
 bl_status bl_roi_head_declare(bl_detector *d, bl_store *s) {
     const bl_detector_config *c = &d->cfg;
     const bl_style *y = d->style;
@@ -20,8 +40,7 @@ bl_status bl_roi_head_declare(bl_detector *d, bl_store *s) {
                                    BL_INIT_XAVIER_UNIFORM, 0, &d->roi.fc1));
     BL_TRY(bl_linear_layer_declare(s, "roi_head.bbox_head.shared_fcs.1", fc, fc, BL_ACT_RELU,
                                    BL_INIT_XAVIER_UNIFORM, 0, &d->roi.fc2));
-    BL_TRY(bl_linear_layer_declare(s, "roi_head.bbox_head.fc_cls", fc, d->classes + 1, BL_ACT_NONE,
-                                   BL_INIT_NORMAL, y->cls_std, &d->roi.cls));
+    BL_TRY(declare_classifier(d, s));
     return bl_linear_layer_declare(s, "roi_head.bbox_head.fc_reg", fc, 4 * (int64_t)d->classes,
                                    BL_ACT_NONE, BL_INIT_NORMAL, y->box_std, &d->roi.reg);
 }
@@ -96,6 +115,22 @@ bl_status bl_roi_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p,
     return BL_OK;
 }
 
+static bl_status classify(bl_ctx *ctx, const bl_detector *d, bl_tensor *feature,
+                          bl_tensor **logits) {
+    const float tiny = 1e-6f;
+    const bl_linear_layer *l = &d->roi.cls;
+    bl_tensor *x, *scaled, *w;
+    if (!(d->classifier.scale > 0)) return bl_linear_layer_apply(ctx, l, feature, logits);
+    BL_TRY(bl_l2_normalize(ctx, feature, tiny, &x));
+    BL_TRY(bl_scale(ctx, x, (float)d->classifier.scale, &scaled));
+    BL_TRY(bl_l2_normalize(ctx, l->w, tiny, &w));
+    BL_TRY(bl_linear(ctx, scaled, w, l->b, BL_ACT_NONE, logits));
+    bl_tensor_drop(ctx, x);
+    bl_tensor_drop(ctx, scaled);
+    bl_tensor_drop(ctx, w);
+    return BL_OK;
+}
+
 bl_status bl_roi_forward_list(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p,
                               bl_tensor *roi, bl_tensor *image, bl_roi_out *out) {
     *out = (bl_roi_out){0};
@@ -111,7 +146,7 @@ bl_status bl_roi_forward_list(bl_ctx *ctx, const bl_detector *d, const bl_pyrami
     bl_tensor_drop(ctx, x);
     BL_TRY(bl_linear_layer_apply(ctx, &d->roi.fc2, h, &out->feature));
     bl_tensor_drop(ctx, h);
-    BL_TRY(bl_linear_layer_apply(ctx, &d->roi.cls, out->feature, &out->logits));
+    BL_TRY(classify(ctx, d, out->feature, &out->logits));
     return bl_linear_layer_apply(ctx, &d->roi.reg, out->feature, &out->deltas);
 }
 
@@ -127,6 +162,10 @@ bl_status bl_roi_box_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch 
 bl_status bl_roi_cls_loss(bl_ctx *ctx, const bl_detector *d, const bl_roi_batch *rois,
                           const bl_tensor *weight, const bl_roi_out *r, double focal,
                           bl_tensor **loss) {
-    (void)d;
+    if (r->logits->c != d->classes + 1)
+        return bl_fail(BL_EINVAL,
+                       "softmax loss: the RoI classifier has %lld outputs, not %d; it needs a loss "
+                       "of its own",
+                       (long long)r->logits->c, d->classes + 1);
     return bl_softmax_loss_list(ctx, r->logits, rois->target.label, weight, (float)focal, 1, loss);
 }

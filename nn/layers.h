@@ -87,7 +87,7 @@ typedef struct bl_linear_spec {
     int64_t in, out;
     bl_act act;
     bl_init init, bias_init;
-    float init_std, bias_std; /* of NORMAL and UNIFORM */
+    float init_std, bias_std; /* of NORMAL, UNIFORM and VALUE */
     bool no_bias, no_bias_decay;
 } bl_linear_spec;
 bl_status bl_linear_layer_build(bl_store *s, const bl_linear_spec *spec, bl_linear_layer *layer);

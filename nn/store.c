@@ -199,6 +199,9 @@ static void init_chunks(void *arg, int64_t begin, int64_t end) {
             case BL_INIT_ONE:
                 j->v[i] = 1;
                 break;
+            case BL_INIT_VALUE:
+                j->v[i] = spread;
+                break;
             case BL_INIT_NORMAL:
             case BL_INIT_KAIMING_FAN_OUT:
             case BL_INIT_KAIMING_FAN_IN:

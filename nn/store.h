@@ -21,6 +21,7 @@
 typedef enum bl_init {
     BL_INIT_ZERO,
     BL_INIT_ONE,
+    BL_INIT_VALUE,           /* std itself, everywhere */
     BL_INIT_NORMAL,          /* N(0, std) */
     BL_INIT_KAIMING_FAN_OUT, /* N(0, sqrt(2/(O*kh*kw))): ResNet convolutions */
     BL_INIT_XAVIER_UNIFORM,  /* U(+-sqrt(6/(fan_in+fan_out))) */

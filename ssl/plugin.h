@@ -35,8 +35,9 @@ typedef struct bl_plugin_type {
     bool base;         /* a base learner */
     const char *after; /* a plug-in whose work it uses, which must stand before it; or NULL */
     unsigned claims;   /* of bl_claim */
+    unsigned refuses;  /* claims of others that it cannot stand beside: it needs the usual */
     const bl_schema *section; /* of its settings, named "method.<key>"; NULL: it has none */
-    /* Whether it claims anything with these settings; NULL: always. */
+    /* Whether it claims and refuses anything with these settings; NULL: always. */
     bool (*active)(const void *settings);
 
     /* Between steps, no step is open: sampling, passes over whole sets. changed[0] labelled,
@@ -105,8 +106,8 @@ typedef struct bl_type_list {
     int n;
 } bl_type_list;
 /* The types of a method's list, base first. BL_ECONFIG for names that do not exist (with a
- * suggestion), stand in the wrong key or twice, for a type without the one it builds on, and for
- * two that claim the same. */
+ * suggestion), stand in the wrong key or twice, for a type without the one it builds on, for two
+ * that claim the same, and for one that claims what another refuses. */
 bl_status bl_registry_resolve(const bl_registry *r, const bl_plugin_settings *settings,
                               const char *base, const bl_strings *plugins, bl_type_list *out);
 

@@ -66,9 +66,19 @@ static const char *claimed(unsigned claims) {
     return what[bit];
 }
 
-static unsigned claims(const bl_registry *r, const bl_plugin_settings *s,
-                       const bl_plugin_type *type) {
-    return !type->active || type->active(s->section[place(r, type->name)]) ? type->claims : 0;
+static bool acts(const bl_registry *r, const bl_plugin_settings *s, const bl_plugin_type *type) {
+    return !type->active || type->active(s->section[place(r, type->name)]);
+}
+
+/* Whether type a has claimed what type b needs as it usually is. */
+static bl_status check_refused(const bl_registry *r, const bl_plugin_settings *s,
+                               const bl_plugin_type *a, const bl_plugin_type *b) {
+    unsigned refused = acts(r, s, a) && acts(r, s, b) ? a->claims & b->refuses : 0;
+    if (!refused) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "method.plugins: %s and %s exclude each other: %s decides %s, and %s needs that "
+                   "as it is without; take one",
+                   b->name, a->name, a->name, claimed(refused), b->name);
 }
 
 /* The list's last type against those before it. */
@@ -78,13 +88,15 @@ static bl_status check_last(const bl_registry *r, const bl_plugin_settings *s,
     bool found = !type->after;
     for (int i = 0; i < list->n - 1; i++) {
         const bl_plugin_type *other = list->v[i];
-        unsigned both = claims(r, s, type) & claims(r, s, other);
+        unsigned both = acts(r, s, type) && acts(r, s, other) ? type->claims & other->claims : 0;
         if (other == type)
             return bl_fail(BL_ECONFIG, "method.plugins: \"%s\" is listed twice", type->name);
         if (both)
             return bl_fail(BL_ECONFIG,
                            "method.plugins: %s and %s exclude each other: both decide %s; take one",
                            other->name, type->name, claimed(both));
+        BL_TRY(check_refused(r, s, type, other));
+        BL_TRY(check_refused(r, s, other, type));
         found |= type->after && strcmp(other->name, type->after) == 0;
     }
     if (found) return BL_OK;

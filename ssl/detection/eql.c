@@ -7,11 +7,10 @@
  *   r_j  = 1 / (1 + e^(-gamma (g_j - mu))), q_j = 1 + alpha (1 - r_j); 1 and 1 for the background
  *   loss = sum_ij (q_j t_ij + r_j (1 - t_ij)) BCE(z_ij, t_ij) / rows
  *   score of class j = sigma(z_j) (1 - sigma(z_background)) */
-#include <math.h>
 #include <stdlib.h>
 
 #include "core/rows.h"
-#include "ssl/detection/learner.h"
+#include "ssl/detection/host_rows.h"
 
 typedef struct bl_eql_config {
     double gamma, mu, alpha, prior;
@@ -35,59 +34,53 @@ typedef struct {
     double sums[];         /* [3K] */
 } eql;
 
-static double sigmoid(double z) {
-    return 1 / (1 + exp(-z));
-}
-
 /* Weights of class j's positives and negatives. */
 static void weights(const eql *e, int32_t j, double *positive, double *negative) {
-    *negative = j < e->classes ? sigmoid(e->cfg->gamma * (e->ratio[j] - e->cfg->mu)) : 1;
+    *negative = j < e->classes ? bl_sigmoid(e->cfg->gamma * (e->ratio[j] - e->cfg->mu)) : 1;
     *positive = 1 + (j < e->classes ? e->cfg->alpha * (1 - *negative) : 0);
 }
 
 /* One channel: its loss; *gradient to the logit and the sums of the next step. */
 static double channel(eql *e, int32_t j, double z, bool target, double reliable, double *gradient) {
-    double positive, negative, d = sigmoid(z) - target;
+    double positive, negative, d = bl_sigmoid(z) - target;
     weights(e, j, &positive, &negative);
     double w = target ? positive : negative;
     if (j < e->classes) (target ? e->p : e->q)[j] += reliable * w * fabs(d);
     *gradient = w * d;
-    return w * (fmax(z, 0) - z * target + log1p(exp(-fabs(z))));
+    return w * bl_sigmoid_loss(z, target);
 }
 
 static bl_status roi_loss(bl_plugin *p, bl_detection_step *s, const bl_roi_rows *r,
                           bl_tensor **loss) {
     eql *e = (eql *)p;
-    bl_tensor *logits = r->out->logits;
-    int64_t n = logits->n, k = e->classes + 1;
-    float *z = BL_NEW_ARRAY(s->ctx->arena, float, n *k), *v = BL_NEW_ARRAY(s->ctx->arena, float, n);
-    float *gradient = BL_NEW_ARRAY(s->ctx->arena, float, n *k);
-    float *weight = BL_NEW_ARRAY(s->ctx->arena, float, n);
-    int32_t *label = BL_NEW_ARRAY(s->ctx->arena, int32_t, n);
-    if (!z || !v || !gradient || !weight || !label) return BL_ENOMEM;
-    BL_TRY(bl_tensor_to_host(s->ctx, logits, z));
-    BL_TRY(bl_download(s->ctx, r->weight, weight));
-    BL_TRY(bl_download(s->ctx, r->reliable, v));
-    BL_TRY(bl_download(s->ctx, r->rois->target.label, label));
+    int64_t k = e->classes + 1;
+    bl_host_rows h;
+    BL_TRY(bl_host_rows_read(s, r, k, &h));
     double value = 0, g;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < h.n; i++)
         for (int32_t j = 0; j < k; j++) {
-            gradient[i * k + j] = 0;
-            if (label[i] < 0) continue; /* an unused row */
-            value += weight[i] * channel(e, j, z[i * k + j], label[i] == j, v[i], &g);
-            gradient[i * k + j] = (float)(weight[i] * g);
+            value +=
+                h.weight[i] * channel(e, j, h.z[i * k + j], h.label[i] == j, h.reliable[i], &g);
+            h.gradient[i * k + j] = (float)(h.weight[i] * g);
         }
     for (int32_t j = 0; j < e->classes; j++) e->ratio[j] = e->p[j] / (e->q[j] + 1e-10);
-    const float *const of[] = {gradient};
-    return bl_given_loss(s->ctx, &logits, of, 1, value, loss);
+    return bl_host_rows_loss(s, r, &h, value, loss);
 }
 
-static void scores(float *rows, int64_t n, int32_t classes) {
-    for (float *row = rows; row < rows + n * (classes + 1); row += classes + 1) {
-        double background = sigmoid(row[classes]);
-        for (int32_t j = 0; j < classes; j++) row[j] = (float)(sigmoid(row[j]) * (1 - background));
-        row[classes] = (float)background;
+static void scores(const bl_roi_logits *in, float *row) {
+    for (const float *z = in->z; z < in->z + in->n * in->outputs; z += in->outputs) {
+        double background = bl_sigmoid(z[in->classes]);
+        for (int32_t j = 0; j < in->classes; j++)
+            row[j] = (float)(bl_sigmoid(z[j]) * (1 - background));
+        row[in->classes] = (float)background;
+        row += in->classes + 1;
     }
+}
+
+static void classifier(const bl_method_config *cfg, int32_t classes, bl_roi_classifier *c) {
+    (void)classes;
+    c->prior = ((const bl_eql_config *)bl_method_settings(cfg, "eql"))->prior;
+    c->scores = scores;
 }
 
 static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
@@ -104,21 +97,6 @@ static void destroy(bl_plugin *p) {
     free(p);
 }
 
-/* The classifier starts by giving every class its prior. */
-static bl_status set_bias(const eql *e, const bl_detection_world *w) {
-    bl_tensor *bias = w->pair.student_store
-                          ? bl_store_find(w->pair.student_store, "roi_head.bbox_head.fc_cls.bias")
-                          : NULL;
-    float *b = bias ? malloc(sizeof *b * (size_t)bias->c) : NULL;
-    if (!bias) return BL_OK; /* no models: sums alone */
-    if (!b) return bl_no_memory("for a bias");
-    for (int64_t j = 0; j < bias->c; j++) b[j] = (float)-log((1 - e->cfg->prior) / e->cfg->prior);
-    bl_device *dev = w->ctx->dev;
-    bl_status status = dev->to_device(dev, bias->data, b, sizeof *b * (size_t)bias->c);
-    free(b);
-    return status;
-}
-
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
     eql *e = calloc(1, sizeof *e + 3 * sizeof(double) * (size_t)w->classes);
     if (!e) return bl_no_memory("for the equalization loss");
@@ -128,13 +106,8 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     e->q = e->p + w->classes;
     e->ratio = e->q + w->classes;
     for (int32_t j = 0; j < w->classes; j++) e->ratio[j] = 100;
-    bl_status status = set_bias(e, w);
-    if (status == BL_OK) {
-        *out = &e->base;
-    } else {
-        free(e);
-    }
-    return status;
+    *out = &e->base;
+    return BL_OK;
 }
 
 const bl_detection_plugin_type bl_eql_plugin = {
@@ -144,6 +117,6 @@ const bl_detection_plugin_type bl_eql_plugin = {
                .report = report,
                .state = state,
                .destroy = destroy},
-    .scores = scores,
+    .classifier = classifier,
     .create = create,
     .roi_loss = roi_loss};

@@ -119,6 +119,7 @@ static bool active(const void *settings) {
 
 const bl_detection_plugin_type bl_gbr_plugin = {.plugin = {.name = "gbr",
                                                            .claims = BL_CLAIM_WEIGHTS,
+                                                           .refuses = BL_CLAIM_PREDICTION,
                                                            .active = active,
                                                            .section = &bl_gbr_schema,
                                                            .after_step = after_step,

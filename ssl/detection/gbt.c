@@ -53,6 +53,7 @@ static bool active(const void *settings) {
 const bl_detection_plugin_type bl_gbt_plugin = {.plugin = {.name = "gbt",
                                                            .after = "gbr",
                                                            .claims = BL_CLAIM_THRESHOLD,
+                                                           .refuses = BL_CLAIM_PREDICTION,
                                                            .active = active,
                                                            .section = &bl_gbt_schema,
                                                            .state = state,

@@ -77,8 +77,10 @@ typedef struct bl_detection_plugin_type {
     const char *switched_by;
     bool (*wanted)(const bl_method_config *cfg);
     bool unlabelled; /* a base learner that learns from unlabelled images */
-    /* How RoI logits become scores, of its models and of checkpoints (detector/faster_rcnn.h). */
-    bl_roi_scores_fn scores;
+    /* What the RoI classifier of K classes is to be, in training and wherever a checkpoint is used
+     * (detector/faster_rcnn.h): its width, layer, start, and how its logits become scores. The one
+     * plug-in that claims the prediction; one of another width has a roi_loss, too. */
+    void (*classifier)(const bl_method_config *cfg, int32_t classes, bl_roi_classifier *c);
     /* Base learners, before anything is built. */
     bl_status (*needs)(const bl_method_config *cfg, const bl_learner_env *env,
                        bl_detection_needs *n);
@@ -135,6 +137,13 @@ bool bl_detection_keep(const bl_detection_world *w, const bl_pseudo *c, int32_t 
 
 /* The thresholds of iteration t, into w->theta. */
 bl_status bl_detection_thresholds(bl_detection_world *w, int64_t t);
+/* Puts the memory of the RoI classifier (bl_roi_classifier) into both models; a world without
+ * models, as tests of sums alone have it, has nowhere to. */
+static inline bl_status bl_detection_set_memory(const bl_detection_world *w, const float *memory) {
+    if (!w->pair.student) return BL_OK;
+    BL_TRY(bl_detector_set_memory(w->ctx, w->pair.student, memory));
+    return bl_detector_set_memory(w->ctx, w->pair.teacher, memory);
+}
 /* Creates the plug-ins of a world, for which only models may be missing; on failure those already
  * made stay in it. Then: destroys them and what the world has allocated. */
 bl_status bl_detection_world_create(const bl_method_config *cfg, const bl_learner_env *env,

@@ -50,23 +50,37 @@ static bl_status roi_loss(bl_plugin *p, bl_detection_step *s, const bl_roi_rows 
     return bl_adjusted_softmax_loss(s->ctx, r->out->logits, label, weight, &attr, 1, loss);
 }
 
-static bl_status declare(const bl_method_config *cfg, bl_detector *d, bl_store *s) {
-    const bl_roi_la_config *c = bl_method_settings(cfg, "la");
-    return c->form == BL_ROI_LA_POST ? bl_detector_add_score_bias(d, s) : BL_OK;
+/* softmax(z + memory), the memory being the terms, negative. */
+static void scores(const bl_roi_logits *in, float *row) {
+    int32_t k = in->classes + 1;
+    for (const float *z = in->z; z < in->z + in->n * k; z += k) {
+        float top = -INFINITY;
+        double sum = 0;
+        for (int32_t j = 0; j < k; j++) top = fmaxf(top, row[j] = z[j] + in->memory[j]);
+        for (int32_t j = 0; j < k; j++) sum += exp((double)row[j] - top);
+        for (int32_t j = 0; j < k; j++) row[j] = (float)(exp((double)row[j] - top) / sum);
+        row += k;
+    }
+}
+
+static void classifier(const bl_method_config *cfg, int32_t classes, bl_roi_classifier *c) {
+    if (((const bl_roi_la_config *)bl_method_settings(cfg, "la"))->form != BL_ROI_LA_POST) return;
+    c->memory = (int64_t)classes + 1;
+    c->scores = scores;
 }
 
 static void destroy(bl_plugin *p) {
     free(p);
 }
 
-/* Of one model, if it is there: tests of sums alone have none. */
-static bl_status put_terms(const logit_adjust *a, bl_ctx *ctx, bl_store *s) {
-    bl_tensor *t = s ? bl_store_find(s, "roi_head.bbox_head.score_bias") : NULL;
-    if (!t) return BL_OK;
-    float *minus = malloc(sizeof *minus * (size_t)t->c);
+/* The terms, negative, into both models. */
+static bl_status remember(const logit_adjust *a, const bl_detection_world *w) {
+    if (a->cfg->form != BL_ROI_LA_POST) return BL_OK;
+    size_t n = (size_t)w->classes + 1;
+    float *minus = malloc(sizeof *minus * n);
     if (!minus) return bl_no_memory("for logit adjustment");
-    for (int64_t k = 0; k < t->c; k++) minus[k] = -a->term[k];
-    bl_status status = ctx->dev->to_device(ctx->dev, t->data, minus, sizeof *minus * (size_t)t->c);
+    for (size_t k = 0; k < n; k++) minus[k] = -a->term[k];
+    bl_status status = bl_detection_set_memory(w, minus);
     free(minus);
     return status;
 }
@@ -89,9 +103,8 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
         priors(w->labelled, w->classes, pi);
         bl_logit_offsets(pi, w->classes, a->cfg->tau, 0, offset);
         for (size_t k = 0; k < classes; k++) a->term[k] = (float)offset[k];
-        status = put_terms(a, w->ctx, w->pair.student_store);
+        status = remember(a, w);
     }
-    if (status == BL_OK) status = put_terms(a, w->ctx, w->pair.teacher_store);
     free(pi);
     if (status == BL_OK) {
         *out = &a->base;
@@ -103,6 +116,6 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
 
 const bl_detection_plugin_type bl_roi_logit_adjust_plugin = {
     .plugin = {.name = "la", .claims = BL_CLAIM_LOSS, .section = &section, .destroy = destroy},
-    .declare = declare,
+    .classifier = classifier,
     .create = create,
     .roi_loss = roi_loss};

@@ -44,20 +44,25 @@ bool bl_method_uses_unlabelled(const bl_method_config *cfg) {
     return bl_method_types(cfg, &list) == BL_OK && bl_detection_type_of(list.v[0])->unlabelled;
 }
 
-bl_roi_scores_fn bl_method_scores(const bl_method_config *cfg) {
+bl_status bl_method_classifier(const bl_method_config *cfg, int32_t classes,
+                               bl_roi_classifier *out) {
     bl_type_list list;
-    if (bl_method_types(cfg, &list) != BL_OK) return NULL;
-    for (int i = 0; i < list.n; i++)
-        if (bl_detection_type_of(list.v[i])->scores) return bl_detection_type_of(list.v[i])->scores;
-    return NULL;
+    *out = (bl_roi_classifier){0};
+    BL_TRY(bl_method_types(cfg, &list));
+    for (int i = 0; i < list.n; i++) {
+        const bl_detection_plugin_type *type = bl_detection_type_of(list.v[i]);
+        if (type->classifier) type->classifier(cfg, classes, out);
+    }
+    return BL_OK;
 }
 
 bl_status bl_method_detector(const bl_method_config *cfg, const bl_detector_config *detector,
                              int32_t classes, bl_store *store, bl_detector **out) {
     bl_type_list list;
+    bl_roi_classifier classifier;
     BL_TRY(bl_method_types(cfg, &list));
-    BL_TRY(bl_detector_create(detector, classes, store, out));
-    bl_detector_set_scores(*out, bl_method_scores(cfg));
+    BL_TRY(bl_method_classifier(cfg, classes, &classifier));
+    BL_TRY(bl_detector_create_with(detector, classes, &classifier, store, out));
     for (int i = 0; i < list.n; i++) {
         const bl_detection_plugin_type *type = bl_detection_type_of(list.v[i]);
         if (type->declare) BL_TRY(type->declare(cfg, *out, store));

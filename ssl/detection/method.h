@@ -32,8 +32,9 @@ const void *bl_method_settings(const bl_method_config *cfg, const char *name);
 bl_status bl_method_types(const bl_method_config *cfg, bl_type_list *out);
 /* Whether the base learner learns from unlabelled images. */
 bool bl_method_uses_unlabelled(const bl_method_config *cfg);
-/* How the method's RoI logits become scores; NULL: by softmax. */
-bl_roi_scores_fn bl_method_scores(const bl_method_config *cfg);
+/* The method's RoI classifier for K classes, as its plug-ins want it. */
+bl_status bl_method_classifier(const bl_method_config *cfg, int32_t classes,
+                               bl_roi_classifier *out);
 /* The method's detector in a store that is not finished, with the layers of its plug-ins and its
  * way to scores: the same model wherever it is trained, evaluated or asked. */
 bl_status bl_method_detector(const bl_method_config *cfg, const bl_detector_config *detector,

@@ -89,16 +89,19 @@ static void test_losses(const char *name, int32_t classes) {
 static void test_scores(void) {
     const char *const s[] = {"plugins=[\"eql\"]", NULL};
     bl_method_config c = method_config(arena, s);
-    bl_roi_scores_fn scores = bl_method_scores(&c);
-    CHECK(scores);
-    float row[] = {0, 2, -1, 1, 1, -3};
-    scores(row, 2, 2);
+    bl_roi_classifier classifier;
+    CHECK_OK(bl_method_classifier(&c, 2, &classifier));
+    CHECK(classifier.scores && classifier.prior == 0.001 && classifier.outputs == 0);
+    const float z[] = {0, 2, -1, 1, 1, -3};
+    float row[6];
+    classifier.scores(&(bl_roi_logits){.z = z, .n = 2, .outputs = 3, .classes = 2}, row);
     CHECK_NEAR(row[0], 0.5 * 0.7310586, 1e-6);
     CHECK_NEAR(row[1], 0.8807971 * 0.7310586, 1e-6);
     CHECK_NEAR(row[2], 0.2689414, 1e-6);
     CHECK_NEAR(row[4], 0.7310586 * 0.9525741, 1e-6);
     bl_method_config plain = method_config(arena, NULL);
-    CHECK(bl_method_scores(&plain) == NULL);
+    CHECK_OK(bl_method_classifier(&plain, 2, &classifier));
+    CHECK(classifier.scores == NULL);
 }
 
 static void test_claims(void) {
@@ -112,8 +115,13 @@ static void test_claims(void) {
         bl_method_config c = method_config(arena, s);
         CHECK_FAILS(bl_method_types(&c, &list), BL_ECONFIG, bad[i].what);
     }
+    /* GbT takes softmax gradients of the logits. */
+    const char *const moved[] = {"plugins=[\"eql\"]", "gbt.mode=code", NULL};
+    bl_method_config c = method_config(arena, moved);
+    CHECK_FAILS(bl_method_types(&c, &list), BL_ECONFIG,
+                "gbt and eql exclude each other: eql decides how the method predicts");
     const char *const named[] = {"plugins=[\"gbr\"]", NULL};
-    bl_method_config c = method_config(arena, named);
+    c = method_config(arena, named);
     CHECK_FAILS(bl_method_types(&c, &list), BL_ECONFIG, "method.gbr.enabled");
 }
 
