@@ -6,7 +6,6 @@
 
 #include "balance/thresholds.h"
 #include "ssl/detection/learner.h"
-#include "ssl/detection/soft_teacher.h"
 
 typedef struct {
     bl_plugin base;
@@ -32,8 +31,7 @@ static bl_status weigh(bl_plugin *p, bl_detection_step *s, bl_branch branch, con
 static bl_status rows(bl_plugin *p, bl_detection_step *s, const bl_roi_rows *r) {
     gbr *g = (gbr *)p;
     if (!g->solve) return BL_OK;
-    const bl_teacher_section *teacher = bl_method_settings(g->world->method, "teacher");
-    double lambda = r->branch == BL_BRANCH_LABELLED ? 1.0 : teacher->unsup_weight;
+    double lambda = r->branch == BL_BRANCH_LABELLED ? 1.0 : g->world->needs.unsup_weight;
     bl_class_gradient_attr attr = bl_class_gradient_default();
     attr.focal = g->world->method->focal;
     attr.scale *= lambda;

@@ -22,7 +22,8 @@ static bl_status before_step(bl_learner *l, bl_ctx *ctx, int64_t t) {
     bl_detection_world *w = &((detection_learner *)l)->world;
     BL_TRY(bl_plugins_before_step(&w->plugins, ctx, t));
     BL_TRY(bl_detection_thresholds(w, t));
-    return bl_detector_pair_ema(&w->pair, ctx, w->needs.ema, t);
+    double keep = bl_ema_keep(w->needs.ema, w->needs.copied_until, t);
+    return bl_detector_pair_ema(&w->pair, ctx, keep);
 }
 
 static bl_status losses(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int64_t t,

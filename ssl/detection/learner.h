@@ -23,7 +23,10 @@ typedef struct bl_detection_needs {
     bl_view_kind labelled_views[BL_LOADER_MAX_VIEWS], unlabelled_views[BL_LOADER_MAX_VIEWS];
     int n_labelled_views, n_unlabelled_views; /* 0 unlabelled ones: it uses no such images */
     double ema;                               /* keep rate of the teacher */
-    double threshold;                         /* of pseudo boxes that teach the RoI classifier */
+    int64_t copied_until; /* up to this iteration the teacher is a copy of the student, then its
+                             average at that rate; -1: the rate is warmed up (bl_ema_keep) */
+    double unsup_weight;  /* factor of the unlabelled losses at full strength */
+    double threshold;     /* of pseudo boxes that teach the RoI classifier */
 } bl_detection_needs;
 
 /* The run, as plug-ins see it. */

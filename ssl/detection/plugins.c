@@ -6,6 +6,7 @@
 #define PLUGINS(X)                                                                                 \
     X(bl_supervised_plugin)                                                                        \
     X(bl_soft_teacher_plugin)                                                                      \
+    X(bl_unbiased_teacher_plugin)                                                                  \
     X(bl_gbr_plugin)                                                                               \
     X(bl_gbt_plugin)                                                                               \
     X(bl_label_cap_plugin)                                                                         \

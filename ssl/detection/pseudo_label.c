@@ -103,7 +103,8 @@ bl_status bl_teacher_look(bl_ctx *ctx, const bl_detector *teacher, const bl_teac
         out->candidates[i] =
             (bl_pseudo){.n = n, .box = d->box, .label = d->label, .score = d->score};
     }
-    if (status == BL_OK) status = add_uncertainty(ctx, teacher, cfg, out, seed, key);
+    if (status == BL_OK && cfg->jitter_times > 0)
+        status = add_uncertainty(ctx, teacher, cfg, out, seed, key);
     bl_set_grad(ctx, old);
     return status;
 }

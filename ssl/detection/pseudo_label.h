@@ -26,7 +26,8 @@ typedef struct bl_teacher_view {
     bl_pseudo *candidates; /* [n] those above candidate_score, with uncertainty */
 } bl_teacher_view;
 
-/* Runs the teacher on weak views without recording. `key` names the step's random stream. All lists
+/* Runs the teacher on weak views without recording; without uncertainties when cfg->jitter_times is
+ * 0. `key` names the step's random stream. All lists
  * are step-arena memory. */
 bl_status bl_teacher_look(bl_ctx *ctx, const bl_detector *teacher, const bl_teacher_section *cfg,
                           const bl_view_batch *weak, uint64_t seed, uint64_t key,

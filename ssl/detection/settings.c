@@ -7,7 +7,7 @@
 enum { OWN_ROWS = 5 };
 static bl_field rows[OWN_ROWS + BL_MAX_PLUGIN_TYPES + 1] = {
     BL_ROW_STRING(bl_method_config, name, "\"supervised\"",
-                  "The base learner: supervised, soft_teacher."),
+                  "The base learner: supervised, soft_teacher, unbiased_teacher."),
     BL_ROW_STRINGS(bl_method_config, plugins,
                    "What is added to it, in order, beside what settings switch on (gbr, gbt, crs, "
                    "rfs, focal); the plug-ins have a section each."),

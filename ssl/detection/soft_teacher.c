@@ -6,10 +6,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/rows.h"
-#include "ssl/detection/pseudo_label.h"
+#include "ssl/detection/pseudo_window.h"
 #include "ssl/detection/student_branch.h"
 
 static const bl_field fields[] = {
@@ -42,21 +41,11 @@ static const bl_schema section = {
     "method.teacher", "Soft Teacher: how the teacher is averaged and what its boxes may teach.",
     sizeof(bl_teacher_section), fields};
 
-enum { WINDOW_ARRAYS = 5, WINDOW_TOTALS = 2 };
-
-/* Per-class sums over a log window. */
-typedef struct {
-    double *candidates, *pseudo, *tp, *counted, *truth; /* [K] each */
-    double *images, *pseudo_total;                      /* one number each */
-} window;
-
 typedef struct {
     bl_plugin base;
     const bl_teacher_section *cfg;
     const bl_detection_world *world;
-    bool hidden_truth; /* unlabelled images carry boxes: measure pseudo-label quality */
-    window win;
-    double numbers[]; /* all of the window, then [K] of the report's scratch */
+    bl_pseudo_window *window;
 } soft_teacher;
 
 /* A use of candidates, for filters. */
@@ -78,19 +67,9 @@ static bool keep(const bl_pseudo *c, int32_t i, const void *arg) {
 static bl_status observe_teacher(soft_teacher *t, bl_detection_step *s, const bl_teacher_view *tv) {
     taught f = {t, BL_TEACHES_CLASS};
     for (int32_t i = 0; i < tv->weak.n; i++) {
-        const bl_pseudo *c = &tv->candidates[i];
         int32_t image = s->batch->samples[s->batch->n_labelled + i].image;
         BL_DETECTION_EACH(s->world, detections, s, image, &tv->detections[i]);
-        *t->win.images += 1;
-        for (int32_t j = 0; j < c->n; j++) {
-            t->win.candidates[c->label[j]] += 1;
-            if (!keep(c, j, &f)) continue;
-            t->win.pseudo[c->label[j]] += 1;
-            *t->win.pseudo_total += 1;
-        }
-        if (t->hidden_truth)
-            bl_pseudo_quality(c, keep, &f, tv->weak.view[i], t->win.tp, t->win.counted,
-                              t->win.truth);
+        bl_pseudo_window_add(t->window, &tv->candidates[i], keep, &f, tv->weak.view[i]);
     }
     return BL_OK;
 }
@@ -122,37 +101,18 @@ static bl_status box_loss(bl_detection_step *s, const bl_branch_features *f, con
     return bl_roi_box_loss(s->ctx, d, &rois, &r, loss);
 }
 
-/* Background rows are only as reliable as the teacher's belief that they are background. */
-static bl_status class_loss(const soft_teacher *t, bl_detection_step *s,
-                            const bl_branch_features *f, const bl_teacher_view *tv,
-                            const bl_view_batch *strong, const bl_boxes *gt, bl_tensor **loss) {
-    const bl_detector_pair *pair = &s->world->pair;
-    bl_roi_draw draw = {.add_gt = true,
-                        .seed = s->world->seed,
-                        .key = bl_stream_key(BL_STREAM_ROI_UNLABELLED, s->t)};
-    bl_roi_batch rois;
-    bl_roi_out r;
-    BL_TRY(bl_roi_sample(s->ctx, pair->student, &f->proposals, gt, &draw, &rois));
-    if (t->cfg->background_weight)
-        BL_TRY(bl_teacher_background(s->ctx, pair->teacher, tv, strong->view, &rois,
-                                     rois.target.weight));
-    BL_TRY(
-        bl_roi_forward_list(s->ctx, pair->student, &f->pyramid, rois.target.roi, rois.image, &r));
-    return bl_student_cls_loss(s, BL_BRANCH_UNLABELLED, &rois, &r, loss);
-}
-
 static bl_status unlabelled_losses(soft_teacher *t, bl_detection_step *s, double weight) {
     const bl_detection_world *w = s->world;
     const bl_detector_config *dc = bl_detector_get_config(w->pair.student);
     int32_t first = s->batch->n_labelled, n = s->batch->n - first;
     bl_view_batch strong, weak;
     bl_teacher_view tv;
-    BL_TRY(bl_view_batch_make(s->ctx, dc, s->in, first, n, 1, &weak));
+    BL_TRY(bl_view_batch_make(s->ctx, dc, s->in, &(bl_view_choice){first, n, 1, 1}, &weak));
     BL_TRY(bl_teacher_look(s->ctx, w->pair.teacher, t->cfg, &weak, w->seed,
                            bl_stream_key(BL_STREAM_JITTER, s->t), &tv));
     BL_TRY(observe_teacher(t, s, &tv));
 
-    BL_TRY(bl_view_batch_make(s->ctx, dc, s->in, first, n, 0, &strong));
+    BL_TRY(bl_view_batch_make(s->ctx, dc, s->in, &(bl_view_choice){first, n, 0, 1}, &strong));
     bl_boxes *gt_rpn, *gt_cls, *gt_box;
     BL_TRY(pseudo_boxes(t, s->ctx, &tv, &strong, BL_TEACHES_RPN, &gt_rpn));
     BL_TRY(pseudo_boxes(t, s->ctx, &tv, &strong, BL_TEACHES_CLASS, &gt_cls));
@@ -163,7 +123,8 @@ static bl_status unlabelled_losses(soft_teacher *t, bl_detection_step *s, double
     BL_TRY(bl_student_forward(s, &strong, &f));
     BL_TRY(bl_rpn_loss(s->ctx, w->pair.student, &f.rpn, gt_rpn, strong.size, w->seed,
                        bl_stream_key(BL_STREAM_RPN_UNLABELLED, s->t), &rpn_cls, &rpn_box, NULL));
-    BL_TRY(class_loss(t, s, &f, &tv, &strong, gt_cls, &roi_cls));
+    BL_TRY(bl_pseudo_class_loss(s, &f, &strong, gt_cls, t->cfg->background_weight ? &tv : NULL,
+                                &roi_cls));
     BL_TRY(box_loss(s, &f, gt_box, &roi_box));
     bl_add_loss(s->out, "unsup_rpn_cls", rpn_cls, weight);
     bl_add_loss(s->out, "unsup_rpn_box", rpn_box, weight);
@@ -181,46 +142,22 @@ static bl_status learn(bl_plugin *p, bl_detection_step *s) {
     return unlabelled_losses(t, s, t->cfg->unsup_weight * ramp);
 }
 
-static void report_ratio(const soft_teacher *s, bl_metrics *line, const char *key, const double *a,
-                         const double *b) {
-    double *scratch = (double *)s->numbers + WINDOW_ARRAYS * s->world->classes + WINDOW_TOTALS;
-    for (int32_t i = 0; i < s->world->classes; i++)
-        scratch[i] = b[i] > 0 ? a[i] / b[i] : NAN; /* NaN is written as null */
-    bl_metrics_array(line, key, scratch, s->world->classes);
-}
-
 static bool watched(const bl_plugin *p, double *pseudo_per_image) {
-    const window *w = &((const soft_teacher *)p)->win;
-    *pseudo_per_image = *w->images > 0 ? *w->pseudo_total / *w->images : 0;
-    return *w->images > 0;
+    return bl_pseudo_window_watched(((const soft_teacher *)p)->window, pseudo_per_image);
 }
 
 static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     (void)t;
-    soft_teacher *s = (soft_teacher *)p;
-    window *w = &s->win;
-    int32_t k = s->world->classes;
-    if (*w->images == 0) return BL_OK;
-    bl_metrics_array(line, "pseudo", w->pseudo, k);
-    bl_metrics_array(line, "candidates", w->candidates, k);
-    report_ratio(s, line, "kept", w->pseudo, w->candidates);
-    if (s->hidden_truth) {
-        report_ratio(s, line, "precision", w->tp, w->counted);
-        report_ratio(s, line, "recall", w->tp, w->truth);
-    }
-    memset(s->numbers, 0, sizeof *s->numbers * (size_t)(WINDOW_ARRAYS * k + WINDOW_TOTALS));
+    bl_pseudo_window_report(((soft_teacher *)p)->window, line);
     return BL_OK;
 }
 
-/* The log window is part of the state: a resumed run writes the same lines as
- * an uninterrupted one. */
 static bl_status state(bl_plugin *p, bl_state_io *io) {
-    soft_teacher *s = (soft_teacher *)p;
-    int64_t n = (int64_t)WINDOW_ARRAYS * s->world->classes + WINDOW_TOTALS;
-    return bl_state_numbers(io, "window", s->numbers, n);
+    return bl_pseudo_window_state(((soft_teacher *)p)->window, io);
 }
 
 static void destroy(bl_plugin *p) {
+    bl_pseudo_window_destroy(((soft_teacher *)p)->window);
     free(p);
 }
 
@@ -235,28 +172,24 @@ static bl_status needs(const bl_method_config *cfg, const bl_learner_env *env,
                               .unlabelled_views = {BL_VIEW_STRONG, BL_VIEW_WEAK},
                               .n_unlabelled_views = 2,
                               .ema = teacher->ema,
+                              .copied_until = -1,
+                              .unsup_weight = teacher->unsup_weight,
                               .threshold = teacher->cls_score};
     return BL_OK;
 }
 
 static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_plugin **out) {
-    int32_t k = w->classes;
-    soft_teacher *s =
-        calloc(1, sizeof *s + sizeof(double) * (size_t)((WINDOW_ARRAYS + 1) * k + WINDOW_TOTALS));
+    soft_teacher *s = calloc(1, sizeof *s);
     if (!s) return bl_no_memory("for the learner");
     s->cfg = bl_method_settings(cfg, "teacher");
     s->world = w;
-    s->hidden_truth = w->unlabelled->n_anns > 0;
-    double *a = s->numbers;
-    s->win = (window){.candidates = a,
-                      .pseudo = a + k,
-                      .tp = a + 2 * k,
-                      .counted = a + 3 * k,
-                      .truth = a + 4 * k,
-                      .images = a + 5 * k,
-                      .pseudo_total = a + 5 * k + 1};
-    *out = &s->base;
-    return BL_OK;
+    bl_status status = bl_pseudo_window_create(w->classes, w->unlabelled->n_anns > 0, &s->window);
+    if (status == BL_OK) {
+        *out = &s->base;
+    } else {
+        free(s);
+    }
+    return status;
 }
 
 const bl_detection_plugin_type bl_soft_teacher_plugin = {.plugin = {.name = "soft_teacher",

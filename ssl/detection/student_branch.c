@@ -47,14 +47,32 @@ bl_status bl_student_cls_loss(bl_detection_step *s, bl_branch branch, const bl_r
     return BL_OK;
 }
 
+bl_status bl_pseudo_class_loss(bl_detection_step *s, const bl_branch_features *f,
+                               const bl_view_batch *strong, const bl_boxes *gt,
+                               const bl_teacher_view *judge, bl_tensor **loss) {
+    const bl_detector_pair *pair = &s->world->pair;
+    bl_roi_draw draw = {.add_gt = true,
+                        .seed = s->world->seed,
+                        .key = bl_stream_key(BL_STREAM_ROI_UNLABELLED, s->t)};
+    bl_roi_batch rois;
+    bl_roi_out r;
+    BL_TRY(bl_roi_sample(s->ctx, pair->student, &f->proposals, gt, &draw, &rois));
+    if (judge)
+        BL_TRY(bl_teacher_background(s->ctx, pair->teacher, judge, strong->view, &rois,
+                                     rois.target.weight));
+    BL_TRY(
+        bl_roi_forward_list(s->ctx, pair->student, &f->pyramid, rois.target.roi, rois.image, &r));
+    return bl_student_cls_loss(s, BL_BRANCH_UNLABELLED, &rois, &r, loss);
+}
+
 bl_status bl_labelled_losses(bl_detection_step *s) {
     const bl_detector *d = s->world->pair.student;
     bl_ctx *ctx = s->ctx;
     uint64_t seed = s->world->seed;
     bl_view_batch vb;
     bl_branch_features f;
-    BL_TRY(
-        bl_view_batch_make(ctx, bl_detector_get_config(d), s->in, 0, s->batch->n_labelled, 0, &vb));
+    bl_view_choice all = {0, s->batch->n_labelled, 0, s->world->needs.n_labelled_views};
+    BL_TRY(bl_view_batch_make(ctx, bl_detector_get_config(d), s->in, &all, &vb));
     BL_TRY(bl_student_forward(s, &vb, &f));
     bl_tensor *rpn_cls, *rpn_box, *roi_cls, *roi_box;
     BL_TRY(bl_rpn_loss(ctx, d, &f.rpn, vb.gt, vb.size, seed,

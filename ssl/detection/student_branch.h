@@ -33,7 +33,14 @@ bl_status bl_student_forward(bl_detection_step *s, const bl_view_batch *vb,
 bl_status bl_student_cls_loss(bl_detection_step *s, bl_branch branch, const bl_roi_batch *rois,
                               const bl_roi_out *r, bl_tensor **loss);
 
-/* The four losses of labelled images, named sup_*. */
+/* The RoI classification loss on pseudo boxes gt[n] of the strong views. judge: what the teacher saw
+ * on the weak views; background rows are then only as reliable as its belief that they are
+ * background. NULL: all rows alike. */
+bl_status bl_pseudo_class_loss(bl_detection_step *s, const bl_branch_features *f,
+                               const bl_view_batch *strong, const bl_boxes *gt,
+                               const bl_teacher_view *judge, bl_tensor **loss);
+
+/* The four losses of labelled images, of all their views, named sup_*. */
 bl_status bl_labelled_losses(bl_detection_step *s);
 
 #endif

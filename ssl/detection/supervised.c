@@ -22,6 +22,8 @@ static bl_status needs(const bl_method_config *cfg, const bl_learner_env *env,
     *n = (bl_detection_needs){.labelled_views = {BL_VIEW_LABELLED},
                               .n_labelled_views = 1,
                               .ema = teacher->ema,
+                              .copied_until = -1,
+                              .unsup_weight = teacher->unsup_weight,
                               .threshold = teacher->cls_score};
     return BL_OK;
 }

@@ -29,11 +29,12 @@ void bl_detector_pair_destroy(bl_detector_pair *p) {
     *p = (bl_detector_pair){0};
 }
 
-double bl_ema_keep(double ema, int64_t t) {
+double bl_ema_keep(double ema, int64_t copied_until, int64_t t) {
+    if (copied_until >= 0) return t <= copied_until ? 0 : ema;
     double warm = 1.0 - 1.0 / (double)(t + 1);
     return warm < ema ? warm : ema;
 }
 
-bl_status bl_detector_pair_ema(bl_detector_pair *p, bl_ctx *ctx, double ema, int64_t t) {
-    return bl_store_ema(p->teacher_store, p->student_store, ctx, (float)bl_ema_keep(ema, t), false);
+bl_status bl_detector_pair_ema(bl_detector_pair *p, bl_ctx *ctx, double keep) {
+    return bl_store_ema(p->teacher_store, p->student_store, ctx, (float)keep, false);
 }

@@ -15,9 +15,10 @@ bl_status bl_detector_pair_create(const bl_method_config *cfg, const bl_learner_
                                   bl_detector_pair *out);
 void bl_detector_pair_destroy(bl_detector_pair *p);
 
-/* Keep rate at iteration t: min(ema, 1 - 1/(t+1)); t = 0 copies. */
-double bl_ema_keep(double ema, int64_t t);
+/* Keep rate at iteration t. copied_until < 0: min(ema, 1 - 1/(t+1)); t = 0 copies. Else 0 up to that
+ * iteration, ema afterwards (Liu et al., Unbiased Teacher, ICLR 2021: burn-in, then an average). */
+double bl_ema_keep(double ema, int64_t copied_until, int64_t t);
 /* teacher <- keep*teacher + (1-keep)*student, running statistics included. */
-bl_status bl_detector_pair_ema(bl_detector_pair *p, bl_ctx *ctx, double ema, int64_t t);
+bl_status bl_detector_pair_ema(bl_detector_pair *p, bl_ctx *ctx, double keep);
 
 #endif

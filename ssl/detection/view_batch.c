@@ -34,9 +34,15 @@ static bl_status from_host(bl_ctx *ctx, const bl_detector_config *cfg, int32_t w
     return bl_tensor_from_host(ctx, job.dst, out->n, 3, h, w, 1, &out->images);
 }
 
-/* sent: the first image's parcel. */
+/* The place of image i among the parcels of the whole batch. */
+static int32_t parcel(const bl_view_choice *which, int32_t i) {
+    int32_t sample = which->first + i % which->count, view = which->view + i / which->count;
+    return sample * BL_LOADER_MAX_VIEWS + view;
+}
+
 static bl_status from_device(bl_ctx *ctx, const bl_detector_config *cfg, const bl_parcel *sent,
-                             int32_t w, int32_t h, bl_view_batch *out) {
+                             const bl_view_choice *which, int32_t w, int32_t h,
+                             bl_view_batch *out) {
     bl_input_attr attr = {.bgr = cfg->bgr, .multiple = (int32_t)cfg->pad_multiple};
     for (int c = 0; c < 3; c++) {
         attr.mean[c] = (float)cfg->mean.v[c];
@@ -45,24 +51,26 @@ static bl_status from_device(bl_ctx *ctx, const bl_detector_config *cfg, const b
     bl_device_image *image = BL_NEW_ARRAY(ctx->arena, bl_device_image, out->n);
     if (!image) return BL_ENOMEM;
     for (int32_t i = 0; i < out->n; i++)
-        image[i] = (bl_device_image){.rgb = sent[i * BL_LOADER_MAX_VIEWS].data,
+        image[i] = (bl_device_image){.rgb = sent[parcel(which, i)].data,
                                      .width = out->view[i]->image.width,
                                      .height = out->view[i]->image.height};
     return bl_make_inputs(ctx, image, out->n, &attr, h, w, &out->images);
 }
 
 bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const bl_step_input *in,
-                             int32_t first, int32_t count, int32_t which, bl_view_batch *out) {
-    *out = (bl_view_batch){.n = count};
-    out->view = BL_NEW_ARRAY(ctx->arena, const bl_view *, count);
-    out->size = BL_NEW_ARRAY(ctx->arena, bl_size, count);
-    out->gt = BL_NEW_ARRAY(ctx->arena, bl_boxes, count);
+                             const bl_view_choice *which, bl_view_batch *out) {
+    int32_t n = which->count * (which->views > 0 ? which->views : 1);
+    *out = (bl_view_batch){.n = n};
+    out->view = BL_NEW_ARRAY(ctx->arena, const bl_view *, n);
+    out->size = BL_NEW_ARRAY(ctx->arena, bl_size, n);
+    out->gt = BL_NEW_ARRAY(ctx->arena, bl_boxes, n);
     if (!out->view || !out->size || !out->gt) return BL_ENOMEM;
 
     const bl_batch *batch = in->batch;
     int32_t w = 0, h = 0;
-    for (int32_t i = 0; i < count; i++) {
-        const bl_view *v = &batch->samples[first + i].views[which];
+    for (int32_t i = 0; i < n; i++) {
+        const bl_sample *sample = &batch->samples[which->first + i % which->count];
+        const bl_view *v = &sample->views[which->view + i / which->count];
         out->view[i] = v;
         out->size[i] = (bl_size){(float)v->image.width, (float)v->image.height};
         out->gt[i] =
@@ -75,5 +83,5 @@ bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const b
     h = (h + m - 1) / m * m;
 
     if (!in->sent) return from_host(ctx, cfg, w, h, out);
-    return from_device(ctx, cfg, in->sent + first * BL_LOADER_MAX_VIEWS + which, w, h, out);
+    return from_device(ctx, cfg, in->sent, which, w, h, out);
 }

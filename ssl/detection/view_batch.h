@@ -14,9 +14,15 @@ typedef struct bl_view_batch {
     bl_boxes *gt;         /* [n] boxes of the view with labels and ignore flags */
 } bl_view_batch;
 
-/* View `which` of samples first..first+count-1 of the input's detection batch; of the pixels on the
- * device, if they were sent. Lists and the host's pixels are in ctx's step arena. */
+/* Which views of a detection batch: view `view` of samples first..first+count-1, then view
+ * `view` + 1 of all of them, and so on, `views` in all (0 = 1). */
+typedef struct bl_view_choice {
+    int32_t first, count, view, views;
+} bl_view_choice;
+
+/* Of the pixels on the device, if they were sent. Lists and the host's pixels are in ctx's step
+ * arena. */
 bl_status bl_view_batch_make(bl_ctx *ctx, const bl_detector_config *cfg, const bl_step_input *in,
-                             int32_t first, int32_t count, int32_t which, bl_view_batch *out);
+                             const bl_view_choice *which, bl_view_batch *out);
 
 #endif

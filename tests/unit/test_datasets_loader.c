@@ -46,10 +46,14 @@ static bl_loader_config config(int workers) {
     return cfg;
 }
 
-static bl_loader *make(const bl_loader_config *cfg) {
+static bl_loader *make_kinds(const bl_loader_config *cfg, const bl_view_kind *kinds, int n) {
     bl_loader *l;
-    CHECK_OK(bl_loader_create(cfg, &view, labelled, lk, 1, unlabelled, uk, 2, 42, &l));
+    CHECK_OK(bl_loader_create(cfg, &view, labelled, lk, 1, unlabelled, kinds, n, 42, &l));
     return l;
+}
+
+static bl_loader *make(const bl_loader_config *cfg) {
+    return make_kinds(cfg, uk, 2);
 }
 
 static uint64_t mix_bytes(uint64_t h, const void *data, size_t n) {
@@ -111,6 +115,30 @@ static void test_workers(void) {
             bl_loader_destroy(l);
         }
     for (int t = 1; t < STEPS; t++) CHECK(expected[t] != expected[t - 1]);
+}
+
+/* A blurred view has its weak view's geometry, whichever stands first; other pairs draw their own. */
+static void test_blurred_pairs(void) {
+    static const bl_view_kind pairs[][2] = {{BL_VIEW_BLURRED, BL_VIEW_WEAK},
+                                            {BL_VIEW_WEAK, BL_VIEW_BLURRED},
+                                            {BL_VIEW_STRONG, BL_VIEW_WEAK}};
+    for (int k = 0; k < 3; k++) {
+        bl_loader_config cfg = config(0);
+        bl_loader *l = make_kinds(&cfg, pairs[k], 2);
+        int same = 0, n = 0;
+        for (int t = 0; t < 5; t++) {
+            bl_batch *b;
+            CHECK_OK(bl_loader_next(l, &b));
+            for (int32_t i = b->n_labelled; i < b->n; i++, n++) {
+                const bl_view *v = b->samples[i].views;
+                same +=
+                    memcmp(&v[0].from_original, &v[1].from_original, sizeof v->from_original) == 0;
+            }
+            bl_loader_release(l, b);
+        }
+        CHECK(n > 5 && (k < 2 ? same == n : same < n));
+        bl_loader_destroy(l);
+    }
 }
 
 static void test_seek(void) {
@@ -388,6 +416,7 @@ static void test_shared_data(void) {
 int main(void) {
     set_up();
     test_workers();
+    test_blurred_pairs();
     test_seek();
     test_set_repeats();
     test_sampler();

@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "datasets/views/detection/view.h"
 #include "datasets/views/normalise.h"
+#include "datasets/views/random_erasing.h"
 #include "tests/check.h"
 
 static bl_arena *arena;
@@ -198,6 +199,74 @@ static void test_map_between_views(void) {
     bl_image_free(&src);
 }
 
+/* One random stream for both: same size, flip and boxes, other pixels. */
+static void test_blurred(void) {
+    bl_image_info info = {.width = 120, .height = 90};
+    bl_ann ann = {.x = 45, .y = 30, .w = 30, .h = 24, .area = 720};
+    bl_dataset d = one_image(&info, &ann, 1);
+    bl_image src;
+    make_noise(120, 90, &src);
+    const char *over[] = {"min_side=60", "max_side=140", "jitter_p=0",
+                          "grey_p=0",    "blur_p=0",     "random_erasing=false"};
+    bl_view_config plain = config(over, 6), all = config(over, 2);
+    int changed = 0;
+    for (int k = 0; k < 40; k++) {
+        bl_view weak, still, blurred;
+        bl_rng r[3] = {bl_rng_make(2, (uint64_t)k), bl_rng_make(2, (uint64_t)k),
+                       bl_rng_make(2, (uint64_t)k)};
+        CHECK_OK(bl_view_make(&all, BL_VIEW_WEAK, &src, &d, 0, &r[0], arena, &weak));
+        CHECK_OK(bl_view_make(&plain, BL_VIEW_BLURRED, &src, &d, 0, &r[1], arena, &still));
+        CHECK_OK(bl_view_make(&all, BL_VIEW_BLURRED, &src, &d, 0, &r[2], arena, &blurred));
+        size_t bytes = 3 * (size_t)weak.image.width * (size_t)weak.image.height;
+        CHECK_EQ(blurred.image.width, weak.image.width);
+        CHECK_EQ(blurred.image.height, weak.image.height);
+        CHECK(memcmp(&blurred.from_original, &weak.from_original, sizeof weak.from_original) == 0);
+        CHECK(memcmp(blurred.boxes, weak.boxes, sizeof *weak.boxes) == 0);
+        CHECK(memcmp(still.image.rgb, weak.image.rgb, bytes) == 0);
+        changed += memcmp(blurred.image.rgb, weak.image.rgb, bytes) != 0;
+        bl_view_free(&weak);
+        bl_view_free(&still);
+        bl_view_free(&blurred);
+    }
+    CHECK(changed >= 36); /* nothing happens to 1 in 60 */
+    bl_image_free(&src);
+}
+
+/* Area, shape and frequency of the erased rectangle; torchvision's RandomErasing of a 100x80 image
+ * erases 0.700 of the images and 0.1250 of an erased one's pixels in the mean (20,000 draws). */
+static void test_random_erasing(void) {
+    enum { N = 4000, W = 100, H = 80 };
+    const bl_erasing e = {0.7f, 0.05f, 0.2f, 0.3f, 3.3f};
+    bl_image img;
+    CHECK_OK(bl_image_alloc(W, H, &img));
+    int erased = 0;
+    double share = 0;
+    for (int k = 0; k < N; k++) {
+        memset(img.rgb, 7, 3 * W * H);
+        bl_rng rng = bl_rng_make(5, (uint64_t)k);
+        bl_random_erasing(&img, &e, &rng);
+        int x0 = W, x1 = -1, y0 = H, y1 = -1;
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++) {
+                const uint8_t *p = img.rgb + 3 * (y * W + x);
+                if (p[0] == 7 && p[1] == 7 && p[2] == 7) continue;
+                x0 = x < x0 ? x : x0;
+                x1 = x > x1 ? x : x1;
+                y0 = y < y0 ? y : y0;
+                y1 = y > y1 ? y : y1;
+            }
+        if (x1 < 0) continue;
+        double w = x1 - x0 + 1, h = y1 - y0 + 1;
+        CHECK(w * h >= 0.04 * W * H && w * h <= 0.21 * W * H);
+        CHECK(h / w > 0.27 && h / w < 3.7);
+        share += w * h / (W * H);
+        erased++;
+    }
+    CHECK_NEAR((double)erased / N, 0.7, 0.025);
+    CHECK_NEAR(share / erased, 0.125, 0.003);
+    bl_image_free(&img);
+}
+
 static void test_normalise(void) {
     const float mean[3] = {123.675f, 116.28f, 103.53f}, std[3] = {58.395f, 57.12f, 57.375f};
     enum { W = 45, H = 7, PW = 70, PH = 40 };
@@ -229,6 +298,8 @@ int main(void) {
     test_identity_size();
     test_boxes_follow_pixels();
     test_map_between_views();
+    test_blurred();
+    test_random_erasing();
     test_normalise();
     bl_arena_destroy(arena);
     return 0;

@@ -12,10 +12,11 @@ static void test_keep(void) {
         double keep;
     } want[] = {{0, 0}, {1, 0.5}, {9, 0.9}, {999, 0.999}, {1000, 0.999}, {179999, 0.999}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
-        CHECK_NEAR(bl_ema_keep(0.999, want[i].t), want[i].keep, 1e-15);
-    CHECK_NEAR(bl_ema_keep(0.9, 5), 1 - 1.0 / 6, 1e-15);
-    CHECK_NEAR(bl_ema_keep(0.9, 50), 0.9, 1e-15);
-    CHECK_NEAR(bl_ema_keep(0, 50), 0, 0);
+        CHECK_NEAR(bl_ema_keep(0.999, -1, want[i].t), want[i].keep, 1e-15);
+    CHECK_NEAR(bl_ema_keep(0.9, -1, 5), 1 - 1.0 / 6, 1e-15);
+    CHECK_NEAR(bl_ema_keep(0.9, -1, 50), 0.9, 1e-15);
+    CHECK_NEAR(bl_ema_keep(0, -1, 50), 0, 0);
+    for (int64_t t = 0; t < 5; t++) CHECK_NEAR(bl_ema_keep(0.9, 3, t), t <= 3 ? 0 : 0.9, 0);
 }
 
 /* The whole store by a scalar recursion in double; BN buffers are averaged too. */
@@ -52,7 +53,7 @@ static void test_average(void) {
                 ref[k][i] = keep * ref[k][i] + (1 - keep) * bl_f32(s)[i];
             }
         }
-        CHECK_OK(bl_detector_pair_ema(&p, ctx, 0.9, t));
+        CHECK_OK(bl_detector_pair_ema(&p, ctx, bl_ema_keep(0.9, -1, t)));
         for (int k = 0; k < 4; k++) {
             bl_tensor *te = bl_store_find(p.teacher_store, names[k]);
             for (int64_t i = 0; i < bl_storage(te); i++)
@@ -312,7 +313,7 @@ static void make_weak(fixture *f, bl_arena *arena, weak_views *w) {
         w->sample[i] = (bl_sample){.image = i, .n_views = 1, .views = {w->view[i]}};
     w->batch = (bl_batch){.n = 2, .samples = w->sample};
     bl_step_input in = {.batch = &w->batch};
-    CHECK_OK(bl_view_batch_make(f->ctx, &f->cfg, &in, 0, 2, 0, &w->vb));
+    CHECK_OK(bl_view_batch_make(f->ctx, &f->cfg, &in, &(bl_view_choice){.count = 2}, &w->vb));
     CHECK_EQ(w->vb.images->h, 96);
     CHECK_EQ(w->vb.images->w, 128);
     CHECK_NEAR(w->vb.size[0].w, 100, 0);

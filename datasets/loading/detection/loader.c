@@ -67,6 +67,14 @@ static void free_views(bl_sample *sample) {
         bl_view_free(&sample->views[sample->n_views - 1]);
 }
 
+/* Which view's random stream view v begins with: a blurred view has its weak view's, and so its
+ * size and flip. */
+static int stream_of(const bl_loader *l, int kind, int v) {
+    for (int w = 0; l->kinds[kind][v] == BL_VIEW_BLURRED && w < l->n_kinds[kind]; w++)
+        if (l->kinds[kind][w] == BL_VIEW_WEAK) return w;
+    return v;
+}
+
 static bl_status make_views(bl_loader *l, int kind, int32_t image, int64_t step, int32_t index,
                             bl_arena *arena, bl_sample *sample) {
     bl_image own;
@@ -75,8 +83,8 @@ static bl_status make_views(bl_loader *l, int kind, int32_t image, int64_t step,
     bl_status status = BL_OK;
     *sample = (bl_sample){.image = image, .labelled = kind == 0};
     for (int v = 0; v < l->n_kinds[kind] && status == BL_OK; v++) {
-        bl_rng rng =
-            bl_rng_make(l->view_seed, bl_rng_key((uint64_t)step, (uint64_t)index, (uint64_t)v));
+        uint64_t stream = (uint64_t)stream_of(l, kind, v);
+        bl_rng rng = bl_rng_make(l->view_seed, bl_rng_key((uint64_t)step, (uint64_t)index, stream));
         status = bl_view_make(&l->view, l->kinds[kind][v], src, l->data[kind], image, &rng, arena,
                               &sample->views[v]);
         if (status == BL_OK) sample->n_views++;

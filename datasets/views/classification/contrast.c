@@ -7,6 +7,7 @@
 #include "datasets/images/pil_blur.h"
 #include "datasets/images/pil_color.h"
 #include "datasets/views/augment_geometry.h"
+#include "datasets/views/color_jitter.h"
 
 bl_status bl_contrast_create(const bl_classify_view_config *cfg, int width, int height,
                              int out_width, int out_height, bl_contrast *c) {
@@ -53,34 +54,6 @@ void bl_contrast_crop(const bl_contrast *c, bl_rng *rng, int *x, int *y, int *w,
     *y = (c->height - *h) / 2;
 }
 
-/* The four changes of colour in a random order. */
-static void jitter(bl_contrast *c, bl_rng *rng) {
-    size_t n = (size_t)c->out_width * (size_t)c->out_height;
-    float reach = (float)(0.8 * c->cfg.jitter), turn = (float)(0.2 * c->cfg.jitter);
-    int32_t order[4] = {0, 1, 2, 3};
-    bl_rng_shuffle(rng, order, 4);
-    float factor[3];
-    for (int k = 0; k < 3; k++) {
-        float lo = 1 - reach;
-        factor[k] = bl_rng_range(rng, lo > 0 ? lo : 0, 1 + reach);
-    }
-    float hue = bl_rng_range(rng, -turn, turn);
-    for (int k = 0; k < 4; k++) switch (order[k]) {
-        case 0:
-            bl_pil_brightness(c->image, n, factor[0]);
-            break;
-        case 1:
-            bl_pil_contrast(c->ops, c->image, n, factor[1]);
-            break;
-        case 2:
-            bl_pil_color(c->ops, c->image, n, factor[2]);
-            break;
-        default:
-            bl_pil_hue(c->image, n, (int)(hue * 255));
-            break;
-        }
-}
-
 const uint8_t *bl_contrast_make(bl_contrast *c, const uint8_t *image, bl_rng *rng) {
     int x, y, w, h;
     size_t stride = 3 * (size_t)c->width, n = (size_t)c->out_width * (size_t)c->out_height;
@@ -90,7 +63,9 @@ const uint8_t *bl_contrast_make(bl_contrast *c, const uint8_t *image, bl_rng *rn
                         BL_PIL_BILINEAR, c->image, c->out_width, c->out_height);
     bl_image view = {c->out_width, c->out_height, c->image};
     if (bl_rng_uniform(rng) < (float)c->cfg.flip) bl_image_flip(&view);
-    if (bl_rng_uniform(rng) < (float)c->cfg.jitter_p) jitter(c, rng);
+    if (bl_rng_uniform(rng) < (float)c->cfg.jitter_p)
+        bl_color_jitter(c->ops, c->image, n, (float)(0.8 * c->cfg.jitter),
+                        (float)(0.2 * c->cfg.jitter), rng);
     if (bl_rng_uniform(rng) < (float)c->cfg.grey_p) bl_pil_grey(c->ops, c->image, n);
     if (bl_rng_uniform(rng) < (float)c->cfg.blur_p)
         bl_pil_gaussian_blur(c->image, c->out_width, c->out_height, bl_rng_range(rng, 0.1f, 2.0f),

@@ -3,8 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/images/pil_blur.h"
+#include "datasets/images/pil_color.h"
 #include "datasets/views/augment_color.h"
 #include "datasets/views/augment_geometry.h"
+#include "datasets/views/color_jitter.h"
+#include "datasets/views/random_erasing.h"
 
 #define INT(name) #name, BL_T_INT, offsetof(bl_view_config, name)
 #define REAL(name) #name, BL_T_REAL, offsetof(bl_view_config, name)
@@ -35,6 +39,18 @@ static const bl_field fields[] = {
     {REAL(erase_ratio), "0.2", 0, 1, NULL, "of the side", "Greatest side of an erased patch.",
      NULL},
     {INT(fill), "125", 0, 255, NULL, NULL, "Grey level of erased and uncovered pixels.", NULL},
+    {REAL(jitter), "0.4", 0, 1, NULL, NULL,
+     "The blurred view: reach of brightness, contrast and saturation; hue turns by a quarter of "
+     "it.",
+     NULL},
+    {REAL(jitter_p), "0.8", 0, 1, NULL, NULL, "The blurred view: probability of that.", NULL},
+    {REAL(grey_p), "0.2", 0, 1, NULL, NULL, "The blurred view: probability of losing all colour.",
+     NULL},
+    {REAL(blur_p), "0.5", 0, 1, NULL, NULL, "The blurred view: probability of blur.", NULL},
+    {REAL(blur_max), "2", 0.1, 100, NULL, "px", "The blurred view: greatest sigma of the blur.",
+     NULL},
+    {BOOL(random_erasing), "true", 0, 0, NULL, NULL,
+     "The blurred view: up to three rectangles become noise.", NULL},
     {0}};
 
 const bl_schema bl_view_schema = {"view", "Training and test views of an image.",
@@ -106,6 +122,31 @@ static bl_status strengthen(const bl_view_config *cfg, bl_rng *rng, bl_view *v) 
     return BL_OK;
 }
 
+static bl_status blur(const bl_view_config *cfg, bl_rng *rng, bl_image *img) {
+    size_t longer = (size_t)(img->width > img->height ? img->width : img->height);
+    uint8_t *scratch = malloc(9 * longer);
+    if (!scratch) return bl_no_memory("for a view");
+    float sigma = bl_rng_range(rng, 0.1f, (float)cfg->blur_max);
+    bl_pil_gaussian_blur(img->rgb, img->width, img->height, sigma, scratch);
+    free(scratch);
+    return BL_OK;
+}
+
+/* Liu et al., "Unbiased Teacher for Semi-Supervised Object Detection", ICLR 2021, table 6. */
+static bl_status change_pixels(const bl_view_config *cfg, bl_rng *rng, bl_image *img) {
+    static const bl_erasing patches[] = {{0.7f, 0.05f, 0.2f, 0.3f, 3.3f},
+                                         {0.5f, 0.02f, 0.2f, 0.1f, 6},
+                                         {0.3f, 0.02f, 0.2f, 0.05f, 8}};
+    const bl_pixel_ops *ops = bl_pixel_ops_best();
+    size_t n = (size_t)img->width * (size_t)img->height;
+    if (bl_rng_uniform(rng) < (float)cfg->jitter_p)
+        bl_color_jitter(ops, img->rgb, n, (float)cfg->jitter, (float)(cfg->jitter / 4), rng);
+    if (bl_rng_uniform(rng) < (float)cfg->grey_p) bl_pil_grey(ops, img->rgb, n);
+    if (bl_rng_uniform(rng) < (float)cfg->blur_p) BL_TRY(blur(cfg, rng, img));
+    for (int k = 0; k < 3 && cfg->random_erasing; k++) bl_random_erasing(img, &patches[k], rng);
+    return BL_OK;
+}
+
 static bl_status map_boxes(const bl_dataset *d, int32_t image, bl_arena *arena, bl_view *v) {
     const bl_image_info *info = &d->images[image];
     int32_t n = info->n_anns;
@@ -152,6 +193,7 @@ static bl_status make(const bl_view_config *cfg, const bl_image *src, const bl_d
     if (out->kind == BL_VIEW_LABELLED && cfg->labelled_color)
         BL_TRY(bl_color_random(&out->image, rng));
     if (out->kind == BL_VIEW_STRONG) BL_TRY(strengthen(cfg, rng, out));
+    if (out->kind == BL_VIEW_BLURRED) BL_TRY(change_pixels(cfg, rng, &out->image));
     return map_boxes(d, image, arena, out);
 }
 

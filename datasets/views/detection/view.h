@@ -4,7 +4,10 @@
  * long side capped) and flipped with probability 1/2, each view drawing its own geometry. A
  * labelled view adds one colour operation; the strong view adds, in random order, one colour and
  * one geometric operation, then erases patches. The affine map from original to view pixels is
- * kept, so that boxes can be moved between views. Colour operations have PIL semantics. */
+ * kept, so that boxes can be moved between views. Colour operations have PIL semantics.
+ *
+ * Unbiased Teacher (Liu et al., ICLR 2021): the blurred view is the weak view itself, changed in its
+ * pixels alone: colour jitter, grey, Gaussian blur, random erasing, each with a probability. */
 #ifndef BALLAST_DATASETS_VIEWS_DETECTION_VIEW_H
 #define BALLAST_DATASETS_VIEWS_DETECTION_VIEW_H
 
@@ -20,7 +23,8 @@ typedef enum bl_view_kind {
     BL_VIEW_TEST,     /* resize only, to the test scale */
     BL_VIEW_WEAK,     /* resize, flip */
     BL_VIEW_LABELLED, /* resize, flip, one colour op */
-    BL_VIEW_STRONG    /* resize, flip, {colour, geometric} in random order, erase */
+    BL_VIEW_STRONG,   /* resize, flip, {colour, geometric} in random order, erase */
+    BL_VIEW_BLURRED /* the weak view of the same sample with jittered colours, blur, erased patches */
 } bl_view_kind;
 
 /* Settings (section "view"). */
@@ -36,6 +40,10 @@ typedef struct bl_view_config {
     int64_t erase_max;               /* 1..erase_max patches; 0 = none */
     double erase_ratio;              /* each patch: ratio ~ U(0, erase_ratio) of both sides */
     int64_t fill;                    /* 125 */
+    double jitter; /* blurred view: brightness, contrast, saturation; hue a quarter */
+    double jitter_p, grey_p, blur_p; /* probabilities */
+    double blur_max;                 /* sigma ~ U(0.1, blur_max), px */
+    bool random_erasing;             /* three rectangles of noise, likely, less and least likely */
 } bl_view_config;
 extern const bl_schema bl_view_schema;
 
