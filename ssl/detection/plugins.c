@@ -17,7 +17,9 @@
     X(bl_roi_logit_adjust_plugin)                                                                  \
     X(bl_class_balanced_plugin)                                                                    \
     X(bl_eql_v1_plugin)                                                                            \
-    X(bl_sigmoid_focal_plugin)
+    X(bl_sigmoid_focal_plugin)                                                                     \
+    X(bl_seesaw_plugin)                                                                            \
+    X(bl_bags_plugin)
 
 #define DECLARE(name) extern const bl_detection_plugin_type name;
 PLUGINS(DECLARE)

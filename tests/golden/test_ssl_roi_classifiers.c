@@ -99,6 +99,8 @@ static double run(const subject *m, const rows *r, bl_branch branch, int64_t t, 
     return got;
 }
 
+static const int bin_of[CLASSES] = {3, 2, 1, 0, 0}; /* by ten, a hundred, a thousand boxes */
+
 static void check_scores(const subject *m, int32_t classes, const char *name) {
     rows r = read_rows(name);
     bl_roi_classifier c;
@@ -107,6 +109,7 @@ static void check_scores(const subject *m, int32_t classes, const char *name) {
     float *memory = BL_NEW_ARRAY(arena, float, c.memory + 1);
     float *got = BL_NEW_ARRAY(arena, float, r.n *(classes + 1));
     const double *want = part(name, "scores", NULL);
+    for (int32_t j = 0; j < c.memory; j++) memory[j] = (float)bin_of[j]; /* bags alone has one */
     c.scores(&(bl_roi_logits){r.z, r.n, r.outputs, classes, memory}, got);
     for (int64_t i = 0; i < r.n * (classes + 1); i++) CHECK_NEAR(got[i], want[i], 1e-6);
 }
@@ -163,6 +166,126 @@ static void test_eql_toy(void) {
     boxes = golden("boxes", NULL);
 }
 
+/* ---- Seesaw ---- */
+
+static void put_counts(bl_plugin *p, const double *counts, int64_t n) {
+    bl_state_array v = {"seesaw.counts", counts, n};
+    bl_state_io io = {.loading = true, .v = &v, .n = 1, .cap = 1};
+    CHECK_OK(p->type->state(p, &io));
+}
+
+static void check_counts(bl_plugin *p, const char *name) {
+    bl_state_array kept[2];
+    bl_state_io io = {.arena = arena, .v = kept, .cap = 2};
+    const double *got, *want = part(name, "counts", NULL);
+    int64_t n;
+    CHECK_OK(p->type->state(p, &io));
+    CHECK_OK(bl_state_find(&io, "seesaw.counts", &got, &n));
+    CHECK_EQ(n, CLASSES);
+    for (int64_t j = 0; j < n; j++) CHECK(got[j] == want[j]);
+}
+
+static void test_seesaw(void) {
+    const char *const s[] = {"plugins=[\"seesaw\"]", NULL};
+    const char *const sharp[] = {"plugins=[\"seesaw\"]", "seesaw.p=1.2", "seesaw.q=0.5",
+                                 "seesaw.eps=0.1", NULL};
+    subject m;
+    make(s, CLASSES, &m);
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "seesaw.%d", i);
+        check_loss(&m, name, i == 1 ? BL_BRANCH_UNLABELLED : BL_BRANCH_LABELLED, i);
+        check_counts(m.plugin, name);
+        check_scores(&m, CLASSES, name);
+    }
+    drop(&m);
+    make(sharp, CLASSES, &m);
+    put_counts(m.plugin, golden("seesaw_sharp.before", NULL), CLASSES);
+    check_loss(&m, "seesaw_sharp", BL_BRANCH_LABELLED, 0);
+    check_counts(m.plugin, "seesaw_sharp");
+    drop(&m);
+}
+
+/* Rows of the authors' losses 4.514754959180 and 0.521425829660; objectness knows nothing. */
+static void test_seesaw_toy(void) {
+    static const double before[] = {1000, 300, 39, 4};
+    static const int32_t label[] = {2, 3};
+    static const float first[] = {1, 0}, second[] = {0, 1}, ones[] = {1, 1};
+    float z[12] = {0};
+    for (int i = 0; i < 8; i++) z[i + i / 4 * 2] = toy_logits[i];
+    const char *const s[] = {"plugins=[\"seesaw\"]", NULL};
+    float *g;
+    subject m;
+    make(s, 4, &m);
+    rows r = {2, 6, z, first, ones, label};
+    put_counts(m.plugin, before, 4);
+    CHECK_NEAR(run(&m, &r, BL_BRANCH_LABELLED, 0, &g), 4.514754959180 + log(2), 2e-6);
+    r.weight = second;
+    put_counts(m.plugin, before, 4);
+    CHECK_NEAR(run(&m, &r, BL_BRANCH_LABELLED, 0, &g), 0.521425829660 + log(2), 2e-6);
+    drop(&m);
+}
+
+/* ---- balanced group softmax ---- */
+
+/* Bins keep twice as many others as they have rows, and are what all of them are but for that. */
+static void test_bags_draws(void) {
+    const char *const s[] = {"plugins=[\"bags\"]", "bags.others=2", NULL};
+    const double *all = part("bags", "gradient", NULL);
+    rows r = read_rows("bags");
+    float *got[3];
+    subject m;
+    make(s, CLASSES, &m);
+    run(&m, &r, BL_BRANCH_LABELLED, 1, &got[0]);
+    run(&m, &r, BL_BRANCH_LABELLED, 1, &got[1]);
+    run(&m, &r, BL_BRANCH_LABELLED, 2, &got[2]);
+    size_t bytes = sizeof(float) * (size_t)(r.n * r.outputs);
+    CHECK(memcmp(got[0], got[1], bytes) == 0);
+    CHECK(memcmp(got[0], got[2], bytes) != 0);
+    int used = 0, drawn = 0;
+    while (r.label[used] >= 0) used++;
+    for (int b = 0; b < 4; b++) {
+        int own = 0, kept = 0, column = CLASSES + 2 + b;
+        for (int i = 0; i < used; i++) own += r.label[i] < CLASSES && bin_of[r.label[i]] == b;
+        for (int i = 0; i < used; i++) kept += got[0][i * r.outputs + column] != 0;
+        CHECK_EQ(kept, own + 2 * own < used ? own + 2 * own : used);
+        drawn += kept < used;
+        for (int i = 0; i < used; i++) {
+            int64_t at = i * r.outputs + column;
+            if (got[0][at] != 0) CHECK_NEAR(got[0][at], all[at] * used / kept, 1e-7);
+            if (r.label[i] < CLASSES && bin_of[r.label[i]] == b) CHECK(got[0][at] != 0);
+        }
+    }
+    CHECK(drawn >= 2);
+    drop(&m);
+}
+
+/* Classes' bins go to the scores through the models' memory. */
+static void test_bags(void) {
+    const char *const s[] = {"plugins=[\"bags\"]", "bags.others=1000", NULL};
+    test_loss(s, "bags", BL_BRANCH_LABELLED);
+    test_loss(s, "bags_unlabelled", BL_BRANCH_UNLABELLED);
+    test_bags_draws();
+    bl_method_config c = method_config(arena, s);
+    bl_dataset *d = make_dataset(CLASSES, 1000, has);
+    bl_detector_config dc = small_config(arena, "bn");
+    bl_learner_env env = {.detector = &dc, .labelled = d, .iterations = 10, .seed = 1, .ctx = ctx};
+    bl_learner *l;
+    CHECK_OK(bl_learner_create(&c, &env, &l));
+    const bl_detection_world *w = bl_detection_learner_world(l);
+    const bl_store *models[] = {w->pair.student_store, w->pair.teacher_store};
+    for (int i = 0; i < 2; i++) {
+        float bin[CLASSES];
+        bl_step_begin(ctx, false);
+        CHECK_OK(bl_tensor_to_host(ctx, bl_store_find(models[i], "roi_head.bbox_head.score_memory"),
+                                   bin));
+        for (int j = 0; j < CLASSES; j++) CHECK(bin[j] == (float)bin_of[j]);
+        bl_step_end(ctx);
+    }
+    l->ops->destroy(l);
+    bl_dataset_free(d);
+}
+
 /* ---- class-balanced weights ---- */
 
 static void test_weights(const char *beta, int64_t t, bool act) {
@@ -210,6 +333,9 @@ int main(void) {
     test_weights_excluded();
     test_sigmoids();
     test_eql_toy();
+    test_seesaw();
+    test_seesaw_toy();
+    test_bags();
     bl_st_close(file);
     bl_ctx_destroy(ctx);
     bl_arena_destroy(arena);
