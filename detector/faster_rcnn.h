@@ -75,7 +75,8 @@ typedef struct bl_roi_classifier {
     int64_t outputs; /* logits of a RoI; 0: K + 1 */
     double scale;    /* > 0: logits are scale cos(feature, weights of the output) + bias */
     double prior;    /* > 0: biases start where a sigmoid is that; 0: at 0 */
-    int64_t memory;  /* numbers that scores depend on beside logits, saved with the model as the
+    bool no_bias;
+    int64_t memory; /* numbers that scores depend on beside logits, saved with the model as the
                         buffer "roi_head.bbox_head.score_memory", 0 at first */
     bl_roi_scores_fn scores; /* NULL: softmax; needs K + 1 outputs */
 } bl_roi_classifier;

@@ -11,7 +11,8 @@ static bl_status declare_classifier(bl_detector *d, bl_store *s) {
                            .in = d->cfg.fc_channels,
                            .out = c->outputs,
                            .init = BL_INIT_NORMAL,
-                           .init_std = d->style->cls_std};
+                           .init_std = d->style->cls_std,
+                           .no_bias = c->no_bias};
     if (c->prior > 0) {
         spec.bias_init = BL_INIT_VALUE;
         spec.bias_std = (float)-log((1 - c->prior) / c->prior);

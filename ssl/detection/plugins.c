@@ -19,7 +19,8 @@
     X(bl_eql_v1_plugin)                                                                            \
     X(bl_sigmoid_focal_plugin)                                                                     \
     X(bl_seesaw_plugin)                                                                            \
-    X(bl_bags_plugin)
+    X(bl_bags_plugin)                                                                              \
+    X(bl_c2am_plugin)
 
 #define DECLARE(name) extern const bl_detection_plugin_type name;
 PLUGINS(DECLARE)

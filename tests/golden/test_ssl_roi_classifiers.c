@@ -260,20 +260,38 @@ static void test_bags_draws(void) {
     drop(&m);
 }
 
-/* Classes' bins go to the scores through the models' memory. */
+/* ---- methods with detectors ---- */
+
+typedef struct {
+    subject s; /* its world is a copy, for run() and check_loss() */
+    bl_learner *learner;
+} whole;
+
+static void make_whole(const char *const *settings, whole *w) {
+    *w = (whole){
+        .s = {.cfg = method_config(arena, settings), .data = make_dataset(CLASSES, 1000, has)}};
+    bl_detector_config dc = small_config(arena, "bn");
+    bl_learner_env env = {
+        .detector = &dc, .labelled = w->s.data, .iterations = 10, .seed = 1, .ctx = ctx};
+    CHECK_OK(bl_learner_create(&w->s.cfg, &env, &w->learner));
+    w->s.world = *bl_detection_learner_world(w->learner);
+    w->s.plugin = w->s.world.plugins.v[w->s.world.plugins.n - 1];
+}
+
+static void drop_whole(whole *w) {
+    w->learner->ops->destroy(w->learner);
+    bl_dataset_free(w->s.data);
+}
+
 static void test_bags(void) {
     const char *const s[] = {"plugins=[\"bags\"]", "bags.others=1000", NULL};
     test_loss(s, "bags", BL_BRANCH_LABELLED);
     test_loss(s, "bags_unlabelled", BL_BRANCH_UNLABELLED);
     test_bags_draws();
-    bl_method_config c = method_config(arena, s);
-    bl_dataset *d = make_dataset(CLASSES, 1000, has);
-    bl_detector_config dc = small_config(arena, "bn");
-    bl_learner_env env = {.detector = &dc, .labelled = d, .iterations = 10, .seed = 1, .ctx = ctx};
-    bl_learner *l;
-    CHECK_OK(bl_learner_create(&c, &env, &l));
-    const bl_detection_world *w = bl_detection_learner_world(l);
-    const bl_store *models[] = {w->pair.student_store, w->pair.teacher_store};
+    /* Classes' bins go to the scores through the models' memory. */
+    whole w;
+    make_whole(s, &w);
+    const bl_store *models[] = {w.s.world.pair.student_store, w.s.world.pair.teacher_store};
     for (int i = 0; i < 2; i++) {
         float bin[CLASSES];
         bl_step_begin(ctx, false);
@@ -282,8 +300,25 @@ static void test_bags(void) {
         for (int j = 0; j < CLASSES; j++) CHECK(bin[j] == (float)bin_of[j]);
         bl_step_end(ctx);
     }
-    l->ops->destroy(l);
-    bl_dataset_free(d);
+    drop_whole(&w);
+}
+
+/* Margins come from the norms of the student's weights. */
+static void test_c2am(const char *name, const char *a) {
+    const char *const s[] = {"plugins=[\"c2am\"]", a, NULL};
+    const float *norms = part(name, "norms", NULL);
+    whole w;
+    make_whole(s, &w);
+    bl_store *store = w.s.world.pair.student_store;
+    CHECK(!bl_store_find(store, "roi_head.bbox_head.fc_cls.bias"));
+    bl_tensor *weight = bl_store_find(store, "roi_head.bbox_head.fc_cls.weight");
+    size_t d = (size_t)weight->c;
+    float *v = calloc((size_t)weight->n * d, sizeof *v);
+    for (size_t k = 0; k <= CLASSES; k++) v[k * d + k] = norms[k];
+    CHECK_OK(ctx->dev->to_device(ctx->dev, weight->data, v, sizeof *v * (size_t)weight->n * d));
+    free(v);
+    check_loss(&w.s, name, BL_BRANCH_LABELLED, 0);
+    drop_whole(&w);
 }
 
 /* ---- class-balanced weights ---- */
@@ -336,6 +371,8 @@ int main(void) {
     test_seesaw();
     test_seesaw_toy();
     test_bags();
+    test_c2am("c2am", "c2am.a=0.1");
+    test_c2am("c2am_strong", "c2am.a=2");
     bl_st_close(file);
     bl_ctx_destroy(ctx);
     bl_arena_destroy(arena);
