@@ -293,6 +293,27 @@ static bl_status restore_rows(bl_arena *arena, bl_name_change change, const char
     return BL_OK;
 }
 
+static int64_t rows_of(bl_st_file *file, const char *part, const char *name) {
+    char full[MAX_NAME];
+    snprintf(full, sizeof full, "%s%s", part, name);
+    const bl_st_tensor *t = bl_st_find(file, full);
+    return t && t->ndim > 0 ? t->shape[0] : -1;
+}
+
+/* Other frameworks have one output for each class and the background; the losses of some plug-ins
+ * want more or fewer (detector/faster_rcnn.h), which must not pass for those. */
+static bl_status check_outputs(bl_st_file *file, const char *path, const char *part,
+                               const bl_name_table *table) {
+    int64_t outputs = rows_of(file, part, "roi_head.bbox_head.fc_cls.weight");
+    int64_t classes = rows_of(file, part, "roi_head.bbox_head.fc_reg.weight") / 4;
+    if (outputs < 0 || classes < 1 || outputs == classes + 1) return BL_OK;
+    return bl_fail(
+        BL_EFORMAT,
+        "%s: the RoI classifier has %lld outputs for %lld classes; a %s has %lld, so this "
+        "method's model cannot be written as one",
+        path, (long long)outputs, (long long)classes, table->framework, (long long)classes + 1);
+}
+
 static bl_status export_all(translated *o, const char *path, const char *part,
                             const bl_name_table *table, bl_st_tensor *to, int *n, int *left) {
     for (int i = 0; i < bl_st_count(o->file); i++) {
@@ -321,7 +342,8 @@ bl_status bl_names_export(bl_st_file *file, const char *path, const char *part,
     translated *o = NULL;
     BL_TRY(begin(file, path, &o));
     bl_st_tensor *to = BL_NEW_ARRAY(o->arena, bl_st_tensor, bl_st_count(file) + 1);
-    bl_status status = to ? export_all(o, path, part, table, to, &n, &others) : BL_ENOMEM;
+    bl_status status = to ? check_outputs(file, path, part, table) : BL_ENOMEM;
+    if (status == BL_OK) status = export_all(o, path, part, table, to, &n, &others);
     if (status == BL_OK && n == 0)
         status = bl_fail(BL_EFORMAT, "%s: no tensor has a name in a %s", path, table->framework);
     if (left) *left = others;

@@ -61,7 +61,8 @@ bl_status bl_names_translate(bl_st_file *file, const char *path, bool teacher, b
 /* Our weights under a framework's names, as a handle that owns `file` (closed on failure, too):
  * `part` is what stands before our names in the file ("teacher."), other tensors are left out, and
  * so are those that the framework has no name for (*left, may be NULL, counts them). A background
- * that the framework puts first gets its row back, and four rows of zeros as its box. */
+ * that the framework puts first gets its row back, and four rows of zeros as its box. BL_EFORMAT for a RoI classifier that is not
+ * one output for each class and the background. */
 bl_status bl_names_export(bl_st_file *file, const char *path, const char *part,
                           const bl_name_table *table, bl_st_file **out, int *left);
 
