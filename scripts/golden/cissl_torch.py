@@ -518,13 +518,17 @@ class SoftMatch(Thresholds):
 
 # ---- DARP (Kim et al., NeurIPS 2020) --------------------------------------------------------------------------------
 class DARP(FixMatch):
-    START, EVERY, ALPHA, ROUNDS = 3, 2, 2, 10
+    """estimates: by iteration, the unlabelled class counts as they are believed to be then, None = unknown. The first
+    that is known from the start on is the one that refinements aim at."""
+    EVERY, ALPHA, ROUNDS = 2, 2, 10
 
-    def __init__(self):
+    def __init__(self, start=3, estimates=None):
         super().__init__()
+        self.start, self.estimates = start, estimates
+        self.done = False
         self.raw = torch.full((N_UNLABELLED, K), 1 / K, dtype=D)
         self.refined = torch.zeros(N_UNLABELLED, K, dtype=D)
-        self.target = prior() * N_UNLABELLED
+        self.target = None if estimates else prior() * N_UNLABELLED
 
     def solve(self):
         p = torch.zeros_like(self.raw)
@@ -552,10 +556,16 @@ class DARP(FixMatch):
         q = super().predict(s)
         for j, image in enumerate(s.unlabelled_index.tolist()):
             self.raw[image] = q[j]
-        if s.t < self.START:
+        if s.t < self.start:
             return q
-        if (s.t - self.START) % self.EVERY == 0:
+        if self.target is None and self.estimates[s.t]:
+            counts = torch.tensor(self.estimates[s.t], dtype=D)
+            self.target = counts / counts.sum() * N_UNLABELLED
+        if self.target is None:
+            return q
+        if not self.done or (s.t - self.start) % self.EVERY == 0:
             self.solve()
+            self.done = True
         return self.refined[s.unlabelled_index]
 
     def state(self):
@@ -581,6 +591,8 @@ def main():
     run("freematch_quantile", FreeMatch(0.8, 0.5), 2)
     run("softmatch", SoftMatch(), 2)
     run("darp", DARP(), 1)
+    first, later = [2.0, 5.0, 5.0, 12.0, 16.0], [30.0, 4.0, 3.0, 2.0, 1.0]
+    run("darp_estimate", DARP(2, [None] * 3 + [first] + [later] * 4), 1)
     write(sys.argv[1])
 
 

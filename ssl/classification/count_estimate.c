@@ -1,6 +1,6 @@
 /* Estimating the unlabelled class counts while a classifier trains on the labelled images
  * (plug-in "counts"; Kim et al., DARP, NeurIPS 2020; balance/count_estimate.h), for methods that
- * want to be told them: method.darp.counts.
+ * want to be told them: method.darp.estimate in the same run, method.darp.counts in a later one.
  *
  * Every so often the averaged model (the student where there is none) predicts the images set aside
  * (longtail.validation; every class needs some) and all unlabelled ones, without augmentation. An
@@ -14,12 +14,12 @@
 #include "balance/simplex.h"
 #include "core/rows.h"
 #include "ssl/classification/method.h"
+#include "ssl/classification/pass.h"
 
 typedef struct bl_count_estimate_config {
     int64_t every;
     double condition;
 } bl_count_estimate_config;
-#include "ssl/classification/pass.h"
 
 static const bl_field fields[] = {
     BL_ROW_PERIOD(bl_count_estimate_config, every, "200", 1, 1e9, "How often to estimate."),
@@ -36,8 +36,9 @@ enum { USED, TRIED };
 typedef struct {
     bl_plugin base;
     const bl_count_estimate_config *cfg;
-    const bl_classify_world *world;
+    bl_classify_world *world;
     double *total;                       /* [K] sum of the estimates that count */
+    double *result;                      /* [K] their mean: the world's */
     double n[2];                         /* estimates that count; all */
     double *mean;                        /* [K][K] of held-out images, by their class */
     double *sum, *estimate, *p, *offset; /* [K], [K], a batch's rows, [K] */
@@ -72,12 +73,16 @@ static bl_status add_set(const counter *c, bl_ctx *ctx, const bl_classify_items 
                             &a);
 }
 
+static void publish(counter *c) {
+    for (int32_t j = 0; j < c->world->classes; j++)
+        c->result[j] = c->n[USED] > 0 ? c->total[j] / c->n[USED] : 0;
+}
+
 static void report_end(const counter *c) {
     char list[512] = "";
     size_t at = 0;
     for (int32_t j = 0; c->n[USED] > 0 && j < c->world->classes && at < sizeof list; j++)
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s%.1f", j ? "," : "",
-                               c->total[j] / c->n[USED]);
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%.1f", j ? "," : "", c->result[j]);
     BL_INFO("unlabelled images by class, mean of %d of %d estimates: %s", (int)c->n[USED],
             (int)c->n[TRIED], c->n[USED] > 0 ? list : "none");
 }
@@ -99,6 +104,7 @@ static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
         for (int32_t j = 0; good && j < k; j++) c->total[j] += c->estimate[j];
         c->n[USED] += good;
         c->n[TRIED]++;
+        publish(c);
     }
     if (t + 1 == w->iterations) report_end(c);
     return BL_OK;
@@ -109,22 +115,23 @@ static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     const counter *c = (const counter *)p;
     bl_metrics_number(line, "estimates", c->n[USED]);
     bl_metrics_number(line, "estimates_tried", c->n[TRIED]);
-    for (int32_t j = 0; j < c->world->classes; j++)
-        c->estimate[j] = c->n[USED] > 0 ? c->total[j] / c->n[USED] : 0;
-    if (c->n[USED] > 0)
-        bl_metrics_array(line, "unlabelled_estimate", c->estimate, c->world->classes);
+    if (c->n[USED] > 0) bl_metrics_array(line, "unlabelled_estimate", c->result, c->world->classes);
     return BL_OK;
 }
 
 static bl_status state(bl_plugin *p, bl_state_io *io) {
     counter *c = (counter *)p;
     BL_TRY(bl_state_numbers(io, "counts.total", c->total, c->world->classes));
-    return bl_state_numbers(io, "counts.n", c->n, 2);
+    BL_TRY(bl_state_numbers(io, "counts.n", c->n, 2));
+    publish(c);
+    return BL_OK;
 }
 
 static void destroy(bl_plugin *p) {
     counter *c = (counter *)p;
+    c->world->estimate = NULL;
     free(c->total);
+    free(c->result);
     free(c->mean);
     free(c->sum);
     free(c->estimate);
@@ -156,20 +163,23 @@ static bl_status create(const bl_classify_method_config *cfg, bl_classify_world 
     c->cfg = bl_classify_settings(cfg, "counts");
     c->world = w;
     c->total = calloc(k, sizeof *c->total);
+    c->result = calloc(k, sizeof *c->result);
     c->mean = calloc(k * k, sizeof *c->mean);
     c->sum = calloc(k, sizeof *c->sum);
     c->estimate = calloc(k, sizeof *c->estimate);
     c->p = calloc(PASS_BATCH * k, sizeof *c->p);
     c->offset = calloc(k, sizeof *c->offset);
     int32_t *seen = calloc(k, sizeof *seen);
-    bl_status status = c->total && c->mean && c->sum && c->estimate && c->p && c->offset && seen
-                           ? check_sets(w, seen)
-                           : bl_no_memory("for estimates of %d counts", (int)w->classes);
+    bool made =
+        c->total && c->result && c->mean && c->sum && c->estimate && c->p && c->offset && seen;
+    bl_status status =
+        made ? check_sets(w, seen) : bl_no_memory("for estimates of %d counts", (int)w->classes);
     free(seen);
     if (status != BL_OK) {
         destroy(&c->base);
         return status;
     }
+    w->estimate = c->result;
     *out = &c->base;
     return BL_OK;
 }

@@ -75,6 +75,9 @@ struct bl_classify_world {
     int64_t *given;                  /* [K] labelled images before any joined */
     int64_t *counts;                 /* [K] labelled images of this generation */
     double *prior;                   /* [K] counts / sum */
+    /* [K] unlabelled images of each class as plug-in "counts" estimates them, all 0 before its first
+     * estimate; NULL without that plug-in. */
+    const double *estimate;
     int32_t batch_labelled, batch_unlabelled;
     uint64_t seed;             /* of this generation */
     int64_t iterations, epoch; /* of a generation (the run, where there is one); of a nominal epoch

@@ -48,6 +48,18 @@ static const char *const freematch[] = {"method.name=fixmatch", "method.plugins=
 static const char *const softmatch[] = {"method.name=fixmatch", "method.plugins=[\"softmatch\"]",
                                         "longtail.validation=0.1", NULL};
 
+/* DARP told by "counts"; test_estimated_target looks at what it was told. */
+static const char *const darp_estimate[] = {"method.name=fixmatch",
+                                            "method.plugins=[\"counts\", \"darp\"]",
+                                            "method.fixmatch.tau=0.3",
+                                            "method.darp.start=0.9",
+                                            "method.darp.estimate=true",
+                                            "method.counts.every=1",
+                                            "method.counts.condition=1e9",
+                                            "longtail.validation=0.1",
+                                            "optim.lr=0.2",
+                                            NULL};
+
 static const char *const counting[] = {"method.plugins=[\"counts\"]", "method.counts.every=2",
                                        "method.counts.condition=1e9", "longtail.validation=0.1",
                                        NULL};
@@ -92,6 +104,32 @@ static const bl_st_tensor *tensor_of(const bl_st_file *f, const char *name) {
 static bool same_tensor(const bl_st_file *f, const char *a, const char *b) {
     const bl_st_tensor *x = tensor_of(f, a), *y = tensor_of(f, b);
     return x->bytes == y->bytes && memcmp(x->data, y->data, x->bytes) == 0;
+}
+
+/* DARP's target is what "counts" had found before the first refinement, in the number of images;
+ * both stand in the checkpoint. Iteration 12 is the first refined one, after twelve estimates. */
+static void test_estimated_target(void) {
+    bl_arena *arena = bl_arena_create(0);
+    bl_run_config c = config(arena, darp_estimate);
+    bl_st_file *f;
+    double total[4], sum = 0;
+    const double images = 24 + 15 + 9 + 6;
+    CHECK_OK(train(&c, in("darp_before"), false, 12));
+    char *path = bl_checkpoint_path(in("darp_before"), 12);
+    CHECK_OK(bl_st_open(path, &f));
+    memcpy(total, tensor_of(f, "state.counts.total")->data, sizeof total);
+    bl_st_close(f);
+    free(path);
+    for (int k = 0; k < 4; k++) sum += total[k];
+    CHECK(sum > 0); /* some estimate counted: the test sees something */
+    path = bl_checkpoint_path(in("darp_estimate"), 14);
+    CHECK_OK(bl_st_open(path, &f));
+    const double *target = tensor_of(f, "state.darp.target")->data;
+    for (int k = 0; k < 4; k++) CHECK_NEAR(target[k], total[k] * images / sum, 1e-9);
+    CHECK_NEAR(*(const double *)tensor_of(f, "state.darp.ready")->data, 1, 0);
+    bl_st_close(f);
+    free(path);
+    bl_arena_destroy(arena);
 }
 
 /* Of a run of two generations: the second starts anew, with more labelled images, and is evaluated
@@ -254,6 +292,13 @@ static void test_refusals(void) {
     refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"darp\"]",
                                  "method.darp.counts=[1, 2]", NULL},
            BL_ECONFIG, "darp.counts");
+    refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"darp\", \"counts\"]",
+                                 "longtail.validation=0.1", "method.darp.estimate=true", NULL},
+           BL_ECONFIG, "no \"counts\" before");
+    refuse((const char *const[]){"method.name=fixmatch", "method.plugins=[\"counts\", \"darp\"]",
+                                 "longtail.validation=0.1", "method.darp.estimate=true",
+                                 "method.darp.counts=[1, 2, 3, 4]", NULL},
+           BL_ECONFIG, "exclude each other");
     refuse((const char *const[]){"method.plugins=[\"crest\"]", NULL}, BL_ECONFIG, "fixmatch");
     refuse((const char *const[]){"method.plugins=[\"counts\"]", NULL}, BL_ECONFIG,
            "longtail.validation");
@@ -290,6 +335,8 @@ int main(void) {
     check_acts("bacon", "\"contrast\"", "\"bacon_reliable\"");
     check_resume("counting", counting);
     check_acts("counting", "\"estimates_tried\": 7", "\"estimates\": ");
+    check_resume("darp_estimate", darp_estimate);
+    test_estimated_target();
     check_resume("crest", crest);
     test_generations();
     check_resume("darp", darp);
