@@ -211,7 +211,8 @@ class ABC:
         draw = [float(uniform(2, s.t, j) < 1 - progress * (1 - self.rate[c])) for j, c in enumerate(label.tolist())]
         mask = torch.tensor(draw, dtype=D) * (top >= self.tau).to(D)
         target = F.one_hot(label, K).to(D) if self.hard else q
-        unsup = views_mean(lambda v: mask * soft_ce(target, s.strong("g", v)), s.views)
+        # One mean a strong view; the authors add them up (total = labelled + view 1 + view 2).
+        unsup = sum((mask * soft_ce(target, s.strong("g", v))).mean() for v in range(s.views))
         return {"abc_sup": sup, "abc_unsup": unsup}
 
 

@@ -2,10 +2,11 @@
  * prediction.
  *
  *   labelled:   mean_i b_i H(y_i, S(a(x_i))),                 b_i ~ Bernoulli(N_min / N_y)
- *   unlabelled: mean_j [max q_j >= tau] b_j H(q_j, S(a(u_j^s))), q_j = S(a(u_j^w)),
+ *   unlabelled: sum_s mean_j [max q_j >= tau] b_j H(q_j, S(a(u_j^s))), q_j = S(a(u_j^w)),
  *               b_j ~ Bernoulli(1 - t/T (1 - N_min / N_c)),   c = argmax q_j
  *
- * over all strong views, divided by the full batch. Lee et al., "ABC: Auxiliary Balanced Classifier
+ * Means divide by the full batch; strong views s add up, as in the authors' total loss and in USB,
+ * where FixMatch's own loss averages over them. Lee et al., "ABC: Auxiliary Balanced Classifier
  * for Class-imbalanced Semi-supervised Learning", NeurIPS 2021. The authors anneal by whole epochs
  * of 500 iterations; here t/T is the elapsed part of the run. */
 
@@ -78,8 +79,7 @@ static bl_status losses(bl_plugin *p, bl_classify_step *s) {
     BL_TRY(thin(s, a->keep, q->label, q->n, DRAW_UNLABELLED, q->weight));
     for (int v = 0; v < s->n_strong; v++) {
         bl_tensor *loss;
-        BL_TRY(
-            bl_classify_pseudo_loss(s, q, &s->strong[v], NULL, 1.0 / (q->n * s->n_strong), &loss));
+        BL_TRY(bl_classify_pseudo_loss(s, q, &s->strong[v], NULL, 1.0 / q->n, &loss));
         bl_add_loss(s->out, names[v], loss, a->cfg->weight);
     }
     return BL_OK;
