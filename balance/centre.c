@@ -42,11 +42,11 @@ void bl_centre_teacher(const bl_centre *c, const float *e, int64_t n, double tem
     bl_softmax_rows(e, n, c->dim, c->minus, temperature, p);
 }
 
-void bl_centre_update(bl_centre *c, const float *e, int64_t n) {
+void bl_centre_update(bl_centre *c, const double *rows, int64_t n) {
     if (n <= 0) return;
     for (int d = 0; d < c->dim; d++) {
         double sum = 0;
-        for (int64_t i = 0; i < n; i++) sum += e[i * c->dim + d];
+        for (int64_t i = 0; i < n; i++) sum += rows[i * c->dim + d];
         c->at[d] = c->momentum * c->at[d] + (1 - c->momentum) * sum / (double)n;
     }
 }

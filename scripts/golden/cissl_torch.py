@@ -345,7 +345,8 @@ class SeMi:
             rejected = (~mask).to(D)
             losses["embedding"] = self.EA * views_mean(
                 lambda v: rejected * soft_ce(teacher, s.strong("z", v) / self.T_E), s.views)
-            self.centre = self.MOMENTUM * self.centre + (1 - self.MOMENTUM) * e.mean(0)
+            # train_semi.py: qbar follows the mean of q_out, which is the teacher's softmax, not of the embeddings.
+            self.centre = self.MOMENTUM * self.centre + (1 - self.MOMENTUM) * teacher.mean(0)
         losses["unsup"] = views_mean(
             lambda v: mask * weight * F.cross_entropy(s.strong("f", v), label, reduction="none"), s.views)
         losses["balanced_unsup"] = views_mean(

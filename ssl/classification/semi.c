@@ -6,7 +6,8 @@
  *   q'_k = (1 - v w_k) q^_k + v w_k S(-|z(u^s) - c_k| / T_p)_k       v = kappa * elapsed epochs
  *   m    = [max q' >= tau] or [max q^ >= tau],  label = argmax q'
  *   L_u  = mean m h H(label, S(f(u^s))),        h = s H(q') / ln K + 1 - s
- *   L_ea = mean (1 - m) H(S((z(u^w) - c) / (T_e / 5)), S(z(u^s) / T_e))
+ *   L_ea = mean (1 - m) H(e, S(z(u^s) / T_e)),  e = S((z(u^w) - c) / (T_e / 5)),
+ *          c <- 0.9 c + 0.1 mean(e), from 0
  *   L_b  = mean H(y, S(g(x) + T_b ln pi)) + mean m~ H(label~, S(g(u^s)))
  *   m~   = [max S(g(u^w)) >= tau] or [max S(f(u^w) - T_b ln pi) >= tau], label~ the latter's argmax
  * Prototypes c_k: mean of the class's bank, which keeps strong embeddings of kept labels by
@@ -15,7 +16,8 @@
  * L_ea = 0 and q' = q^; the bank fills already.
  *
  * "SeMi: When Imbalanced Semi-Supervised Learning Meets Mining Hard Examples", arXiv 2501.06004,
- * eq. 1-12. Masks follow the authors' code, the rest the paper; of the code's known defects
+ * eq. 1-12. Masks and the centre, which eq. 6 leaves out, follow the authors' code, the rest the
+ * paper; of the code's known defects
  * (embeddings paired with other images, features that part from their confidences, empty slots in
  * prototypes) none is kept. */
 
@@ -65,7 +67,7 @@ static const bl_field fields[] = {
     BL_ROW_REAL(bl_semi_config, embedding, "0.15", 0, 1000, NULL,
                 "Weight of the embedding alignment loss."),
     BL_ROW_REAL(bl_semi_config, centre_momentum, "0.9", 0, 1, NULL,
-                "Keep rate of the centre of teacher embeddings."),
+                "Keep rate of the centre, which follows the teacher's distributions."),
     BL_ROW_REAL(bl_semi_config, prior, "2", 0, 10, NULL,
                 "Strength of logit adjustment in the balanced head."),
     BL_ROW_INT(bl_semi_config, slots, "128", 1, 100000, NULL, "Bank entries of each class."),
@@ -200,7 +202,7 @@ static bl_status embedding_losses(semi *m, bl_classify_step *s) {
     if (!teacher || !target || !rejected) return BL_ENOMEM;
     double temperature = m->cfg->embedding_temperature;
     bl_centre_teacher(m->centre, z, n, temperature / 5, teacher);
-    bl_centre_update(m->centre, z, n);
+    bl_centre_update(m->centre, teacher, n);
     for (int64_t i = 0; i < entries; i++) target[i] = (float)teacher[i];
     for (int32_t i = 0; i < n; i++) rejected[i] = !m->kept[i];
     bl_softmax_attr attr = {.gain = (float)(1 / temperature)};

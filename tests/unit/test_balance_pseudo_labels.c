@@ -277,13 +277,13 @@ static void test_centre(void) {
     int64_t n;
     double p[2];
     CHECK_OK(bl_centre_create(2, 0.9, &c));
-    static const float e[4] = {1, 3, 2, 5};
-    bl_centre_update(c, e, 2);
+    static const double rows[4] = {1, 3, 2, 5};
+    bl_centre_update(c, rows, 2);
     const double *at = bl_centre_state(c, &n);
     CHECK_EQ(n, 2);
     CHECK_NEAR(at[0], .15, 1e-15);
     CHECK_NEAR(at[1], .4, 1e-15);
-    bl_centre_update(c, e, 0);
+    bl_centre_update(c, rows, 0);
     CHECK_NEAR(at[0], .15, 1e-15);
     bl_centre_teacher(c, (float[]){1, 1.25f}, 1, .1, p); /* (.85, .85) / .1 */
     CHECK_NEAR(p[0], .5, 1e-12);
