@@ -48,17 +48,13 @@ static const char *const freematch[] = {"method.name=fixmatch", "method.plugins=
 static const char *const softmatch[] = {"method.name=fixmatch", "method.plugins=[\"softmatch\"]",
                                         "longtail.validation=0.1", NULL};
 
-/* DARP told by "counts"; test_estimated_target looks at what it was told. */
-static const char *const darp_estimate[] = {"method.name=fixmatch",
-                                            "method.plugins=[\"counts\", \"darp\"]",
-                                            "method.fixmatch.tau=0.3",
-                                            "method.darp.start=0.9",
-                                            "method.darp.estimate=true",
-                                            "method.counts.every=1",
-                                            "method.counts.condition=1e9",
-                                            "longtail.validation=0.1",
-                                            "optim.lr=0.2",
-                                            NULL};
+/* DARP told by "counts", with so few classes that estimates are possible early; test_estimated_target looks at what it was told. */
+static const char *const darp_estimate[] = {
+    "method.name=fixmatch",        "method.plugins=[\"counts\", \"darp\"]",
+    "method.fixmatch.tau=0.3",     "method.darp.start=0.9",
+    "method.darp.estimate=true",   "method.counts.every=1",
+    "method.counts.condition=1e9", "longtail.validation=0.1",
+    "images.synthetic.classes=2",  NULL};
 
 static const char *const counting[] = {"method.plugins=[\"counts\"]", "method.counts.every=2",
                                        "method.counts.condition=1e9", "longtail.validation=0.1",
@@ -112,20 +108,20 @@ static void test_estimated_target(void) {
     bl_arena *arena = bl_arena_create(0);
     bl_run_config c = config(arena, darp_estimate);
     bl_st_file *f;
-    double total[4], sum = 0;
-    const double images = 24 + 15 + 9 + 6;
+    double total[2], sum = 0;
+    const double images = 24 + 6;
     CHECK_OK(train(&c, in("darp_before"), false, 12));
     char *path = bl_checkpoint_path(in("darp_before"), 12);
     CHECK_OK(bl_st_open(path, &f));
     memcpy(total, tensor_of(f, "state.counts.total")->data, sizeof total);
     bl_st_close(f);
     free(path);
-    for (int k = 0; k < 4; k++) sum += total[k];
+    for (int k = 0; k < 2; k++) sum += total[k];
     CHECK(sum > 0); /* some estimate counted: the test sees something */
     path = bl_checkpoint_path(in("darp_estimate"), 14);
     CHECK_OK(bl_st_open(path, &f));
     const double *target = tensor_of(f, "state.darp.target")->data;
-    for (int k = 0; k < 4; k++) CHECK_NEAR(target[k], total[k] * images / sum, 1e-9);
+    for (int k = 0; k < 2; k++) CHECK_NEAR(target[k], total[k] * images / sum, 1e-9);
     CHECK_NEAR(*(const double *)tensor_of(f, "state.darp.ready")->data, 1, 0);
     bl_st_close(f);
     free(path);
