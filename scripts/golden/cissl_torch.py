@@ -98,12 +98,12 @@ def views_mean(per_row_of_view, views):
 
 
 class Step:
-    """Inputs of one step: rows are labelled, weak, strong 1 (, strong 2)."""
+    """Inputs of one step: rows are b_l labelled, weak, strong 1 (, strong 2)."""
 
-    def __init__(self, generator, views, t):
-        rows, self.views, self.t = B_L + B_U * (1 + views), views, t
-        self.y = torch.randint(0, K, (B_L,), generator=generator)
-        self.labelled_index = torch.randint(0, N_LABELLED, (B_L,), generator=generator)
+    def __init__(self, generator, views, t, b_l):
+        rows, self.views, self.t, self.b_l = b_l + B_U * (1 + views), views, t, b_l
+        self.y = torch.randint(0, K, (b_l,), generator=generator)
+        self.labelled_index = torch.randint(0, N_LABELLED, (b_l,), generator=generator)
         self.unlabelled_index = torch.randint(0, N_UNLABELLED, (B_U,), generator=generator)
 
         def make(n, cols, scale):
@@ -114,30 +114,31 @@ class Step:
         # The views of an image resemble each other, so that the rejection masks vary.
         hidden = torch.randn(B_U, K, generator=generator, dtype=D) * 2
         for v in range(1 + views):
-            sl = slice(B_L + v * B_U, B_L + (v + 1) * B_U)
+            sl = slice(b_l + v * B_U, b_l + (v + 1) * B_U)
             for name in ("f", "g"):
                 self.leaves[name][sl] = (self.leaves[name][sl] * 0.4 + hidden).float().to(D)
-        self.ema_z = make(B_L, DIM, 1.0)
+        self.ema_z = make(b_l, DIM, 1.0)
         for x in self.leaves.values():
             x.requires_grad_(True)
 
     def labelled(self, name):
-        return self.leaves[name][:B_L]
+        return self.leaves[name][:self.b_l]
 
     def weak(self, name):
-        return self.leaves[name][B_L:B_L + B_U]
+        return self.leaves[name][self.b_l:self.b_l + B_U]
 
     def strong(self, name, v):
-        first = B_L + (1 + v) * B_U
+        first = self.b_l + (1 + v) * B_U
         return self.leaves[name][first:first + B_U]
 
 
-def run(case, method, views, seed=0):
+def run(case, method, views, seed=0, b_l=B_L):
     """Feeds STEPS steps to `method` and records everything."""
     generator = torch.Generator().manual_seed(sum(map(ord, case)) + seed)
     put(f"{case}.views", [views], torch.int32)
+    put(f"{case}.labelled", [b_l], torch.int32)
     for t in range(STEPS):
-        s = Step(generator, views, t)
+        s = Step(generator, views, t, b_l)
         p = f"{case}.{t}"
         for name in method.uses:
             put(f"{p}.{name}", s.leaves[name])
@@ -286,7 +287,8 @@ class SeMi:
     SLOTS, BETA, EVERY, EPOCH, WARMUP = 2, 0.7, 2, 2, 0  # epochs of two steps, decay after every second
     uses = "zfg"
 
-    def __init__(self):
+    def __init__(self, authors_code=False):
+        self.authors_code = authors_code
         self.bank = [[] for _ in range(K)]  # lists of [confidence, feature]
         self.counts, self.w = torch.zeros(K, dtype=D), torch.ones(K, dtype=D)
         self.centre = torch.zeros(DIM, dtype=D)
@@ -304,6 +306,16 @@ class SeMi:
             if conf > slots[low][0]:
                 slots[low] = [conf, z]
 
+    def features(self, s):
+        """Of the weak and the strong views. The authors' program calls interleave(x, size) = reshape([-1, size])
+        .transpose(0, 1).reshape on the rows before its forward pass, its inverse on the logits, and on features nothing.
+        """
+        z = s.leaves["z"]
+        if self.authors_code:
+            size = (1 + s.views) * B_U // s.b_l + 1
+            z = z.reshape(-1, size, DIM).transpose(0, 1).reshape(-1, DIM)
+        return z[s.b_l:].chunk(1 + s.views)
+
     def prototypes(self):
         return [torch.stack([z for _, z in slots]).mean(0) if slots else None for slots in self.bank]
 
@@ -312,6 +324,7 @@ class SeMi:
         self.it = it
         past = epoch > self.WARMUP
         lp = log_prior()
+        weak, *strong = self.features(s)
         losses = {"sup": F.cross_entropy(s.labelled("f"), s.y),
                   "balanced_sup": F.cross_entropy(s.labelled("g") + self.T_B * lp, s.y)}
         qhat = F.softmax(s.weak("f").detach(), 1)
@@ -320,7 +333,7 @@ class SeMi:
             v = self.KAPPA * epoch / (TOTAL // self.EPOCH)
             known = [k for k, c in enumerate(self.prototypes()) if c is not None]
             c = torch.stack([self.prototypes()[k] for k in known])
-            distance = (s.strong("z", 0).detach()[:, None] - c[None]).norm(dim=2)
+            distance = (strong[0].detach()[:, None] - c[None]).norm(dim=2)
             qtil = F.softmax(-distance / self.T_P, 1)
             for j, k in enumerate(known):
                 q[:, k] = (1 - v * self.w[k]) * qhat[:, k] + v * self.w[k] * qtil[:, j]
@@ -335,16 +348,16 @@ class SeMi:
         if it == self.EPOCH - 1:
             self.w = self.counts / self.counts.sum()
         for v in range(s.views):
-            self.push(s.strong("z", v).detach(), label, conf, mask)
+            self.push(strong[v].detach(), label, conf, mask)
         weight = torch.ones(B_U, dtype=D)
         if past:
             p = q.clamp(1e-8, 1 - 1e-8)
             weight = self.S * -(p * p.log()).sum(1) / math.log(K) + 1 - self.S
-            e = s.weak("z").detach()
+            e = weak.detach()
             teacher = F.softmax((e - self.centre) / (self.T_E / 5), 1)
             rejected = (~mask).to(D)
             losses["embedding"] = self.EA * views_mean(
-                lambda v: rejected * soft_ce(teacher, s.strong("z", v) / self.T_E), s.views)
+                lambda v: rejected * soft_ce(teacher, strong[v] / self.T_E), s.views)
             # train_semi.py: qbar follows the mean of q_out, which is the teacher's softmax, not of the embeddings.
             self.centre = self.MOMENTUM * self.centre + (1 - self.MOMENTUM) * teacher.mean(0)
         losses["unsup"] = views_mean(
@@ -586,6 +599,7 @@ def main():
     semi = SeMi()
     run("semi", semi, 2, seed=2)
     assert (semi.alone > 0).all(), semi.alone
+    run("semi_authors", SeMi(authors_code=True), 2, seed=2, b_l=3)
     run("bacon", BaCon(), 1)
     run("flexmatch", FlexMatch(True), 1)
     run("flexmatch_classes", FlexMatch(False), 2)
@@ -593,7 +607,7 @@ def main():
     run("freematch_quantile", FreeMatch(0.8, 0.5), 2)
     run("softmatch", SoftMatch(), 2)
     run("darp", DARP(), 1)
-    first, later = [2.0, 5.0, 5.0, 12.0, 16.0], [30.0, 4.0, 3.0, 2.0, 1.0]
+    first, later = [8.0, 6.0, 8.0, 9.0, 9.0], [30.0, 4.0, 3.0, 2.0, 1.0]
     run("darp_estimate", DARP(2, [None] * 3 + [first] + [later] * 4), 1)
     write(sys.argv[1])
 

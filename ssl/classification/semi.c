@@ -17,9 +17,9 @@
  *
  * "SeMi: When Imbalanced Semi-Supervised Learning Meets Mining Hard Examples", arXiv 2501.06004,
  * eq. 1-12. Masks and the centre, which eq. 6 leaves out, follow the authors' code, the rest the
- * paper; of the code's known defects
- * (embeddings paired with other images, features that part from their confidences, empty slots in
- * prototypes) none is kept. */
+ * paper; of the code's known defects (embeddings paired with other images, features that part from
+ * their confidences, empty slots in prototypes) none is kept. The first, which touches most of the
+ * method, can be asked for (`authors_code`; ssl/classification/interleave.h). */
 
 #include <stdlib.h>
 
@@ -32,6 +32,7 @@
 #include "balance/prototypes.h"
 #include "balance/simplex.h"
 #include "core/rows.h"
+#include "ssl/classification/interleave.h"
 #include "ssl/classification/method.h"
 
 typedef struct bl_semi_config {
@@ -47,6 +48,7 @@ typedef struct bl_semi_config {
     double decay; /* of bank confidences, every `decay_every` iterations of an epoch */
     int64_t decay_every;
     bool exempt_fresh; /* entries younger than the last decay are spared (the code) */
+    bool authors_code; /* embeddings of other images, as the code pairs them */
     int64_t warmup;    /* epochs */
 } bl_semi_config;
 
@@ -77,6 +79,9 @@ static const bl_field fields[] = {
                   "Iterations (of an epoch) between decays: 100 for CIFAR-10, 200 for CIFAR-100."),
     BL_ROW_BOOL(bl_semi_config, exempt_fresh, "false",
                 "A decay spares entries made since the last one, as in the authors' code."),
+    BL_ROW_BOOL(bl_semi_config, authors_code, "false",
+                "Bank, prototypes and alignment take the rows that the released program takes by "
+                "mistake, mostly of other images; for asking what its numbers rest on."),
     BL_ROW_INT(bl_semi_config, warmup, "2", 0, 1e9, "epochs",
                "The last epoch (from 0) without hardness weights, alignment and mixing."),
     BL_ROWS_END};
@@ -94,27 +99,35 @@ typedef struct {
     bl_memory_bank *bank;
     bl_label_counts *counts;
     bl_centre *centre;
-    double *w, *minus;           /* [K] class shares; -T_b ln pi */
-    float *plus;                 /* [K] +T_b ln pi */
-    float *prototypes;           /* [K][d] */
-    uint8_t *present;            /* [K] */
-    const bl_classify_pseudo *q; /* this step's */
-    uint8_t *kept;               /* [n] m of this step */
-    double mass[2];              /* window: sum of all q', images: q' need not sum to 1 */
+    double *w, *minus;                                    /* [K] class shares; -T_b ln pi */
+    float *plus;                                          /* [K] +T_b ln pi */
+    float *prototypes;                                    /* [K][d] */
+    uint8_t *present;                                     /* [K] */
+    const bl_classify_pseudo *q;                          /* this step's */
+    uint8_t *kept;                                        /* [n] m of this step */
+    bl_classify_branch mixed[1 + BL_CLASSIFY_MAX_STRONG]; /* of this step, with authors_code */
+    double mass[2]; /* window: sum of all q', images: q' need not sum to 1 */
 } semi;
 
 static bool past_warmup(const semi *m, const bl_classify_step *s) {
     return s->epoch > m->cfg->warmup;
 }
 
+/* Where the embeddings of a view come from: 0 weak, 1... strong. */
+static bl_classify_branch *embedded(semi *m, bl_classify_step *s, int view) {
+    if (m->cfg->authors_code) return &m->mixed[view];
+    return view == 0 ? &s->weak : &s->strong[view - 1];
+}
+
 /* q' from q^ and the prototypes of the bank as it stands, by the first strong view. */
 static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q) {
     semi *m = (semi *)p;
     const bl_classify_world *w = s->world;
+    if (m->cfg->authors_code) BL_TRY(bl_interleaved_features(s, m->mixed, m->mixed + 1));
     if (!past_warmup(m, s)) return BL_OK;
     if (bl_bank_prototypes(m->bank, m->prototypes, m->present) == 0) return BL_OK;
     const float *z;
-    BL_TRY(bl_classify_host_features(s, &s->strong[0], &z));
+    BL_TRY(bl_classify_host_features(s, embedded(m, s, 1), &z));
     double *semantic = BL_NEW_ARRAY(s->ctx->arena, double, (size_t)q->n *(size_t)q->classes);
     if (!semantic) return BL_ENOMEM;
     bl_semantic_rows(BL_SIMILARITY_DISTANCE, z, q->n, w->dim, m->prototypes, m->present, q->classes,
@@ -128,7 +141,7 @@ static bl_status refine(bl_plugin *p, bl_classify_step *s, bl_classify_pseudo *q
 static bl_status push_strong(semi *m, bl_classify_step *s, const bl_classify_pseudo *q) {
     for (int v = 0; v < s->n_strong; v++) {
         const float *z;
-        BL_TRY(bl_classify_host_features(s, &s->strong[v], &z));
+        BL_TRY(bl_classify_host_features(s, embedded(m, s, 1 + v), &z));
         BL_TRY(bl_bank_push(m->bank, z, q->label, q->confidence, m->kept, q->n, NULL));
     }
     return BL_OK;
@@ -194,7 +207,7 @@ static bl_status embedding_losses(semi *m, bl_classify_step *s) {
     static const char *const names[BL_CLASSIFY_MAX_STRONG] = {"embedding", "embedding2"};
     int32_t n = s->weak.n, d = s->world->dim;
     const float *z;
-    BL_TRY(bl_classify_host_features(s, &s->weak, &z));
+    BL_TRY(bl_classify_host_features(s, embedded(m, s, 0), &z));
     int64_t entries = (int64_t)n * d;
     double *teacher = BL_NEW_ARRAY(s->ctx->arena, double, entries);
     float *target = BL_NEW_ARRAY(s->ctx->arena, float, entries);
@@ -208,7 +221,7 @@ static bl_status embedding_losses(semi *m, bl_classify_step *s) {
     bl_softmax_attr attr = {.gain = (float)(1 / temperature)};
     for (int v = 0; v < s->n_strong; v++) {
         bl_tensor *loss;
-        BL_TRY(bl_soft_target_loss(s->ctx, s->strong[v].z, target, rejected, &attr,
+        BL_TRY(bl_soft_target_loss(s->ctx, embedded(m, s, 1 + v)->z, target, rejected, &attr,
                                    1.0f / (float)(n * s->n_strong), &loss));
         bl_add_loss(s->out, names[v], loss, m->cfg->embedding);
     }
@@ -291,6 +304,14 @@ static bl_status allocate(semi *m, const bl_semi_config *c, const bl_classify_wo
     return bl_centre_create(w->dim, c->centre_momentum, &m->centre);
 }
 
+static bl_status check_batch(const bl_semi_config *c, const bl_classify_world *w) {
+    if (!c->authors_code || w->batch_unlabelled % w->batch_labelled == 0) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "method.semi.authors_code: batch.unlabelled = %d is not a multiple of "
+                   "batch.labelled = %d, which the released program needs",
+                   (int)w->batch_unlabelled, (int)w->batch_labelled);
+}
+
 static bl_status create(const bl_classify_method_config *cfg, bl_classify_world *w,
                         bl_plugin **out) {
     semi *m = calloc(1, sizeof *m);
@@ -298,7 +319,8 @@ static bl_status create(const bl_classify_method_config *cfg, bl_classify_world 
     m->cfg = bl_classify_settings(cfg, "semi");
     m->world = w;
     m->head = bl_classifier_find(w->model[0], BALANCED);
-    bl_status status = allocate(m, m->cfg, w);
+    bl_status status = check_batch(m->cfg, w);
+    if (status == BL_OK) status = allocate(m, m->cfg, w);
     if (status != BL_OK) {
         destroy(&m->base);
         return status;

@@ -19,7 +19,7 @@ typedef struct world {
     bl_st_file *file;
     bl_arena *arena;
     const char *name; /* of the case */
-    int views;
+    int views, b_l;   /* strong views, labelled rows */
     bl_classify_method_config cfg;
     bl_classify_needs needs;
     bl_classify_world w;
@@ -69,7 +69,7 @@ typedef struct source {
 static int list_sources(world *t, int step, source out[4]) {
     const char *const heads[] = {"f", "abc", "balanced", "projection"};
     const char *const names[] = {"f", "g", "g", "h"};
-    int n = 0, rows = B_L + B_U * (1 + t->views);
+    int n = 0, rows = t->b_l + B_U * (1 + t->views);
     for (int i = 0; i < 4; i++) {
         int head = bl_classifier_find(t->w.model[0], heads[i]);
         if (head < 0) continue;
@@ -144,7 +144,7 @@ static void check_losses(world *t, int step, const bl_step_losses *out) {
 static void check_gradient(world *t, int step, const source *in, bl_classify_step *s) {
     char what[16];
     bl_classify_branch *branch[] = {&s->x, &s->weak, &s->strong[0], &s->strong[1]};
-    int first = 0, rows = B_L + B_U * (1 + t->views);
+    int first = 0, rows = t->b_l + B_U * (1 + t->views);
     snprintf(what, sizeof what, "d%s", in->name);
     const float *want =
         look(t, step, what) ? need(t, step, what, BL_ST_F32, rows * in->cols) : NULL;
@@ -276,24 +276,24 @@ static void hooks_before(world *t, bl_classify_step *s) {
 /* The unlabelled counts as the script has them estimated by a step; the second estimate comes after
  * the first was used and after a restart, and must change nothing. */
 static void set_estimate(world *t, int step) {
-    static const double none[K], first[K] = {2, 5, 5, 12, 16}, later[K] = {30, 4, 3, 2, 1};
+    static const double none[K], first[K] = {8, 6, 8, 9, 9}, later[K] = {30, 4, 3, 2, 1};
     if (t->w.estimate) t->w.estimate = step < 3 ? none : step < 4 ? first : later;
 }
 
 static void run_step(world *t, int step) {
-    int rows = B_L + B_U * (1 + t->views);
+    int rows = t->b_l + B_U * (1 + t->views);
     CHECK(rows <= MAX_ROWS);
     set_estimate(t, step);
     source in[5];
     int n_in = list_sources(t, step, in);
-    bl_classify_part labelled = {.n = B_L,
-                                 .label = need(t, step, "y", BL_ST_I32, B_L),
-                                 .item = need(t, step, "labelled_index", BL_ST_I32, B_L)};
+    bl_classify_part labelled = {.n = t->b_l,
+                                 .label = need(t, step, "y", BL_ST_I32, t->b_l),
+                                 .item = need(t, step, "labelled_index", BL_ST_I32, t->b_l)};
     bl_classify_part unlabelled = {.n = B_U,
                                    .item = need(t, step, "unlabelled_index", BL_ST_I32, B_U)};
     bl_step_losses out = {0};
     float ones[B_L], bias[3 * K] = {0};
-    for (int i = 0; i < B_L; i++) ones[i] = 1;
+    for (int i = 0; i < t->b_l; i++) ones[i] = 1;
     bl_step_begin(t->ctx, true);
     bl_classify_step s = {.world = &t->w,
                           .ctx = t->ctx,
@@ -306,11 +306,11 @@ static void run_step(world *t, int step) {
                           .label_weight = ones,
                           .bias = {bias, bias + K, bias + 2 * K},
                           .out = &out};
-    if (look(t, step, "ema_z")) s.teacher_z = need(t, step, "ema_z", BL_ST_F32, B_L * DIM);
-    fill_branch(t, &s.x, 0, B_L, in, n_in);
-    fill_branch(t, &s.weak, B_L, B_U, in, n_in);
+    if (look(t, step, "ema_z")) s.teacher_z = need(t, step, "ema_z", BL_ST_F32, t->b_l * DIM);
+    fill_branch(t, &s.x, 0, t->b_l, in, n_in);
+    fill_branch(t, &s.weak, t->b_l, B_U, in, n_in);
     for (int v = 0; v < t->views; v++) {
-        fill_branch(t, &s.strong[v], B_L + B_U * (1 + v), B_U, in, n_in);
+        fill_branch(t, &s.strong[v], t->b_l + B_U * (1 + v), B_U, in, n_in);
     }
     hooks_before(t, &s);
     CHECK_OK(bl_fixmatch_teach(bl_classify_settings(&t->cfg, "fixmatch"), &s));
@@ -384,6 +384,16 @@ static void set_kappa(const bl_classify_method_config *cfg, double kappa) {
     }
 }
 
+static int number_of(const bl_st_file *file, const char *name, const char *what) {
+    char full[64];
+    snprintf(full, sizeof full, "%s.%s", name, what);
+    const bl_st_tensor *t = bl_st_find(file, full);
+    CHECK(t != NULL);
+    int32_t n;
+    memcpy(&n, t->data, sizeof n);
+    return n;
+}
+
 static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plugins,
                 const char *const *change) {
     static const int64_t counts[K] = {40, 20, 10, 4, 2};
@@ -398,13 +408,9 @@ static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plu
     for (; change && *change; change++) over[n++] = *change;
     CHECK_OK(bl_config_load(&bl_classify_method_schema, NULL, over, n, config_arena, &t.cfg));
     set_kappa(&t.cfg, 3);
-    char full[64];
-    snprintf(full, sizeof full, "%s.views", name);
-    const bl_st_tensor *views = bl_st_find(file, full);
-    CHECK(views != NULL);
-    int32_t n_views;
-    memcpy(&n_views, views->data, sizeof n_views);
-    t.views = n_views;
+    t.views = number_of(file, name, "views");
+    t.b_l = number_of(file, name, "labelled");
+    CHECK(t.b_l <= B_L);
 
     bl_classifier_config model;
     bl_store *store;
@@ -428,7 +434,7 @@ static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plu
     t.w.unlabelled.n = N_U;
     t.w.seed = 77;
     t.w.iterations = TOTAL;
-    t.w.batch_labelled = B_L;
+    t.w.batch_labelled = t.b_l;
     t.w.batch_unlabelled = B_U;
     t.w.epoch = t.cfg.epoch;
     t.w.predict_bias = bias;
@@ -462,6 +468,7 @@ static const char *const sharp_dist[] = {"daso.dist_temperature=0.3", NULL};
 static const char *const of_classes[] = {"flexmatch.warmup=false", NULL};
 static const char *const clipped_quantile[] = {"freematch.quantile=0.8", "freematch.clip=0.5",
                                                NULL};
+static const char *const authors_code[] = {"semi.authors_code=true", NULL};
 static const char *const estimated[] = {"darp.start=0.125", "darp.estimate=true", NULL};
 
 static void test_formulas(void) {
@@ -485,6 +492,7 @@ int main(void) {
     run(ctx, file, "daso_la", "[\"la\", \"daso\"]", sharp_dist);
     run(ctx, file, "daso_abc", "[\"abc\", \"daso\"]", NULL);
     run(ctx, file, "semi", "[\"semi\"]", NULL);
+    run(ctx, file, "semi_authors", "[\"semi\"]", authors_code);
     run(ctx, file, "bacon", "[\"abc\", \"bacon\"]", hard_labels);
     run(ctx, file, "flexmatch", "[\"flexmatch\"]", NULL);
     run(ctx, file, "flexmatch_classes", "[\"flexmatch\"]", of_classes);
