@@ -37,6 +37,11 @@ static const bl_field fields[] = {
      NULL},
     {BOOL(sort_classes), "false", 0, 0, NULL, NULL,
      "Renumber the classes by falling number of training images.", NULL},
+    {TEXT(pool), "\"\"", 0, 0, NULL, NULL,
+     "Folder of an unlabelled split from elsewhere: unlabelled_images.npy, and "
+     "unlabelled_labels.npy "
+     "where longtail is to pick by class.",
+     NULL},
     {TEXT(irrelevant), "\"\"", 0, 0, NULL, NULL,
      "Folder of a CIFAR-100 binary set whose training images join the unlabelled ones as images of "
      "no class.",
@@ -60,7 +65,18 @@ void bl_classify_data_free(bl_classify_data *d) {
     *d = (bl_classify_data){0};
 }
 
-/* path/<part>_images.npy with its labels (none for `unlabelled`). */
+/* A file as it is, or in xz. */
+static bool is_there(const char *path) {
+    char *packed = NULL;
+    bool there = bl_exists(path);
+    if (!there && asprintf(&packed, "%s.xz", path) >= 0) {
+        there = bl_exists(packed);
+        free(packed);
+    }
+    return there;
+}
+
+/* path/<part>_images.npy with its labels, without which `unlabelled` can do. */
 static bl_status read_npy(const char *dir, const char *part, int32_t n_classes, int64_t *first,
                           bl_classify_set **out) {
     char file[64];
@@ -68,10 +84,11 @@ static bl_status read_npy(const char *dir, const char *part, int32_t n_classes, 
     char *images = bl_path_join(dir, file);
     snprintf(file, sizeof file, "%s_labels.npy", part);
     char *labels = bl_path_join(dir, file);
-    bool hidden = strcmp(part, "unlabelled") == 0;
-    bl_status status = images && labels ? bl_classify_npy_read(images, hidden ? NULL : labels,
-                                                               n_classes, first, out)
-                                        : bl_no_memory("for %s", dir);
+    bl_status status = bl_no_memory("for %s", dir);
+    if (images && labels) {
+        bool bare = strcmp(part, "unlabelled") == 0 && !is_there(labels);
+        status = bl_classify_npy_read(images, bare ? NULL : labels, n_classes, first, out);
+    }
     free(images);
     free(labels);
     return status;
@@ -84,7 +101,7 @@ static bl_status load_npy(const char *dir, bl_classify_data *d) {
     BL_TRY(read_npy(dir, "test", k, &first, &d->test));
     char *path = bl_path_join(dir, "unlabelled_images.npy");
     if (!path) return bl_no_memory("for %s", dir);
-    bool there = bl_exists(path);
+    bool there = is_there(path);
     free(path);
     bl_classify_set_measure(d->train);
     return there ? read_npy(dir, "unlabelled", k, &first, &d->unlabelled) : BL_OK;
@@ -159,6 +176,25 @@ static bl_status load_source(const bl_classify_data_config *cfg, bl_classify_dat
     }
 }
 
+/* The unlabelled split from elsewhere, labels numbered as the training set's classes. */
+static bl_status add_pool(const bl_classify_data_config *cfg, bl_classify_data *d) {
+    int64_t first = 0;
+    if (d->unlabelled)
+        return bl_fail(BL_ECONFIG,
+                       "images.pool: %s has an unlabelled split (%s) already; drop one of the two",
+                       d->train->name, d->unlabelled->name);
+    if (cfg->source == BL_CLASSIFY_NPY) first = atoll(d->train->class_names[0]);
+    BL_TRY(read_npy(cfg->pool, "unlabelled", d->train->n_classes, &first, &d->unlabelled));
+    bl_classify_set *u = d->unlabelled;
+    if (cfg->size == 0 && (u->width != d->train->width || u->height != d->train->height))
+        return bl_fail(BL_ECONFIG,
+                       "images.pool: %s has images of %d x %d, the training set %d x %d; set "
+                       "images.size",
+                       u->name, (int)u->width, (int)u->height, (int)d->train->width,
+                       (int)d->train->height);
+    return bl_classify_set_names(u, (const char *const *)d->train->class_names);
+}
+
 /* Joins the images of no class to those that unlabelled images are picked from. */
 static bl_status add_irrelevant(const bl_classify_data_config *cfg, bl_classify_data *d) {
     bl_classify_set **pool = d->unlabelled ? &d->unlabelled : &d->train, *more, *joined;
@@ -223,6 +259,7 @@ static bl_status set_statistics(const bl_classify_data_config *cfg, bl_classify_
 
 static bl_status load(const bl_classify_data_config *cfg, bl_classify_data *d) {
     BL_TRY(load_source(cfg, d));
+    if (cfg->pool[0]) BL_TRY(add_pool(cfg, d));
     bl_classify_set *sets[3] = {d->train, d->test, d->unlabelled};
     for (int k = 0; k < 3 && cfg->size > 0; k++)
         if (sets[k])

@@ -12,7 +12,7 @@ typedef enum bl_classify_source {
     BL_CLASSIFY_STL10,
     BL_CLASSIFY_SVHN,
     BL_CLASSIFY_NPY,   /* train_images.npy, train_labels.npy, test_images.npy, test_labels.npy and,
-                       optionally, unlabelled_images.npy in `path` */
+                       optionally, unlabelled_images.npy and unlabelled_labels.npy in `path` */
     BL_CLASSIFY_FOLDER /* train/<class>/, test/<class>/ and, optionally, unlabelled/ in `path` */
 } bl_classify_source;
 
@@ -20,14 +20,16 @@ typedef enum bl_classify_source {
 typedef struct bl_classify_data_config {
     int32_t source; /* bl_classify_source */
     const char *path;
-    int64_t size;           /* px that all images are resized to when read; 0 = as they are */
-    bool skip_bad;          /* folder: leave out images that cannot be read */
-    bool exif;              /* folder: turn images as EXIF says (image.h) */
-    bool coarse;            /* CIFAR-100: the 20 super-classes */
-    bool svhn_from_one;     /* SVHN: class order 1,2,...,9,0 */
-    bool svhn_extra;        /* SVHN: the extra split is the unlabelled set */
-    bool train_unlabelled;  /* the training images join an unlabelled split without labels */
-    bool sort_classes;      /* renumber classes by falling count (ImageNet-127) */
+    int64_t size;          /* px that all images are resized to when read; 0 = as they are */
+    bool skip_bad;         /* folder: leave out images that cannot be read */
+    bool exif;             /* folder: turn images as EXIF says (image.h) */
+    bool coarse;           /* CIFAR-100: the 20 super-classes */
+    bool svhn_from_one;    /* SVHN: class order 1,2,...,9,0 */
+    bool svhn_extra;       /* SVHN: the extra split is the unlabelled set */
+    bool train_unlabelled; /* the training images join an unlabelled split without labels */
+    bool sort_classes;     /* renumber classes by falling count (ImageNet-127) */
+    const char *pool; /* folder of unlabelled_images.npy and, optionally, unlabelled_labels.npy:
+                               an unlabelled split for a set without one; labels select only */
     const char *irrelevant; /* folder of a CIFAR-100 binary set; its training images join those that
                                unlabelled ones are picked from, without a label */
     bl_reals mean, std;     /* 3 numbers each, instead of the reader's; empty = the reader's */

@@ -172,7 +172,7 @@ static void test_stl(void) {
     write_xz("stl/unlabeled_X.bin.xz", x, N * IMAGE, 0);
     bl_classify_data d;
     bl_classify_data_config cfg = {
-        .source = BL_CLASSIFY_STL10, .path = in("stl"), .size = 32, .irrelevant = ""};
+        .source = BL_CLASSIFY_STL10, .path = in("stl"), .size = 32, .pool = "", .irrelevant = ""};
     CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.train->n, 2);
     CHECK_EQ(d.test->n, 1);
@@ -331,8 +331,11 @@ static void test_imagenet127(void) {
     for (int i = 0; i < 2 * K; i++) test[i] = i < K ? i : 0;
     save_npy("in127/train", n, labels);
     save_npy("in127/test", 2 * K, test);
-    bl_classify_data_config cfg = {
-        .source = BL_CLASSIFY_NPY, .path = in("in127"), .sort_classes = true, .irrelevant = ""};
+    bl_classify_data_config cfg = {.source = BL_CLASSIFY_NPY,
+                                   .path = in("in127"),
+                                   .sort_classes = true,
+                                   .pool = "",
+                                   .irrelevant = ""};
     bl_classify_data d;
     CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.train->n_classes, K);
@@ -378,6 +381,57 @@ static void test_imagenet127(void) {
     CHECK_OK(bl_longtail_make(&lt, d.train, d.unlabelled, &l));
     CHECK_EQ(l->n_unlabelled, 9 + n);
     bl_longtail_free(l);
+    bl_classify_data_free(&d);
+}
+
+/* Yang and Xu's file of 500,000 images with labels, as a pair of .npy files beside CIFAR-10: which
+ * are unlabelled goes by its labels, and D_U@5x by its counts. */
+static void test_pool(void) {
+    enum { CLASSES = 4, EACH = 30 };
+    static const bl_classify_synth_config synth = {
+        .classes = CLASSES, .train = 80, .test = 8, .size = 16, .seed = 1};
+    int32_t labels[CLASSES * EACH];
+    for (int i = 0; i < CLASSES * EACH; i++) labels[i] = (i * 7 + i / 5) % CLASSES;
+    CHECK_OK(bl_mkdirs(in("pool")));
+    save_npy("pool/unlabelled", CLASSES * EACH, labels);
+    bl_classify_data_config cfg = {.source = BL_CLASSIFY_SYNTHETIC,
+                                   .path = "",
+                                   .pool = in("pool"),
+                                   .irrelevant = "",
+                                   .synthetic = synth};
+    bl_classify_data d;
+    CHECK_FAILS(bl_classify_data_load(&cfg, &d), BL_ECONFIG, "set images.size");
+    cfg.size = 16;
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
+    CHECK_EQ(d.unlabelled->n, CLASSES * EACH);
+    for (int i = 0; i < CLASSES * EACH; i++) CHECK_EQ(d.unlabelled->labels[i], labels[i]);
+    CHECK_STR(d.unlabelled->class_names[1], d.train->class_names[1]);
+    bl_longtail *l;
+    /* T = 5 (4 + 3 + 2 + 2) = 55, f = 13; u = 13, 8, 5, 3 of sum 29; trunc(55 u / 29). */
+    bl_longtail_config lt = {.labelled_head = 4,
+                             .labelled_ratio = 2,
+                             .unlabelled_ratio = 4,
+                             .unlabelled_multiple = 5,
+                             .relevance = 1};
+    static const int want[CLASSES] = {24, 15, 9, 5};
+    CHECK_OK(bl_longtail_make(&lt, d.train, d.unlabelled, &l));
+    int count[CLASSES] = {0};
+    for (int i = 0; i < l->n_unlabelled; i++) count[labels[l->unlabelled[i]]]++;
+    for (int c = 0; c < CLASSES; c++) CHECK_EQ(count[c], want[c]);
+    bl_longtail_free(l);
+    bl_classify_data_free(&d);
+
+    /* Refused: a second pool, labels of no class. */
+    cfg.source = BL_CLASSIFY_STL10;
+    cfg.path = in("stl");
+    CHECK_FAILS(bl_classify_data_load(&cfg, &d), BL_ECONFIG, "already");
+    for (int i = 0; i < CLASSES * EACH; i++) labels[i] = CLASSES;
+    save_npy("pool/unlabelled", CLASSES * EACH, labels);
+    cfg.source = BL_CLASSIFY_SYNTHETIC;
+    CHECK_FAILS(bl_classify_data_load(&cfg, &d), BL_EFORMAT, "label 4 of image 0");
+    CHECK_EQ(unlink(in("pool/unlabelled_labels.npy")), 0); /* a pool without labels */
+    CHECK_OK(bl_classify_data_load(&cfg, &d));
+    CHECK_EQ(d.unlabelled->labels[0], BL_CLASSIFY_UNKNOWN);
     bl_classify_data_free(&d);
 }
 
@@ -499,7 +553,7 @@ static void test_folder(void) {
 
     bl_classify_data d;
     bl_classify_data_config cfg = {
-        .source = BL_CLASSIFY_FOLDER, .path = in("f"), .size = 16, .irrelevant = ""};
+        .source = BL_CLASSIFY_FOLDER, .path = in("f"), .size = 16, .pool = "", .irrelevant = ""};
     CHECK_OK(bl_classify_data_load(&cfg, &d));
     CHECK_EQ(d.unlabelled->n, 1);
     CHECK_EQ(d.unlabelled->labels[0], BL_CLASSIFY_UNKNOWN);
@@ -581,6 +635,7 @@ int main(void) {
     test_npy_header();
     test_npy_sets();
     test_imagenet127();
+    test_pool();
     test_cifar_python();
     test_folder();
     test_folder_exif();
