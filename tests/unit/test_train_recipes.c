@@ -127,9 +127,10 @@ static bl_run_config load_run(bl_arena *a, const bl_sweep *s, const bl_sweep_run
  * gamma_u, and loads an estimate where they differ or the order is reversed. Held to in all lists.
  */
 static void darp_targets(bl_arena *a) {
-    static const char *const lists[] = {"table1.json", "table2.json", "table3.json"};
+    static const char *const lists[] = {"table1.json",     "table2.json",      "table3.json",
+                                        "table1_acr.json", "table1_adam.json", "table1_daso.json"};
     int mismatched = 0;
-    for (int l = 0; l < 3; l++) {
+    for (int l = 0; l < 6; l++) {
         bl_sweep s;
         char path[512];
         snprintf(path, sizeof path, "%s/configs/class/%s", BALLAST_SOURCE_DIR, lists[l]);
@@ -148,6 +149,72 @@ static void darp_targets(bl_arena *a) {
     CHECK_EQ(mismatched, 4);
 }
 
+/* What a recipe is: two runs that agree on all of it differ by their methods alone. */
+static void check_same_recipe(const bl_run_config *a, const bl_run_config *b) {
+    CHECK(a->run.iterations == b->run.iterations);
+    CHECK(a->optim.kind == b->optim.kind && a->optim.lr == b->optim.lr);
+    CHECK(a->optim.weight_decay == b->optim.weight_decay && a->optim.shrink == b->optim.shrink);
+    for (int64_t t = 0; t < a->run.iterations; t += a->run.iterations / 20)
+        CHECK(bl_schedule_factor(&a->schedule, t, a->run.iterations) ==
+              bl_schedule_factor(&b->schedule, t, b->run.iterations));
+    CHECK(a->batch.labelled == b->batch.labelled && a->batch.unlabelled == b->batch.unlabelled);
+    CHECK(a->model.variant == b->model.variant && a->model.bn_momentum == b->model.bn_momentum);
+    CHECK(a->model.decay_norm == b->model.decay_norm);
+    CHECK(a->views.strong == b->views.strong && a->views.pad_mode == b->views.pad_mode);
+    CHECK(a->longtail.pick == b->longtail.pick);
+    CHECK(a->longtail.validation == b->longtail.validation);
+    CHECK(a->longtail.unlabelled_includes_labelled == b->longtail.unlabelled_includes_labelled);
+    const bl_classify_method_config *m = &a->class_method, *n = &b->class_method;
+    CHECK(m->epoch == n->epoch && m->ema.keep == n->ema.keep);
+    CHECK(m->ema.warmup == n->ema.warmup && m->ema.buffers == n->ema.buffers);
+    CHECK(*(const int64_t *)plugin_setting(a, "fixmatch", "strong") ==
+          *(const int64_t *)plugin_setting(b, "fixmatch", "strong"));
+    CHECK(*(const int32_t *)plugin_setting(a, "fixmatch", "forward") ==
+          *(const int32_t *)plugin_setting(b, "fixmatch", "forward"));
+}
+
+/* Lists whose rows can be compared with each other; every one has FixMatch, ABC and SeMi, and two
+ * strong views. */
+static void one_recipe_lists(bl_arena *a) {
+    static const char *const lists[] = {"table1_acr.json", "table1_adam.json", "table1_daso.json"};
+    for (int l = 0; l < 3; l++) {
+        bl_sweep s;
+        char path[512];
+        int plain = 0, abc = 0, semi = 0;
+        snprintf(path, sizeof path, "%s/configs/class/%s", BALLAST_SOURCE_DIR, lists[l]);
+        CHECK_OK(bl_sweep_load(path, a, &s));
+        bl_run_config first = load_run(a, &s, &s.run[0]);
+        CHECK_EQ(*(const int64_t *)plugin_setting(&first, "fixmatch", "strong"), 2);
+        for (int i = 0; i < s.n_runs; i++) {
+            bl_run_config c = load_run(a, &s, &s.run[i]);
+            check_same_recipe(&first, &c);
+            plain += strcmp(c.class_method.name, "fixmatch") == 0 && c.class_method.plugins.n == 0;
+            abc += has_plugin(&c, "abc");
+            semi += has_plugin(&c, "semi");
+        }
+        CHECK(plain == 1 && abc == 2 && semi == 1);
+    }
+}
+
+/* CoSSL and DARP: train_cifar_fix.py: Adam 0.002, every tensor times 1 - 0.02 * 0.002 a step, EMA
+ * 0.999, batch 64 + 64 with two strong views, the weak pass apart, unlabelled images that contain
+ * the labelled ones. SeMi's README names that program's options. */
+static void semi_adam(bl_arena *a) {
+    static const char *const leaf[] = {
+        "cifar10_500_4000_g100/semi_adam.json", "cifar10_500_4000_reversed/semi_adam.json",
+        "cifar10_1500_3000_g100/semi_adam.json", "cifar10_1500_3000_reversed/semi_adam.json"};
+    for (int i = 0; i < 4; i++) {
+        bl_run_config c = load(a, leaf[i]);
+        CHECK(c.optim.lr == 0.002 && c.optim.shrink == 0.02 && c.optim.weight_decay == 0);
+        CHECK(bl_schedule_factor(&c.schedule, c.run.iterations - 1, c.run.iterations) == 1);
+        CHECK(c.batch.labelled == 64 && c.batch.unlabelled == 64);
+        CHECK(c.longtail.unlabelled_includes_labelled && c.class_method.ema.keep == 0.999);
+        CHECK(*(const int64_t *)plugin_setting(&c, "fixmatch", "strong") == 2);
+        CHECK(*(const double *)plugin_setting(&c, "semi", "tau") == 0.7);
+        CHECK_EQ(*(const int64_t *)plugin_setting(&c, "semi", "warmup"), i < 2 ? 20 : 2);
+    }
+}
+
 int main(void) {
     bl_arena *a = bl_arena_create(0);
     CHECK(a);
@@ -156,6 +223,8 @@ int main(void) {
     annealing(a);
     crest(a);
     darp_targets(a);
+    one_recipe_lists(a);
+    semi_adam(a);
     bl_arena_destroy(a);
     return 0;
 }
