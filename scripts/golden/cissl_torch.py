@@ -592,6 +592,7 @@ def main():
     run("fixmatch_two_la", FixMatch(la=1.0), 2)
     run("fixmatch_align", FixMatch(align=True), 1)
     run("abc", FixMatchABC(), 2)
+    run("abc_authors", FixMatchABC(tau=0.95), 2, seed=5, b_l=6)  # as their program is: its batches and threshold
     run("abc_hard", FixMatchABC(hard=True), 1)
     run("daso", DASO(1.5), 1)
     run("daso_la", DASO(0.3, la=1.0), 2)
@@ -599,7 +600,7 @@ def main():
     semi = SeMi()
     run("semi", semi, 2, seed=2)
     assert (semi.alone > 0).all(), semi.alone
-    run("semi_authors", SeMi(authors_code=True), 2, seed=2, b_l=3)
+    run("semi_authors", SeMi(authors_code=True), 2, seed=2, b_l=6)  # the program slices by the labelled batch: mu = 1
     run("bacon", BaCon(), 1)
     run("flexmatch", FlexMatch(True), 1)
     run("flexmatch_classes", FlexMatch(False), 2)
@@ -612,4 +613,5 @@ def main():
     write(sys.argv[1])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@
 #include "ssl/classification/softmatch.h"
 #include "tests/check.h"
 
-enum { K = 5, DIM = 6, PROJ = 3, N_L = 12, N_U = 20, B_L = 5, B_U = 6, STEPS = 8, TOTAL = 16 };
+enum { K = 5, DIM = 6, PROJ = 3, N_L = 12, N_U = 20, B_L = 6, B_U = 6, STEPS = 8, TOTAL = 16 };
 enum { MAX_STATES = 16, MAX_ROWS = B_L + 3 * B_U };
 
 typedef struct world {
@@ -463,6 +463,7 @@ static void run(bl_ctx *ctx, bl_st_file *file, const char *name, const char *plu
     bl_arena_destroy(config_arena);
 }
 
+static const char *const sure[] = {"fixmatch.tau=0.95", "abc.tau=0.95", NULL};
 static const char *const hard_labels[] = {"abc.hard=true", NULL};
 static const char *const sharp_dist[] = {"daso.dist_temperature=0.3", NULL};
 static const char *const of_classes[] = {"flexmatch.warmup=false", NULL};
@@ -487,6 +488,7 @@ int main(void) {
     run(ctx, file, "fixmatch_two_la", "[\"la\"]", NULL);
     run(ctx, file, "fixmatch_align", "[\"da\"]", NULL);
     run(ctx, file, "abc", "[\"abc\"]", NULL);
+    run(ctx, file, "abc_authors", "[\"abc\"]", sure);
     run(ctx, file, "abc_hard", "[\"abc\"]", hard_labels);
     run(ctx, file, "daso", "[\"daso\"]", NULL);
     run(ctx, file, "daso_la", "[\"la\", \"daso\"]", sharp_dist);
