@@ -12,8 +12,9 @@
 #include "core/json.h"
 #include "report/html.h"
 
-const char *const bl_rep_state_keys[REP_STATES] = {"weight", "threshold", "pseudo",
-                                                   "kept",   "precision", "recall"};
+const char *const bl_rep_state_keys[REP_STATES] = {"weight",    "threshold", "pseudo",   "kept",
+                                                   "precision", "recall",    "positive", "negative",
+                                                   "score",     "logit"};
 
 bl_status bl_rep_push(bl_arena *a, rep_vec *v, double x) {
     if (v->n == v->cap) {

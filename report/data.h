@@ -72,6 +72,10 @@ typedef enum rep_state {
     REP_KEPT,
     REP_PSEUDO_PRECISION,
     REP_PSEUDO_RECALL,
+    REP_POSITIVE,
+    REP_NEGATIVE,
+    REP_SCORE,
+    REP_LOGIT, /* may be below 0 */
     REP_STATES
 } rep_state;
 extern const char *const bl_rep_state_keys[REP_STATES];

@@ -4,6 +4,7 @@
 
 #include "report/html.h"
 #include "report/sections.h"
+#include "report/svg.h"
 
 /* A box clipped to its image; false when nothing is left. */
 static bool clip(const rep_sample *s, const rep_box *b, double out[4]) {
@@ -11,10 +12,22 @@ static bool clip(const rep_sample *s, const rep_box *b, double out[4]) {
     return out[2] > out[0] && out[3] > out[1];
 }
 
-static void outline(FILE *f, const rep_sample *s, const rep_box *b) {
+/* The group of a box's class as a CSS class, for colours by group. */
+static void group_mark(FILE *f, const rep_report *r, const rep_box *b) {
+    for (int k = 0; k < r->n_classes; k++)
+        if (strcmp(r->classes[k].name, b->label) == 0 && r->classes[k].group >= 0) {
+            fprintf(f, " class=\"grp\"");
+            bl_svg_rank_style(f, r->classes[k].group, r->n_groups);
+            return;
+        }
+}
+
+static void outline(FILE *f, const rep_report *r, const rep_sample *s, const rep_box *b) {
     double c[4];
     if (!clip(s, b, c)) return;
-    fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>", c[0], c[1],
+    fputs("<rect", f);
+    group_mark(f, r, b);
+    fprintf(f, " x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>", c[0], c[1],
             c[2] - c[0], c[3] - c[1]);
     bl_html_text(f, b->label);
     if (!isnan(b->score)) fprintf(f, ", score %.2f", b->score);
@@ -74,7 +87,7 @@ static void shot(FILE *f, const rep_report *r, int run, int index) {
             fprintf(f, "<g class=\"o%d\">", kind);
             for (int b = 0; b < s->n_box[kind]; b++)
                 if (part == 0)
-                    outline(f, s, &s->box[kind][b]);
+                    outline(f, r, s, &s->box[kind][b]);
                 else
                     label(f, s, &s->box[kind][b], kind == 0);
             fputs("</g>", f);
@@ -103,6 +116,12 @@ void bl_rep_examples(FILE *f, const rep_report *r) {
           "<input type=\"checkbox\" id=\"show-pseudo\" class=\"switch\" checked><label "
           "for=\"show-pseudo\"><span class=\"sw key-pseudo\"></span>pseudo boxes</label>\n",
           f);
+    if (r->n_groups > 1) {
+        fputs("<input type=\"checkbox\" id=\"by-group\" class=\"switch\"><label "
+              "for=\"by-group\">colours by group:</label>",
+              f);
+        bl_rep_group_legend(f, r);
+    }
     fprintf(f, "<div class=\"shots%s\">\n", r->n_runs == 1 ? " one" : "");
     for (int i = 0; i < r->n_runs; i++)
         for (int s = 0; s < r->runs[i].n_samples; s++) {

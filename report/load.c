@@ -62,7 +62,7 @@ static bl_status class_line(rep_report *r, rep_run *run, struct json_object *o) 
         for (int k = 0; k < run->n_classes; k++) {
             struct json_object *v = k < n ? json_object_array_get_idx(list, (size_t)k) : NULL;
             double x = v ? bl_rep_value(v) : NAN;
-            BL_TRY(bl_rep_push(r->arena, &run->state[s], x < 0 ? NAN : x));
+            BL_TRY(bl_rep_push(r->arena, &run->state[s], x < 0 && s != REP_LOGIT ? NAN : x));
         }
     }
     return numbers(r->arena, &run->train, o, false); /* of all classes: "mask_rate", ... */

@@ -60,6 +60,18 @@ void bl_rep_method_legend(FILE *f, const rep_report *r) {
     fputs("</ul>\n", f);
 }
 
+void bl_rep_group_legend(FILE *f, const rep_report *r) {
+    fputs("<ul class=\"legend ranks\">", f);
+    for (int g = 0; g < r->n_groups; g++) {
+        fputs("<li><span class=\"sw\"", f);
+        bl_svg_rank_style(f, g, r->n_groups);
+        fputs("></span>", f);
+        bl_html_text(f, r->groups[g]);
+        fputs("</li>", f);
+    }
+    fputs("</ul>\n", f);
+}
+
 void bl_rep_class_legend(FILE *f, const rep_report *r) {
     fputs("<ul class=\"legend ranks\">", f);
     for (int k = 0; k < r->n_classes; k++) {

@@ -121,6 +121,7 @@ static const struct {
     {"calibration", "Calibration", bl_rep_calibration},
     {"costly", "Costly images", bl_rep_costly_images},
     {"state", "Weights and thresholds", bl_rep_class_state},
+    {"dynamics", "Gradients and scores", bl_rep_class_dynamics},
     {"pseudo", "Pseudo labels", bl_rep_pseudo_quality},
     {"losses", "Losses", bl_rep_losses},
     {"features", "Features", bl_rep_features},

@@ -23,6 +23,7 @@ void bl_rep_costly_images(FILE *f, const rep_report *r);
 void bl_rep_features(FILE *f, const rep_report *r); /* t-SNE */
 void bl_rep_losses(FILE *f, const rep_report *r);
 void bl_rep_class_state(FILE *f, const rep_report *r);
+void bl_rep_class_dynamics(FILE *f, const rep_report *r);
 void bl_rep_pseudo_quality(FILE *f, const rep_report *r);
 void bl_rep_examples(FILE *f, const rep_report *r);
 void bl_rep_differences(FILE *f, const rep_report *r); /* settings that differ between runs */
@@ -37,6 +38,7 @@ void bl_rep_scroll_begin(FILE *f, const char *css_class, const char *label);
 void bl_rep_scroll_end(FILE *f);
 void bl_rep_method_legend(FILE *f, const rep_report *r); /* nothing for one method */
 void bl_rep_class_legend(FILE *f, const rep_report *r);  /* colours of the frequency ranks */
+void bl_rep_group_legend(FILE *f, const rep_report *r);  /* colours of the groups of classes */
 void bl_rep_mark(FILE *f, int method);                   /* coloured sign of a method */
 void bl_rep_method_name(FILE *f, const rep_report *r, int method);
 void bl_rep_run_name(FILE *f, const rep_report *r, int run);

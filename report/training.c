@@ -145,6 +145,14 @@ static const struct {
                               "pseudo labels that are right", SVG_PERCENT},
     [REP_PSEUDO_RECALL] = {"Recall", "hidden labels that a pseudo box matches, IoU 0.5",
                            "images of the class that are pseudo-labelled as it", SVG_PERCENT},
+    [REP_POSITIVE] = {"Positive gradient", "of rows of the class, which pull its logit up",
+                      "of images of the class, which pull its logit up", SVG_PLAIN},
+    [REP_NEGATIVE] = {"Negative gradient", "of all other rows, which push its logit down",
+                      "of all other images, which push its logit down", SVG_PLAIN},
+    [REP_SCORE] = {"Mean score", "of the class, of regions labelled with it",
+                   "of the class, of images labelled with it", SVG_PERCENT},
+    [REP_LOGIT] = {"Mean logit", "of the class, of regions labelled with it",
+                   "of the class, of images labelled with it", SVG_PLAIN},
 };
 
 static const char *about(const rep_report *r, rep_state s) {
@@ -297,15 +305,7 @@ static void line_legend(FILE *f, const rep_report *r) {
         bl_rep_class_legend(f, r);
         return;
     }
-    fputs("<ul class=\"legend ranks\">", f);
-    for (int g = 0; g < r->n_groups; g++) {
-        fputs("<li><span class=\"sw\"", f);
-        bl_svg_rank_style(f, g, r->n_groups);
-        fputs("></span>", f);
-        bl_html_text(f, r->groups[g]);
-        fputs("</li>", f);
-    }
-    fputs("</ul>\n", f);
+    bl_rep_group_legend(f, r);
 }
 
 static bool any_state(const rep_report *r, const rep_state *list, int n) {
@@ -327,6 +327,19 @@ void bl_rep_class_state(FILE *f, const rep_report *r) {
               "them. Axes agree between runs.");
     line_legend(f, r);
     for (int s = 0; s < 2; s++) state_row(f, r, list[s]);
+    bl_rep_section_end(f);
+}
+
+void bl_rep_class_dynamics(FILE *f, const rep_report *r) {
+    static const rep_state list[] = {REP_POSITIVE, REP_NEGATIVE, REP_SCORE, REP_LOGIT};
+    if (!any_state(r, list, 4)) return;
+    bl_rep_section_begin(
+        f, "dynamics", "Gradients, scores and logits by class",
+        "What the classification loss does to each class: where negative gradients "
+        "outweigh positive ones, its logit falls. Coloured from the most frequent "
+        "class (blue) to the rarest (orange); axes agree between runs.");
+    line_legend(f, r);
+    for (int s = 0; s < 4; s++) state_row(f, r, list[s]);
     bl_rep_section_end(f);
 }
 

@@ -4,8 +4,8 @@
     python scripts/golden/roi_losses_torch.py tests/golden/roi_losses_torch.safetensors
 
 Each case has one batch of RoIs (logits, labels, row weights; the last rows unused, label -1), the labelled boxes of
-each class, the loss and its gradient by autograd; post-hoc forms have scores instead.
-tests/golden/test_ssl_roi_losses.c reads the file. Needs torch and safetensors.
+each class, the loss and its gradient by autograd; post-hoc forms have scores instead. "watch": sums by class of the
+gradients and means of scores and logits. tests/golden/test_ssl_roi_losses.c and test_ssl_class_watch.c read the file. Needs torch and safetensors.
 """
 import sys
 
@@ -41,6 +41,22 @@ def put(name, loss_of, logits):
     tensors[f"{name}.gradient"] = gradient
 
 
+def watch(name, logits, label, weight, gamma):
+    """Sums by class of the gradients of a weighted focal loss, and means of the rows' own scores and logits."""
+    z = logits.clone().requires_grad_(True)
+    used = label >= 0
+    q = F.softmax(z[used], dim=1).gather(1, label[used][:, None])[:, 0]
+    ((1 - q) ** gamma * -torch.log(q) * weight[used]).sum().backward()
+    own = F.one_hot(label[used], CLASSES + 1)[:, :CLASSES].double()
+    g = z.grad[used][:, :CLASSES]
+    p = F.softmax(logits[used], dim=1)[:, :CLASSES]
+    n = own.sum(0)
+    tensors[f"{name}.positive"] = -(g * own).sum(0)
+    tensors[f"{name}.negative"] = (g * (1 - own)).sum(0)
+    tensors[f"{name}.score"] = (p * own).sum(0) / n
+    tensors[f"{name}.logit"] = (logits[used][:, :CLASSES] * own).sum(0) / n
+
+
 def main():
     torch.manual_seed(7)
     logits, label, weight = batch()
@@ -50,6 +66,8 @@ def main():
 
     put("la", adjusted(1.0), logits)
     put("la_half", adjusted(0.5), logits)
+    watch("watch", logits, label, weight, 0.0)
+    watch("watch_focal", logits, label, weight, 1.5)
     tensors["la_post.scores"] = F.softmax(logits - log_prior(), dim=1)
     save_file({k: v.contiguous() for k, v in tensors.items()}, sys.argv[1], {"torch": torch.__version__})
 

@@ -12,6 +12,7 @@
     X(bl_label_cap_plugin)                                                                         \
     X(bl_crs_plugin)                                                                               \
     X(bl_rfs_plugin)                                                                               \
+    X(bl_class_watch_plugin)                                                                       \
     X(bl_focal_plugin)                                                                             \
     X(bl_eql_plugin)                                                                               \
     X(bl_roi_logit_adjust_plugin)                                                                  \
