@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MESSAGE_BYTES = 2048 };
@@ -17,7 +18,8 @@ enum { MESSAGE_BYTES = 2048 };
 typedef struct child {
     pid_t pid;
     int32_t job;
-    int pipe; /* what it says when it fails; its end is the job's end */
+    double start; /* s */
+    int pipe;     /* what it says when it fails; its end is the job's end */
     size_t said;
     char message[MESSAGE_BYTES];
 } child;
@@ -31,6 +33,12 @@ typedef struct pool {
     bl_status status;
     char message[MESSAGE_BYTES]; /* of the first failure */
 } pool;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static void fail(pool *p, bl_status status, const char *message) {
     if (p->status != BL_OK) return;
@@ -71,7 +79,7 @@ static void start(pool *p, int32_t i) {
         fail(p, bl_fail(BL_EIO, "cannot start a process: %s", strerror(errno)), bl_error());
         return;
     }
-    p->v[p->running++] = (child){.pid = pid, .job = i, .pipe = ends[0]};
+    p->v[p->running++] = (child){.pid = pid, .job = i, .start = now(), .pipe = ends[0]};
 }
 
 /* A child has closed its pipe. */
@@ -89,7 +97,8 @@ static void finish(pool *p, int at) {
     } else if (WEXITSTATUS(how) != 0) {
         fail(p, (bl_status)-WEXITSTATUS(how), c.message);
     } else {
-        bl_status status = p->jobs->ended ? p->jobs->ended(p->jobs->arg, c.job) : BL_OK;
+        bl_status status =
+            p->jobs->ended ? p->jobs->ended(p->jobs->arg, c.job, now() - c.start) : BL_OK;
         if (status != BL_OK) fail(p, status, bl_error());
     }
 }
@@ -119,8 +128,9 @@ static void wait_for_any(pool *p) {
 
 static bl_status in_this_process(const bl_jobs *j) {
     for (int32_t i = 0; i < j->n; i++) {
+        double start = now();
         BL_TRY(j->run(j->arg, i));
-        if (j->ended) BL_TRY(j->ended(j->arg, i));
+        if (j->ended) BL_TRY(j->ended(j->arg, i, now() - start));
     }
     return BL_OK;
 }

@@ -12,8 +12,8 @@ typedef struct bl_jobs {
     int at_once; /* <= 1: one after another in this process */
     /* Job i, in its process; what it prints goes nowhere. */
     bl_status (*run)(void *arg, int32_t i);
-    /* In this process, when job i has succeeded. */
-    bl_status (*ended)(void *arg, int32_t i);
+    /* In this process, when job i has succeeded, after so many seconds. */
+    bl_status (*ended)(void *arg, int32_t i, double seconds);
     void *arg;
     const volatile int *cancel; /* not 0: start none, ask the running ones to stop (SIGTERM) */
 } bl_jobs;

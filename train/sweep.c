@@ -130,24 +130,31 @@ bl_status bl_sweep_check(const bl_sweep *s, const bl_sweep_options *opt) {
 typedef struct {
     const bl_sweep *s;
     const bl_sweep_options *opt;
-    int32_t ended;
-    double start; /* s */
+    int32_t ended, trained;
+    double seconds; /* of those that trained */
 } progress;
+
+static const double TRAINED = 2; /* seconds: a run that is finished already takes less */
 
 static bl_status run_job(void *arg, int32_t i) {
     const progress *p = arg;
     return one(p->s, p->opt, i % p->s->n_runs, i / p->s->n_runs);
 }
 
-static bl_status job_ended(void *arg, int32_t i) {
+static bl_status job_ended(void *arg, int32_t i, double seconds) {
     progress *p = arg;
     int32_t all = p->s->n_runs * p->s->seeds.n;
     p->ended++;
+    if (seconds > TRAINED) {
+        p->trained++;
+        p->seconds += seconds;
+    }
     BL_TRY(bl_sweep_write_tables(p->s, p->opt));
     if (p->opt->jobs <= 1) return BL_OK; /* the run's own lines have said it */
-    char eta[32];
-    double each = (bl_now() - p->start) / p->ended;
-    bl_format_duration(each * (all - p->ended), eta, sizeof eta);
+    char eta[32] = "unknown";
+    if (p->trained > 0)
+        bl_format_duration(p->seconds / p->trained * (all - p->ended) / p->opt->jobs, eta,
+                           sizeof eta);
     BL_INFO("%s, seed %lld: done; %d of %d, eta %s", p->s->run[i % p->s->n_runs].name,
             (long long)p->s->seeds.v[i / p->s->n_runs], (int)p->ended, (int)all, eta);
     return BL_OK;
@@ -155,7 +162,7 @@ static bl_status job_ended(void *arg, int32_t i) {
 
 /* Seed by seed, so that a table over all methods is there as early as can be. */
 static bl_status every_run(const bl_sweep *s, const bl_sweep_options *opt) {
-    progress p = {.s = s, .opt = opt, .start = bl_now()};
+    progress p = {.s = s, .opt = opt};
     return bl_jobs_run(&(bl_jobs){.n = s->n_runs * s->seeds.n,
                                   .at_once = opt->jobs,
                                   .run = run_job,

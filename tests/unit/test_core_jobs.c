@@ -26,9 +26,9 @@ static bool marked(const char *what, int32_t i) {
     return access(path, F_OK) == 0;
 }
 
-static bl_status note_end(void *arg, int32_t i) {
+static bl_status note_end(void *arg, int32_t i, double seconds) {
     (void)arg;
-    CHECK(ended < 16);
+    CHECK(ended < 16 && seconds >= 0);
     order[ended++] = i;
     return BL_OK;
 }
