@@ -26,6 +26,11 @@ static const bl_field fields[] = {
      "How far the backbone is not trained: -1 = all is trained, 0 = stem frozen, 1 = and the first "
      "stage, ...",
      NULL},
+    {"frozen", BL_T_STRINGS, F(frozen), "[]", 0, 0, NULL, NULL,
+     "What is not trained, by the beginnings of names (\"backbone.\", \"neck.\", \"rpn_head.\", "
+     "\"roi_head.bbox_head.shared_fcs\", ...): classifier re-training with run.init_from and "
+     "run.init_skip.",
+     NULL},
     {"stride_in_1x1", BL_T_BOOL, F(stride_in_1x1), "false", 0, 0, NULL, NULL,
      "Bottlenecks stride in their first 1x1 convolution (caffe weights) instead of the 3x3 one.",
      NULL},

@@ -67,6 +67,7 @@ static bl_status build(bl_detector *d, bl_store *s) {
     BL_TRY(copy_reals(d->arena, &c->anchor_ratios));
     BL_TRY(copy_reals(d->arena, &c->mean));
     BL_TRY(copy_reals(d->arena, &c->std));
+    c->frozen = (bl_strings){0}; /* is over when the store is finished */
     bl_resnet_config rc = {
         .depth = (bl_resnet_depth)c->depth,
         .norm = (bl_norm_type)c->norm,

@@ -28,6 +28,7 @@ typedef struct bl_detector_config {
     int32_t head_norm; /* FPN */
     int64_t gn_groups;
     int64_t frozen_stages;
+    bl_strings frozen; /* beginnings of names of tensors that are not trained */
     bool stride_in_1x1;
     int64_t width, blocks; /* small */
     int64_t fpn_channels, fc_channels;

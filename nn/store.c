@@ -133,6 +133,18 @@ bl_status bl_store_add(bl_store *s, const bl_param_spec *spec, bl_tensor **t) {
     return BL_OK;
 }
 
+void bl_store_freeze(bl_store *s, const char *prefix, int64_t *n) {
+    *n = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        item *it = &s->item[i];
+        if (it->region == BUFFER || strncmp(it->spec.name, prefix, strlen(prefix)) != 0) continue;
+        if (it->region < FROZEN) s->trainable -= it->count;
+        it->region = FROZEN;
+        it->spec.trainable = false;
+        *n += 1;
+    }
+}
+
 static uint64_t hash_name(const char *name) { /* FNV-1a, mixed */
     uint64_t h = 0xcbf29ce484222325ull;
     for (const unsigned char *p = (const unsigned char *)name; *p; p++)

@@ -53,6 +53,10 @@ void bl_store_destroy(bl_store *s); /* before its context */
  * with n,c,h,w = shape; a (C) vector has n=1,c=C,h=w=1. */
 bl_status bl_store_add(bl_store *s, const bl_param_spec *spec, bl_tensor **t);
 
+/* Tensors whose names begin with `prefix` are not trained: no gradient, no decay; running statistics
+ * go on. Before bl_store_finish; *n: how many parameters' tensors that were. */
+void bl_store_freeze(bl_store *s, const char *prefix, int64_t *n);
+
 /* Allocates on the context's device and initialises from `seed`; each tensor draws from a stream
  * keyed by its name, so that adding a layer does not change the others. with_grad = false
  * (teacher): no g, m buffers. */

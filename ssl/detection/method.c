@@ -56,6 +56,22 @@ bl_status bl_method_classifier(const bl_method_config *cfg, int32_t classes,
     return BL_OK;
 }
 
+/* detector.frozen: each beginning must name something, or a slip would train everything. */
+static bl_status freeze(const bl_detector_config *detector, bl_store *store) {
+    for (int32_t i = 0; i < detector->frozen.n; i++) {
+        int64_t n;
+        bl_store_freeze(store, detector->frozen.v[i], &n);
+        if (n == 0)
+            return bl_fail(BL_ECONFIG,
+                           "detector.frozen[%d]: no tensor's name begins with \"%s\"; they begin "
+                           "with backbone., neck., rpn_head. or roi_head.bbox_head.",
+                           (int)i, detector->frozen.v[i]);
+    }
+    if (detector->frozen.n > 0 && bl_store_params(store) == 0)
+        return bl_fail(BL_ECONFIG, "detector.frozen: nothing is left to train");
+    return BL_OK;
+}
+
 bl_status bl_method_detector(const bl_method_config *cfg, const bl_detector_config *detector,
                              int32_t classes, bl_store *store, bl_detector **out) {
     bl_type_list list;
@@ -67,5 +83,5 @@ bl_status bl_method_detector(const bl_method_config *cfg, const bl_detector_conf
         const bl_detection_plugin_type *type = bl_detection_type_of(list.v[i]);
         if (type->declare) BL_TRY(type->declare(cfg, *out, store));
     }
-    return BL_OK;
+    return freeze(detector, store);
 }

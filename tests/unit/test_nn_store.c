@@ -76,6 +76,40 @@ static void test_layout(bl_ctx *ctx) {
     bl_store_destroy(s);
 }
 
+/* What is frozen moves to the tensors without a gradient; others train as before. */
+static void test_freeze(bl_ctx *ctx) {
+    bl_store *s;
+    bl_tensor *a, *b, *c, *mean;
+    int64_t n;
+    bl_param_spec p = {"head.a", {3, 1, 1, 1}, 1, BL_INIT_ONE, 0, false, true, true};
+    CHECK_OK(bl_store_create(&s));
+    CHECK_OK(bl_store_add(s, &p, &a));
+    p.name = "body.b";
+    CHECK_OK(bl_store_add(s, &p, &b));
+    p.name = "head.c";
+    CHECK_OK(bl_store_add(s, &p, &c));
+    p.name = "head.mean";
+    p.buffer = true;
+    CHECK_OK(bl_store_add(s, &p, &mean));
+    CHECK_EQ(bl_store_params(s), 9);
+    bl_store_freeze(s, "hat.", &n);
+    CHECK_EQ(n, 0);
+    bl_store_freeze(s, "head.", &n);
+    CHECK_EQ(n, 2); /* not the buffer */
+    CHECK_EQ(bl_store_params(s), 3);
+    bl_store_freeze(s, "head.", &n); /* again: the same */
+    CHECK_EQ(bl_store_params(s), 3);
+    CHECK_EQ(bl_store_elements(s), 9);
+    CHECK_OK(bl_store_finish(s, ctx, 0, true));
+    CHECK(!a->needs_grad && b->needs_grad && !c->needs_grad && !mean->needs_grad);
+    bl_f32(b->grad)[0] = 1;
+    CHECK_OK(bl_store_sgd(s, ctx, &(bl_sgd){.lr = 0.5f, .decay = 0.1f}, NULL));
+    for (int i = 0; i < 3; i++) CHECK(bl_f32(a)[i] == 1 && bl_f32(c)[i] == 1);
+    CHECK_NEAR(bl_f32(b)[0], 1 - 0.5 * 1.1, 1e-6);
+    CHECK_NEAR(bl_f32(b)[1], 1 - 0.5 * 0.1, 1e-6);
+    bl_store_destroy(s);
+}
+
 static void test_init(bl_ctx *ctx) {
     bl_set_threads(1);
     model a = build(ctx, 7, true, false);
@@ -338,6 +372,7 @@ int main(void) {
     bl_ctx_options opt = {.backend = "ref", .deterministic = 1};
     CHECK_OK(bl_ctx_create(&opt, &ctx));
     test_layout(ctx);
+    test_freeze(ctx);
     test_init(ctx);
     test_sgd(ctx, false);
     test_sgd(ctx, true);
