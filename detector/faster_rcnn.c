@@ -18,7 +18,7 @@ static bl_status check_config(const bl_detector_config *c) {
         const char *key;
         double v, lo, hi;
     } limits[] = {
-        {"style", c->style, 0, BL_STYLE_MMDET},
+        {"style", c->style, 0, BL_STYLE_COUNT - 1},
         {"gn_groups", (double)c->gn_groups, 1, 4096},
         {"frozen_stages", (double)c->frozen_stages, -1, 4},
         {"width", (double)c->width, 1, 4096},
@@ -33,14 +33,14 @@ static bl_status check_config(const bl_detector_config *c) {
         {"rpn_pos_fraction", c->rpn_pos_fraction, 0, 1},
         {"rpn_pre_nms_train", (double)c->rpn_pre_nms_train, 1, 1 << 24},
         {"rpn_pre_nms_test", (double)c->rpn_pre_nms_test, 1, 1 << 24},
-        {"rpn_post_nms_train", (double)c->rpn_post_nms_train, 1, 1 << 24},
+        {"rpn_post_nms_train", (double)c->rpn_post_nms_train, 0, 1 << 24},
         {"rpn_post_nms_test", (double)c->rpn_post_nms_test, 1, 1 << 24},
         {"roi_batch", (double)c->roi_batch, 1, 1 << 20},
         {"roi_pos_fraction", c->roi_pos_fraction, 0, 1},
         {"roi_size", (double)c->roi_size, 1, 64},
-        {"roi_sampling", (double)c->roi_sampling, 0, 64},
+        {"roi_sampling", (double)c->roi_sampling, -1, 64},
         {"finest_scale", c->finest_scale, 1e-3, 1e6},
-        {"box_beta", c->box_beta, 0, 1e3},
+        {"box_beta", c->box_beta, -1, 1e3},
         {"max_detections", (double)c->max_detections, 1, 1 << 20},
         {"pad_multiple", (double)c->pad_multiple, 1, 1 << 12},
     };
@@ -114,6 +114,13 @@ static bl_status check_classifier(const bl_roi_classifier *c, int32_t classes) {
     return BL_OK;
 }
 
+/* Values that a configuration leaves to the style. */
+static void fill_from_style(bl_detector_config *c, const bl_style *y) {
+    if (c->rpn_post_nms_train == 0) c->rpn_post_nms_train = y->rpn_post_nms_train;
+    if (c->roi_sampling < 0) c->roi_sampling = y->roi_sampling;
+    if (c->box_beta < 0) c->box_beta = y->box_beta;
+}
+
 bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, bl_store *store,
                              bl_detector **out) {
     return bl_detector_create_with(cfg, n_classes, NULL, store, out);
@@ -135,6 +142,7 @@ bl_status bl_detector_create_with(const bl_detector_config *cfg, int32_t n_class
     d->classes = n_classes;
     d->classifier = own;
     d->style = bl_style_get(cfg->style);
+    fill_from_style(&d->cfg, d->style);
     d->arena = bl_arena_create(4096);
     bl_status status = d->arena ? build(d, store) : bl_no_memory("for the detector");
     if (status != BL_OK) {

@@ -5,8 +5,7 @@
  *   proposals + boxes -> roi_sample -> roi_forward -> { softmax loss, box loss } | detections
  *
  * Defaults are mmdetection's; `style` names the column of differences (anchors, matching,
- * normalisers, clamps, RoIAlign, level rule) so that other reference implementations can join as
- * data, not as code paths. Host lists live in the context's step arena; a training step's lists
+ * normalisers, clamps, RoIAlign, level rule): reference implementations are data, not code paths. Host lists live in the context's step arena; a training step's lists
  * stay on the device (kernels/lists.h). */
 #ifndef BALLAST_DETECTOR_FASTER_RCNN_H
 #define BALLAST_DETECTOR_FASTER_RCNN_H
@@ -18,7 +17,12 @@
 
 enum { BL_PYRAMID_LEVELS = 5, BL_ROI_LEVELS = 4 };
 
-typedef enum bl_detector_style { BL_STYLE_MMDET } bl_detector_style;
+typedef enum bl_detector_style {
+    BL_STYLE_MMDET,
+    BL_STYLE_TORCHVISION,
+    BL_STYLE_DETECTRON2,
+    BL_STYLE_COUNT
+} bl_detector_style;
 
 /* Section "detector". */
 typedef struct bl_detector_config {
@@ -38,16 +42,18 @@ typedef struct bl_detector_config {
     double rpn_pos_iou, rpn_neg_iou, rpn_min_pos_iou;
     int64_t rpn_batch; /* 256 */
     double rpn_pos_fraction;
-    int64_t rpn_pre_nms_train, rpn_pre_nms_test, rpn_post_nms_train, rpn_post_nms_test;
+    int64_t rpn_pre_nms_train, rpn_pre_nms_test;
+    int64_t rpn_post_nms_train; /* 0 = the style's */
+    int64_t rpn_post_nms_test;
     double rpn_nms;
     /* RoI */
     double roi_pos_iou;
     int64_t roi_batch; /* 512 */
     double roi_pos_fraction;
     int64_t roi_size;     /* 7 */
-    int64_t roi_sampling; /* 0 = adaptive */
+    int64_t roi_sampling; /* 0 = adaptive, -1 = the style's */
     double finest_scale;  /* 56 */
-    double box_beta;      /* smooth L1; 0 = L1 */
+    double box_beta;      /* smooth L1; 0 = L1, -1 = the style's */
     /* test */
     double score_threshold; /* strict > */
     double nms;
@@ -91,6 +97,7 @@ bl_status bl_detector_create_with(const bl_detector_config *cfg, int32_t n_class
 bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, bl_store *store,
                              bl_detector **out);
 void bl_detector_destroy(bl_detector *d);
+/* What was given, with the style's values in place. */
 const bl_detector_config *bl_detector_get_config(const bl_detector *d);
 int32_t bl_detector_classes(const bl_detector *d);
 /* Puts the classifier's numbers [memory] into a finished store. BL_EINVAL when it has none. */

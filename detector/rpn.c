@@ -61,10 +61,15 @@ bl_status bl_rpn_forward(bl_ctx *ctx, const bl_detector *d, const bl_pyramid *p,
 
 void bl_rpn_grid(const bl_detector *d, const bl_rpn_out *r, bl_anchor_grid *g) {
     *g = (bl_anchor_grid){.n_levels = BL_PYRAMID_LEVELS, .per_cell = d->rpn.per_cell};
+    /* Inputs are whole multiples of the finest stride (bl_detector_extract). */
+    int32_t input_w = (int32_t)r->cls[0]->w * r->stride[0];
+    int32_t input_h = (int32_t)r->cls[0]->h * r->stride[0];
+    bool shared = d->style->anchors_share_input;
     for (int l = 0; l < BL_PYRAMID_LEVELS; l++) {
-        g->stride[l] = r->stride[l];
         g->h[l] = (int32_t)r->cls[l]->h;
         g->w[l] = (int32_t)r->cls[l]->w;
+        g->stride_x[l] = shared ? input_w / g->w[l] : r->stride[l];
+        g->stride_y[l] = shared ? input_h / g->h[l] : r->stride[l];
         for (int a = 0; a < g->per_cell; a++) g->base[l][a] = d->rpn.base[l][a];
     }
     bl_anchor_grid_count(g);
@@ -88,7 +93,7 @@ static bl_status match_images(bl_ctx *ctx, const bl_detector *d, const bl_anchor
     int32_t multiple = (int32_t)d->cfg.pad_multiple;
     bl_tensor *sizes = NULL;
     bl_candidates anchors;
-    if (any_padding(g, size, gt->images, multiple))
+    if (!d->style->anchors_in_padding && any_padding(g, size, gt->images, multiple))
         BL_TRY(bl_sizes_upload(ctx, size, gt->images, &sizes));
     BL_TRY(bl_list_anchors(ctx, g, sizes, multiple, &anchors));
     BL_TRY(bl_list_match(ctx, &anchors, gt, &d->rpn.rule, match));

@@ -13,17 +13,24 @@ typedef struct bl_style {
     /* anchors */
     float anchor_offset; /* of the centre, in strides */
     bool round_anchors;  /* base anchors rounded to integers, ties to even */
+    /* Their distance is input side / map side, whole px, instead of the level's stride: they differ
+     * at P6 where a side is an odd multiple of 32. */
+    bool anchors_share_input;
+    bool anchors_in_padding; /* those of batch padding are trained, too */
     /* matching */
     bl_low_quality rpn_low_quality;
     bool rpn_low_quality_min; /* only above the configured rpn_min_pos_iou, else at any overlap */
-    float ignore_iof;
+    float ignore_iof;         /* see bl_match_rule; above 1: ignore regions have no effect */
     /* losses */
     bool rpn_fixed_normaliser; /* rpn_batch x images instead of the sampled anchors */
+    double box_beta;           /* of detector.box_beta where that is left to the style */
+    int64_t rpn_post_nms_train;
     /* box decoding: bound of dw and dh */
     float max_log_ratio;
     bool clamp_symmetric; /* below too */
     /* RoI pooling: level = floor(log2(sqrt(area)/finest_scale + eps_in) + eps_out) */
     bool roi_aligned;
+    int64_t roi_sampling;
     float level_eps_in, level_eps_out;
     /* boxes with a side <= these, after clipping, are dropped, px */
     float min_proposal, min_detection;

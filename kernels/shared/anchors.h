@@ -23,7 +23,8 @@ typedef struct bl_loc {
 /* The anchors of all levels of one batch of feature maps. */
 typedef struct bl_anchor_grid {
     int32_t n_levels, per_cell;
-    int32_t stride[BL_ANCHOR_LEVELS_MAX], h[BL_ANCHOR_LEVELS_MAX], w[BL_ANCHOR_LEVELS_MAX];
+    int32_t stride_x[BL_ANCHOR_LEVELS_MAX], stride_y[BL_ANCHOR_LEVELS_MAX]; /* px */
+    int32_t h[BL_ANCHOR_LEVELS_MAX], w[BL_ANCHOR_LEVELS_MAX];
     bl_box base[BL_ANCHOR_LEVELS_MAX][BL_ANCHORS_MAX]; /* of the cell at (0,0) */
     /* Number of each level's first anchor; last: the total */
     int64_t first[BL_ANCHOR_LEVELS_MAX + 1];
@@ -32,8 +33,8 @@ typedef struct bl_anchor_grid {
 /* The anchor at a location (loc.n is ignored). */
 static inline BL_HD bl_box bl_anchor_at(const bl_anchor_grid *g, const bl_loc *loc) {
     bl_box b = g->base[loc->level][loc->a];
-    float dx = (float)loc->x * (float)g->stride[loc->level];
-    float dy = (float)loc->y * (float)g->stride[loc->level];
+    float dx = (float)loc->x * (float)g->stride_x[loc->level];
+    float dy = (float)loc->y * (float)g->stride_y[loc->level];
     b.x1 += dx;
     b.y1 += dy;
     b.x2 += dx;
@@ -61,7 +62,7 @@ static inline BL_HD bool bl_anchor_valid(const bl_anchor_grid *g, int32_t level,
                                          int32_t x, bl_size size, int32_t multiple) {
     float m = (float)(multiple > 0 ? multiple : 1);
     float pw = ceilf(size.w / m) * m, ph = ceilf(size.h / m) * m;
-    return (float)y * (float)g->stride[level] < ph && (float)x * (float)g->stride[level] < pw;
+    return (float)y * (float)g->stride_y[level] < ph && (float)x * (float)g->stride_x[level] < pw;
 }
 
 #endif

@@ -86,7 +86,7 @@ def make_model(d, classes, size):
         rpn_anchor_generator=anchors,
         rpn_head=RPNHead(backbone.out_channels, len(d["anchor_ratios"])),
         rpn_pre_nms_top_n_train=d["rpn_pre_nms_train"],
-        rpn_post_nms_top_n_train=d["rpn_post_nms_train"],
+        rpn_post_nms_top_n_train=d["rpn_post_nms_train"] or 1000,
         rpn_nms_thresh=d["rpn_nms"], rpn_batch_size_per_image=d["rpn_batch"],
         rpn_positive_fraction=d["rpn_pos_fraction"],
         box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], d["roi_size"],

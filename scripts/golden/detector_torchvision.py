@@ -403,4 +403,5 @@ def main():
     save(sys.argv[1])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -135,7 +135,7 @@ static void samples(const bl_kernels *ref, const bl_kernels *got, bl_rng *r) {
 static bl_anchor_grid grid_new(bl_rng *r) {
     bl_anchor_grid g = {.n_levels = 3, .per_cell = (int32_t)pick(r, 1, 4)};
     for (int l = 0; l < g.n_levels; l++) {
-        g.stride[l] = 8 << l;
+        g.stride_x[l] = g.stride_y[l] = 8 << l;
         g.h[l] = (int32_t)pick(r, 1, 12 >> l);
         g.w[l] = (int32_t)pick(r, 1, 16 >> l);
         for (int a = 0; a < g.per_cell; a++) g.base[l][a] = random_box(r, 30, 9);

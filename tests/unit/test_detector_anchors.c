@@ -24,7 +24,8 @@ static int64_t fill(const bl_anchor_grid *g, const bl_size *size, bl_box *box, u
  * cells. */
 static void test_published(void) {
     double sizes[] = {32, 64}, ratios[] = {0.25, 1, 4};
-    bl_anchor_grid g = {.n_levels = 1, .per_cell = 6, .stride = {4}, .h = {1}, .w = {2}};
+    bl_anchor_grid g = {.n_levels = 1, .per_cell = 6, .h = {1}, .w = {2}};
+    g.stride_x[0] = g.stride_y[0] = 4;
     bl_anchors_base(sizes, 2, ratios, 3, 4, 0, false, g.base[0]);
     bl_anchor_grid_count(&g);
     CHECK_EQ(g.first[1], 12);
@@ -59,9 +60,9 @@ static bl_anchor_grid pyramid(int32_t h, int32_t w) {
     double ratios[] = {0.5, 1, 2};
     for (int l = 0; l < 5; l++) {
         double stride = 4 << l, size = 8 * stride;
-        g.stride[l] = 4 << l;
-        g.h[l] = (h + g.stride[l] - 1) / g.stride[l];
-        g.w[l] = (w + g.stride[l] - 1) / g.stride[l];
+        g.stride_x[l] = g.stride_y[l] = 4 << l;
+        g.h[l] = (h + g.stride_y[l] - 1) / g.stride_y[l];
+        g.w[l] = (w + g.stride_x[l] - 1) / g.stride_x[l];
         bl_anchors_base(&size, 1, ratios, 3, stride, 0, false, g.base[l]);
     }
     bl_anchor_grid_count(&g);
@@ -81,8 +82,8 @@ static void test_numbering(void) {
         CHECK_EQ(g.first[k.level] + ((int64_t)k.y * g.w[k.level] + k.x) * 3 + k.a, i);
         bl_box b = bl_anchor_at(&g, &k);
         CHECK(memcmp(&b, &all[i], sizeof b) == 0);
-        CHECK_NEAR(0.5 * (b.x1 + b.x2), k.x * g.stride[k.level], 1e-3);
-        CHECK_NEAR(bl_box_area(b), 64.0 * g.stride[k.level] * g.stride[k.level],
+        CHECK_NEAR(0.5 * (b.x1 + b.x2), k.x * g.stride_x[k.level], 1e-3);
+        CHECK_NEAR(bl_box_area(b), 64.0 * g.stride_x[k.level] * g.stride_x[k.level],
                    1e-3 * bl_box_area(b));
     }
     free(all);
@@ -96,7 +97,7 @@ static void test_valid(void) {
     int64_t out = fill(&g, &(bl_size){.w = 70, .h = 40}, all, valid), bad = 0;
     for (int64_t i = 0; i < g.first[5]; i++) {
         bl_loc k = bl_anchor_loc(&g, 0, i);
-        bool in = k.x * g.stride[k.level] < 96 && k.y * g.stride[k.level] < 64;
+        bool in = k.x * g.stride_x[k.level] < 96 && k.y * g.stride_x[k.level] < 64;
         CHECK_EQ(valid[i], in);
         bad += !in;
     }
