@@ -49,6 +49,8 @@ typedef struct bl_plugin_type {
     bl_status (*before_step)(bl_plugin *p, bl_ctx *ctx, int64_t t);
     /* After the optimiser; the step's tensors and arena are gone. */
     bl_status (*after_step)(bl_plugin *p, bl_ctx *ctx, int64_t t);
+    /* Whether the window holds anything to report; NULL: always. */
+    bool (*says)(const bl_plugin *p);
     /* Keys of its own in the window's "class" line, which is open; clears the window. */
     bl_status (*report)(bl_plugin *p, int64_t t, bl_metrics *line);
     /* Everything a resumed run needs, in both directions (ssl/state.h). */

@@ -48,6 +48,8 @@ static double focal_factor(double p, double g) {
 static void add_row(watch *w, const float *z, int32_t label, double weight) {
     int32_t k = w->world->classes;
     bl_softmax_rows(z, 1, k + 1, NULL, 1, w->p);
+    /* Such a row is the loop's to judge, by its loss; here it must not poison the window. */
+    if (!isfinite(w->p[label]) || !isfinite(z[label])) return;
     double pull = weight * focal_factor(w->p[label], w->world->method->focal);
     for (int32_t j = 0; j < k; j++)
         if (j != label) w->negative[j] += pull * w->p[j];
@@ -102,6 +104,10 @@ static bl_status report(bl_plugin *p, int64_t t, bl_metrics *line) {
     return BL_OK;
 }
 
+static bool says(const bl_plugin *p) {
+    return ((const watch *)p)->steps > 0;
+}
+
 /* A resumed run writes the lines of an uninterrupted one. */
 static bl_status state(bl_plugin *p, bl_state_io *io) {
     watch *w = (watch *)p;
@@ -136,6 +142,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *world, 
 
 const bl_detection_plugin_type bl_class_watch_plugin = {.plugin = {.name = "watch",
                                                                    .section = &section,
+                                                                   .says = says,
                                                                    .report = report,
                                                                    .state = state,
                                                                    .destroy = destroy},

@@ -50,7 +50,10 @@ static bl_status report(bl_learner *l, int64_t t, bl_metrics *lines, double *pse
     *pseudo_per_image = -1;
     bool seen = watched && watched(learner, pseudo_per_image);
     bool says = seen || (!watched && w->weighs);
-    for (int i = 1; i < w->plugins.n; i++) says |= w->plugins.v[i]->type->report != NULL;
+    for (int i = 1; i < w->plugins.n; i++) {
+        const bl_plugin_type *type = w->plugins.v[i]->type;
+        says |= type->report && (!type->says || type->says(w->plugins.v[i]));
+    }
     BL_DETECTION_EACH(w, lines, lines);
     if (!says) return BL_OK;
     bl_metrics_begin(lines);
