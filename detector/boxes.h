@@ -14,8 +14,8 @@ typedef struct bl_boxes {
     bl_box *box;
     int32_t *label; /* 0..n_classes-1 */
     float *score;
-    uint8_t *ignore; /* crowd / ignore region: anchors and RoIs mostly inside it (IoF >= 0.5) are
-                        not negatives */
+    uint8_t *ignore; /* crowd / ignore region: never an object; detector.ignore_iof says when it is
+                        no background either */
 } bl_boxes;
 
 /* boxes with room for n entries and the chosen arrays, in the arena. */

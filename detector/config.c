@@ -47,6 +47,11 @@ static const bl_field fields[] = {
     {"anchor_ratios", BL_T_REALS, F(anchor_ratios), "[0.5, 1, 2]", 0.001, 1000, NULL,
      "height/width", "Aspect ratios of the anchors of every cell.", NULL},
     /* RPN */
+    {"ignore_iof", BL_T_REAL, F(ignore_iof), "-1", -1, 1, NULL, NULL,
+     "Anchors and RoIs with at least this share of their area in a crowd or ignore region are no "
+     "negatives; -1 = as the style has it (mmdet: such regions are background, as its Faster R-CNN "
+     "trains).",
+     NULL},
     {"rpn_pos_iou", BL_T_REAL, F(rpn_pos_iou), "0.7", 0, 1, NULL, "IoU",
      "Anchors that overlap an object this much are foreground.", NULL},
     {"rpn_neg_iou", BL_T_REAL, F(rpn_neg_iou), "0.3", 0, 1, NULL, "IoU",

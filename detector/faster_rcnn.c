@@ -119,6 +119,7 @@ static void fill_from_style(bl_detector_config *c, const bl_style *y) {
     if (c->rpn_post_nms_train == 0) c->rpn_post_nms_train = y->rpn_post_nms_train;
     if (c->roi_sampling < 0) c->roi_sampling = y->roi_sampling;
     if (c->box_beta < 0) c->box_beta = y->box_beta;
+    if (c->ignore_iof < 0) c->ignore_iof = y->ignore_iof;
 }
 
 bl_status bl_detector_create(const bl_detector_config *cfg, int32_t n_classes, bl_store *store,

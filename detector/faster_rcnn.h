@@ -39,6 +39,7 @@ typedef struct bl_detector_config {
     double anchor_scale;    /* 8: side = scale * stride */
     bl_reals anchor_ratios; /* h/w */
     /* RPN */
+    double ignore_iof; /* share of an anchor or RoI in a crowd or ignore region; < 0: the style's */
     double rpn_pos_iou, rpn_neg_iou, rpn_min_pos_iou;
     int64_t rpn_batch; /* 256 */
     double rpn_pos_fraction;

@@ -33,7 +33,7 @@ bl_status bl_roi_head_declare(bl_detector *d, bl_store *s) {
     d->roi.rule = (bl_match_rule){.pos_iou = (float)c->roi_pos_iou,
                                   .neg_iou = (float)c->roi_pos_iou,
                                   .low_quality = BL_LOWQ_NONE,
-                                  .ignore_iof = y->ignore_iof};
+                                  .ignore_iof = (float)c->ignore_iof};
     d->roi.level =
         (bl_level_rule){(float)c->finest_scale, y->level_eps_in, y->level_eps_out, BL_ROI_LEVELS};
     int64_t in = c->fpn_channels * c->roi_size * c->roi_size, fc = c->fc_channels;

@@ -38,7 +38,7 @@ bl_status bl_rpn_declare(bl_detector *d, bl_store *s) {
         .neg_iou = (float)c->rpn_neg_iou,
         .min_pos_iou = y->rpn_low_quality_min ? (float)c->rpn_min_pos_iou : 0,
         .low_quality = y->rpn_low_quality,
-        .ignore_iof = y->ignore_iof,
+        .ignore_iof = (float)c->ignore_iof,
     };
     BL_TRY(
         declare(d, s, "rpn_head.rpn_conv", (int32_t)c->fpn_channels, 3, BL_ACT_RELU, &d->rpn.conv));

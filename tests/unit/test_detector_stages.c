@@ -164,8 +164,13 @@ static host_rois sampled(fixture *f, const bl_boxes *prop, const bl_boxes *gt, b
 }
 
 static void test_roi_sample(void) {
+    bl_arena *arena = bl_arena_create(0);
+    bl_detector_config with_ignore = small_config(arena, "gn");
+    with_ignore.ignore_iof = 0.5;
     fixture f = fixture_make("ref", NULL, "gn", CLASSES, 1);
+    fixture g = fixture_make("ref", &with_ignore, "gn", CLASSES, 1);
     bl_step_begin(f.ctx, false);
+    bl_step_begin(g.ctx, false);
     bl_box g0[] = {{10, 10, 50, 50}, {60, 60, 60, 80}, {0, 0, 120, 90}};
     int32_t l0[] = {2, 1, 0};
     uint8_t ign[] = {0, 0, 1};
@@ -177,7 +182,8 @@ static void test_roi_sample(void) {
     }
     bl_boxes prop[2] = {{.n = 200, .box = p0}, {.n = 200, .box = p1}};
     host_rois a, b, c, e;
-    a = sampled(&f, prop, gt, true, 2);
+    c = sampled(&f, prop, gt, true, 2);
+    a = sampled(&g, prop, gt, true, 2);
     /* Image 0: only the box itself survives the ignore region; flat and ignore boxes are not
      * appended. */
     CHECK_EQ(a.n, 64);
@@ -194,6 +200,9 @@ static void test_roi_sample(void) {
     gt[0].ignore = NULL;
     b = sampled(&f, prop, gt, true, 2);
     CHECK_EQ(b.n_pos, 8);
+    /* mmdetection trains a crowd region as background: as if it were not there. */
+    CHECK(b.n == c.n && !memcmp(b.roi, c.roi, sizeof(bl_box) * (size_t)b.n));
+    CHECK(!memcmp(b.label, c.label, sizeof *b.label * (size_t)b.n));
     for (int i = 0; i < 8; i++) {
         CHECK(b.label[i] == 2 && b.gt[i] == 0 && b.share[i] == 1.0f / 64);
         CHECK_NEAR(b.target[4 * i], (10 - b.roi[i].x1) / 40 / 0.1, 1e-4);
@@ -224,7 +233,10 @@ static void test_roi_sample(void) {
     CHECK(c.n == b.n_pos && c.n_pos == b.n_pos);
     CHECK(!memcmp(c.roi, b.roi, sizeof(bl_box) * 8) && c.share[0] == 1.0f / 64);
     bl_step_end(f.ctx);
+    bl_step_end(g.ctx);
+    fixture_free(&g);
     fixture_free(&f);
+    bl_arena_destroy(arena);
 }
 
 /* Matrices of chosen numbers as head output. */
