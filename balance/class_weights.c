@@ -33,7 +33,10 @@ bl_status bl_class_weights_create(const bl_class_weights_config *c, bl_class_wei
     }
     if (!(c->target_min > 0 && c->target_min <= c->target_max &&
           c->target_min <= c->background_max)) {
-        return bl_fail(BL_EINVAL, "class weights: the clamp must satisfy 0 < min <= max");
+        return bl_fail(BL_ECONFIG,
+                       "gbr.lower = %g, upper = %g, background_upper = %g: must satisfy 0 < lower "
+                       "<= upper and lower <= background_upper",
+                       c->target_min, c->target_max, c->background_max);
     }
     if (!(c->guard > 0) || !(c->momentum >= 0 && c->momentum < 1) || !(c->weight_decay >= 0) ||
         !(c->mean_decay >= 0 && c->mean_decay < 1)) {

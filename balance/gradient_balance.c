@@ -22,19 +22,33 @@ static const bl_field gbr_fields[] = {
     BL_ROW_BOOL(
         bl_gbr_section, direct, "false",
         "Solve the linear system directly at every step instead of the online Jacobi iteration."),
+    BL_ROW_REAL(bl_gbr_section, lower, "0.3333333333333333", 1e-9, 1, NULL,
+                "Lower bound of the solver's targets and of the weights in the loss."),
+    BL_ROW_REAL(bl_gbr_section, upper, "5", 1, 1e9, NULL,
+                "Upper bound of both; classes without gradients get it."),
+    BL_ROW_REAL(bl_gbr_section, background_upper, "1", 1e-9, 1e9, NULL,
+                "Upper bound of the background's target (detection); at least lower."),
+    BL_ROW_REAL(bl_gbr_section, momentum, "0.9", 0, 0.999999, NULL,
+                "Momentum of the online solver."),
+    BL_ROW_REAL(bl_gbr_section, weight_decay, "0.0001", 0, 1, NULL,
+                "Weight decay of the online solver, which pulls all weights to 1."),
     BL_ROWS_END};
 const bl_schema bl_gbr_schema = {"method.gbr", "Gradient-based reweighting (GbR).",
                                  sizeof(bl_gbr_section), gbr_fields};
 
-static const char *const gbt_modes[] = {"fixed", "w_only", "code", NULL}; /* bl_threshold_mode */
+static const char *const gbt_modes[] = {"fixed", "w_only", "code", "score",
+                                        NULL}; /* bl_threshold_mode */
 static const bl_field gbt_fields[] = {
     BL_ROW_ENUM(
         bl_gbt_section, mode, "\"fixed\"", gbt_modes,
         "fixed: the base threshold for every class (detection: teacher.cls_score; classification: "
-        "gb.base); w_only: base / weight; code: also follows the mean teacher score of the class."),
+        "gb.base); w_only: base / weight; score: follows the mean teacher score of the class; "
+        "code: the smaller of the two."),
     BL_ROW_START(bl_gbt_section, warmup, "12000", 0, 1e9, "Iterations with the fixed threshold."),
     BL_ROW_REAL(bl_gbt_section, lower, "0.5", 0, 1, NULL, "Lower bound of a class's threshold."),
     BL_ROW_REAL(bl_gbt_section, upper, "0.9", 0, 1, NULL, "Upper bound of a class's threshold."),
+    BL_ROW_INT(bl_gbt_section, count, "1000", 1, 1e9, "detections",
+               "Length of the moving average of a class's teacher scores (code, score)."),
     BL_ROW_REAL(
         bl_gbt_section, prior_cap, "0", 0, 1000, NULL,
         "Raises a class's threshold, also above upper, so that it gets at most so many times the "
@@ -64,16 +78,21 @@ static bl_status create_weights(bl_gradient_balance *b, const bl_gradient_balanc
         bl_class_weights_config_default(rows, s->background, s->gbr->warmup);
     wc.solver = s->gbr->direct ? BL_SOLVER_DIRECT : BL_SOLVER_ONLINE;
     wc.mean_decay = s->gbr->accumulate;
+    wc.target_min = s->gbr->lower;
+    wc.target_max = s->gbr->upper;
+    wc.background_max = s->gbr->background_upper;
+    wc.momentum = s->gbr->momentum;
+    wc.weight_decay = s->gbr->weight_decay;
     return bl_class_weights_create(&wc, &b->weights);
 }
 
 static bl_status create_thresholds(bl_gradient_balance *b, const bl_gradient_balance_spec *s) {
     bl_thresholds_config tc = bl_thresholds_config_default(s->classes, s->gbt->warmup);
     tc.mode = (bl_threshold_mode)s->gbt->mode;
-    tc.use_weights = true;
     tc.base = s->base;
     tc.low = s->gbt->lower;
     tc.high = s->gbt->upper;
+    tc.count = s->gbt->count;
     BL_TRY(bl_thresholds_create(&tc, &b->thresholds));
     if (!s->allowed) return BL_OK;
     return bl_prior_cap_create(s->classes, s->allowed, s->gbt->cap_window, &b->cap);

@@ -21,12 +21,17 @@ typedef struct bl_gbr_section { /* gradient-based reweighting */
     double accumulate; /* keep rate of the gradient matrix */
     double lr;         /* solver's learning rate; 0 = the model's */
     bool direct;       /* solve the linear system instead of the online iteration */
+    /* bounds of the solver's targets and of the weights in the loss; the background's own upper
+     * one */
+    double lower, upper, background_upper;
+    double momentum, weight_decay; /* of the online solver */
 } bl_gbr_section;
 
 typedef struct bl_gbt_section { /* gradient-based thresholds */
-    int32_t mode;               /* bl_threshold_mode: fixed, w_only, code */
+    int32_t mode;               /* bl_threshold_mode: fixed, w_only, code, score */
     int64_t warmup;
     double lower, upper;
+    int64_t count;      /* detections that a class's mean score goes back to */
     double prior_cap;   /* labels a class may get, as a multiple of the labelled prior; 0 = any */
     int64_t cap_window; /* unlabelled images over which they are counted */
 } bl_gbt_section;

@@ -14,8 +14,7 @@
  * and the list holds ceil(r(I)) copies of image I (repeat_factor.h makes it).
  *
  * Source: Li et al., "Gradient-based Sampling for Class Imbalanced Semi-supervised Object
- * Detection", ICCV 2023 (class-rebalancing sampling) and the released implementation; alpha is the
- * paper's gamma. */
+ * Detection", ICCV 2023, as its released program has it. */
 #ifndef BALLAST_BALANCE_RESAMPLING_H
 #define BALLAST_BALANCE_RESAMPLING_H
 

@@ -11,7 +11,6 @@ struct bl_thresholds {
 bl_thresholds_config bl_thresholds_config_default(int n_classes, int64_t warmup) {
     return (bl_thresholds_config){.n_classes = n_classes,
                                   .mode = BL_THRESHOLD_CODE,
-                                  .use_weights = true,
                                   .base = 0.9,
                                   .low = 0.5,
                                   .high = 0.9,
@@ -75,8 +74,8 @@ bl_status bl_thresholds_observe(bl_thresholds *th, const int32_t *classes, const
 
 bl_status bl_thresholds_get(const bl_thresholds *th, const double *w, int64_t t, double *theta) {
     const bl_thresholds_config *c = &th->config;
-    bool weights =
-        c->mode == BL_THRESHOLD_WEIGHTS || (c->mode == BL_THRESHOLD_CODE && c->use_weights);
+    bool weights = bl_threshold_weighs(c->mode);
+    bool scores = c->mode == BL_THRESHOLD_CODE || c->mode == BL_THRESHOLD_SCORE;
     bool plain = c->mode == BL_THRESHOLD_FIXED || t < c->warmup;
     if (weights && !plain && !w) {
         return bl_fail(BL_EINVAL, "thresholds: this mode needs the class weights");
@@ -86,11 +85,8 @@ bl_status bl_thresholds_get(const bl_thresholds *th, const double *w, int64_t t,
     for (int j = 0; j < c->n_classes; j++) {
         theta[j] = c->base;
         if (plain) continue;
-        if (c->mode == BL_THRESHOLD_CODE && mean > 0) theta[j] = c->base * th->s[j] / mean;
-        if (weights) {
-            double by_weight = c->base / w[j];
-            theta[j] = c->mode == BL_THRESHOLD_WEIGHTS ? by_weight : fmin(theta[j], by_weight);
-        }
+        if (scores && mean > 0) theta[j] = c->base * th->s[j] / mean;
+        if (weights) theta[j] = scores ? fmin(theta[j], c->base / w[j]) : c->base / w[j];
         theta[j] = fmin(fmax(theta[j], c->low), c->high);
     }
     return BL_OK;

@@ -5,13 +5,15 @@
  *
  *   fixed     theta_c = theta
  *   weights   theta_c = clamp(theta / w_c, low, high)
- *   code      theta_c = theta s_c / mean(s)            (theta before the first observation);
- *             if use_weights: theta_c = min(theta_c, theta / w_c);
- *             clamp to [low, high]
+ *   code      theta_c = clamp(min(theta s_c / mean(s), theta / w_c), low, high)
+ *   score     theta_c = clamp(theta s_c / mean(s), low, high)
  *
- * Source: Li et al., "Gradient-based Sampling for Class Imbalanced Semi-supervised Object
- * Detection", ICCV 2023; "code" is the released implementation, "weights" the form the paper
- * describes. */
+ * with theta for theta s_c / mean(s) before the first observation.
+ *
+ * Source: the program released with Li et al., "Gradient-based Sampling for Class Imbalanced
+ * Semi-supervised Object Detection", ICCV 2023: "code" is its COCO configuration, "score" those of
+ * LVIS and Objects365, which leave its switch GbT off. The paper's own equation is not known to us;
+ * "weights" is what remains of "code" without score statistics. */
 #ifndef BALLAST_BALANCE_THRESHOLDS_H
 #define BALLAST_BALANCE_THRESHOLDS_H
 
@@ -23,20 +25,24 @@
 typedef enum bl_threshold_mode {
     BL_THRESHOLD_FIXED,
     BL_THRESHOLD_WEIGHTS,
-    BL_THRESHOLD_CODE
+    BL_THRESHOLD_CODE,
+    BL_THRESHOLD_SCORE
 } bl_threshold_mode;
+
+static inline bool bl_threshold_weighs(int mode) {
+    return mode == BL_THRESHOLD_WEIGHTS || mode == BL_THRESHOLD_CODE;
+}
 
 typedef struct bl_thresholds_config {
     int n_classes; /* foreground classes, or all of a classifier */
     bl_threshold_mode mode;
-    bool use_weights; /* in mode "code" */
     double base;      /* theta: 0.9 */
     double low, high; /* 0.5, 0.9 */
     int64_t warmup;   /* theta_c = theta while t < warmup */
     int64_t count;    /* observations a class is averaged over before the moving average: 1000 */
 } bl_thresholds_config;
 
-/* The released constants, mode code with weights. */
+/* The released constants, mode code. */
 bl_thresholds_config bl_thresholds_config_default(int n_classes, int64_t warmup);
 
 typedef struct bl_thresholds bl_thresholds;

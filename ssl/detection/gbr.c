@@ -86,7 +86,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     }
     g->cfg = bl_method_settings(cfg, "gbr");
     g->world = w;
-    g->solve = g->cfg->enabled || gbt->mode != BL_THRESHOLD_FIXED;
+    g->solve = g->cfg->enabled || bl_threshold_weighs(gbt->mode);
     allow(w, gbt->prior_cap, allowed);
     bl_gradient_balance_spec spec = {.classes = w->classes,
                                      .background = true,

@@ -6,10 +6,9 @@
 #include "balance/thresholds.h"
 #include "tests/check.h"
 
-static bl_thresholds *make_thresholds(bl_threshold_mode mode, bool use_weights) {
+static bl_thresholds *make_thresholds(bl_threshold_mode mode) {
     bl_thresholds_config c = bl_thresholds_config_default(3, 10);
     c.mode = mode;
-    c.use_weights = use_weights;
     bl_thresholds *th;
     CHECK_OK(bl_thresholds_create(&c, &th));
     return th;
@@ -27,7 +26,7 @@ static void check_theta(bl_thresholds *th, const double *w, int64_t t, double a,
 static void test_thresholds(void) {
     static const double s[3] = {.8, .4, .6}, w[4] = {.5, 3, 1.2, 7};
     int64_t n;
-    bl_thresholds *th = make_thresholds(BL_THRESHOLD_CODE, true);
+    bl_thresholds *th = make_thresholds(BL_THRESHOLD_CODE);
     check_theta(th, w, 20, .9, .5, .75); /* no observation yet: theta, then the weights */
     memcpy(bl_thresholds_state(th, &n), s, sizeof s);
     CHECK_EQ(n, 6);
@@ -38,23 +37,23 @@ static void test_thresholds(void) {
     CHECK_FAILS(bl_thresholds_get(th, NULL, 10, theta), BL_EINVAL, "class weights");
     bl_thresholds_destroy(th);
 
-    th = make_thresholds(BL_THRESHOLD_CODE, false); /* score statistics only */
+    th = make_thresholds(BL_THRESHOLD_SCORE); /* score statistics only */
     memcpy(bl_thresholds_state(th, &n), s, sizeof s);
     check_theta(th, NULL, 20, .9, .6, .9);
     bl_thresholds_destroy(th);
 
-    th = make_thresholds(BL_THRESHOLD_WEIGHTS, false);
+    th = make_thresholds(BL_THRESHOLD_WEIGHTS);
     memcpy(bl_thresholds_state(th, &n), s, sizeof s);
     check_theta(th, (double[]){.5, 1.2, 3}, 20, .9, .75, .5);
     bl_thresholds_destroy(th);
 
-    th = make_thresholds(BL_THRESHOLD_FIXED, true);
+    th = make_thresholds(BL_THRESHOLD_FIXED);
     check_theta(th, NULL, 20, .9, .9, .9);
     bl_thresholds_destroy(th);
 }
 
 static void test_score_statistics(void) {
-    bl_thresholds *th = make_thresholds(BL_THRESHOLD_CODE, false), *other;
+    bl_thresholds *th = make_thresholds(BL_THRESHOLD_SCORE), *other;
     const double *s = bl_thresholds_scores(th);
     int32_t c[3] = {1, 1, 2};
     float x[3] = {0.5f, 0.25f, 1};
@@ -69,7 +68,7 @@ static void test_score_statistics(void) {
     int64_t n;
     double saved[6];
     memcpy(saved, bl_thresholds_state(th, &n), sizeof saved);
-    other = make_thresholds(BL_THRESHOLD_CODE, false);
+    other = make_thresholds(BL_THRESHOLD_SCORE);
     memcpy(bl_thresholds_state(other, &n), saved, sizeof saved);
     CHECK_OK(bl_thresholds_observe(th, c, x, 3));
     CHECK_OK(bl_thresholds_observe(other, c, x, 3));

@@ -273,7 +273,7 @@ static void test_errors(void) {
     CHECK_FAILS(bl_class_weights_create(&c, &cw), BL_EINVAL, "1 classes");
     c = bl_class_weights_config_default(3, true, 0);
     c.target_min = 0;
-    CHECK_FAILS(bl_class_weights_create(&c, &cw), BL_EINVAL, "clamp");
+    CHECK_FAILS(bl_class_weights_create(&c, &cw), BL_ECONFIG, "gbr.lower = 0");
     cw = make(3, 0);
     double bad[9] = {NAN};
     CHECK_FAILS(bl_class_weights_pull(cw, bad, 1, 1, NULL), BL_ENUMERIC, "not finite");
