@@ -22,10 +22,10 @@ typedef struct bl_columns {
     int32_t cb;
     int32_t wide;          /* channels of a thread: 1, or those of a pack */
     int32_t lanes;         /* threads of a tile, side by side: a power of two up to 32 */
+    int32_t dtype;         /* of the maps: a bl_dtype; no padding, which would hold anything */
     int64_t tiles;         /* of a channel block */
     int64_t chunk, chunks; /* rows of a unit; units of a tile of columns */
     int64_t units;
-    int64_t dtype; /* of the maps: a bl_dtype */
 } bl_columns;
 
 /* What one thread has of a unit. */
