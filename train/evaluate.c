@@ -30,11 +30,40 @@ static bl_status write_analysis(const char *dir, const bl_results *r) {
     return status;
 }
 
+bl_status bl_run_protocol(int32_t protocol, const bl_dataset *d, bl_eval_params *out) {
+    if (protocol == BL_PROTOCOL_COCO) {
+        *out = bl_eval_params_coco();
+        return BL_OK;
+    }
+    *out = protocol == BL_PROTOCOL_LVIS ? bl_eval_params_lvis(BL_IOU_BBOX)
+                                        : bl_eval_params_lvis_fixed(BL_IOU_BBOX);
+    if (!d || d->federated) return BL_OK;
+    return bl_fail(BL_ECONFIG,
+                   "run.protocol = %s: no image of %s has \"neg_category_ids\", which LVIS's rules "
+                   "need; take run.protocol=coco for data that is annotated for all classes",
+                   bl_protocol_names[protocol], d->name);
+}
+
+/* All numbers of the protocol, and the AP of each group. */
+static bl_status summarise(const bl_eval_result *r, const bl_groups *g, bl_evaluation *out) {
+    *out = (bl_evaluation){.AP = bl_eval_summarise(r, NULL).AP};
+    out->n_metrics = bl_eval_metrics(r, NULL, out->metric);
+    for (int i = 0; i < out->n_metrics; i++) out->metric[i].area = NULL;
+    if (!g) return BL_OK;
+    uint8_t *mask = calloc((size_t)g->n_classes + 1, 1);
+    if (!mask) return bl_no_memory("for %d classes", (int)g->n_classes);
+    for (int32_t i = 0; i < g->of.info.n_groups; i++) {
+        bl_class_group_mask(&g->of.info, i, g->n_classes, mask);
+        out->group_AP[i] = bl_eval_summarise(r, mask).AP;
+    }
+    free(mask);
+    return BL_OK;
+}
+
 bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d,
-                            int64_t limit, const bl_groups *g, const char *dir, FILE *f,
-                            bool all_classes, bl_evaluation *out) {
+                            const bl_eval_params *protocol, int64_t limit, const bl_groups *g,
+                            const char *dir, FILE *f, bool all_classes, bl_evaluation *out) {
     bl_detections dt = {0};
-    const bl_eval_params protocol = bl_eval_params_coco();
     bl_eval_result r = {0};
     bl_dataset *part = NULL;
     char *detections = NULL;
@@ -47,10 +76,14 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
     }
     BL_TRY_DONE(bl_infer_dataset(in, d, 0, what, &dt));
     BL_TRY_DONE(bl_infer_go_on(in));
-    BL_TRY_DONE(bl_eval_run(d, &dt, &protocol, &r));
+    BL_TRY_DONE(bl_eval_run(d, &dt, protocol, &r));
     BL_TRY_DONE(bl_infer_go_on(in));
-    const bl_results results = {
-        .gt = d, .dt = &dt, .eval = &r, .info = g ? &g->info : NULL, .model = model, .iter = iter};
+    const bl_results results = {.gt = d,
+                                .dt = &dt,
+                                .eval = &r,
+                                .info = g ? &g->of.info : NULL,
+                                .model = model,
+                                .iter = iter};
     if (dir) {
         BL_TRY_DONE(bl_results_write(dir, &results));
         BL_TRY_DONE(write_analysis(dir, &results));
@@ -62,11 +95,7 @@ bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const
         bl_results_print(f, &results);
         bl_results_print_classes(f, &results, all_classes);
     }
-    out->all = bl_eval_summarise(&r, NULL);
-    if (g) {
-        out->majority = bl_eval_summarise(&r, g->mask);
-        out->minority = bl_eval_summarise(&r, g->mask + g->n_classes);
-    }
+    status = summarise(&r, g, out);
 done:
     bl_eval_result_free(&r);
     bl_detections_free(&dt);
@@ -101,7 +130,10 @@ static bl_status evaluate_one(const bl_run_config *cfg, bl_ctx *ctx, const char 
                    .exif = cfg->data.exif,
                    .skip_bad = cfg->data.skip_bad};
     bl_evaluation ev;
-    BL_TRY_DONE(bl_evaluate_model(&in, name, iter, test, 0, g, dir, f, opt->per_class, &ev));
+    bl_eval_params protocol;
+    BL_TRY_DONE(bl_run_protocol(cfg->run.protocol, test, &protocol));
+    BL_TRY_DONE(
+        bl_evaluate_model(&in, name, iter, test, &protocol, 0, g, dir, f, opt->per_class, &ev));
     if (dir) BL_INFO("results in %s", dir);
 done:
     free(dir);

@@ -6,13 +6,19 @@
 #include "train/detection/infer.h"
 
 typedef struct bl_evaluation {
-    bl_eval_summary all, majority, minority;
+    double AP;
+    int n_metrics; /* of the protocol; their `area` is NULL */
+    bl_eval_metric metric[BL_EVAL_MAX_METRICS];
+    double group_AP[BL_MAX_CLASS_GROUPS]; /* in the order of the groups given */
 } bl_evaluation;
 
-/* Detects on `d` (first `limit` images; 0 = all), evaluates, writes eval files into `dir` (NULL:
+/* Rules of run.protocol. BL_ECONFIG for LVIS's where `d` (NULL: anything) is not annotated so. */
+bl_status bl_run_protocol(int32_t protocol, const bl_dataset *d, bl_eval_params *out);
+
+/* Detects on `d` (first `limit` images; 0 = all), evaluates by `protocol`, writes eval files into `dir` (NULL:
  * none), prints the tables to `f` (NULL: none; all_classes as for bl_results_print_classes). */
 bl_status bl_evaluate_model(bl_infer *in, const char *model, int64_t iter, const bl_dataset *d,
-                            int64_t limit, const bl_groups *g, const char *dir, FILE *f,
-                            bool all_classes, bl_evaluation *out);
+                            const bl_eval_params *protocol, int64_t limit, const bl_groups *g,
+                            const char *dir, FILE *f, bool all_classes, bl_evaluation *out);
 
 #endif

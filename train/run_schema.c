@@ -49,12 +49,17 @@ static const bl_field data_fields[] = {
      "Go on without damaged annotations and unreadable images, reporting how many.", NULL},
     {"drop_empty", BL_T_BOOL, AT(drop_empty), "true", 0, 0, NULL, NULL,
      "Leave out labelled images without boxes.", NULL},
+    {"groups", BL_T_STRING, AT(groups), "\"\"", 0, 0, NULL, NULL,
+     "JSON file with groups of classes for logs and reports: {\"name\": [class name or id, ...], "
+     "...}; a class may be in several or in none. Empty = minority; else rare, common and frequent "
+     "where the labelled file has LVIS frequencies; else minority_ratio.",
+     NULL},
     {"minority_ratio", BL_T_REAL, AT(minority_ratio), "0.2", 0, 1, NULL, NULL,
      "A class is a minority class when it has fewer labelled boxes than this fraction of the most "
      "frequent one.",
      NULL},
     {"minority", BL_T_STRINGS, AT(minority), "[]", 0, 0, NULL, NULL,
-     "Minority classes by name; overrides minority_ratio.", NULL},
+     "Minority classes by name, all others being the majority.", NULL},
     {0}};
 static const bl_schema data_schema = {"data", "Data sets and class groups.", sizeof(bl_data_config),
                                       data_fields};
@@ -87,6 +92,8 @@ static const bl_schema optim_schema = {"optim", "The optimiser.", sizeof(bl_opti
 #undef STRUCT
 
 static const char *const precisions[] = {"fp32", "tf32", "bf16", "fp16", NULL}; /* bl_precision */
+
+const char *const bl_protocol_names[] = {"coco", "lvis", "lvis_fixed", NULL};
 
 #define STRUCT bl_run_section
 static const bl_field run_fields[] = {
@@ -137,6 +144,11 @@ static const bl_field run_fields[] = {
      "set each.",
      NULL},
     {"eval_batch", BL_T_INT, AT(eval_batch), "4", 1, 256, NULL, "images", "Batch of evaluation.",
+     NULL},
+    {"protocol", BL_T_ENUM, AT(protocol), "\"coco\"", 0, 0, bl_protocol_names, NULL,
+     "Rules of detection's evaluations: coco; lvis (classes judged where they are annotated, 300 "
+     "detections an image); lvis_fixed (LVIS Fixed AP). detector.max_detections and "
+     "detector.score_threshold bound what reaches them.",
      NULL},
     {"eval_student", BL_T_BOOL, AT(eval_student), "true", 0, 0, NULL, NULL,
      "Evaluate the student too, not only the teacher.", NULL},

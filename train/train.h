@@ -35,8 +35,8 @@ typedef struct bl_data_config {
     bool exif; /* turn images as EXIF says (datasets/images/image.h) */
     bool skip_bad;
     bool drop_empty; /* drop labelled images without boxes */
-    /* Class groups of the reports: "auto" = minority when fewer labelled boxes than minority_ratio
-     * * the most frequent class; or an explicit list of names. */
+    /* Class groups of the reports (train/detection/groups.h). */
+    const char *groups; /* JSON file {"name": [class, ...], ...}; "" = none */
     double minority_ratio;
     bl_strings minority;
 } bl_data_config;
@@ -59,6 +59,13 @@ typedef struct bl_optim_config {
     double shrink; /* after each step, all weights and statistics times 1 - shrink * lr */
 } bl_optim_config;
 
+typedef enum bl_protocol_name {
+    BL_PROTOCOL_COCO,
+    BL_PROTOCOL_LVIS,
+    BL_PROTOCOL_LVIS_FIXED
+} bl_protocol_name;
+extern const char *const bl_protocol_names[];
+
 /* Section "run". */
 typedef struct bl_run_section {
     int64_t iterations, seed, threads;
@@ -68,6 +75,7 @@ typedef struct bl_run_section {
     bool prefetch_device; /* batches are sent to the device ahead of their steps */
     bool graphs;          /* a GPU's work is collected and replayed */
     int64_t log_every, eval_every, checkpoint_every, keep_checkpoints, samples;
+    int32_t protocol; /* bl_protocol_name, of detection */
     int64_t eval_batch;
     bool eval_student;
     int64_t eval_limit;     /* test images used during training; 0 = all */

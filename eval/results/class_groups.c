@@ -1,5 +1,6 @@
 #include "eval/results/class_groups.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 #include "core/json.h"
 #include "core/schema.h"
 
-enum { NO_GROUP = 255, MAX_GROUPS = 200 };
+enum { NO_GROUP = 255, MAX_GROUPS = BL_MAX_CLASS_GROUPS };
 
 static bl_status out_of_memory(void) {
     return bl_no_memory("for groups of classes");
@@ -29,36 +30,44 @@ static bl_status allocate_groups(bl_class_groups *g, int32_t n_groups, int32_t n
 
 /* ---- groups from a file ---- */
 
-static bl_status unknown_name(const bl_json *doc, const char *group, size_t i, const char *name,
-                              const bl_dataset *gt) {
+/* `where`: the file and place, or the setting, that names the class. */
+static bl_status unknown_name(const char *where, const char *name, const bl_dataset *gt) {
     const char **names = calloc((size_t)gt->n_categories + 1, sizeof *names);
     if (!names) return out_of_memory();
     for (int32_t k = 0; k < gt->n_categories; k++) names[k] = gt->categories[k].name;
     const char *close = bl_did_you_mean(name, names);
     bl_status status =
-        bl_fail(BL_ECONFIG, "%s: \"%s\"[%zu]: no category \"%s\" in %s%s%s%s", doc->file, group, i,
-                name, gt->name ? gt->name : "the ground truth", close ? "; did you mean \"" : "",
+        bl_fail(BL_ECONFIG, "%s: no category \"%s\" in %s%s%s%s", where, name,
+                gt->name ? gt->name : "the ground truth", close ? "; did you mean \"" : "",
                 close ? close : "", close ? "\"?" : "");
     free(names);
     return status;
 }
 
+/* -1: there is none. */
+static int32_t class_named(const bl_dataset *gt, const char *name) {
+    for (int32_t k = 0; k < gt->n_categories; k++)
+        if (strcmp(gt->categories[k].name, name) == 0) return k;
+    return -1;
+}
+
 static bl_status find_class(const bl_json *doc, const char *group, size_t i, struct json_object *v,
                             const bl_dataset *gt, int32_t *found) {
-    bool by_name = json_object_is_type(v, json_type_string);
-    if (!by_name && !json_object_is_type(v, json_type_int))
-        return bl_fail(BL_ECONFIG, "%s: \"%s\"[%zu] is neither a class name nor a category id",
-                       doc->file, group, i);
+    char where[512];
+    snprintf(where, sizeof where, "%s: \"%s\"[%zu]", doc->file, group, i);
+    if (json_object_is_type(v, json_type_string)) {
+        *found = class_named(gt, json_object_get_string(v));
+        return *found >= 0 ? BL_OK : unknown_name(where, json_object_get_string(v), gt);
+    }
+    if (!json_object_is_type(v, json_type_int))
+        return bl_fail(BL_ECONFIG, "%s is neither a class name nor a category id", where);
     for (int32_t k = 0; k < gt->n_categories; k++)
-        if (by_name ? strcmp(gt->categories[k].name, json_object_get_string(v)) == 0
-                    : gt->categories[k].id == json_object_get_int64(v)) {
+        if (gt->categories[k].id == json_object_get_int64(v)) {
             *found = k;
             return BL_OK;
         }
-    if (by_name) return unknown_name(doc, group, i, json_object_get_string(v), gt);
-    return bl_fail(BL_ECONFIG, "%s: \"%s\"[%zu]: no category has id %lld in %s", doc->file, group,
-                   i, (long long)json_object_get_int64(v),
-                   gt->name ? gt->name : "the ground truth");
+    return bl_fail(BL_ECONFIG, "%s: no category has id %lld in %s", where,
+                   (long long)json_object_get_int64(v), gt->name ? gt->name : "the ground truth");
 }
 
 static bl_status take_file(bl_class_groups *g, const bl_json *doc, const bl_dataset *gt) {
@@ -118,13 +127,28 @@ static bl_status by_frequency(bl_class_groups *g, const bl_dataset *gt, int32_t 
     return *any ? set_groups(g, 3, labels, index, gt->n_categories) : BL_OK;
 }
 
+static const char *const two[] = {"majority", "minority"};
+
+static bl_status by_list(bl_class_groups *g, const bl_dataset *gt,
+                         const bl_class_groups_source *source, int32_t *index) {
+    for (int32_t k = 0; k < gt->n_categories; k++) index[k] = BL_GROUP_MAJORITY;
+    for (int32_t i = 0; i < source->n_minority; i++) {
+        int32_t k = class_named(gt, source->minority[i]);
+        if (k < 0) return unknown_name("data.minority", source->minority[i], gt);
+        if (index[k] == BL_GROUP_MINORITY)
+            return bl_fail(BL_ECONFIG, "data.minority: \"%s\" is listed twice",
+                           source->minority[i]);
+        index[k] = BL_GROUP_MINORITY;
+    }
+    return set_groups(g, 2, two, index, gt->n_categories);
+}
+
 static bl_status by_training(bl_class_groups *g, const bl_dataset *gt, double ratio,
                              int32_t *index) {
-    static const char *const labels[] = {"majority", "minority"};
     if (!g->info.train_boxes) return BL_OK;
     BL_TRY(bl_groups_assign(BL_GROUP_BY_RATIO, ratio, NULL, 0, g->info.train_boxes,
                             gt->n_categories, index));
-    return set_groups(g, 2, labels, index, gt->n_categories);
+    return set_groups(g, 2, two, index, gt->n_categories);
 }
 
 /* ---- training counts ---- */
@@ -164,7 +188,7 @@ bl_status bl_class_groups_make(const bl_dataset *gt, const bl_class_groups_sourc
                                bl_class_groups *out) {
     bl_json doc = {0};
     bl_status status;
-    bool grouped = source->file != NULL;
+    bool grouped = source->file || source->n_minority > 0;
     *out = (bl_class_groups){.arena = bl_arena_create(0)};
     int32_t *index = calloc((size_t)gt->n_categories + 1, sizeof *index);
     if (!out->arena || !index) BL_TRY_DONE(out_of_memory());
@@ -172,6 +196,8 @@ bl_status bl_class_groups_make(const bl_dataset *gt, const bl_class_groups_sourc
     if (source->file) {
         BL_TRY_DONE(bl_json_load(source->file, &doc));
         BL_TRY_DONE(take_file(out, &doc, gt));
+    } else if (source->n_minority > 0) {
+        BL_TRY_DONE(by_list(out, gt, source, index));
     }
     if (!grouped) BL_TRY_DONE(by_frequency(out, gt, index, &grouped));
     if (!grouped) BL_TRY_DONE(by_training(out, gt, source->minority_ratio, index));

@@ -188,6 +188,24 @@ static void groups_of_lvis(void) {
     bl_dataset_free(gt);
 }
 
+static void groups_of_list(void) {
+    bl_dataset *gt = parse(head, clean);
+    bl_class_groups g;
+    const char *names[] = {"dog", "zebra", "dog"};
+    bl_class_groups_source from = {.train = gt, .minority = names, .n_minority = 2};
+    CHECK_OK(bl_class_groups_make(gt, &from, &g));
+    CHECK_EQ(g.info.n_groups, 2);
+    CHECK_STR(g.info.group_names[g.info.group[0]], "majority");
+    CHECK_STR(g.info.group_names[g.info.group[1]], "minority");
+    CHECK_STR(g.info.group_names[g.info.group[2]], "minority");
+    bl_class_groups_free(&g);
+    from.n_minority = 3;
+    CHECK_FAILS(bl_class_groups_make(gt, &from, &g), BL_ECONFIG, "\"dog\" is listed twice");
+    names[0] = "zbra";
+    CHECK_FAILS(bl_class_groups_make(gt, &from, &g), BL_ECONFIG, "did you mean \"zebra\"");
+    bl_dataset_free(gt);
+}
+
 static void groups_of_file(const char *dir) {
     bl_dataset *gt = parse(head, clean);
     char *path = fake_path(dir, "groups.json");
@@ -302,6 +320,7 @@ int main(void) {
     training();
     groups_of_training();
     groups_of_lvis();
+    groups_of_list();
     groups_of_file(dir);
     fake_remove_all(dir);
     return 0;

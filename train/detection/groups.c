@@ -4,88 +4,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "balance/groups.h"
+#include "core/fs.h"
 #include "core/json.h"
 
-static const char *const names[] = {"majority", "minority"};
-
-static bl_status allocate(bl_groups *g, int32_t n) {
-    size_t k = (size_t)n + 1;
-    *g = (bl_groups){.n_classes = n,
-                     .images = calloc(k, sizeof *g->images),
-                     .boxes = calloc(k, sizeof *g->boxes),
-                     .group = calloc(k, 1),
-                     .mask = calloc(2 * k, 1)};
-    if (g->images && g->boxes && g->group && g->mask) return BL_OK;
-    bl_groups_free(g);
-    return bl_no_memory("for class groups");
-}
-
-/* Fills mask and info once the groups are known. */
-static void finish(bl_groups *g) {
-    for (int32_t c = 0; c < g->n_classes; c++) g->mask[g->group[c] * g->n_classes + c] = 1;
-    g->info = (bl_class_info){.train_images = g->images,
-                              .train_boxes = g->boxes,
-                              .group = g->group,
-                              .group_names = names,
-                              .n_groups = 2};
-}
-
-static bl_status listed(const bl_strings *list, const bl_dataset *d, int32_t *index) {
-    const char **all = calloc((size_t)d->n_categories + 1, sizeof *all);
-    if (!all) return bl_no_memory(NULL);
-    for (int32_t c = 0; c < d->n_categories; c++) all[c] = d->categories[c].name;
-    bl_status status = BL_OK;
-    for (int32_t i = 0; i < list->n && status == BL_OK; i++) {
-        index[i] = -1;
-        for (int32_t c = 0; c < d->n_categories; c++)
-            if (strcmp(all[c], list->v[i]) == 0) index[i] = c;
-        if (index[i] >= 0) continue;
-        const char *close = bl_did_you_mean(list->v[i], all);
-        status = bl_fail(BL_ECONFIG, "data.minority: no category \"%s\" in %s%s%s%s", list->v[i],
-                         d->name, close ? "; did you mean \"" : "", close ? close : "",
-                         close ? "\"?" : "");
-    }
-    free(all);
-    return status;
-}
-
 bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, bl_groups *out) {
-    int32_t n = labelled->n_categories;
-    BL_TRY(allocate(out, n));
-    bl_dataset_counts(labelled, false, out->images, out->boxes);
-    int32_t *group = calloc((size_t)n + 1, sizeof *group);
-    int32_t *index = calloc((size_t)cfg->minority.n + 1, sizeof *index);
-    bl_status status = group && index ? BL_OK : bl_no_memory(NULL);
-    bool by_list = cfg->minority.n > 0;
-    if (status == BL_OK && by_list) status = listed(&cfg->minority, labelled, index);
-    if (status == BL_OK)
-        status =
-            bl_groups_assign(by_list ? BL_GROUP_BY_LIST : BL_GROUP_BY_RATIO, cfg->minority_ratio,
-                             index, cfg->minority.n, out->boxes, n, group);
-    for (int32_t c = 0; status == BL_OK && c < n; c++) out->group[c] = (uint8_t)group[c];
-    free(group);
-    free(index);
-    if (status == BL_OK)
-        finish(out);
-    else
-        bl_groups_free(out);
+    *out = (bl_groups){.n_classes = labelled->n_categories};
+    char *file = *cfg->groups ? bl_path_join(cfg->root, cfg->groups) : NULL;
+    if (*cfg->groups && !file) return bl_no_memory("for class groups");
+    bl_status status = BL_OK;
+    if (file && cfg->minority.n > 0)
+        status = bl_fail(BL_ECONFIG, "data.groups and data.minority both name groups of classes; "
+                                     "leave one of them empty");
+    bl_class_groups_source from = {.train = labelled,
+                                   .file = file,
+                                   .minority = cfg->minority.v,
+                                   .n_minority = cfg->minority.n,
+                                   .minority_ratio = cfg->minority_ratio};
+    if (status == BL_OK) status = bl_class_groups_make(labelled, &from, &out->of);
+    free(file);
     return status;
+}
+
+static struct json_object *text(const char *s) {
+    return json_object_new_string(s);
+}
+
+/* The names of all groups of class c, for a class that is in several. */
+static void put_memberships(struct json_object **o, const bl_class_info *info, int32_t c,
+                            int32_t n_classes) {
+    struct json_object *list = json_object_new_array();
+    for (int32_t i = 0; i < info->n_groups; i++)
+        if (info->members[(int64_t)i * n_classes + c])
+            bl_json_append(&list, text(info->group_names[i]));
+    if (json_object_array_length(list) > 1)
+        bl_json_add(o, "groups", list);
+    else
+        json_object_put(list);
 }
 
 bl_status bl_groups_write(const bl_groups *g, const bl_dataset *d, const char *path) {
+    const bl_class_info *info = &g->of.info;
     struct json_object *root = json_object_new_object(), *classes = json_object_new_array();
     struct json_object *groups = json_object_new_array();
     for (int32_t c = 0; c < g->n_classes; c++) {
         struct json_object *o = json_object_new_object();
+        bool grouped = info->n_groups > 0 && info->group[c] < info->n_groups;
         bl_json_add(&o, "id", json_object_new_int64(d->categories[c].id));
-        bl_json_add(&o, "name", json_object_new_string(d->categories[c].name));
-        bl_json_add(&o, "train_images", json_object_new_int64(g->images[c]));
-        bl_json_add(&o, "train_boxes", json_object_new_int64(g->boxes[c]));
-        bl_json_add(&o, "group", json_object_new_string(names[g->group[c]]));
+        bl_json_add(&o, "name", text(d->categories[c].name));
+        bl_json_add(&o, "train_images", json_object_new_int64(info->train_images[c]));
+        bl_json_add(&o, "train_boxes", json_object_new_int64(info->train_boxes[c]));
+        bl_json_add(&o, "group", text(grouped ? info->group_names[info->group[c]] : ""));
+        put_memberships(&o, info, c, g->n_classes);
         bl_json_append(&classes, o);
     }
-    for (int i = 0; i < 2; i++) bl_json_append(&groups, json_object_new_string(names[i]));
+    for (int i = 0; i < info->n_groups; i++) bl_json_append(&groups, text(info->group_names[i]));
     bl_json_add(&root, "classes", classes);
     bl_json_add(&root, "groups", groups);
     bl_status status = bl_json_save(root, path);
@@ -97,43 +69,99 @@ static bool is_text(struct json_object *o) {
     return json_object_is_type(o, json_type_string);
 }
 
-static bl_status read_class(struct json_object *o, const bl_dataset *d, int32_t c, bl_groups *g,
-                            const char *path) {
-    struct json_object *name, *images, *boxes, *group;
+/* What bl_groups_read fills; the info of a bl_class_groups is read-only. */
+typedef struct {
+    const char *path;
+    const bl_dataset *d;
+    bl_arena *arena;
+    int64_t *images, *boxes;
+    const char **names;
+    uint8_t *group, *members;
+    int32_t n_groups, n_classes;
+} reading;
+
+static bl_status join(reading *r, int32_t c, struct json_object *name, bool first) {
+    if (first && is_text(name) && !*json_object_get_string(name)) return BL_OK; /* in none */
+    for (int32_t i = 0; i < r->n_groups && is_text(name); i++) {
+        if (strcmp(r->names[i], json_object_get_string(name)) != 0) continue;
+        if (first) r->group[c] = (uint8_t)i;
+        r->members[(int64_t)i * r->n_classes + c] = 1;
+        return BL_OK;
+    }
+    return bl_fail(BL_EFORMAT, "%s: classes[%d]: its group is not in \"groups\"", r->path, (int)c);
+}
+
+static bl_status read_class(reading *r, struct json_object *o, int32_t c) {
+    struct json_object *name, *images, *boxes, *group, *all;
     if (!json_object_object_get_ex(o, "name", &name) ||
         !json_object_object_get_ex(o, "train_images", &images) ||
         !json_object_object_get_ex(o, "train_boxes", &boxes) ||
         !json_object_object_get_ex(o, "group", &group))
         return bl_fail(BL_EFORMAT, "%s: classes[%d] lacks name, train_images, train_boxes or group",
-                       path, (int)c);
+                       r->path, (int)c);
     if (!is_text(name) || !is_text(group))
-        return bl_fail(BL_EFORMAT, "%s: classes[%d]: name and group must be strings", path, (int)c);
-    if (strcmp(json_object_get_string(name), d->categories[c].name) != 0)
-        return bl_fail(BL_EFORMAT, "%s: class %d is \"%s\", but \"%s\" in %s", path, (int)c,
-                       json_object_get_string(name), d->categories[c].name, d->name);
-    g->images[c] = json_object_get_int64(images);
-    g->boxes[c] = json_object_get_int64(boxes);
-    g->group[c] = strcmp(json_object_get_string(group), names[1]) == 0;
+        return bl_fail(BL_EFORMAT, "%s: classes[%d]: name and group must be strings", r->path,
+                       (int)c);
+    if (strcmp(json_object_get_string(name), r->d->categories[c].name) != 0)
+        return bl_fail(BL_EFORMAT, "%s: class %d is \"%s\", but \"%s\" in %s", r->path, (int)c,
+                       json_object_get_string(name), r->d->categories[c].name, r->d->name);
+    r->images[c] = json_object_get_int64(images);
+    r->boxes[c] = json_object_get_int64(boxes);
+    BL_TRY(join(r, c, group, true));
+    if (!json_object_object_get_ex(o, "groups", &all) || !json_object_is_type(all, json_type_array))
+        return BL_OK;
+    for (size_t i = 0; i < json_object_array_length(all); i++)
+        BL_TRY(join(r, c, json_object_array_get_idx(all, i), false));
+    return BL_OK;
+}
+
+static bl_status read_all(reading *r, const bl_json *doc) {
+    struct json_object *classes, *groups;
+    BL_TRY(bl_json_member(doc, doc->root, "groups", json_type_array, &groups));
+    r->n_groups = (int32_t)json_object_array_length(groups);
+    if (!json_object_object_get_ex(doc->root, "classes", &classes) ||
+        !json_object_is_type(classes, json_type_array) ||
+        json_object_array_length(classes) != (size_t)r->n_classes)
+        return bl_fail(BL_EFORMAT, "%s: expected %d classes as in %s", r->path, (int)r->n_classes,
+                       r->d->name);
+    if (r->n_groups > BL_MAX_CLASS_GROUPS)
+        return bl_fail(BL_EFORMAT, "%s: %d groups, expected at most %d", r->path, (int)r->n_groups,
+                       BL_MAX_CLASS_GROUPS);
+    size_t n = (size_t)r->n_classes + 1;
+    r->images = BL_NEW_ARRAY(r->arena, int64_t, n);
+    r->boxes = BL_NEW_ARRAY(r->arena, int64_t, n);
+    r->group = BL_NEW_ARRAY(r->arena, uint8_t, n);
+    r->members = BL_NEW_ARRAY(r->arena, uint8_t, (size_t)(r->n_groups + 1) * n);
+    r->names = BL_NEW_ARRAY(r->arena, const char *, r->n_groups + 1);
+    if (!r->images || !r->boxes || !r->group || !r->members || !r->names) return BL_ENOMEM;
+    memset(r->group, r->n_groups, n);
+    for (int32_t i = 0; i < r->n_groups; i++) {
+        struct json_object *name = json_object_array_get_idx(groups, (size_t)i);
+        if (!is_text(name))
+            return bl_fail(BL_EFORMAT, "%s: groups[%d] is not a string", r->path, (int)i);
+        r->names[i] = bl_arena_strdup(r->arena, json_object_get_string(name));
+        if (!r->names[i]) return BL_ENOMEM;
+    }
+    for (int32_t c = 0; c < r->n_classes; c++)
+        BL_TRY(read_class(r, json_object_array_get_idx(classes, (size_t)c), c));
     return BL_OK;
 }
 
 bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out) {
     bl_json doc;
-    struct json_object *classes;
     BL_TRY(bl_json_load(path, &doc));
-    bl_status status = allocate(out, d->n_categories);
-    if (status == BL_OK && (!json_object_object_get_ex(doc.root, "classes", &classes) ||
-                            !json_object_is_type(classes, json_type_array) ||
-                            json_object_array_length(classes) != (size_t)d->n_categories))
-        status = bl_fail(BL_EFORMAT, "%s: expected %d classes as in %s", path, (int)d->n_categories,
-                         d->name);
-    for (int32_t c = 0; status == BL_OK && c < d->n_categories; c++)
-        status = read_class(json_object_array_get_idx(classes, (size_t)c), d, c, out, path);
-    if (status == BL_OK)
-        finish(out);
-    else
-        bl_groups_free(out);
+    reading r = {.path = path, .d = d, .arena = bl_arena_create(0), .n_classes = d->n_categories};
+    bl_status status = r.arena ? read_all(&r, &doc) : bl_no_memory("for %s", path);
     bl_json_free(&doc);
+    *out = (bl_groups){.n_classes = r.n_classes,
+                       .of = {.arena = r.arena,
+                              .info = {.train_images = r.images,
+                                       .train_boxes = r.boxes,
+                                       .group = r.group,
+                                       .group_names = r.names,
+                                       .n_groups = r.n_groups,
+                                       .members = r.members}}};
+    if (status != BL_OK) bl_groups_free(out);
     return status;
 }
 
@@ -169,9 +197,6 @@ bl_status bl_groups_classes(const char *path, bl_dataset **out) {
 }
 
 void bl_groups_free(bl_groups *g) {
-    free(g->images);
-    free(g->boxes);
-    free(g->group);
-    free(g->mask);
+    bl_class_groups_free(&g->of);
     *g = (bl_groups){0};
 }

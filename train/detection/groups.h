@@ -1,20 +1,17 @@
-/* What is known of the classes before training: counts in the labelled set and the
- * majority/minority groups. */
+/* What is known of the classes before training: counts in the labelled set and their groups. */
 #ifndef BALLAST_TRAIN_DETECTION_GROUPS_H
 #define BALLAST_TRAIN_DETECTION_GROUPS_H
 
-#include "eval/results/results.h"
+#include "eval/results/class_groups.h"
 #include "train/train.h"
 
 typedef struct bl_groups {
     int32_t n_classes;
-    int64_t *images, *boxes; /* labelled set */
-    uint8_t *group;          /* 0 majority, 1 minority */
-    uint8_t *mask;           /* [2 * n_classes]: membership per group, for bl_eval_summarise */
-    bl_class_info info;      /* points into this */
+    bl_class_groups of; /* with counts and membership (info.members), also where no groups are */
 } bl_groups;
 
-/* From the labelled data set and the configuration (data.minority, else data.minority_ratio). */
+/* From the labelled data set and the configuration: data.groups, else data.minority, else LVIS
+ * frequencies of the categories, else data.minority_ratio. */
 bl_status bl_groups_make(const bl_data_config *cfg, const bl_dataset *labelled, bl_groups *out);
 /* From a run folder's classes.json; the class list must equal the data set's. */
 bl_status bl_groups_read(const char *path, const bl_dataset *d, bl_groups *out);

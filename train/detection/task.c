@@ -184,34 +184,38 @@ static int64_t test(const bl_task *k) {
     return d ? d->n_images : 0;
 }
 
-static bl_status log_evaluation(const bl_task_evaluation *e, const bl_evaluation *ev) {
+/* "rare 0.1234  common 0.2345", as much of it as fits. */
+static void describe_groups(const bl_class_info *info, const bl_evaluation *ev, char *out,
+                            size_t size) {
+    size_t at = 0;
+    out[0] = 0;
+    for (int32_t i = 0; i < info->n_groups && at < size; i++) {
+        int n = snprintf(out + at, size - at, "  %s %.4f", info->group_names[i], ev->group_AP[i]);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static bl_status log_evaluation(const detection *d, const bl_task_evaluation *e,
+                                const bl_evaluation *ev) {
     const char *model = e->learner->model[e->model].name;
-    const struct {
-        const char *key;
-        double v;
-    } all[] = {{"AP", ev->all.AP},
-               {"AP50", ev->all.AP50},
-               {"AP75", ev->all.AP75},
-               {"APs", ev->all.APs},
-               {"APm", ev->all.APm},
-               {"APl", ev->all.APl},
-               {"AR1", ev->all.AR1},
-               {"AR10", ev->all.AR10},
-               {"AR100", ev->all.AR100},
-               {"ARs", ev->all.ARs},
-               {"ARm", ev->all.ARm},
-               {"ARl", ev->all.ARl},
-               {"AP_majority", ev->majority.AP},
-               {"AP_minority", ev->minority.AP}};
+    const bl_class_info *info = &d->groups.of.info;
+    double ap50 = -1;
+    char key[128], groups[256];
     bl_metrics_begin(e->metrics);
     bl_metrics_number(e->metrics, "iter", (double)e->iter);
     bl_metrics_string(e->metrics, "kind", e->validation ? "validation" : "eval");
     bl_metrics_string(e->metrics, "model", model);
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        bl_metrics_number(e->metrics, all[i].key, all[i].v);
-    BL_INFO("%s at %lld%s: AP %.4f  AP50 %.4f  majority %.4f  minority %.4f", model,
-            (long long)e->iter, e->validation ? ", validation" : "", ev->all.AP, ev->all.AP50,
-            ev->majority.AP, ev->minority.AP);
+    for (int i = 0; i < ev->n_metrics; i++) {
+        bl_metrics_number(e->metrics, ev->metric[i].key, ev->metric[i].value);
+        if (strcmp(ev->metric[i].key, "AP50") == 0) ap50 = ev->metric[i].value;
+    }
+    for (int32_t i = 0; i < info->n_groups; i++) {
+        snprintf(key, sizeof key, "AP_%s", info->group_names[i]);
+        bl_metrics_number(e->metrics, key, ev->group_AP[i]);
+    }
+    describe_groups(info, ev, groups, sizeof groups);
+    BL_INFO("%s at %lld%s: AP %.4f  AP50 %.4f%s", model, (long long)e->iter,
+            e->validation ? ", validation" : "", ev->AP, ap50, groups);
     return bl_metrics_end(e->metrics);
 }
 
@@ -242,13 +246,17 @@ static bl_status evaluate(bl_task *k, const bl_task_evaluation *e) {
         bl_step_folder(e->run_dir, e->validation ? "validation" : "eval", e->iter, model->name);
     if (!dir) return BL_ENOMEM;
     bl_evaluation ev = {0};
-    bl_status status = bl_evaluate_model(
-        &in, model->name, e->iter, e->validation ? d->data.validation : d->data.test,
-        e->last || e->validation ? 0 : d->cfg->run.eval_limit, &d->groups, dir, NULL, false, &ev);
+    bl_eval_params protocol;
+    const bl_dataset *set = e->validation ? d->data.validation : d->data.test;
+    bl_status status = bl_run_protocol(d->cfg->run.protocol, set, &protocol);
+    if (status == BL_OK)
+        status = bl_evaluate_model(&in, model->name, e->iter, set, &protocol,
+                                   e->last || e->validation ? 0 : d->cfg->run.eval_limit,
+                                   &d->groups, dir, NULL, false, &ev);
     free(dir);
-    if (status == BL_OK) status = log_evaluation(e, &ev);
+    if (status == BL_OK) status = log_evaluation(d, e, &ev);
     if (status == BL_OK && e->last && !e->validation && e->main) status = write_samples(d, e, &in);
-    *e->score = ev.all.AP;
+    *e->score = ev.AP;
     return status;
 }
 
@@ -295,6 +303,9 @@ bl_status bl_detection_task_open(const bl_run_config *cfg, bl_task **out) {
     d->cfg = cfg;
     bl_status status = bl_run_data_open(&cfg->data, true, &d->data);
     if (status == BL_OK) status = bl_groups_make(&cfg->data, d->data.labelled, &d->groups);
+    bl_eval_params protocol;
+    if (status == BL_OK) status = bl_run_protocol(cfg->run.protocol, d->data.test, &protocol);
+    if (status == BL_OK) status = bl_run_protocol(cfg->run.protocol, d->data.validation, &protocol);
     if (status != BL_OK) {
         close_task(&d->base);
         return status;
