@@ -1,4 +1,4 @@
-#include "datasets/splits/split.h"
+#include "datasets/splits/split_expect.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "datasets/annotations/voc_list.h"
 
 typedef struct options {
-    const char *out, *list, *classes, *test;
+    const char *out, *list, *classes, *test, *base, *few, *minority, *expect;
     bool zero_based, skip_bad, overwrite, verify, doc;
 } options;
 
@@ -26,6 +26,14 @@ static const bl_option table[] = {
     {BL_CLI_TEXT("classes", AT(classes), "A,B,...",
                  "VOC: class names in order; default: the names found, sorted.")},
     {BL_CLI_TEXT("test", AT(test), "NAME", "VOC: also write this list as DIR/test.json.")},
+    {BL_CLI_TEXT("base", AT(base), "LIST",
+                 "Label the images that this file lists, by file name or id, instead of a draw.")},
+    {BL_CLI_TEXT("few", AT(few), "LIST",
+                 "Images that keep all boxes, minority classes included (few-shot images).")},
+    {BL_CLI_TEXT("minority", AT(minority), "FILE",
+                 "Names of the minority classes, one a line, instead of the setting minority.")},
+    {BL_CLI_TEXT("expect", AT(expect), "FILE",
+                 "Compare with a published histogram: name,images,boxes a line.")},
     {BL_CLI_FLAG("zero-based", AT(zero_based),
                  "VOC: corners are not 1-based and inclusive, as the format defines.")},
     {BL_CLI_FLAG("skip-bad", AT(skip_bad), "Leave out broken annotations and say how many.")},
@@ -101,6 +109,7 @@ static bl_status print_split(const bl_split *s) {
         printf(
             "%d image entries name a file that another entry has: they are in one part with it\n",
             s->n_twins);
+    if (s->n_both) printf("%d images are in both lists: they keep all their boxes\n", s->n_both);
     printf("unlabelled  %6d images, %7" PRId64 " boxes\n\n", s->unlabelled->n_images,
            s->unlabelled->n_anns);
     printf("%-24s %10s %10s %12s %12s\n", "class", "images", "boxes", "unlab.images",
@@ -112,6 +121,45 @@ static bl_status print_split(const bl_split *s) {
                s->is_short[i] ? "  too few in the data" : "");
     free(count);
     return BL_OK;
+}
+
+static bl_status compare(const bl_split *s, const char *path) {
+    bl_split_distance d;
+    static const char *const groups[] = {"majority", "minority"};
+    printf("\nagainst %s:\n", path);
+    BL_TRY(bl_split_expect(s, path, stdout, &d));
+    printf("%d of %d classes have exactly the expected counts\n", d.n_equal, d.n_classes);
+    for (int g = 0; g < 2; g++)
+        if (d.boxes[g] >= 0)
+            printf("%s: images differ by %.1f %%, boxes by %.1f %% of the expected sum\n",
+                   groups[g], 100 * d.images[g], 100 * d.boxes[g]);
+    return BL_OK;
+}
+
+/* One name a line, into the arena. */
+static bl_status read_names(const char *path, bl_arena *arena, bl_strings *out) {
+    enum { MAX_NAMES = 1 << 20 };
+    char *text;
+    size_t size;
+    int32_t n = 0;
+    BL_TRY(bl_read_file(path, MAX_NAMES, &text, &size));
+    for (const char *p = text; *p; p++) n += *p == '\n';
+    const char **v = BL_NEW_ARRAY(arena, const char *, n + 1);
+    char *own = bl_arena_strdup(arena, text);
+    free(text);
+    if (!v || !own) return BL_ENOMEM;
+    *out = (bl_strings){.v = v};
+    for (char *line = strtok(own, "\r\n"); line; line = strtok(NULL, "\r\n"))
+        if (*line != '#') v[out->n++] = line;
+    return BL_OK;
+}
+
+static bl_status settings_of(const options *o, const bl_words *w, bl_arena *arena,
+                             bl_split_config *cfg) {
+    BL_TRY(bl_config_load(&bl_split_schema, NULL, w->settings, w->n_settings, arena, cfg));
+    if (o->base) cfg->base = o->base;
+    if (o->few) cfg->few = o->few;
+    return o->minority ? read_names(o->minority, arena, &cfg->minority) : BL_OK;
 }
 
 static bl_status verify(const char *dir) {
@@ -135,17 +183,19 @@ static bl_status make(const options *o, const bl_words *w, bl_arena *arena) {
     if (!marker) return bl_no_memory("for a path");
     if (!o->overwrite && bl_exists(marker))
         BL_TRY_DONE(bl_fail(BL_EIO, "%s exists: --overwrite replaces the split", marker));
-    BL_TRY_DONE(bl_config_load(&bl_split_schema, NULL, w->settings, w->n_settings, arena, &cfg));
+    BL_TRY_DONE(settings_of(o, w, arena, &cfg));
     BL_TRY_DONE(read_source(o, source, arena, &d));
     BL_TRY_DONE(bl_split_make(&cfg, d, &split));
     BL_TRY_DONE(bl_split_write(&split, o->out));
     if (o->test) BL_TRY_DONE(write_test(o, source, d));
     BL_TRY_DONE(print_split(&split));
+    if (o->expect) BL_TRY_DONE(compare(&split, o->expect));
 done:
     bl_split_free(&split);
     if (d) bl_dataset_free(d);
     free(marker);
-    return status;
+    /* read again only now, so that memory holds the images once */
+    return status == BL_OK ? bl_split_verify(o->out, NULL) : status;
 }
 
 static bl_status run(const bl_invocation *in) {
@@ -173,12 +223,17 @@ const bl_command bl_split_command = {
         "settings,\n"
         "counts and checksums. The draw is a function of the settings alone; smaller percentages\n"
         "of a seed are subsets of larger ones. --doc lists the settings, among them those of the\n"
-        "class-imbalanced split (minority, few_shot_images, few_shot_boxes).\n",
+        "class-imbalanced split (minority, few_shot_images, few_shot_boxes). What is written is "
+        "read\n"
+        "again and checked: no image in both parts. docs/cissod.md has the published splits.\n",
     .examples =
         "  ballast split instances_train2017.json --out splits/10pct percent=10 seed=1\n"
         "  ballast split /data/bccd --list train --test test --classes RBC,WBC,Platelets \\\n"
         "      --out splits/bccd percent=10\n"
         "  ballast split all.json --out splits/rare 'minority=[\"bear\", \"scissors\"]'\n"
+        "  ballast split instances_train2017.json --base base_10percent.txt --few novel_few.txt "
+        "\\\n"
+        "      --minority configs/cissod/coco_split1/minority.txt --out splits/coco_split1\n"
         "  ballast split --verify splits/10pct\n",
     .options = table,
     .settings = BL_SETTINGS_PLAIN,

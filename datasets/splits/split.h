@@ -10,17 +10,31 @@
  * keeps its images but loses every box of a minority class (the objects stay in the picture,
  * unlabelled); few-shot images with all their boxes follow: `few_shot_images` drawn at random, then
  * images that contain a minority class still below `few_shot_boxes`, until all have that many.
- * few_shot_images = 0 is the pure k-shot form. */
+ * few_shot_images = 0 is the pure k-shot form.
+ *
+ * Lists (split_list.h) name images instead of drawing them: `base` in place of the percentage, `few`
+ * in place of the few-shot images. An image in both keeps all its boxes. */
 #ifndef BALLAST_DATASETS_SPLITS_SPLIT_H
 #define BALLAST_DATASETS_SPLITS_SPLIT_H
 
 #include "core/schema.h"
 #include "datasets/annotations/dataset.h"
 
+typedef enum bl_split_draw {
+    BL_DRAW_BALLAST, /* core/rng.h */
+    /* What numpy.random.seed(seed + fold); numpy.random.choice(n, m, replace=False) takes, m =
+     * int(percent / 100.0 * n), of images in the file's order: the lists of STAC (Sohn et al. 2020)
+     * and Soft Teacher, "instances_train2017.SEED@PERCENT.json". A smaller percentage is a subset
+     * there, too. */
+    BL_DRAW_NUMPY
+} bl_split_draw;
+
 /* Settings (section "split"). */
 typedef struct bl_split_config {
     double percent; /* of the images, > 0 and < 100 */
     int64_t seed, fold;
+    int32_t draw;           /* bl_split_draw */
+    const char *base, *few; /* files with lists of images; "" or NULL: drawn */
     int64_t min_boxes; /* plain split: labelled boxes that every class gets, if the data has them; 0
                           = off */
     bl_strings minority;     /* names; empty = plain split */
@@ -38,8 +52,9 @@ typedef struct bl_split {
     bl_split_config config; /* strings borrowed */
     const bl_dataset *source;
     bl_dataset *labelled, *unlabelled; /* images in the source's order */
-    int32_t n_base;                    /* images of the percentage draw */
-    int32_t n_few_shot;                /* further random images */
+    int32_t n_base;                    /* images of the percentage draw, or of the list */
+    int32_t n_few_shot;                /* further random images, or those of the list */
+    int32_t n_both;                    /* images in both lists; counted in n_few_shot */
     int32_t n_topup;                   /* further images for classes short of boxes */
     int32_t n_dropped;                 /* labelled images left out by drop_empty, in neither part */
     int32_t n_twins;                   /* image entries whose file an earlier entry has */

@@ -27,6 +27,7 @@ static struct json_object *settings(const bl_split_config *c) {
     bl_json_add(&o, "percent", json_object_new_double(c->percent));
     bl_json_add(&o, "seed", integer(c->seed));
     bl_json_add(&o, "fold", integer(c->fold));
+    bl_json_add(&o, "draw", text(c->draw == BL_DRAW_NUMPY ? "numpy" : "ballast"));
     bl_json_add(&o, "min_boxes", integer(c->min_boxes));
     for (int32_t i = 0; i < c->minority.n; i++) bl_json_append(&names, text(c->minority.v[i]));
     bl_json_add(&o, "minority", names);
@@ -34,6 +35,18 @@ static struct json_object *settings(const bl_split_config *c) {
     bl_json_add(&o, "few_shot_boxes", integer(c->few_shot_boxes));
     bl_json_add(&o, "drop_empty", json_object_new_boolean(c->drop_empty));
     return o;
+}
+
+/* A list by its content: the file may move. */
+static bl_status put_list(struct json_object **o, const char *key, const char *path) {
+    char sha256[65];
+    if (!path || !*path) return BL_OK;
+    BL_TRY(bl_sha256_file(path, sha256));
+    struct json_object *list = json_object_new_object();
+    bl_json_add(&list, "file", text(path));
+    bl_json_add(&list, "sha256", text(sha256));
+    bl_json_add(o, key, list);
+    return BL_OK;
 }
 
 static struct json_object *image_id(const bl_image_info *im) {
@@ -89,6 +102,8 @@ static bl_status write_index(const bl_split *s, const char *path, char sha[2][65
     bl_json_add(&source, "images", integer(d->n_images));
     bl_json_add(&source, "boxes", integer(d->n_anns));
     bl_json_add(&root, "source", source);
+    bl_status status = put_list(&root, "base_list", s->config.base);
+    if (status == BL_OK) status = put_list(&root, "few_list", s->config.few);
     bl_json_add(&root, "base_images", integer(s->n_base));
     bl_json_add(&root, "few_shot_images", integer(s->n_few_shot));
     bl_json_add(&root, "topup_images", integer(s->n_topup));
@@ -96,7 +111,7 @@ static bl_status write_index(const bl_split *s, const char *path, char sha[2][65
     bl_json_add(&root, "labelled", part(s->labelled, file_names[0], sha[0]));
     bl_json_add(&root, "unlabelled", part(s->unlabelled, file_names[1], sha[1]));
     bl_json_add(&root, "classes", class_counts(s, counts));
-    bl_status status = bl_json_save(root, path);
+    if (status == BL_OK) status = bl_json_save(root, path);
     json_object_put(root);
     free(counts);
     return status;

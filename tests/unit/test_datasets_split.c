@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
-#include "datasets/splits/split.h"
+#include "datasets/splits/split_expect.h"
 #include "tests/check.h"
 
 enum { IMAGES = 400, CLASSES = 5 };
@@ -384,6 +384,93 @@ static void keeps_records(const char *dir) {
     free(out);
 }
 
+static char *write_text(const char *dir, const char *name, const char *text) {
+    char *path = bl_path_join(dir, name);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
+    return path;
+}
+
+/* Images 0 and 50 hold toasters, 0 the only drier. */
+static void lists(const bl_dataset *d, const char *dir) {
+    bl_split s;
+    const char *rare[] = {"toaster", "drier"};
+    char *base = write_text(dir, "base.txt",
+                            "# a comment\n0.jpg\n 50.jpg\r\nimgs/7.jpg\n\n7.jpg\n"
+                            "997\n0000996\n");
+    char *few = write_text(dir, "few.json", "[\"50.jpg\", 900]");
+    bl_split_config cfg = {.percent = 10,
+                           .base = base,
+                           .few = few,
+                           .minority = {.n = 2, .v = rare},
+                           .few_shot_boxes = 3,
+                           .few_shot_images = 11};
+    CHECK_OK(bl_split_make(&cfg, d, &s));
+    CHECK_EQ(s.n_base, 4);     /* 0, 7, and ids 997 and 996: 3 and 4 */
+    CHECK_EQ(s.n_few_shot, 2); /* 50, and id 900: 100 */
+    CHECK_EQ(s.n_both, 1);
+    CHECK_EQ(s.n_topup, 0); /* nothing is drawn beside lists */
+    partitions(d, &s);
+    static const int64_t labelled[] = {1000, 997, 996, 993, 950, 900};
+    for (int i = 0; i < 6; i++) CHECK_EQ(s.labelled->images[i].id, labelled[i]);
+    CHECK_EQ(boxes_of(s.labelled, 3), 2); /* of 50 and 100, not of 0 */
+    CHECK_EQ(boxes_of(s.labelled, 4), 0);
+    CHECK(s.is_short[3] && s.is_short[4]);
+    CHECK_OK(bl_split_write(&s, dir));
+    CHECK_OK(bl_split_verify(dir, NULL));
+    /* counts beside published ones */
+    bl_split_distance far;
+    char *table = write_text(dir, "table.csv",
+                             "name,images,boxes\nperson,6,6\ncar,4,8\nbear,2,3\n"
+                             "toaster,2,2\ndrier,1,0\n");
+    CHECK_OK(bl_split_expect(&s, table, NULL, &far));
+    CHECK_EQ(far.n_equal, 2);                  /* person and toaster */
+    CHECK_NEAR(far.boxes[0], 4.0 / 17, 1e-12); /* |4 - 8| of 6 + 8 + 3 */
+    CHECK_NEAR(far.images[0], 1.0 / 12, 1e-12);
+    CHECK_NEAR(far.images[1], 1.0 / 3, 1e-12);
+    CHECK_NEAR(far.boxes[1], 0, 0);
+    free(table);
+    table = write_text(dir, "table.csv", "name,images,boxes\nperson,6,6\ncat,4,8\n");
+    CHECK_FAILS(bl_split_expect(&s, table, NULL, &far), BL_EFORMAT,
+                "table.csv, line 3: class \"cat\", but source has \"car\"");
+    free(table);
+    table = write_text(dir, "table.csv", "name,images,boxes\nperson,6,6\n");
+    CHECK_FAILS(bl_split_expect(&s, table, NULL, &far), BL_EFORMAT, "has 1 classes");
+    bl_split_free(&s);
+    /* Without a list of few-shot images they are drawn. */
+    cfg.few = "";
+    CHECK_OK(bl_split_make(&cfg, d, &s));
+    CHECK_EQ(s.n_base, 5);
+    CHECK_EQ(s.n_few_shot, 11);
+    CHECK(s.n_topup > 0 && boxes_of(s.labelled, 3) >= 3);
+    partitions(d, &s);
+    bl_split_free(&s);
+    static const struct {
+        const char *text, *message;
+    } bad[] = {{"0.jpg\nx.jpg\n", "base.txt, line 2: source has no image with the file name or id"},
+               {"[5]", "entry 0"},
+               {"\n#\n", "names no image"},
+               {"{\"10.0\": {\"3\": [1]}}", "no draw for percent = 10 and seed = 0"},
+               {"{\"10.0\": {\"0\": [1]}}", "the draw has 1 images, but 10 %"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        free(write_text(dir, "base.txt", bad[i].text));
+        CHECK_FAILS(bl_split_make(&cfg, d, &s),
+                    strstr(bad[i].message, "no draw") ? BL_ECONFIG : BL_EFORMAT, bad[i].message);
+    }
+    /* Places count images with boxes by ascending id: here the last image is the first. */
+    free(write_text(dir, "base.txt", "{\"1.0\": {\"0\": [0, 1, 2, 399]}, \"0.5\": {\"0\": [3]}}"));
+    cfg.percent = 1;
+    cfg.minority.n = 0;
+    CHECK_OK(bl_split_make(&cfg, d, &s));
+    CHECK_EQ(s.n_base, 4);
+    CHECK_EQ(s.labelled->images[0].id, 1000);
+    CHECK_EQ(s.labelled->images[3].id, 601);
+    bl_split_free(&s);
+    free(base);
+    free(few);
+    free(table);
+}
+
 int main(void) {
     char dir[64], command[96];
     bl_dataset *d = make_source("source");
@@ -394,11 +481,12 @@ int main(void) {
     stripped(d, 30);
     empty_ones_go();
     refuses(d);
-    bl_dataset_free(d);
     snprintf(dir, sizeof dir, "/tmp/ballast_split_%d", (int)getpid());
     files(dir);
     keeps_records(dir);
+    lists(d, dir);
     snprintf(command, sizeof command, "rm -r %s", dir);
     CHECK(system(command) == 0);
+    bl_dataset_free(d);
     return 0;
 }
