@@ -1,5 +1,6 @@
 #include "balance/gradient_balance.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "balance/class_weights.h"
@@ -77,7 +78,8 @@ static bl_status create_weights(bl_gradient_balance *b, const bl_gradient_balanc
     bl_class_weights_config wc =
         bl_class_weights_config_default(rows, s->background, s->gbr->warmup);
     wc.solver = s->gbr->direct ? BL_SOLVER_DIRECT : BL_SOLVER_ONLINE;
-    wc.mean_decay = s->gbr->accumulate;
+    /* as far back with several batches an iteration as with one */
+    wc.mean_decay = s->parts > 1 ? pow(s->gbr->accumulate, 1.0 / s->parts) : s->gbr->accumulate;
     wc.target_min = s->gbr->lower;
     wc.target_max = s->gbr->upper;
     wc.background_max = s->gbr->background_upper;

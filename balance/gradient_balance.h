@@ -44,7 +44,9 @@ typedef struct bl_gradient_balance_spec {
     const bl_gbr_section *gbr; /* outlives the object */
     const bl_gbt_section *gbt; /* the same */
     double base;               /* threshold that GbT starts from */
-    const double *allowed;     /* [classes] labels of each class that an image may get, > 0: of the
+    int32_t parts; /* batches of an iteration, which bl_gradient_balance_weigh is called for each;
+                      0: one */
+    const double *allowed; /* [classes] labels of each class that an image may get, > 0: of the
                                    prior cap; NULL: any number */
 } bl_gradient_balance_spec;
 

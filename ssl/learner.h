@@ -41,6 +41,9 @@ typedef struct bl_step_input {
     /* The batch's pixels, sent to the device ahead of the step, as the task numbers them; NULL: they
      * were not. */
     const bl_parcel *sent;
+    /* An iteration's gradient is the mean of `parts` batches', of which this is number `part` (from
+     * 0). The loop sets both; 0 parts count as one. */
+    int32_t part, parts;
 } bl_step_input;
 
 typedef struct bl_learner bl_learner;
@@ -56,9 +59,9 @@ typedef struct bl_learner_ops {
     bl_status (*generation)(bl_learner *l, bl_ctx *ctx);
     /* Labels of the labelled list in force; false = the task's own. */
     bool (*labels)(bl_learner *l, int32_t *label);
-    /* Called before iteration t's losses, inside the step: teacher EMA, thresholds. */
+    /* Called before iteration t's losses, inside the first batch's step: teacher EMA, thresholds. */
     bl_status (*before_step)(bl_learner *l, bl_ctx *ctx, int64_t t);
-    /* Records the student on the tape; teacher passes run without recording. */
+    /* Records the student on the tape; teacher passes run without recording. Once a batch. */
     bl_status (*losses)(bl_learner *l, bl_ctx *ctx, const bl_step_input *in, int64_t t,
                         bl_step_losses *out);
     /* After the optimiser's update; the step is closed, its tensors are gone. */

@@ -69,30 +69,29 @@ static bl_status optimise(bl_trainer *t, bl_store *store, double squares, double
     return o->shrink > 0 ? bl_store_scale(store, t->ctx, (float)(1 - o->shrink * lr)) : BL_OK;
 }
 
-/* Losses and the gradients' squares come back together, after backward: the step waits once for
- * the device, and what a loss that is not finite leaves in the gradients is cleared. */
-static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step_losses *l) {
+/* What an iteration's batches add up to. */
+typedef struct {
+    const char *name[BL_MAX_LOSSES];
+    double value[BL_MAX_LOSSES]; /* times weight, a mean over the batches */
+    int n;
+    bool bad; /* some loss is not finite: the step is left out */
+} step_sum;
+
+static void add_value(step_sum *sum, const char *name, double v) {
+    int i = 0;
+    while (i < sum->n && strcmp(sum->name[i], name) != 0) i++;
+    if (i == sum->n) {
+        sum->name[sum->n++] = name;
+        sum->value[i] = 0;
+    }
+    sum->value[i] += v;
+}
+
+/* After the last batch's backward; squares: of the gradients, summed. */
+static bl_status finish_step(bl_trainer *t, const bl_step_input *batch, const step_sum *sum,
+                             double squares) {
     bl_store *store = t->learner->model[0].store;
-    bl_tensor *roots[BL_MAX_LOSSES];
-    bl_part part[BL_MAX_LOSSES + 1];
-    float seeds[BL_MAX_LOSSES], v[BL_MAX_LOSSES];
-    const double *sum;
-    double total = 0, norm = 0, squares, value[BL_MAX_LOSSES];
-    double scale = bl_loss_scale_factor(&t->st.loss_scale);
-    for (int i = 0; i < l->n; i++) {
-        roots[i] = l->loss[i].value;
-        seeds[i] = (float)(l->loss[i].weight * scale);
-        part[i] = (bl_part){&v[i], roots[i]->data, sizeof v[i]};
-    }
-    BL_TRY(bl_backward(t->ctx, roots, seeds, l->n));
-    BL_TRY(bl_store_grad_squares(store, t->ctx, &sum));
-    part[l->n] = (bl_part){&squares, sum, sizeof squares};
-    BL_TRY(bl_to_host_parts(t->ctx, part, l->n + 1));
-    for (int i = 0; i < l->n; i++) {
-        if (!isfinite(v[i])) return bad_step(t, batch, l->loss[i].name);
-        value[i] = (double)v[i] * l->loss[i].weight;
-        total += value[i];
-    }
+    double norm = 0, total = 0;
     bl_status status = optimise(t, store, squares, &norm);
     if (status == BL_ENUMERIC) {
         if (bl_loss_scale_overflow(&t->st.loss_scale, &t->cfg->optim.loss_scale))
@@ -105,11 +104,71 @@ static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step
     BL_TRY(status);
     t->st.bad_steps = 0;
     bl_loss_scale_good(&t->st.loss_scale, &t->cfg->optim.loss_scale);
-    for (int i = 0; i < l->n; i++) t->st.window[loss_slot(t, l->loss[i].name)] += value[i];
+    for (int i = 0; i < sum->n; i++) {
+        t->st.window[loss_slot(t, sum->name[i])] += sum->value[i];
+        total += sum->value[i];
+    }
     t->st.window[W_TOTAL] += total;
     t->st.window[W_NORM] += norm;
     t->st.window[W_STEPS] += 1;
     return BL_OK;
+}
+
+/* Gradients of one batch are added to those of the iteration's others, and the last makes the step.
+ * Losses and the gradients' squares come back together, after backward: the step waits once for the
+ * device, and what a loss that is not finite leaves in the gradients is cleared. */
+static bl_status update(bl_trainer *t, const bl_step_input *batch, const bl_step_losses *l,
+                        step_sum *sum) {
+    bl_store *store = t->learner->model[0].store;
+    bl_tensor *roots[BL_MAX_LOSSES];
+    bl_part part[BL_MAX_LOSSES + 1];
+    float seeds[BL_MAX_LOSSES], v[BL_MAX_LOSSES];
+    const double *squared;
+    double squares, scale = bl_loss_scale_factor(&t->st.loss_scale);
+    bool last = batch->part == batch->parts - 1;
+    int n = l->n;
+    for (int i = 0; i < n; i++) {
+        roots[i] = l->loss[i].value;
+        seeds[i] = (float)(l->loss[i].weight * scale / batch->parts);
+        part[i] = (bl_part){&v[i], roots[i]->data, sizeof v[i]};
+    }
+    BL_TRY(bl_backward(t->ctx, roots, seeds, n));
+    if (last) {
+        BL_TRY(bl_store_grad_squares(store, t->ctx, &squared));
+        part[n++] = (bl_part){&squares, squared, sizeof squares};
+    }
+    BL_TRY(bl_to_host_parts(t->ctx, part, n));
+    for (int i = 0; i < l->n; i++) {
+        if (!isfinite(v[i])) {
+            sum->bad = true;
+            return bad_step(t, batch, l->loss[i].name);
+        }
+        add_value(sum, l->loss[i].name, (double)v[i] * l->loss[i].weight / batch->parts);
+    }
+    return last ? finish_step(t, batch, sum, squares) : BL_OK;
+}
+
+/* Batch `part` of the iteration's. */
+static bl_status one_batch(bl_trainer *t, int32_t part, step_sum *sum) {
+    const bl_learner_ops *ops = t->learner->ops;
+    const bl_task_ops *task = t->task->ops;
+    bl_step_input in;
+    double before = bl_now();
+    BL_TRY(task->next(t->task, &in));
+    t->data_time += bl_now() - before;
+    in.part = part;
+    in.parts = (int32_t)t->cfg->run.accumulate;
+    bl_step_losses l = {0};
+    bl_step_begin(t->ctx, true);
+    bl_status status = part == 0 ? ops->before_step(t->learner, t->ctx, t->st.iter) : BL_OK;
+    if (status == BL_OK) status = ops->losses(t->learner, t->ctx, &in, t->st.iter, &l);
+    if (status == BL_OK) status = update(t, &in, &l, sum);
+    bl_step_end(t->ctx);
+    /* before the batch goes: it may still be on its way to the device */
+    if (status == BL_OK && (sum->bad || part == in.parts - 1))
+        status = ops->after_step(t->learner, t->ctx, t->st.iter);
+    task->release(t->task, &in);
+    return status;
 }
 
 static bl_status one_iteration(bl_trainer *t) {
@@ -117,24 +176,15 @@ static bl_status one_iteration(bl_trainer *t) {
     const bl_task_ops *task = t->task->ops;
     int64_t iter = t->st.iter;
     bool changed[2] = {false, false};
+    step_sum sum = {0};
     if (iter > 0 && iter % bl_run_generation(t->cfg) == 0) BL_TRY(bl_trainer_next_generation(t));
     BL_TRY(ops->prepare(t->learner, t->ctx, iter, changed));
     for (int group = 0; group < 2; group++)
         if (changed[group] && ops->copies(t->learner, iter, group == 0, t->copies))
             BL_TRY(task->set_repeats(t->task, group == 0, t->copies));
-    bl_step_input in;
-    double before = bl_now();
-    BL_TRY(task->next(t->task, &in));
-    t->data_time += bl_now() - before;
-
-    bl_step_losses l = {0};
-    bl_step_begin(t->ctx, true);
-    bl_status status = ops->before_step(t->learner, t->ctx, iter);
-    if (status == BL_OK) status = ops->losses(t->learner, t->ctx, &in, iter, &l);
-    if (status == BL_OK) status = update(t, &in, &l);
-    bl_step_end(t->ctx);
-    if (status == BL_OK) status = ops->after_step(t->learner, t->ctx, iter);
-    task->release(t->task, &in);
+    bl_status status = BL_OK;
+    for (int32_t part = 0; part < t->cfg->run.accumulate && status == BL_OK && !sum.bad; part++)
+        status = one_batch(t, part, &sum);
     return status == BL_OK ? BL_OK : bl_fail_context(status, "iteration %lld", (long long)iter);
 }
 

@@ -99,6 +99,11 @@ const char *const bl_protocol_names[] = {"coco", "lvis", "lvis_fixed", NULL};
 static const bl_field run_fields[] = {
     {"iterations", BL_T_LENGTH, AT(iterations), "180000", 1, 1e9, NULL, "iterations",
      "Length of training.", NULL},
+    {"accumulate", BL_T_INT, AT(accumulate), "1", 1, 1024, NULL, "batches",
+     "Batches of an iteration (detection): its gradient is the mean of theirs, each with "
+     "normalisers and batch statistics of its own, as on so many GPUs. Schedules, averages of the "
+     "teacher and all intervals count iterations.",
+     NULL},
     {"seed", BL_T_INT, AT(seed), "0", 0, 9007199254740992.0, NULL, NULL,
      "Seed of everything random: weights, data order, views, samplers.", NULL},
     {"threads", BL_T_INT, AT(threads), "0", 0, 1024, NULL, NULL, "Compute threads; 0 = all cores.",
@@ -248,6 +253,11 @@ bl_status bl_run_config_load(const char *path, const char *const *overrides, int
     BL_TRY(bl_config_peek(&task_schema, path, overrides, n_overrides, arena, peek));
     BL_TRY(bl_config_load(bl_run_schema_of(peek->task), path, overrides, n_overrides, arena, out));
     bl_type_list list;
+    if (out->task == BL_TASK_CLASSIFICATION && out->run.accumulate > 1)
+        return bl_fail(BL_ECONFIG,
+                       "run.accumulate = %lld: classification takes its batches whole; set it to 1 "
+                       "and batch.labelled and batch.unlabelled to what memory holds",
+                       (long long)out->run.accumulate);
     return out->task == BL_TASK_CLASSIFICATION ? bl_classify_method_check(&out->class_method)
                                                : bl_method_types(&out->method, &list);
 }

@@ -69,6 +69,7 @@ extern const char *const bl_protocol_names[];
 /* Section "run". */
 typedef struct bl_run_section {
     int64_t iterations, seed, threads;
+    int64_t accumulate; /* batches whose gradients make one step; detection */
     const char *device, *backend, *tuning_file;
     bool adapt_threads, deterministic;
     int32_t precision;    /* bl_precision */

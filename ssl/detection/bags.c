@@ -76,7 +76,7 @@ static void choose(const bags *b, const group *g, const bl_detection_step *s, co
     if (g->bin < 0) return;
     left = h->n - own;
     wanted = (int64_t)fmin(b->cfg->others * (double)own, (double)left);
-    bl_rng r = bl_rng_make(s->world->seed, bl_rng_key(BAGS_STREAM, (uint64_t)s->t,
+    bl_rng r = bl_rng_make(s->world->seed, bl_rng_key(BAGS_STREAM, (uint64_t)bl_detection_draw(s),
                                                       (uint64_t)(2 * g->bin + (int)h->branch)));
     for (int64_t i = 0; i < h->n; i++) {
         if (target[i] < g->n - 1) continue;

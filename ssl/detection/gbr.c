@@ -3,6 +3,7 @@
  * weights act when method.gbr.enabled says so, and are solved for when anything needs them. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "balance/thresholds.h"
 #include "ssl/detection/learner.h"
@@ -12,7 +13,19 @@ typedef struct {
     const bl_gbr_section *cfg;
     bl_detection_world *world;
     bool solve; /* weights are needed: by the loss or by thresholds */
+    /* With several batches an iteration, the sums of their gradients by branch: the average takes
+     * one of each a step, as the released program adds up its GPUs'. */
+    double *sum[2];
+    bool summed[2];
 } gbr;
+
+static double unsup_weight(const gbr *g, int branch) {
+    return branch == BL_BRANCH_LABELLED ? 1.0 : g->world->needs.unsup_weight;
+}
+
+static int64_t entries(const gbr *g) {
+    return ((int64_t)g->world->classes + 1) * (g->world->classes + 1);
+}
 
 static bl_status weigh(bl_plugin *p, bl_detection_step *s, bl_branch branch, const int32_t *label,
                        int64_t n, float *factor) {
@@ -31,7 +44,7 @@ static bl_status weigh(bl_plugin *p, bl_detection_step *s, bl_branch branch, con
 static bl_status rows(bl_plugin *p, bl_detection_step *s, const bl_roi_rows *r) {
     gbr *g = (gbr *)p;
     if (!g->solve) return BL_OK;
-    double lambda = r->branch == BL_BRANCH_LABELLED ? 1.0 : g->world->needs.unsup_weight;
+    double lambda = unsup_weight(g, r->branch);
     bl_class_gradient_attr attr = bl_class_gradient_default();
     attr.focal = g->world->method->focal;
     attr.scale *= lambda;
@@ -40,12 +53,30 @@ static bl_status rows(bl_plugin *p, bl_detection_step *s, const bl_roi_rows *r) 
                                 bl_gradient_balance_gradients(g->world->balance));
     if (status == BL_ENUMERIC) return BL_OK;
     BL_TRY(status);
-    return bl_gradient_balance_pull(g->world->balance, lambda, s->t);
+    if (g->world->parts == 1) return bl_gradient_balance_pull(g->world->balance, lambda, s->t);
+    const double *own = bl_gradient_balance_gradients(g->world->balance);
+    for (int64_t i = 0; i < entries(g); i++) g->sum[r->branch][i] += own[i];
+    g->summed[r->branch] = true;
+    return BL_OK;
+}
+
+/* What the iteration's batches have summed. */
+static bl_status pull_sums(gbr *g, int64_t t) {
+    size_t bytes = (size_t)entries(g) * sizeof *g->sum[0];
+    for (int branch = 0; branch < 2; branch++) {
+        if (!g->summed[branch]) continue;
+        memcpy(bl_gradient_balance_gradients(g->world->balance), g->sum[branch], bytes);
+        BL_TRY(bl_gradient_balance_pull(g->world->balance, unsup_weight(g, branch), t));
+        memset(g->sum[branch], 0, bytes);
+        g->summed[branch] = false;
+    }
+    return BL_OK;
 }
 
 static bl_status after_step(bl_plugin *p, bl_ctx *ctx, int64_t t) {
     (void)ctx;
     gbr *g = (gbr *)p;
+    BL_TRY(pull_sums(g, t));
     if (g->solve) bl_gradient_balance_step(g->world->balance, g->world->lr_at(g->world->lr_arg, t));
     return BL_OK;
 }
@@ -63,6 +94,7 @@ static void destroy(bl_plugin *p) {
     gbr *g = (gbr *)p;
     bl_gradient_balance_destroy(g->world->balance);
     g->world->balance = NULL;
+    free(g->sum[0]);
     free(g);
 }
 
@@ -79,17 +111,23 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     const bl_gbt_section *gbt = bl_method_settings(cfg, "gbt");
     gbr *g = calloc(1, sizeof *g);
     double *allowed = calloc((size_t)w->classes, sizeof *allowed);
-    if (!g || !allowed) {
+    size_t sums = 2 * ((size_t)w->classes + 1) * ((size_t)w->classes + 1);
+    double *sum = w->parts > 1 ? calloc(sums, sizeof *sum) : NULL;
+    if (!g || !allowed || (w->parts > 1 && !sum)) {
         free(g);
         free(allowed);
+        free(sum);
         return bl_no_memory("for class balancing");
     }
+    g->sum[0] = sum;
+    g->sum[1] = sum ? sum + sums / 2 : NULL;
     g->cfg = bl_method_settings(cfg, "gbr");
     g->world = w;
     g->solve = g->cfg->enabled || bl_threshold_weighs(gbt->mode);
     allow(w, gbt->prior_cap, allowed);
     bl_gradient_balance_spec spec = {.classes = w->classes,
                                      .background = true,
+                                     .parts = w->parts,
                                      .gbr = g->cfg,
                                      .gbt = gbt,
                                      .base = w->needs.threshold,
@@ -97,6 +135,7 @@ static bl_status create(const bl_method_config *cfg, bl_detection_world *w, bl_p
     bl_status status = bl_gradient_balance_create(&spec, &w->balance);
     free(allowed);
     if (status != BL_OK) {
+        free(sum);
         free(g);
         return status;
     }

@@ -102,6 +102,7 @@ bl_status bl_detection_world_create(const bl_method_config *cfg, const bl_learne
     w->unlabelled = env->unlabelled;
     w->seed = env->seed;
     w->iterations = env->iterations;
+    w->parts = env->parts > 1 ? env->parts : 1;
     w->lr_at = env->lr_at;
     w->lr_arg = env->lr_arg;
     w->ctx = env->ctx;

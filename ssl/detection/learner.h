@@ -37,6 +37,7 @@ typedef struct bl_detection_world {
     const bl_dataset *labelled, *unlabelled; /* as in bl_learner_env */
     uint64_t seed;
     int64_t iterations;
+    int32_t parts; /* batches of an iteration */
     double (*lr_at)(const void *arg, int64_t t);
     const void *lr_arg;
     bl_ctx *ctx; /* where the models live */
@@ -120,6 +121,12 @@ typedef struct bl_detection_plugin_type {
     /* Whole lines of its own in metrics.jsonl. */
     bl_status (*lines)(bl_plugin *p, bl_metrics *lines);
 } bl_detection_plugin_type;
+
+/* What random draws of a batch are keyed by: the iteration, or, where an iteration has several
+ * batches, the batch's number in the run. */
+static inline int64_t bl_detection_draw(const bl_detection_step *s) {
+    return s->in && s->in->parts > 1 ? s->t * s->in->parts + s->in->part : s->t;
+}
 
 static inline const bl_detection_plugin_type *bl_detection_type_of(const bl_plugin_type *t) {
     return (const bl_detection_plugin_type *)t;

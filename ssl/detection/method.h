@@ -47,6 +47,7 @@ typedef struct bl_learner_env {
     const bl_dataset *labelled, *unlabelled; /* unlabelled may be NULL */
     uint64_t seed;
     int64_t iterations;
+    int32_t parts; /* batches of an iteration (bl_step_input); 0: one */
     double (*lr_at)(const void *arg, int64_t t); /* the schedule, for solvers that follow it */
     const void *lr_arg;
     bl_ctx *ctx;

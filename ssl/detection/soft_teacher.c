@@ -93,7 +93,7 @@ static bl_status box_loss(bl_detection_step *s, const bl_branch_features *f, con
     bl_roi_draw draw = {.add_gt = true,
                         .foreground_only = true,
                         .seed = s->world->seed,
-                        .key = bl_stream_key(BL_STREAM_BOX_UNLABELLED, s->t)};
+                        .key = bl_stream_key(BL_STREAM_BOX_UNLABELLED, bl_detection_draw(s))};
     bl_roi_batch rois;
     bl_roi_out r;
     BL_TRY(bl_roi_sample(s->ctx, d, &f->proposals, gt, &draw, &rois));
@@ -109,7 +109,7 @@ static bl_status unlabelled_losses(soft_teacher *t, bl_detection_step *s, double
     bl_teacher_view tv;
     BL_TRY(bl_view_batch_make(s->ctx, dc, s->in, &(bl_view_choice){first, n, 1, 1}, &weak));
     BL_TRY(bl_teacher_look(s->ctx, w->pair.teacher, t->cfg, &weak, w->seed,
-                           bl_stream_key(BL_STREAM_JITTER, s->t), &tv));
+                           bl_stream_key(BL_STREAM_JITTER, bl_detection_draw(s)), &tv));
     BL_TRY(observe_teacher(t, s, &tv));
 
     BL_TRY(bl_view_batch_make(s->ctx, dc, s->in, &(bl_view_choice){first, n, 0, 1}, &strong));
@@ -122,7 +122,8 @@ static bl_status unlabelled_losses(soft_teacher *t, bl_detection_step *s, double
     bl_tensor *rpn_cls, *rpn_box, *roi_cls, *roi_box;
     BL_TRY(bl_student_forward(s, &strong, &f));
     BL_TRY(bl_rpn_loss(s->ctx, w->pair.student, &f.rpn, gt_rpn, strong.size, w->seed,
-                       bl_stream_key(BL_STREAM_RPN_UNLABELLED, s->t), &rpn_cls, &rpn_box, NULL));
+                       bl_stream_key(BL_STREAM_RPN_UNLABELLED, bl_detection_draw(s)), &rpn_cls,
+                       &rpn_box, NULL));
     BL_TRY(bl_pseudo_class_loss(s, &f, &strong, gt_cls, t->cfg->background_weight ? &tv : NULL,
                                 &roi_cls));
     BL_TRY(box_loss(s, &f, gt_box, &roi_box));

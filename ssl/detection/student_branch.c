@@ -53,7 +53,7 @@ bl_status bl_pseudo_class_loss(bl_detection_step *s, const bl_branch_features *f
     const bl_detector_pair *pair = &s->world->pair;
     bl_roi_draw draw = {.add_gt = true,
                         .seed = s->world->seed,
-                        .key = bl_stream_key(BL_STREAM_ROI_UNLABELLED, s->t)};
+                        .key = bl_stream_key(BL_STREAM_ROI_UNLABELLED, bl_detection_draw(s))};
     bl_roi_batch rois;
     bl_roi_out r;
     BL_TRY(bl_roi_sample(s->ctx, pair->student, &f->proposals, gt, &draw, &rois));
@@ -76,10 +76,12 @@ bl_status bl_labelled_losses(bl_detection_step *s) {
     BL_TRY(bl_student_forward(s, &vb, &f));
     bl_tensor *rpn_cls, *rpn_box, *roi_cls, *roi_box;
     BL_TRY(bl_rpn_loss(ctx, d, &f.rpn, vb.gt, vb.size, seed,
-                       bl_stream_key(BL_STREAM_RPN_LABELLED, s->t), &rpn_cls, &rpn_box, NULL));
+                       bl_stream_key(BL_STREAM_RPN_LABELLED, bl_detection_draw(s)), &rpn_cls,
+                       &rpn_box, NULL));
     bl_roi_batch rois;
-    bl_roi_draw draw = {
-        .add_gt = true, .seed = seed, .key = bl_stream_key(BL_STREAM_ROI_LABELLED, s->t)};
+    bl_roi_draw draw = {.add_gt = true,
+                        .seed = seed,
+                        .key = bl_stream_key(BL_STREAM_ROI_LABELLED, bl_detection_draw(s))};
     BL_TRY(bl_roi_sample(ctx, d, &f.proposals, vb.gt, &draw, &rois));
     bl_roi_out r;
     BL_TRY(bl_roi_forward_list(ctx, d, &f.pyramid, rois.target.roi, rois.image, &r));

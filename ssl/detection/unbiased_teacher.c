@@ -94,7 +94,8 @@ static bl_status unlabelled_losses(unbiased *u, bl_detection_step *s) {
     bl_tensor *rpn_cls, *rpn_box, *roi_cls;
     BL_TRY(bl_student_forward(s, &strong, &f));
     BL_TRY(bl_rpn_loss(s->ctx, w->pair.student, &f.rpn, gt_rpn, strong.size, w->seed,
-                       bl_stream_key(BL_STREAM_RPN_UNLABELLED, s->t), &rpn_cls, &rpn_box, NULL));
+                       bl_stream_key(BL_STREAM_RPN_UNLABELLED, bl_detection_draw(s)), &rpn_cls,
+                       &rpn_box, NULL));
     BL_TRY(bl_pseudo_class_loss(s, &f, &strong, gt_cls, NULL, &roi_cls));
     bl_add_loss(s->out, "unsup_rpn_cls", rpn_cls, u->cfg->unsup_weight);
     bl_add_loss(s->out, "unsup_roi_cls", roi_cls, u->cfg->unsup_weight);

@@ -65,6 +65,7 @@ static bl_status create_learner(bl_task *k, bl_ctx *ctx, bl_learner **l) {
                           .unlabelled = d->data.unlabelled,
                           .seed = (uint64_t)cfg->run.seed,
                           .iterations = cfg->run.iterations,
+                          .parts = (int32_t)cfg->run.accumulate,
                           .lr_at = bl_run_lr,
                           .lr_arg = cfg,
                           .ctx = ctx};
